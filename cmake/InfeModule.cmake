@@ -1,0 +1,87 @@
+# infe_module(<folder> DEPENDS <folders> [LIBRARIES <third-party>]): one library per folder of src/.
+# A folder links only what its row of the layer table allows, so an upward call fails to link;
+# tools/tidy checks the #include lines against the same table.
+
+set(INFE_WARNINGS -Wall -Wextra -Werror)
+# Contraction off: a multiply-add is fused only where an intrinsic says so, or the same sums would
+# round differently from one build to the next (docs/batch-invariance.md).
+add_compile_options(-ffp-contract=off)
+# g++ 12 destroys the captures of a lambda inside a co_await expression twice: connections are
+# callback state machines, and a coroutine is a compile error.
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-coroutines>)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+if(INFE_SANITIZE)
+  add_compile_options(-fsanitize=${INFE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${INFE_SANITIZE})
+endif()
+if(INFE_LIBFUZZER)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# What each ISA folder of src/kernels may use. Only files under that folder get these flags.
+set(INFE_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi -mbmi2 -O3)
+set(INFE_ISA_FLAGS_avx512 -mavx2 -mfma -mf16c -mbmi -mbmi2 -mavx512f -mavx512bw -mavx512vl
+    -mavx512dq -mavx512vnni -mprefer-vector-width=512 -O3)
+
+function(infe_module name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES" ${ARGN})
+  set(dir ${CMAKE_CURRENT_SOURCE_DIR}/${name})
+  file(GLOB_RECURSE all CONFIGURE_DEPENDS ${dir}/*.cc)
+  set(sources ${all})
+  list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$|/main\\.cc$")
+  set(tests ${all})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(fuzzers ${all})
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
+  if(NOT sources)
+    add_library(infe_${name} INTERFACE)
+    set(scope INTERFACE)
+  else()
+    add_library(infe_${name} STATIC ${sources})
+    set(scope PUBLIC)
+    target_compile_options(infe_${name} PRIVATE ${INFE_WARNINGS})
+  endif()
+  target_include_directories(infe_${name} ${scope} ${PROJECT_SOURCE_DIR}/src)
+  foreach(dep ${ARG_DEPENDS})
+    target_link_libraries(infe_${name} ${scope} infe_${dep})
+  endforeach()
+  target_link_libraries(infe_${name} ${scope} ${ARG_LIBRARIES})
+  foreach(isa avx2 avx512)
+    set(isa_sources ${sources})
+    list(FILTER isa_sources INCLUDE REGEX "/kernels/${isa}/")
+    if(isa_sources)
+      set_source_files_properties(${isa_sources} PROPERTIES COMPILE_OPTIONS "${INFE_ISA_FLAGS_${isa}}")
+    endif()
+  endforeach()
+  if(INFE_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    target_compile_options(${name}_test PRIVATE ${INFE_WARNINGS})
+    target_link_libraries(${name}_test PRIVATE infe_${name} GTest::gtest GTest::gtest_main)
+    target_compile_definitions(${name}_test PRIVATE INFE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit TIMEOUT 300)
+  endif()
+  if(INFE_TESTS)
+    foreach(file ${fuzzers})
+      get_filename_component(target ${file} NAME_WE)
+      infe_fuzzer(${target} ${file} infe_${name})
+    endforeach()
+  endif()
+endfunction()
+
+# A fuzz target: a *_fuzz.cc with LLVMFuzzerTestOneInput. In ordinary builds a driver of ours feeds it
+# a bounded, seeded set of mutations of tests/fuzz/<target>/ and runs as a test; the preset `fuzz`
+# links libFuzzer instead.
+function(infe_fuzzer target file library)
+  if(INFE_LIBFUZZER)
+    add_executable(${target} ${file})
+    target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${target} ${file} ${PROJECT_SOURCE_DIR}/tests/fuzz/driver.cc)
+    add_test(NAME fuzz.${target} COMMAND ${target} ${PROJECT_SOURCE_DIR}/tests/fuzz/${target})
+    set_tests_properties(fuzz.${target} PROPERTIES LABELS unit TIMEOUT 120)
+  endif()
+  target_link_libraries(${target} PRIVATE ${library})
+endfunction()

@@ -1,0 +1,62 @@
+#include "base/cpu_features.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace infe {
+namespace {
+
+// CPUs that the cgroup's quota amounts to, rounded up; a large number when there is none.
+uint32_t CgroupCpus() {
+  std::ifstream in("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (!(in >> quota >> period) || quota == "max" || period <= 0) return 1u << 20;
+  const double cpus = std::strtod(quota.c_str(), nullptr) / period;
+  return std::max(1u, static_cast<uint32_t>(cpus + 0.999));
+}
+
+CpuFeatures Detect() {
+  CpuFeatures f;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0)
+    f.cores_allowed = std::max(1, CPU_COUNT(&set));
+  f.cores_allowed = std::min(f.cores_allowed, CgroupCpus());
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  f.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d)) f.avx2 = f.avx2 && (c & (1u << 29)) != 0;  // F16C
+  f.avx512_vnni = f.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vnni");
+  f.avx512_bf16 = f.avx512_vnni && __builtin_cpu_supports("avx512bf16");
+  char name[49] = {};
+  for (unsigned i = 0; i < 3; ++i) {
+    unsigned words[4] = {};
+    if (!__get_cpuid(0x80000002u + i, &words[0], &words[1], &words[2], &words[3])) break;
+    std::memcpy(name + 16 * i, words, sizeof words);
+  }
+  f.model_name = name;
+  f.model_name.erase(f.model_name.find_last_not_of(' ') + 1);
+#endif
+  return f;
+}
+
+}  // namespace
+
+const CpuFeatures& GetCpuFeatures() {
+  static const CpuFeatures features = Detect();
+  return features;
+}
+
+}  // namespace infe

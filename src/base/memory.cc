@@ -1,0 +1,89 @@
+#include "base/memory.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace infe {
+namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kPage = 4096;
+
+size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+HugeBuffer::HugeBuffer(size_t bytes) : size_(bytes) {
+  if (bytes == 0) return;
+  const bool huge = bytes >= kHugePage;
+  const size_t rounded = RoundUp(bytes, huge ? kHugePage : kPage);
+  mapping_size_ = rounded + (huge ? kHugePage : 0);
+  mapping_ = mmap(nullptr, mapping_size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  INFE_CHECK(mapping_ != MAP_FAILED);
+  const auto start = reinterpret_cast<uintptr_t>(mapping_);
+  data_ = reinterpret_cast<std::byte*>(huge ? RoundUp(start, kHugePage) : start);
+  // Advice only: a kernel without transparent huge pages says no and small pages serve as well.
+  if (huge) (void)madvise(data_, rounded, MADV_HUGEPAGE);
+}
+
+HugeBuffer::~HugeBuffer() {
+  if (mapping_ != nullptr) munmap(mapping_, mapping_size_);
+}
+
+HugeBuffer::HugeBuffer(HugeBuffer&& other) noexcept { *this = std::move(other); }
+
+HugeBuffer& HugeBuffer::operator=(HugeBuffer&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(mapping_, other.mapping_);
+  std::swap(mapping_size_, other.mapping_size_);
+  return *this;
+}
+
+Result<MappedFile> MappedFile::Open(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    const Error error{errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
+                      fmt::format("cannot open {}: {}", path, std::strerror(errno)), {}};
+    return error;
+  }
+  struct stat status {};
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    close(fd);
+    return IoError(fmt::format("cannot map {}: not a regular file", path));
+  }
+  MappedFile file;
+  file.size_ = static_cast<size_t>(status.st_size);
+  if (file.size_ > 0) {
+    void* mapping = mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (mapping == MAP_FAILED) {
+      close(fd);
+      return IoError(fmt::format("cannot map {}: {}", path, std::strerror(errno)));
+    }
+    file.data_ = static_cast<const std::byte*>(mapping);
+  }
+  close(fd);
+  return file;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+}  // namespace infe

@@ -1,0 +1,60 @@
+// The engine of one model: a thread that owns model and KV memory and runs continuous batching. A
+// new request joins at the next step, a cancelled one leaves at the next step.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "engine/request.h"
+#include "model/model.h"
+
+namespace infe::engine {
+
+struct EngineOptions {
+  uint32_t batch_sequences_max = 16;  // sequences that decode together
+  uint32_t context_max = 0;           // 0: the model's own
+  size_t kv_memory_bytes = size_t{1} << 30;
+  uint32_t queue_requests_max = 128;
+  uint32_t queue_prompt_tokens_max = 1u << 20;
+  double step_budget_ms = 50;  // per step while anyone decodes
+  bool prefix_cache = true;
+  bool speculation = true;
+  uint32_t vocabulary = 0;  // ids of the tokenizer; logits past it are never sampled
+};
+
+// A snapshot for metrics, health and tests; taken without stopping the engine.
+struct EngineStats {
+  uint32_t running = 0, waiting = 0;
+  uint64_t waiting_prompt_tokens = 0;
+  uint64_t kv_blocks_used = 0,
+           kv_blocks_total = 0;  // used: held by running sequences, not the cache
+  uint64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
+  uint64_t preemptions = 0, cancelled = 0, finished = 0, rejected = 0;
+  uint64_t steps = 0;
+  uint64_t drafted = 0, accepted = 0;
+};
+
+class Engine {
+ public:
+  // model is borrowed and must outlive the engine.
+  static Result<std::unique_ptr<Engine>> Start(model::StepModel& model,
+                                               const EngineOptions& options);
+  virtual ~Engine() = default;  // stops the thread; running requests end with kCancelled
+
+  // Refuses at once, before any work: kInvalidArgument (prompt does not fit the context; the
+  // message gives both numbers), kResourceExhausted (queue full), kUnavailable (draining). After
+  // success the sink gets exactly one finished event. Thread-safe.
+  virtual Result<void> Submit(EngineRequest request) = 0;
+  // Ends a request with kCancelled within one step. Unknown ids are ignored. Thread-safe.
+  virtual void Cancel(RequestId id) = 0;
+  // A paused sequence keeps its KV and its place but does not decode (a reader that does not read).
+  virtual void SetPaused(RequestId id, bool paused) = 0;
+  virtual EngineStats stats() const = 0;
+  // Ticks at every step and while idle: liveness.
+  virtual uint64_t heartbeat() const = 0;
+  virtual uint32_t context_max() const = 0;
+};
+
+}  // namespace infe::engine

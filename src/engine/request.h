@@ -1,0 +1,105 @@
+// What the engine is asked and what it answers. No text, no HTTP, no JSON: token ids in, token ids
+// out. An EngineRequest is handed over by value; from then on it belongs to the engine thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "tokenizer/token_id.h"
+
+namespace infe::grammar {
+class Matcher;
+}
+
+namespace infe::engine {
+
+using tokenizer::TokenId;
+using RequestId = uint64_t;
+
+// Order of application: penalties, logit_bias, grammar, temperature, top_k, top_p, min_p, draw.
+struct SamplingParams {
+  float temperature = 1;         // 0: greedy
+  float top_p = 1;               // 1: off; 0 keeps only the likeliest token
+  float min_p = 0;               // 0: off
+  uint32_t top_k = 0;            // 0: off
+  float presence_penalty = 0;    // over generated tokens
+  float frequency_penalty = 0;   // over generated tokens
+  float repetition_penalty = 1;  // over prompt and generated tokens
+  std::vector<std::pair<TokenId, float>> logit_bias;
+  uint64_t seed = 0;    // with `choice` and the position it fixes every draw
+  uint32_t choice = 0;  // index of the choice of an n > 1 request
+  bool logprobs = false;
+  uint32_t top_logprobs = 0;  // 0..20
+  bool ignore_eos = false;
+};
+
+enum class Priority : uint8_t { kPriority, kDefault, kFlex };
+
+enum class FinishReason : uint8_t {
+  kStop,       // an end token
+  kLength,     // max_tokens or the end of the context
+  kCancelled,  // by Cancel
+  kDeadline,
+  kError,  // TokenEvent::error says what
+};
+
+struct TokenLogprob {
+  TokenId token = 0;
+  float logprob = 0;  // natural logarithm, of the raw model distribution
+};
+
+struct SampledToken {
+  TokenId token = 0;
+  float logprob = 0;              // if asked for
+  std::vector<TokenLogprob> top;  // if asked for, likeliest first, ties to the lower id
+};
+
+struct RequestTimings {
+  double queue_ms = 0, prefill_ms = 0, decode_ms = 0, ttft_ms = 0;
+  uint32_t prefill_tokens = 0;  // computed, without cached_tokens
+  uint32_t cached_tokens = 0;
+  uint32_t drafted_tokens = 0, accepted_tokens = 0;
+  uint32_t predicted_accepted = 0, predicted_rejected = 0;  // of EngineRequest::prediction
+};
+
+struct TokenEvent {
+  RequestId id = 0;
+  std::vector<SampledToken> tokens;  // in order; the end token itself is not among them
+  bool finished = false;             // exactly one event of a request has it
+  FinishReason reason = FinishReason::kStop;
+  // Tokens sampled in all, an end token included. Set when finished.
+  uint32_t completion_tokens = 0;
+  RequestTimings timings;  // set when finished
+  Error error;             // set when reason is kError
+};
+
+// Called on the engine thread; must return at once (hand the event to another thread).
+class TokenSink {
+ public:
+  virtual ~TokenSink() = default;
+  virtual void OnEvent(TokenEvent event) = 0;
+};
+
+struct EngineRequest {
+  RequestId id = 0;             // unique; chosen by the caller
+  std::vector<TokenId> prompt;  // not empty
+  SamplingParams sampling;
+  uint32_t max_tokens = 0;          // >= 1; the engine also ends at the context's end with kLength
+  std::vector<TokenId> end_tokens;  // generation ends when one is sampled
+  std::unique_ptr<grammar::Matcher> matcher;  // null: free text
+  bool close_before_limit = true;             // steer a matcher's text to its end before max_tokens
+  std::vector<TokenId> prediction;  // draft supplied by the client; never changes the output
+  std::string cache_salt;           // prefixes are shared only between equal salts
+  std::string fairness_key;         // whose virtual counter pays
+  Priority priority = Priority::kDefault;
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+  bool prompt_logprobs = false;     // also report logprobs of prompt tokens (completions echo)
+  std::shared_ptr<TokenSink> sink;  // shared: the server's stream state and the engine both hold it
+};
+
+}  // namespace infe::engine

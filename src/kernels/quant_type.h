@@ -1,0 +1,45 @@
+// The tensor types that infe computes with: GGUF's numbers, block sizes and the reference
+// dequantisation of each. One registry (quant/registry.cc), one file per type under quant/.
+// Formats: the GGUF specification and the block layouts of ggml.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace infe::kernels {
+
+enum class QuantType : uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kQ8_0,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K
+};
+
+struct QuantTypeTraits {
+  QuantType type;
+  std::string_view name;  // as GGUF tools print it: "Q4_K"
+  uint32_t gguf_id;       // ggml_type in the file
+  uint32_t block_values;  // values in a block; a row's length is a multiple of it
+  uint32_t block_bytes;
+  // The reference: blocks -> f32, `values` a multiple of block_values. Equal bit for bit to the
+  // gguf Python package.
+  void (*dequantise)(const std::byte* blocks, float* out, size_t values);
+};
+
+std::span<const QuantTypeTraits> AllQuantTypes();
+const QuantTypeTraits& Traits(QuantType type);
+std::optional<QuantType> QuantTypeFromGguf(uint32_t gguf_id);
+// Bytes of a row of `values` values (a multiple of the block).
+size_t RowBytes(QuantType type, size_t values);
+
+}  // namespace infe::kernels

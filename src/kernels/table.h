@@ -1,0 +1,115 @@
+// The kernels of one instruction set, as one table of plain functions. SelectKernels asks the CPU
+// once; nothing above baseline x86-64 is executed before that. Every entry obeys the rules of batch
+// invariance (docs/batch-invariance.md): the bits of an output row depend on its own input row, the
+// weights and the ISA, never on M, the other rows, the chunking or the number of threads.
+//
+// Functions do part of a job (some stripes, some rows), single-threaded; model/ spreads the parts
+// over the thread pool. Pointers of one call do not alias unless the comment says so. No call reads
+// or writes past the ranges given.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "kernels/activations.h"
+#include "kernels/packed_matrix.h"
+
+namespace infe::kernels {
+
+enum class Isa : uint8_t { kGeneric, kAvx2, kAvx512Vnni };
+std::string_view Name(Isa isa);
+
+enum class KvType : uint8_t { kF16, kInt8 };
+
+// KV memory is tiled: one tile holds kKvTilePositions consecutive positions of one KV head of one
+// layer, keys then values, in a layout private to the ISA's kernels.
+inline constexpr uint32_t kKvTilePositions = 32;
+
+// One query block of attention: `rows` query tokens of one sequence at consecutive positions
+// starting at `position`, all `group` query heads that share one KV head.
+struct AttentionArgs {
+  const float* q = nullptr;  // [rows][group][head_dim], row stride q_stride floats; RoPE applied
+  size_t q_stride = 0;
+  float* out = nullptr;  // [rows][group][head_dim], row stride out_stride floats
+  size_t out_stride = 0;
+  uint32_t rows = 0;
+  uint32_t group = 0;
+  uint32_t head_dim = 0;
+  uint32_t position = 0;  // absolute position of the first query row; row r sees keys 0..position+r
+  uint32_t window = 0;    // 0: all; else row at p sees keys p-window+1..p only
+  float scale = 0;        // multiplies q.k
+  // tiles[i] holds positions 32*i .. 32*i+31 of this layer and KV head; entries wholly outside
+  // every row's window may be null and are not read.
+  const std::byte* const* tiles = nullptr;
+  // Scratch of attention_scratch_floats() floats, 64-byte aligned, private to the calling thread.
+  float* scratch = nullptr;
+};
+
+struct KernelTable {
+  Isa isa;
+
+  // ---- weights ----
+  size_t (*packed_bytes)(QuantType type, uint32_t rows, uint32_t cols);
+  // Packs stripes [stripe_begin, stripe_end) of a GGUF matrix whose rows are contiguous at
+  // `source`. row_order, if not null, gives for each packed row the source row it comes from.
+  void (*pack)(QuantType type, uint32_t rows, uint32_t cols, const std::byte* source,
+               const uint32_t* row_order, uint32_t stripe_begin, uint32_t stripe_end,
+               std::byte* packed);
+  // One row back as f32 [cols]: the embedding look-up of a tied head, and the test of packing.
+  void (*unpack_row)(const PackedMatrix& matrix, uint32_t row, float* out);
+
+  // ---- activations ----
+  // Quantises cols [col_begin, col_end) (multiples of 32) of one row.
+  void (*quantise_row)(const float* x, uint32_t col_begin, uint32_t col_end, uint32_t row,
+                       const Activations& out);
+
+  // ---- products ----
+  // out[m][n] for activation rows [row_begin, row_end) and the outputs of stripes
+  // [stripe_begin, stripe_end): element (m, n) goes to out[(m - row_begin) * out_stride +
+  // (n - 32 * stripe_begin)]. Whole stripes are written: out has room for padding rows, which get
+  // 0.
+  void (*matmul)(const PackedMatrix& matrix, const Activations& x, uint32_t row_begin,
+                 uint32_t row_end, uint32_t stripe_begin, uint32_t stripe_end, float* out,
+                 size_t out_stride);
+  // The products of single output rows (allowed tokens under a grammar): out[i] = row rows[i] of
+  // the matrix times activation row m. Same bits as matmul.
+  void (*matvec_rows)(const PackedMatrix& matrix, const Activations& x, uint32_t m,
+                      const uint32_t* rows, uint32_t count, float* out);
+
+  // ---- element-wise ----
+  // out = x / sqrt(mean(x^2) + eps) * weight. out may be x. Zhang & Sennrich 2019.
+  void (*rms_norm)(const float* x, const float* weight, float eps, uint32_t n, float* out);
+  // y += x.
+  void (*add)(float* y, const float* x, uint32_t n);
+  // Rotates one head in place, pairs (i, i + n/2) ("neox"); cos_sin is [n/2] cosines then [n/2]
+  // sines of this position. Su et al. 2021. (Interleaved pairings are permuted away when packing.)
+  void (*rope)(float* head, const float* cos_sin, uint32_t n);
+  void (*swiglu)(const float* gate, const float* up, uint32_t n, float* out);  // silu(gate) * up
+  void (*geglu)(const float* gate, const float* up, uint32_t n,
+                float* out);  // tanh-gelu(gate) * up
+  void (*scale)(float* x, float factor, uint32_t n);
+
+  // ---- attention ----
+  size_t (*kv_tile_bytes)(KvType type, uint32_t head_dim);
+  // Writes the key and value of one position (slot 0..31 of its tile).
+  void (*kv_write)(KvType type, std::byte* tile, uint32_t slot, const float* k, const float* v,
+                   uint32_t head_dim);
+  size_t (*attention_scratch_floats)(uint32_t rows, uint32_t group, uint32_t head_dim);
+  // Softmax attention of one query block over its tiles, online, in tiles of absolute position.
+  void (*attention)(KvType type, const AttentionArgs& args);
+
+  // ---- sampling ----
+  // max(x); index of the first maximum in *index.
+  float (*max_index)(const float* x, uint32_t n, uint32_t* index);
+  // sum over i in order of fixed spans of exp((x[i] - shift) * factor).
+  double (*exp_sum)(const float* x, float shift, float factor, uint32_t n);
+};
+
+// The best table for this CPU, or the one named by INFE_ISA (generic, avx2, avx512) if the CPU can
+// run it; an unusable or unknown name is ignored with a message on stderr.
+const KernelTable& SelectKernels();
+// A given table; null if this build or CPU lacks it.
+const KernelTable* FindKernels(Isa isa);
+
+}  // namespace infe::kernels

@@ -1,0 +1,72 @@
+// One loaded model: weights packed for this CPU, and Forward over any mix of prefill chunks and
+// decode rows of many sequences. Immutable after Load but for its scratch: one thread at a time
+// calls Forward (the engine's), which spreads the work over the pool.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "kernels/table.h"
+#include "model/kv_view.h"
+#include "model/model_config.h"
+
+namespace infe::model {
+
+using TokenId = uint32_t;
+
+// Consecutive tokens of one sequence in this step: a prefill chunk, or one decode row, or a draft
+// to verify. Their KV is written by Forward; all earlier positions of the sequence have been
+// written.
+struct BatchItem {
+  std::span<const TokenId> tokens;  // not empty
+  uint32_t position = 0;            // absolute position of tokens[0]
+  // Per group, block of positions 32*i..32*i+31; covers position + tokens.size() positions.
+  std::span<const uint32_t> blocks[kKvGroupsMax];
+  uint32_t logits_rows = 0;  // logits are wanted for the last so many tokens (0: none)
+  // If not empty, only these vocabulary rows of the head need computing for every wanted row of
+  // this item; the others get -infinity. The bits of a computed row never depend on this.
+  std::span<const TokenId> head_rows;
+};
+
+struct Batch {
+  std::span<const BatchItem> items;
+};
+
+// What the engine needs of a model; tests of the engine put a fake behind it.
+class StepModel {
+ public:
+  virtual ~StepModel() = default;
+  virtual const ModelConfig& config() const = 0;
+  virtual std::span<const KvGroup> kv_groups() const = 0;
+  // Runs the batch. Logits rows come in item order, then token order; row r of the result is at
+  // logits()[r * logits_stride()], `vocabulary` floats, valid until the next Forward.
+  virtual void Forward(const Batch& batch, const KvView& kv) = 0;
+  virtual const float* logits() const = 0;
+  virtual size_t logits_stride() const = 0;
+};
+
+struct LoadOptions {
+  kernels::KvType kv_type = kernels::KvType::kF16;
+  uint32_t batch_rows_max = 512;  // rows (tokens) of one Forward
+  uint32_t logits_rows_max = 64;
+  std::string packed_cache_dir;                      // empty: no packed side file
+  std::function<void(double fraction)> on_progress;  // optional
+};
+
+class GgufFile;  // model/gguf.h
+
+class Model : public StepModel {
+ public:
+  // pool is borrowed and must outlive the model. The file may be closed after Load.
+  static Result<std::unique_ptr<Model>> Load(const GgufFile& file, ThreadPool& pool,
+                                             const kernels::KernelTable& kernels,
+                                             const LoadOptions& options);
+};
+
+}  // namespace infe::model

@@ -26,6 +26,11 @@ enum class KvType : uint8_t { kF16, kInt8 };
 // layer, keys then values, in a layout private to the ISA's kernels.
 inline constexpr uint32_t kKvTilePositions = 32;
 
+// Attention sums over spans of this many absolute positions, each span from scratch, and merges the
+// spans in ascending order: always, so that a long context may be shared out between threads
+// without moving a bit.
+inline constexpr uint32_t kAttentionSpan = 512;
+
 // One query block of attention: `rows` query tokens of one sequence at consecutive positions
 // starting at `position`, all `group` query heads that share one KV head.
 struct AttentionArgs {
@@ -60,7 +65,8 @@ struct KernelTable {
   void (*unpack_row)(const PackedMatrix& matrix, uint32_t row, float* out);
 
   // ---- activations ----
-  // Quantises cols [col_begin, col_end) (multiples of 32) of one row.
+  // Quantises cols [col_begin, col_end) (multiples of 32) of one row; x is the whole row [cols].
+  // The same bits on every ISA.
   void (*quantise_row)(const float* x, uint32_t col_begin, uint32_t col_end, uint32_t row,
                        const Activations& out);
 
@@ -96,8 +102,17 @@ struct KernelTable {
   void (*kv_write)(KvType type, std::byte* tile, uint32_t slot, const float* k, const float* v,
                    uint32_t head_dim);
   size_t (*attention_scratch_floats)(uint32_t rows, uint32_t group, uint32_t head_dim);
-  // Softmax attention of one query block over its tiles, online, in tiles of absolute position.
+  // Softmax attention of one query block over all of its spans. Equal, bit for bit, to
+  // attention_span of every span that some row sees followed by attention_merge.
   void (*attention)(KvType type, const AttentionArgs& args);
+  // For long contexts: one span, positions [kAttentionSpan * span, kAttentionSpan * (span + 1)),
+  // into `partial` [attention_partial_floats(rows, group, head_dim)] (64-byte aligned); and the
+  // merge of `count` partials of consecutive spans, `partial_stride` floats apart, into args.out.
+  // attention_span uses args.scratch, not args.out; attention_merge needs only out and the shape.
+  size_t (*attention_partial_floats)(uint32_t rows, uint32_t group, uint32_t head_dim);
+  void (*attention_span)(KvType type, const AttentionArgs& args, uint32_t span, float* partial);
+  void (*attention_merge)(const AttentionArgs& args, const float* partials, uint32_t count,
+                          size_t partial_stride);
 
   // ---- sampling ----
   // max(x); index of the first maximum in *index.

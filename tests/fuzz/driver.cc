@@ -1,6 +1,7 @@
 // Runs a fuzz target without libFuzzer: every file of the corpus folder given as argument, then a
 // bounded number of seeded mutations of them, so that a test run is the same each time. The preset
 // `fuzz` links clang's libFuzzer instead of this file.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

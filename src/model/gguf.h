@@ -1,0 +1,109 @@
+// The GGUF container, versions 2 and 3: metadata, tensor table and tensor bytes of a model file
+// (docs/gguf.md). The file is hostile until checked: every count, length and offset is compared
+// with the real file size by checked arithmetic before it is used, so that after Open no accessor
+// can read outside the mapping. Nothing is copied: names, strings and tensors are views into it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/memory.h"
+#include "base/result.h"
+
+namespace infe::model {
+
+class GgufCursor;  // model/gguf_cursor.h
+
+// Metadata value types, with the numbers of the format.
+enum class GgufValueType : uint32_t {
+  kUint8 = 0,
+  kInt8 = 1,
+  kUint16 = 2,
+  kInt16 = 3,
+  kUint32 = 4,
+  kInt32 = 5,
+  kFloat32 = 6,
+  kBool = 7,
+  kString = 8,
+  kArray = 9,
+  kUint64 = 10,
+  kInt64 = 11,
+  kFloat64 = 12,
+};
+std::string_view Name(GgufValueType type);
+
+// One metadata entry. For an array, `element` and `count` describe it and `payload` holds the
+// elements (strings with their lengths); otherwise `payload` is the value.
+struct GgufEntry {
+  std::string_view key;
+  GgufValueType type = GgufValueType::kUint8;
+  GgufValueType element = GgufValueType::kUint8;
+  uint64_t count = 1;
+  std::span<const std::byte> payload;
+};
+
+struct GgufTensor {
+  std::string_view name;
+  uint32_t type = 0;           // ggml_type; kernels::QuantTypeFromGguf tells what infe can compute
+  std::string_view type_name;  // "Q4_K"
+  uint32_t dimensions = 0;     // 1..4
+  uint64_t shape[4] = {1, 1, 1, 1};  // shape[0] is the row length, as in the file
+  uint64_t offset = 0;               // from the start of the data section
+  std::span<const std::byte> bytes;
+
+  uint64_t cols() const { return shape[0]; }
+  uint64_t rows() const { return shape[1] * shape[2] * shape[3]; }
+};
+
+class GgufFile {
+ public:
+  // kNotFound or kIo if the file cannot be mapped, kCorrupt if its bytes break the format,
+  // kUnsupported for version 1 and big-endian files.
+  static Result<GgufFile> Open(const std::string& path);
+  // The same over memory that outlives the result: tests and the fuzz target.
+  static Result<GgufFile> Parse(std::span<const std::byte> bytes);
+
+  uint32_t version() const { return version_; }
+  size_t file_bytes() const { return bytes_.size(); }
+  std::span<const GgufEntry> entries() const { return entries_; }
+  std::span<const GgufTensor> tensors() const { return tensors_; }
+  const GgufEntry* FindEntry(std::string_view key) const;     // null if absent
+  const GgufTensor* FindTensor(std::string_view name) const;  // null if absent
+  bool Has(std::string_view key) const { return FindEntry(key) != nullptr; }
+
+  // Typed access. A missing key is kNotFound, a value of another kind kCorrupt. The forms with a
+  // default return it only if the key is absent.
+  Result<uint64_t> Unsigned(std::string_view key) const;  // any integer type, not negative
+  Result<uint64_t> Unsigned(std::string_view key, uint64_t fallback) const;
+  Result<double> Float(std::string_view key) const;  // f32 or f64
+  Result<double> Float(std::string_view key, double fallback) const;
+  Result<bool> Bool(std::string_view key, bool fallback) const;
+  Result<std::string_view> String(std::string_view key) const;
+  Result<std::string_view> String(std::string_view key, std::string_view fallback) const;
+  // Arrays, in file order. Views point into the file.
+  Result<std::vector<std::string_view>> Strings(std::string_view key) const;
+  Result<std::vector<int64_t>> Integers(std::string_view key) const;  // any integer or bool type
+  Result<std::vector<float>> Floats(std::string_view key) const;      // f32
+
+ private:
+  Result<void> Read();
+  Result<void> ReadEntries(GgufCursor& cursor, uint64_t count);
+  Result<void> ReadTensors(GgufCursor& cursor, uint64_t count);
+  Result<void> PlaceTensors(uint64_t table_end);
+  Result<const GgufEntry*> Array(std::string_view key) const;
+
+  MappedFile file_;                   // empty for Parse
+  std::span<const std::byte> bytes_;  // of file_ or of Parse's caller
+  uint32_t version_ = 0;
+  std::vector<GgufEntry> entries_;
+  std::vector<GgufTensor> tensors_;
+  std::unordered_map<std::string_view, uint32_t> entry_index_;
+  std::unordered_map<std::string_view, uint32_t> tensor_index_;
+};
+
+}  // namespace infe::model

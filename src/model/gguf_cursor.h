@@ -1,0 +1,55 @@
+// Reads little-endian values from a byte range and never past it: every step is checked against
+// what is left, so a length of 2^64 - 1 is an error and not an overflow.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+namespace infe::model {
+
+static_assert(std::endian::native == std::endian::little, "GGUF fields are read in place");
+
+class GgufCursor {
+ public:
+  explicit GgufCursor(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  size_t position() const { return position_; }
+  size_t left() const { return bytes_.size() - position_; }
+
+  // False, and nothing consumed, if fewer than sizeof(T) bytes are left.
+  template <typename T>
+  bool Read(T* value) {
+    if (left() < sizeof(T)) return false;
+    std::memcpy(value, bytes_.data() + position_, sizeof(T));
+    position_ += sizeof(T);
+    return true;
+  }
+  bool Skip(uint64_t bytes, std::span<const std::byte>* skipped = nullptr) {
+    if (bytes > left()) return false;
+    if (skipped != nullptr) *skipped = bytes_.subspan(position_, static_cast<size_t>(bytes));
+    position_ += static_cast<size_t>(bytes);
+    return true;
+  }
+  // u64 length, then the bytes.
+  bool ReadString(std::string_view* text) {
+    const size_t start = position_;
+    uint64_t length = 0;
+    std::span<const std::byte> bytes;
+    if (!Read(&length) || !Skip(length, &bytes)) {
+      position_ = start;
+      return false;
+    }
+    *text = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    return true;
+  }
+
+ private:
+  std::span<const std::byte> bytes_;
+  size_t position_ = 0;
+};
+
+}  // namespace infe::model

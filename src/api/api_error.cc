@@ -1,0 +1,422 @@
+#include "api/api_error.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "api/duration.h"
+#include "base/json.h"
+#include "base/utf8.h"
+
+namespace infe::api {
+namespace {
+
+constexpr size_t kQuoteBytesMax = 64;
+
+ApiError Make(int status, std::string message, std::optional<std::string_view> param = {},
+              std::optional<std::string_view> code = {}) {
+  ApiError error;
+  error.status = status;
+  error.message = std::move(message);
+  if (param) error.param = std::string(*param);
+  if (code) error.code = std::string(*code);
+  return error;
+}
+
+ApiError Typed(int status, std::string_view type, std::string message,
+               std::optional<std::string_view> code) {
+  ApiError error = Make(status, std::move(message), {}, code);
+  error.type = std::string(type);
+  return error;
+}
+
+// Both spellings: SDKs prefer the milliseconds, everybody else reads whole seconds.
+void AddRetryAfter(ApiError& error, int64_t retry_after_ms) {
+  const int64_t ms = std::max<int64_t>(retry_after_ms, 1);
+  error.headers.emplace_back("Retry-After", std::to_string((ms + 999) / 1000));
+  error.headers.emplace_back("retry-after-ms", std::to_string(ms));
+}
+
+// "'a', 'b', and 'c'", as OpenAI writes its lists.
+std::string Listed(std::span<const std::string_view> names) {
+  std::string out;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) out += names.size() > 2 ? ", " : " ";
+    if (i > 0 && i + 1 == names.size()) out += "and ";
+    out += fmt::format("'{}'", names[i]);
+  }
+  return out;
+}
+
+void AppendNullable(std::string& out, const std::optional<std::string>& text) {
+  if (text) {
+    AppendJsonString(out, *text);
+  } else {
+    out += "null";
+  }
+}
+
+}  // namespace
+
+std::string WriteError(const ApiError& error) {
+  std::string out = R"({"error":{"message":)";
+  AppendJsonString(out, error.message);
+  out += R"(,"type":)";
+  AppendJsonString(out, error.type);
+  out += R"(,"param":)";
+  AppendNullable(out, error.param);
+  out += R"(,"code":)";
+  AppendNullable(out, error.code);
+  out += "}}";
+  return out;
+}
+
+std::string Quoted(std::string_view text) {
+  if (text.size() <= kQuoteBytesMax) return SanitizeUtf8(text);
+  const std::string_view head = text.substr(0, kQuoteBytesMax);
+  return SanitizeUtf8(head.substr(0, CompleteUtf8Prefix(head))) + "...";
+}
+
+std::string MaskKey(std::string_view key) {
+  constexpr size_t kShown = 4;
+  // Below this length the two ends would be a large part of the secret.
+  constexpr size_t kShownFrom = 16;
+  constexpr size_t kStarsMax = 24;
+  if (key.size() < kShownFrom) return std::string(std::min(key.size(), kStarsMax), '*');
+  for (const char c : key)
+    if (c <= ' ' || c > '~') return std::string(kStarsMax, '*');
+  return fmt::format("{}{}{}", key.substr(0, kShown),
+                     std::string(std::min(key.size() - 2 * kShown, kStarsMax), '*'),
+                     key.substr(key.size() - kShown));
+}
+
+ApiError MissingKey() {
+  ApiError error = Make(401,
+                        "You didn't provide an API key. You need to provide your API key in an "
+                        "Authorization header using Bearer auth (i.e. Authorization: Bearer "
+                        "YOUR_KEY).");
+  error.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return error;
+}
+
+ApiError InvalidKey(std::string_view key) {
+  ApiError error = Make(401, fmt::format("Incorrect API key provided: {}.", MaskKey(key)), {},
+                        "invalid_api_key");
+  error.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return error;
+}
+
+ApiError InsufficientPermissions(std::string_view scope) {
+  return Make(403,
+              fmt::format("You have insufficient permissions for this operation. Missing scopes: "
+                          "{}.",
+                          scope),
+              {}, "insufficient_permissions");
+}
+
+ApiError UnknownModel(std::string_view model) {
+  return Make(
+      404,
+      fmt::format("The model '{}' does not exist or you do not have access to it.", Quoted(model)),
+      {}, "model_not_found");
+}
+
+ApiError InvalidBody(std::string_view detail) {
+  return Make(400,
+              fmt::format("We could not parse the JSON body of your request: {}. The API expects a "
+                          "JSON object, sent with 'Content-Type: application/json'.",
+                          detail));
+}
+
+ApiError BodyNotObject() {
+  return InvalidBody("it is JSON, but not an object");
+}
+
+ApiError BodyTooLarge(size_t limit_bytes) {
+  return Make(413,
+              fmt::format("The request body is too large. The limit is {} bytes.", limit_bytes));
+}
+
+ApiError HeadersTooLarge(size_t limit_bytes) {
+  return Make(
+      431, fmt::format("The request headers are too large. The limit is {} bytes.", limit_bytes));
+}
+
+ApiError UnsupportedContentType(std::string_view content_type) {
+  return Make(415, content_type.empty()
+                       ? std::string("The Content-Type header is missing. Expected "
+                                     "'application/json'.")
+                       : fmt::format("Unsupported Content-Type '{}'. Expected 'application/json'.",
+                                     Quoted(content_type)));
+}
+
+ApiError MissingParameter(std::string_view param) {
+  return Make(400, fmt::format("Missing required parameter: '{}'.", param), param,
+              "missing_required_parameter");
+}
+
+ApiError InvalidType(std::string_view param, std::string_view expected, std::string_view got) {
+  return Make(
+      400,
+      fmt::format("Invalid type for '{}': expected {}, but got {} instead.", param, expected, got),
+      param, "invalid_type");
+}
+
+ApiError InvalidValue(std::string_view param, std::string message) {
+  return Make(400, std::move(message), param, "invalid_value");
+}
+
+ApiError InvalidEnum(std::string_view param, std::string_view value,
+                     std::span<const std::string_view> supported) {
+  return InvalidValue(param, fmt::format("Invalid value: '{}'. Supported values are: {}.",
+                                         Quoted(value), Listed(supported)));
+}
+
+ApiError DecimalAboveMax(std::string_view param, double max, std::string_view got) {
+  return Make(400,
+              fmt::format("Invalid '{}': decimal above maximum value. Expected a value <= {}, but "
+                          "got {} instead.",
+                          param, max, Quoted(got)),
+              param, "decimal_above_max_value");
+}
+
+ApiError DecimalBelowMin(std::string_view param, double min, std::string_view got) {
+  return Make(400,
+              fmt::format("Invalid '{}': decimal below minimum value. Expected a value >= {}, but "
+                          "got {} instead.",
+                          param, min, Quoted(got)),
+              param, "decimal_below_min_value");
+}
+
+ApiError DecimalNotAbove(std::string_view param, double bound, std::string_view got) {
+  return Make(400,
+              fmt::format("Invalid '{}': decimal below minimum value. Expected a value > {}, but "
+                          "got {} instead.",
+                          param, bound, Quoted(got)),
+              param, "decimal_below_min_value");
+}
+
+ApiError IntegerAboveMax(std::string_view param, int64_t max, std::string_view got) {
+  return Make(400,
+              fmt::format("Invalid '{}': integer above maximum value. Expected a value <= {}, but "
+                          "got {} instead.",
+                          param, max, Quoted(got)),
+              param, "integer_above_max_value");
+}
+
+ApiError IntegerBelowMin(std::string_view param, int64_t min, std::string_view got) {
+  return Make(400,
+              fmt::format("Invalid '{}': integer below minimum value. Expected a value >= {}, but "
+                          "got {} instead.",
+                          param, min, Quoted(got)),
+              param, "integer_below_min_value");
+}
+
+ApiError EmptyArray(std::string_view param) {
+  return Make(400,
+              fmt::format("Invalid '{}': empty array. Expected an array with minimum length 1, but "
+                          "got an empty array instead.",
+                          param),
+              param, "empty_array");
+}
+
+ApiError ArrayTooLong(std::string_view param, size_t max, size_t got) {
+  return Make(400,
+              fmt::format("Invalid '{}': array too long. Expected an array with maximum length {}, "
+                          "but got an array with length {} instead.",
+                          param, max, got),
+              param, "array_above_max_length");
+}
+
+ApiError EmptyString(std::string_view param) {
+  return Make(
+      400,
+      fmt::format("Invalid '{}': empty string. Expected a string with minimum length 1, but "
+                  "got an empty string instead.",
+                  param),
+      param, "empty_string");
+}
+
+ApiError StringTooLong(std::string_view param, size_t max, size_t got) {
+  return Make(
+      400,
+      fmt::format("Invalid '{}': string too long. Expected a string with maximum length {}, "
+                  "but got a string with length {} instead.",
+                  param, max, got),
+      param, "string_above_max_length");
+}
+
+ApiError ObjectTooLarge(std::string_view param, size_t max, size_t got) {
+  return Make(400,
+              fmt::format("Invalid '{}': too many properties. Expected an object with at most {} "
+                          "properties, but got an object with {} properties instead.",
+                          param, max, got),
+              param, "object_above_max_properties");
+}
+
+ApiError UnknownParameter(std::string_view param) {
+  return Make(400, fmt::format("Unknown parameter: '{}'.", param), param, "unknown_parameter");
+}
+
+ApiError UnsupportedParameter(std::string_view param, std::string_view reason) {
+  std::string message = fmt::format("Unsupported parameter: '{}' is not supported.", param);
+  if (!reason.empty()) message += fmt::format(" {}", reason);
+  return Make(400, std::move(message), param, "unsupported_parameter");
+}
+
+ApiError UnsupportedValue(std::string_view param, std::string_view value,
+                          std::string_view supported) {
+  return Make(400,
+              fmt::format("Unsupported value: '{}' does not support {}. Supported: {}.", param,
+                          value, supported),
+              param, "unsupported_value");
+}
+
+ApiError InvalidCombination(std::string_view param, std::string message) {
+  return Make(400, std::move(message), param, "invalid_parameter_combination");
+}
+
+ApiError OnlyAllowedWhen(std::string_view param, std::string_view condition) {
+  return Make(
+      400,
+      fmt::format("Invalid value for '{}': '{}' is only allowed when {}.", param, param, condition),
+      param);
+}
+
+ApiError MissingJsonWord() {
+  return Make(400,
+              "'messages' must contain the word 'json' in some form, to use 'response_format' of "
+              "type 'json_object'.",
+              "messages");
+}
+
+ApiError InvalidResponseFormat(std::string message) {
+  return Make(400, std::move(message), "response_format");
+}
+
+ApiError InvalidFunctionParameters(std::string_view path, std::string message) {
+  return Make(400, std::move(message), path, "invalid_function_parameters");
+}
+
+ApiError InvalidToolChoice(std::string_view param, std::string message) {
+  return Make(400, std::move(message), param);
+}
+
+ApiError ToolMessageWithoutCall(size_t message_index) {
+  return Make(400,
+              "Invalid parameter: messages with role 'tool' must be a response to a preceding "
+              "message with 'tool_calls'.",
+              fmt::format("messages.[{}].role", message_index));
+}
+
+ApiError UnansweredCalls(size_t message_index, std::span<const std::string> call_ids) {
+  std::string ids;
+  for (const std::string& id : call_ids.first(std::min<size_t>(call_ids.size(), 8)))
+    ids += fmt::format("{}{}", ids.empty() ? "" : ", ", Quoted(id));
+  return Make(
+      400,
+      fmt::format("An assistant message with 'tool_calls' must be followed by tool messages "
+                  "responding to each 'tool_call_id'. The following tool_call_ids did not "
+                  "have response messages: {}",
+                  ids),
+      fmt::format("messages.[{}].role", message_index));
+}
+
+ApiError ContextLengthExceeded(size_t context_tokens, size_t prompt_tokens,
+                               std::optional<size_t> tokens_asked) {
+  std::string message =
+      fmt::format("This model's maximum context length is {} tokens. However, ", context_tokens);
+  if (tokens_asked) {
+    message += fmt::format(
+        "you requested {} tokens ({} in the messages, {} in the completion). Please reduce the "
+        "length of the messages or completion.",
+        prompt_tokens + *tokens_asked, prompt_tokens, *tokens_asked);
+  } else {
+    message += fmt::format(
+        "your messages resulted in {} tokens. Please reduce the length of the messages.",
+        prompt_tokens);
+  }
+  return Make(400, std::move(message), "messages", "context_length_exceeded");
+}
+
+ApiError UnknownUrl(std::string_view method, std::string_view path) {
+  return Make(404, fmt::format("Unknown request URL: {} {}. Please check the URL for typos.",
+                               Quoted(method), Quoted(path)));
+}
+
+ApiError MethodNotAllowed(std::string_view method, std::string_view path, std::string_view allow) {
+  ApiError error = Make(405,
+                        fmt::format("Not allowed to {} on {}. (HINT: allowed methods are {}.)",
+                                    Quoted(method), Quoted(path), allow),
+                        {}, "method_not_supported");
+  error.headers.emplace_back("Allow", std::string(allow));
+  return error;
+}
+
+ApiError RateLimited(const RateLimitFacts& facts) {
+  ApiError error =
+      Typed(429, facts.kind == RateKind::kRequests ? "requests" : "tokens",
+            fmt::format("Rate limit reached for {} on {}: Limit {}, Used {}, Requested {}. Please "
+                        "try again in {}.",
+                        Quoted(facts.model), facts.limit_name, facts.limit, facts.used,
+                        facts.requested, FormatDuration(facts.retry_after_ms)),
+            "rate_limit_exceeded");
+  AddRetryAfter(error, facts.retry_after_ms);
+  return error;
+}
+
+ApiError QuotaSpent() {
+  ApiError error = Typed(429, "insufficient_quota",
+                         "You exceeded your current quota, please check your plan and limits.",
+                         "insufficient_quota");
+  error.headers.emplace_back("x-should-retry", "false");
+  return error;
+}
+
+ApiError Overloaded(int64_t retry_after_ms) {
+  ApiError error = Typed(503, "service_unavailable_error",
+                         "The server is currently overloaded with other requests. Please retry "
+                         "after a brief wait.",
+                         "server_is_overloaded");
+  AddRetryAfter(error, retry_after_ms);
+  return error;
+}
+
+ApiError SlowDown(int64_t retry_after_ms) {
+  ApiError error = Typed(503, "service_unavailable_error",
+                         "Your request rate rose too fast. Please slow down and raise it "
+                         "gradually.",
+                         "slow_down");
+  AddRetryAfter(error, retry_after_ms);
+  return error;
+}
+
+ApiError DeadlinePassed() {
+  ApiError error =
+      Typed(504, "server_error", "The request's deadline passed while it was waiting in the queue.",
+            "timeout");
+  error.headers.emplace_back("x-should-retry", "true");
+  return error;
+}
+
+ApiError ModelLoading(int64_t retry_after_ms) {
+  ApiError error =
+      Typed(503, "service_unavailable_error",
+            "The model is still loading. Please retry after a brief wait.", "model_loading");
+  AddRetryAfter(error, retry_after_ms);
+  return error;
+}
+
+ApiError ShuttingDown(int64_t retry_after_ms) {
+  ApiError error = Typed(503, "service_unavailable_error",
+                         "The server is shutting down and takes no new requests.", "shutting_down");
+  AddRetryAfter(error, retry_after_ms);
+  return error;
+}
+
+ApiError InternalError() {
+  return Typed(500, "server_error",
+               "The server had an error while processing your request. Sorry about that!", {});
+}
+
+}  // namespace infe::api

@@ -1,0 +1,52 @@
+#include "api/request_body.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "api/output_format.h"
+
+namespace infe::api {
+namespace {
+
+// Everywhere a schema may stand.
+std::vector<const Json*> SchemaRoots(const Json& body) {
+  std::vector<const Json*> roots;
+  const auto add = [&](const Json* value) {
+    if (value != nullptr) roots.push_back(value);
+  };
+  if (const Json* format = body.find("response_format"))
+    if (const Json* json_schema = format->find("json_schema")) add(json_schema->find("schema"));
+  if (const Json* structured = body.find("structured_outputs")) add(structured->find("json"));
+  add(body.find("json_schema"));
+  // Only as many tools as may be: a longer list is refused anyway, and the depth check looks roots
+  // up one by one.
+  constexpr size_t kToolsLookedAt = 1024;
+  if (const Json* tools = body.find("tools"); tools != nullptr && tools->is_array()) {
+    for (size_t i = 0; i < std::min(tools->array().size(), kToolsLookedAt); ++i)
+      if (const Json* function = tools->array()[i].find("function"))
+        add(function->find("parameters"));
+  }
+  if (const Json* functions = body.find("functions");
+      functions != nullptr && functions->is_array()) {
+    for (size_t i = 0; i < std::min(functions->array().size(), kToolsLookedAt); ++i)
+      add(functions->array()[i].find("parameters"));
+  }
+  return roots;
+}
+
+}  // namespace
+
+Parsed<Json> ParseBody(std::string_view body, const ParseOptions& options) {
+  // Room for a schema over its own limit, so that its error can name the field.
+  const size_t depth_max = options.body_depth_max + 2 * kSchemaDepthMax;
+  Result<Json> parsed = ParseJson(body, {.depth = depth_max});
+  if (!parsed) return InvalidBody(parsed.error().message);
+  if (!parsed->is_object()) return BodyNotObject();
+  if (DepthOf(*parsed, options.body_depth_max, SchemaRoots(*parsed)) > options.body_depth_max)
+    return InvalidBody(fmt::format("it is nested deeper than {} levels", options.body_depth_max));
+  return *std::move(parsed);
+}
+
+}  // namespace infe::api

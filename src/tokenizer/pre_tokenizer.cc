@@ -1,0 +1,209 @@
+#include "tokenizer/pre_tokenizer.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/utf8.h"
+
+namespace infe::tokenizer {
+namespace {
+
+constexpr uint8_t kWordLike = kSpace | kLetter | kNumber;
+
+// One character: where it ends and what it is.
+struct Char {
+  size_t end = 0;
+  uint32_t code = 0;
+  uint8_t classes = 0;
+
+  bool Is(uint8_t any) const { return (classes & any) != 0; }
+  bool IsOther() const { return !Is(kWordLike); }  // [^\s\p{L}\p{N}]
+};
+
+// Reads characters of one text by position.
+class Reader {
+ public:
+  Reader(std::string_view text, const CharClasses& classes) : text_(text), classes_(classes) {}
+
+  bool AtEnd(size_t at) const { return at >= text_.size(); }
+  // REQUIRES: not AtEnd(at).
+  Char Read(size_t at) const {
+    const auto byte = static_cast<uint8_t>(text_[at]);
+    if (byte < 0x80) return {at + 1, byte, classes_.Of(byte)};
+    size_t end = at;
+    const uint32_t code = DecodeUtf8(text_, end);
+    return {end, code, classes_.Of(code)};
+  }
+  // End of the run of characters of which test is true.
+  template <typename Test>
+  size_t RunEnd(size_t at, const Test& test) const {
+    while (!AtEnd(at)) {
+      const Char c = Read(at);
+      if (!test(c)) break;
+      at = c.end;
+    }
+    return at;
+  }
+  size_t RunEndOf(uint8_t any, size_t at) const {
+    return RunEnd(at, [any](const Char& c) { return c.Is(any); });
+  }
+  // The lower-case ASCII letter at a byte, with U+017F (long s) folding to s as Unicode says;
+  // advances at. 0 for anything else. Only asked for the letters of contractions, none of which has
+  // another case variant.
+  char FoldedLetter(size_t& at) const {
+    if (AtEnd(at)) return 0;
+    const Char c = Read(at);
+    at = c.end;
+    if (c.code == 0x17F) return 's';
+    if (c.code >= 'A' && c.code <= 'Z') return static_cast<char>(c.code - 'A' + 'a');
+    return c.code >= 'a' && c.code <= 'z' ? static_cast<char>(c.code) : 0;
+  }
+  std::string_view text() const { return text_; }
+
+ private:
+  std::string_view text_;
+  const CharClasses& classes_;
+};
+
+// End of 's 't 're 've 'm 'll 'd at a position that holds an apostrophe; 0 if there is none.
+size_t ContractionEnd(const Reader& reader, size_t apostrophe) {
+  const std::string_view rest = reader.text().substr(apostrophe + 1);
+  for (const std::string_view two : {"re", "ve", "ll"})
+    if (rest.starts_with(two)) return apostrophe + 3;
+  if (!rest.empty() && std::string_view("stmd").find(rest[0]) != std::string_view::npos)
+    return apostrophe + 2;
+  return 0;
+}
+
+// The same in any case.
+size_t FoldedContractionEnd(const Reader& reader, size_t apostrophe) {
+  size_t at = apostrophe + 1;
+  const char first = reader.FoldedLetter(at);
+  if (first == 's' || first == 't' || first == 'm' || first == 'd') return at;
+  if (first != 'r' && first != 'v' && first != 'l') return 0;
+  const char second = reader.FoldedLetter(at);
+  return second == (first == 'l' ? 'l' : 'e') ? at : 0;
+}
+
+// A run of white space: where it ends, where its last character and the end of its last newline
+// are.
+struct SpaceRun {
+  size_t end = 0;
+  size_t last_begin = 0;
+  size_t newline_end = 0;  // 0: no newline in it
+};
+
+SpaceRun ReadSpaceRun(const Reader& reader, size_t at) {
+  SpaceRun run{at, at, 0};
+  while (!reader.AtEnd(run.end)) {
+    const Char c = reader.Read(run.end);
+    if (!c.Is(kSpace)) break;
+    run.last_begin = run.end;
+    run.end = c.end;
+    if (c.Is(kNewline)) run.newline_end = c.end;
+  }
+  return run;
+}
+
+// \s+(?!\S) | \s+ : all but the last character if something follows, unless it is the only one.
+size_t SpacePieceEnd(const Reader& reader, size_t at, const SpaceRun& run) {
+  return reader.AtEnd(run.end) || run.last_begin == at ? run.end : run.last_begin;
+}
+
+struct NamedPreTokenizer {
+  std::string_view name;
+  PreTokenizerKind kind;
+};
+
+// Names that mean the same expression; see docs/tokenizers.md.
+constexpr std::array kNames = {
+    NamedPreTokenizer{"gpt-2", PreTokenizerKind::kGpt2},
+    NamedPreTokenizer{"phi-2", PreTokenizerKind::kGpt2},
+    NamedPreTokenizer{"olmo", PreTokenizerKind::kGpt2},
+    NamedPreTokenizer{"mpt", PreTokenizerKind::kGpt2},
+    NamedPreTokenizer{"smollm", PreTokenizerKind::kDigitsThenGpt2},
+    NamedPreTokenizer{"starcoder", PreTokenizerKind::kDigitsThenGpt2},
+    NamedPreTokenizer{"refact", PreTokenizerKind::kDigitsThenGpt2},
+    NamedPreTokenizer{"command-r", PreTokenizerKind::kDigitsThenGpt2},
+    NamedPreTokenizer{"codeshell", PreTokenizerKind::kDigitsThenGpt2},
+    NamedPreTokenizer{"qwen2", PreTokenizerKind::kQwen2},
+    NamedPreTokenizer{"deepseek-r1-qwen", PreTokenizerKind::kQwen2},
+    NamedPreTokenizer{"stablelm2", PreTokenizerKind::kQwen2},
+    NamedPreTokenizer{"llama-bpe", PreTokenizerKind::kLlama3},
+    NamedPreTokenizer{"llama3", PreTokenizerKind::kLlama3},
+    NamedPreTokenizer{"llama-v3", PreTokenizerKind::kLlama3},
+    NamedPreTokenizer{"dbrx", PreTokenizerKind::kLlama3},
+    NamedPreTokenizer{"smaug-bpe", PreTokenizerKind::kLlama3},
+};
+
+}  // namespace
+
+std::optional<PreTokenizerKind> FindPreTokenizer(std::string_view name) {
+  const auto it = std::find_if(kNames.begin(), kNames.end(),
+                               [&](const NamedPreTokenizer& known) { return known.name == name; });
+  return it == kNames.end() ? std::nullopt : std::optional(it->kind);
+}
+
+size_t PreTokenizer::PieceEnd(std::string_view text, size_t at) const {
+  switch (kind_) {
+    case PreTokenizerKind::kGpt2:
+    case PreTokenizerKind::kDigitsThenGpt2:
+      return Gpt2(text, at);
+    case PreTokenizerKind::kQwen2:
+      return Llama3(text, at, 1);
+    case PreTokenizerKind::kLlama3:
+      return Llama3(text, at, 3);
+  }
+  return text.size();
+}
+
+size_t PreTokenizer::Gpt2(std::string_view text, size_t at) const {
+  const Reader reader(text, classes_);
+  const bool digits_alone = kind_ == PreTokenizerKind::kDigitsThenGpt2;
+  const Char first = reader.Read(at);
+  if (first.code == '\'') {
+    if (const size_t end = ContractionEnd(reader, at); end != 0) return end;
+  }
+  Char c = first;
+  if (first.code == ' ' && !reader.AtEnd(first.end)) c = reader.Read(first.end);
+  if (c.Is(kLetter)) return reader.RunEndOf(kLetter, c.end);
+  if (c.Is(kNumber) && !digits_alone) return reader.RunEndOf(kNumber, c.end);
+  if (c.IsOther()) return reader.RunEnd(c.end, [](const Char& next) { return next.IsOther(); });
+  if (first.Is(kNumber)) return first.end;
+  const SpaceRun run = ReadSpaceRun(reader, at);
+  // A digit that stands alone ends the stretch that the expression sees.
+  if (digits_alone && !reader.AtEnd(run.end) && reader.Read(run.end).Is(kNumber)) return run.end;
+  return SpacePieceEnd(reader, at, run);
+}
+
+size_t PreTokenizer::Llama3(std::string_view text, size_t at, int digits_max) const {
+  const Reader reader(text, classes_);
+  const Char first = reader.Read(at);
+  if (first.code == '\'') {
+    if (const size_t end = FoldedContractionEnd(reader, at); end != 0) return end;
+  }
+  if (first.Is(kLetter)) return reader.RunEndOf(kLetter, first.end);
+  if (first.Is(kNumber)) {
+    size_t end = first.end;
+    for (int digits = 1; digits < digits_max && !reader.AtEnd(end); ++digits) {
+      const Char next = reader.Read(end);
+      if (!next.Is(kNumber)) break;
+      end = next.end;
+    }
+    return end;
+  }
+  Char second = first;  // a character after a space, or the first one itself
+  if (!reader.AtEnd(first.end)) {
+    const Char next = reader.Read(first.end);
+    if (next.Is(kLetter) && !first.Is(kNewline)) return reader.RunEndOf(kLetter, next.end);
+    if (first.code == ' ') second = next;
+  }
+  if (second.IsOther()) {
+    const size_t end = reader.RunEnd(second.end, [](const Char& next) { return next.IsOther(); });
+    return reader.RunEndOf(kNewline, end);
+  }
+  const SpaceRun run = ReadSpaceRun(reader, at);
+  return run.newline_end != 0 ? run.newline_end : SpacePieceEnd(reader, at, run);
+}
+
+}  // namespace infe::tokenizer

@@ -1,0 +1,46 @@
+// Pre-tokenizers: how text is cut into pieces before byte-level BPE; merges never cross a cut. The
+// field writes them as regular expressions. Here they are scanners, one pass over the code points,
+// because the expressions need a look-ahead and Unicode categories and must be linear on any input.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include "tokenizer/char_class.h"
+
+namespace infe::tokenizer {
+
+enum class PreTokenizerKind {
+  // '(s|t|re|ve|m|ll|d) | ?\p{L}+ | ?\p{N}+ | ?[^\s\p{L}\p{N}]+ | \s+(?!\S) | \s+
+  kGpt2,
+  // Every \p{N} alone first; kGpt2 between them.
+  kDigitsThenGpt2,
+  // (?i:'s|'t|'re|'ve|'m|'ll|'d) | [^\r\n\p{L}\p{N}]?\p{L}+ | \p{N} | ?[^\s\p{L}\p{N}]+[\r\n]*
+  // | \s*[\r\n]+ | \s+(?!\S) | \s+
+  kQwen2,
+  // kQwen2, but numbers by up to three: \p{N}{1,3}
+  kLlama3,
+};
+
+// The kind that a model file's name (tokenizer.ggml.pre) means; nothing for a name unknown here.
+std::optional<PreTokenizerKind> FindPreTokenizer(std::string_view name);
+
+class PreTokenizer {
+ public:
+  explicit PreTokenizer(PreTokenizerKind kind) : kind_(kind), classes_(CharClasses::Get()) {}
+
+  PreTokenizerKind kind() const { return kind_; }
+  // End of the piece that begins at text[at]. REQUIRES: at < text.size(). Malformed bytes count as
+  // characters of no class. A text is cut by calling this until its end; that is linear.
+  size_t PieceEnd(std::string_view text, size_t at) const;
+
+ private:
+  size_t Gpt2(std::string_view text, size_t at) const;
+  size_t Llama3(std::string_view text, size_t at, int digits_max) const;
+
+  PreTokenizerKind kind_;
+  const CharClasses& classes_;
+};
+
+}  // namespace infe::tokenizer

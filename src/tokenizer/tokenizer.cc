@@ -1,0 +1,178 @@
+#include "tokenizer/tokenizer.h"
+
+#include <algorithm>
+
+#include "base/utf8.h"
+#include "tokenizer/byte_level_bpe.h"
+#include "tokenizer/end_of_generation.h"
+#include "tokenizer/sentence_piece_bpe.h"
+
+namespace infe::tokenizer {
+namespace {
+
+constexpr size_t kTokensMax = size_t{1}
+                              << 28;  // far above any vocabulary; ids stay clear of kNoToken
+constexpr size_t kSliceBytes = size_t{1} << 30;  // encoders count bytes in 32 bits
+
+Result<void> CheckShape(const Vocab& vocab) {
+  const size_t count = vocab.tokens.size();
+  if (count == 0 || count > kTokensMax)
+    return Corrupt("a vocabulary of " + std::to_string(count) + " tokens");
+  if (!vocab.types.empty() && vocab.types.size() != count) {
+    return Corrupt("the vocabulary has " + std::to_string(count) + " tokens but " +
+                   std::to_string(vocab.types.size()) + " token types");
+  }
+  for (const TokenType type : vocab.types)
+    if (type > TokenType::kByte) return Corrupt("a token type is not one of 0 to 6");
+  struct Named {
+    const char* name;
+    std::optional<TokenId> token;
+  };
+  for (const Named& special : {Named{"BOS", vocab.bos}, Named{"EOS", vocab.eos},
+                               Named{"unknown", vocab.unknown}, Named{"padding", vocab.padding}}) {
+    if (special.token && *special.token >= count) {
+      return Corrupt(std::string("the ") + special.name + " token " +
+                     std::to_string(*special.token) + " is outside the vocabulary of " +
+                     std::to_string(count));
+    }
+  }
+  return {};
+}
+
+// The types with the mistakes of model files mended: see IsEndOfGenerationName.
+std::vector<TokenType> CorrectedTypes(const Vocab& vocab) {
+  std::vector<TokenType> types = vocab.types;
+  types.resize(vocab.tokens.size(), TokenType::kNormal);
+  for (TokenId token = 0; token < types.size(); ++token) {
+    if (types[token] != TokenType::kControl && types[token] != TokenType::kByte &&
+        IsEndOfGenerationName(vocab.tokens[token]))
+      types[token] = TokenType::kControl;
+  }
+  return types;
+}
+
+SpecialMatcher MakeMatcher(const TokenTable& table) {
+  std::vector<SpecialMatcher::Entry> entries;
+  for (TokenId token = 0; token < table.size(); ++token) {
+    switch (table.Type(token)) {
+      case TokenType::kControl:
+      case TokenType::kUnknown:
+        entries.push_back({table.Name(token), token, SpecialMatcher::Gate::kTrustedOnly});
+        break;
+      case TokenType::kUserDefined:
+        entries.push_back({table.Name(token), token, SpecialMatcher::Gate::kAnywhere});
+        break;
+      case TokenType::kUndefined:
+      case TokenType::kNormal:
+      case TokenType::kUnused:
+      case TokenType::kByte:
+        break;
+    }
+  }
+  return SpecialMatcher(entries);
+}
+
+}  // namespace
+
+Tokenizer::~Tokenizer() = default;
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(Vocab vocab) {
+  const bool byte_level = vocab.model == "gpt2";
+  if (!byte_level && vocab.model != "llama") {
+    return Unsupported("the tokenizer model \"" + vocab.model +
+                       "\" is not known; gpt2 and llama are");
+  }
+  INFE_TRY(CheckShape(vocab));
+  std::unique_ptr<Tokenizer> result(new Tokenizer);
+  const std::vector<TokenType> types = CorrectedTypes(vocab);
+  INFE_ASSIGN(result->table_, TokenTable::Create(vocab, types));
+  INFE_ASSIGN(result->encoder_, byte_level ? ByteLevelBpe::Create(vocab, result->table_)
+                                           : SentencePieceBpe::Create(vocab, result->table_));
+  result->specials_ = MakeMatcher(result->table_);
+  result->end_of_generation_ = FindEndOfGeneration(vocab, types);
+  result->bos_ = vocab.bos;
+  result->eos_ = vocab.eos;
+  result->unknown_ = vocab.unknown;
+  result->padding_ = vocab.padding;
+  const bool llama3 =
+      byte_level && FindPreTokenizer(vocab.pre_tokenizer) == PreTokenizerKind::kLlama3;
+  result->add_bos_ = vocab.bos.has_value() && vocab.add_bos.value_or(!byte_level || llama3);
+  result->add_eos_ = vocab.eos.has_value() && vocab.add_eos.value_or(false);
+  result->add_space_prefix_ = !byte_level && vocab.add_space_prefix.value_or(true);
+  return result;
+}
+
+void Tokenizer::EncodeText(std::string_view text, std::vector<TokenId>& out) const {
+  std::string prefixed;
+  if (add_space_prefix_) {
+    prefixed.reserve(text.size() + 1);
+    prefixed += ' ';
+    prefixed += text;
+    text = prefixed;
+  }
+  for (; !text.empty(); text.remove_prefix(std::min(kSliceBytes, text.size())))
+    encoder_->Encode(text.substr(0, kSliceBytes), out);
+}
+
+std::vector<TokenId> Tokenizer::Encode(std::string_view text, const EncodeOptions& options) const {
+  const TextSpan everything{0, text.size()};
+  std::span<const TextSpan> trusted;
+  switch (options.special) {
+    case SpecialTokens::kNone:
+      break;
+    case SpecialTokens::kTrusted:
+      trusted = options.trusted;
+      break;
+    case SpecialTokens::kAll:
+      trusted = {&everything, 1};
+      break;
+  }
+  std::vector<TokenId> tokens;
+  size_t at = 0;
+  for (const SpecialMatcher::Match& match : specials_.FindAll(text, trusted)) {
+    if (match.span.begin > at) EncodeText(text.substr(at, match.span.begin - at), tokens);
+    tokens.push_back(match.token);
+    at = match.span.end;
+  }
+  if (at < text.size()) EncodeText(text.substr(at), tokens);
+  if (options.add_special == AddSpecial::kAsVocabulary) {
+    if (add_bos_ && (tokens.empty() || tokens.front() != *bos_))
+      tokens.insert(tokens.begin(), *bos_);
+    if (add_eos_ && (tokens.empty() || tokens.back() != *eos_)) tokens.push_back(*eos_);
+  }
+  return tokens;
+}
+
+std::string_view Tokenizer::TextBytes(TokenId token, bool text_begins) const {
+  std::string_view bytes = TokenBytes(token);
+  if (add_space_prefix_ && text_begins && bytes.starts_with(' ') &&
+      Type(token) != TokenType::kUserDefined)
+    bytes.remove_prefix(1);
+  return bytes;
+}
+
+std::string Tokenizer::Decode(std::span<const TokenId> tokens) const {
+  std::string text;
+  bool text_begins = true;
+  for (const TokenId token : tokens) {
+    text += TextBytes(token, text_begins);
+    text_begins = EndsText(token);
+  }
+  return text;
+}
+
+std::string Tokenizer::TokenText(TokenId token) const {
+  const std::string_view name = table_.Name(token);
+  return SanitizeUtf8(name.empty() ? TokenBytes(token) : name);
+}
+
+bool Tokenizer::IsEndOfGeneration(TokenId token) const {
+  return std::binary_search(end_of_generation_.begin(), end_of_generation_.end(), token);
+}
+
+std::optional<TokenId> Tokenizer::Find(std::string_view text) const {
+  if (const std::optional<TokenId> special = table_.FindName(text)) return special;
+  return table_.FindNormal(text);
+}
+
+}  // namespace infe::tokenizer

@@ -25,6 +25,8 @@ enum class QuantType : uint8_t {
   kQ6_K
 };
 
+struct BlockFields;  // quant/block_fields.h
+
 struct QuantTypeTraits {
   QuantType type;
   std::string_view name;  // as GGUF tools print it: "Q4_K"
@@ -34,6 +36,13 @@ struct QuantTypeTraits {
   // The reference: blocks -> f32, `values` a multiple of block_values. Equal bit for bit to the
   // gguf Python package.
   void (*dequantise)(const std::byte* blocks, float* out, size_t values);
+  // One block to its integers and scales, and back without loss; null for F32, F16 and BF16.
+  void (*decode)(const std::byte* block, BlockFields& fields);
+  void (*encode)(const BlockFields& fields, std::byte* block);
+  // Bound of a kernel's error: a product of K values is within
+  //   (roundings_per_32 * K / 32 + 4) * 2^-24 * (sum of the magnitudes of all its terms)
+  // of the exact product of the dequantised weights and activations. Derived in the type's header.
+  uint32_t roundings_per_32;
 };
 
 std::span<const QuantTypeTraits> AllQuantTypes();
@@ -41,5 +50,8 @@ const QuantTypeTraits& Traits(QuantType type);
 std::optional<QuantType> QuantTypeFromGguf(uint32_t gguf_id);
 // Bytes of a row of `values` values (a multiple of the block).
 size_t RowBytes(QuantType type, size_t values);
+inline bool IsFloat(QuantType type) {
+  return type <= QuantType::kBF16;
+}
 
 }  // namespace infe::kernels

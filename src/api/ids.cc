@@ -1,0 +1,43 @@
+#include "api/ids.h"
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "base/random.h"
+
+namespace infe::api {
+namespace {
+
+std::string WithRandom(std::string_view prefix) {
+  static constexpr char kAlphabet[] =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  constexpr size_t kLength = 24;
+  // Bytes from 248 on are drawn again, or the first eight characters would come more often.
+  constexpr unsigned kFairBelow = 248;
+  std::string out(prefix);
+  while (out.size() < prefix.size() + kLength) {
+    std::array<uint8_t, 32> bytes;
+    FillRandom(bytes.data(), bytes.size());
+    for (const uint8_t byte : bytes)
+      if (byte < kFairBelow && out.size() < prefix.size() + kLength) out += kAlphabet[byte % 62];
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string NewChatCompletionId() {
+  return WithRandom("chatcmpl-");
+}
+std::string NewCompletionId() {
+  return WithRandom("cmpl-");
+}
+std::string NewCallId() {
+  return WithRandom("call_");
+}
+std::string NewRequestId() {
+  return WithRandom("req_");
+}
+
+}  // namespace infe::api

@@ -35,7 +35,7 @@ struct ModelConfig {
   bool rope_interleaved = false;          // the file pairs (2i, 2i+1); packing permutes it away
   std::vector<uint32_t> window_of_layer;  // 0: global attention
   std::vector<float> rope_base_of_layer;
-  float rope_scale = 1;  // linear scaling: positions are divided by it
+  std::vector<float> rope_scale_of_layer;  // linear scaling: positions are divided by it
 };
 
 }  // namespace infe::model

@@ -1,0 +1,120 @@
+#include "model/step_plan.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace infe::model {
+namespace {
+
+using kernels::kAttentionSpan;
+
+// A unit is cut into spans when there are fewer units than this per thread: whole units would
+// leave threads waiting for the longest.
+constexpr uint32_t kUnitsPerThreadMin = 4;
+
+uint32_t LowestVisible(uint32_t position, uint32_t window) {
+  return window == 0 || position + 1 <= window ? 0 : position + 1 - window;
+}
+
+// Appends the units of `rows` query rows of an item, starting at step row `row`.
+void AddUnits(AttentionPlan& plan, const AttentionShape& shape, AttentionUnit unit, uint32_t rows) {
+  const uint32_t group = shape.heads / shape.kv_heads;
+  for (uint32_t done = 0; done < rows; done += unit.rows) {
+    unit.rows = std::min(rows - done, shape.query_rows_max);
+    for (uint32_t kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
+      unit.kv_head = kv_head;
+      unit.head = kv_head * group;
+      unit.heads = group;
+      plan.units.push_back(unit);
+    }
+    unit.row += unit.rows;
+    unit.out_row += unit.rows;
+    unit.position += unit.rows;
+  }
+}
+
+void AddTasks(AttentionPlan& plan, const AttentionShape& shape, uint32_t window) {
+  const bool few = plan.units.size() < size_t{shape.threads} * kUnitsPerThreadMin;
+  size_t partials = 0;
+  for (uint32_t u = 0; u < plan.units.size(); ++u) {
+    AttentionUnit& unit = plan.units[u];
+    const uint32_t lowest = LowestVisible(unit.position, window);
+    const uint32_t end = unit.position + unit.rows;
+    const uint32_t first_span = lowest / kAttentionSpan;
+    const uint32_t spans = (end + kAttentionSpan - 1) / kAttentionSpan - first_span;
+    const size_t floats =
+        few && spans > 1 ? shape.partial_floats(unit.rows, unit.heads, shape.head_dim) * spans : 0;
+    if (floats == 0 || partials + floats > shape.partial_floats_max) {
+      plan.tasks.push_back({u, 0, uint64_t{unit.rows} * unit.heads * (end - lowest)});
+      continue;
+    }
+    unit.first_span = first_span;
+    unit.spans = spans;
+    unit.partials = partials;
+    partials += floats;
+    plan.unfinished[u].store(spans, std::memory_order_relaxed);
+    for (uint32_t s = first_span; s < first_span + spans; ++s) {
+      const uint32_t from = std::max(lowest, s * kAttentionSpan);
+      const uint32_t to = std::min(end, (s + 1) * kAttentionSpan);
+      plan.tasks.push_back({u, s, uint64_t{unit.rows} * unit.heads * (to - from)});
+    }
+  }
+  std::stable_sort(plan.tasks.begin(), plan.tasks.end(),
+                   [](const AttentionTask& a, const AttentionTask& b) { return a.cost > b.cost; });
+}
+
+}  // namespace
+
+StepPlan::StepPlan(uint32_t rows_max, uint32_t logits_rows_max) {
+  rows.reserve(rows_max);
+  wanted.reserve(logits_rows_max);
+}
+
+void StepPlan::Build(const Batch& batch, std::span<const KvGroup> groups, uint32_t last_group,
+                     const AttentionShape& shape) {
+  rows.clear();
+  wanted.clear();
+  for (AttentionPlan& plan : attention) {
+    plan.units.clear();
+    plan.tasks.clear();
+  }
+  attention_wanted.units.clear();
+  attention_wanted.tasks.clear();
+  for (uint32_t i = 0; i < batch.items.size(); ++i) {
+    const BatchItem& item = batch.items[i];
+    const uint32_t tokens = static_cast<uint32_t>(item.tokens.size());
+    INFE_CHECK(tokens > 0 && item.logits_rows <= tokens);
+    const uint32_t row = static_cast<uint32_t>(rows.size());
+    for (uint32_t t = 0; t < tokens; ++t) {
+      rows.push_back({item.tokens[t], i, item.position + t});
+    }
+    AttentionUnit unit;
+    unit.item = i;
+    unit.row = row;
+    unit.out_row = row;
+    unit.position = item.position;
+    for (size_t g = 0; g < groups.size(); ++g) {
+      INFE_CHECK(item.blocks[g].size() * kBlockPositions >= size_t{item.position} + tokens);
+      AddUnits(attention[g], shape, unit, tokens);
+    }
+    const uint32_t skipped = tokens - item.logits_rows;
+    unit.row += skipped;
+    unit.position += skipped;
+    unit.out_row = static_cast<uint32_t>(wanted.size());
+    AddUnits(attention_wanted, shape, unit, item.logits_rows);
+    for (uint32_t t = skipped; t < tokens; ++t) wanted.push_back({row + t, i});
+  }
+  const auto finish = [&](AttentionPlan& plan, uint32_t window) {
+    // Atomics do not move: a plan that grows takes a new array.
+    if (plan.units.size() > plan.unfinished_size) {
+      plan.unfinished_size = plan.units.size() * 2;
+      plan.unfinished = std::make_unique<std::atomic<uint32_t>[]>(plan.unfinished_size);
+    }
+    AddTasks(plan, shape, window);
+  };
+  for (size_t g = 0; g < groups.size(); ++g) finish(attention[g], groups[g].window);
+  finish(attention_wanted, groups[last_group].window);
+}
+
+}  // namespace infe::model

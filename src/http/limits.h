@@ -22,14 +22,14 @@ struct HttpLimits {
   size_t trailer_bytes_max = 8 * 1024;               // -> 431
 
   // Time.
-  std::chrono::milliseconds head_timeout{10'000};  // from its first byte -> 408
-  std::chrono::milliseconds body_stall_timeout{10'000};  // between two reads -> 408
-  std::chrono::milliseconds body_rate_grace{20'000};     // after which body_rate_min counts
-  uint64_t body_rate_min = 1024;                         // bytes a second -> 408
-  std::chrono::milliseconds keep_alive_timeout{75'000};  // idle -> closed
+  std::chrono::milliseconds head_timeout{10'000};            // from its first byte -> 408
+  std::chrono::milliseconds body_stall_timeout{10'000};      // between two reads -> 408
+  std::chrono::milliseconds body_rate_grace{20'000};         // after which body_rate_min counts
+  uint64_t body_rate_min = 1024;                             // bytes a second -> 408
+  std::chrono::milliseconds keep_alive_timeout{75'000};      // idle -> closed
   std::chrono::milliseconds connection_lifetime{3'600'000};  // up to a tenth less, at random
-  std::chrono::milliseconds write_stall_timeout{30'000};  // under 1 KiB taken in this -> closed
-  std::chrono::milliseconds linger_timeout{5'000};        // after the last answer, for its FIN
+  std::chrono::milliseconds write_stall_timeout{30'000};     // under 1 KiB taken in this -> closed
+  std::chrono::milliseconds linger_timeout{5'000};           // after the last answer, for its FIN
   uint32_t requests_per_connection_max = 1000;
 
   // Output: a slow reader is paused at the high mark; a producer that goes on writing regardless

@@ -43,7 +43,8 @@ class ResponseWriter {
   // The client went away (or was cut off) before the answer ended: called once, within
   // milliseconds, also while nothing is read or written. At once if that has happened already.
   virtual void OnClose(std::function<void()> callback) = 0;
-  // The client reads too slowly: more than output_high_mark_bytes wait. Then, at half of it, resume.
+  // The client reads too slowly: more than output_high_mark_bytes wait. Then, at half of it,
+  // resume.
   virtual void OnPause(std::function<void()> callback) = 0;
   virtual void OnResume(std::function<void()> callback) = 0;
 

@@ -123,7 +123,8 @@ RouteMatch Router::Match(std::string_view method, std::string_view path) const {
     if (!match.allow.empty()) match.allow += ", ";
     match.allow += name;
   }
-  match.kind = method == "OPTIONS" ? RouteMatch::Kind::kOptions : RouteMatch::Kind::kMethodNotAllowed;
+  match.kind =
+      method == "OPTIONS" ? RouteMatch::Kind::kOptions : RouteMatch::Kind::kMethodNotAllowed;
   return match;
 }
 

@@ -45,7 +45,7 @@ struct ExchangeRecord {
   int status = 0;  // 0: the client left before an answer began
   bool client_gone = false;
   uint64_t request_body_bytes = 0;
-  uint64_t response_bytes = 0;  // head and body as sent, chunk framing included
+  uint64_t response_bytes = 0;           // head and body as sent, chunk framing included
   std::chrono::nanoseconds duration{0};  // first byte read to last byte queued
   std::shared_ptr<void> context;         // what the HeadHook left
 };
@@ -66,9 +66,9 @@ struct ServerOptions {
   uint32_t io_threads = 1;
   std::optional<TlsOptions> tls;
   HttpLimits limits;
-  ErrorResponder error_responder;      // default: text/plain
-  HeadHook head_hook;                  // default: none
-  OptionsResponder options_responder;  // default: 204 with Allow
+  ErrorResponder error_responder;                              // default: text/plain
+  HeadHook head_hook;                                          // default: none
+  OptionsResponder options_responder;                          // default: 204 with Allow
   std::function<void(const ExchangeRecord&)> on_exchange_end;  // I/O thread; default: none
 };
 

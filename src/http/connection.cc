@@ -1,0 +1,584 @@
+#include "http/connection.h"
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <random>
+#include <utility>
+
+#include <sys/epoll.h>
+
+#include "http/grammar.h"
+#include "http/response_head.h"
+
+namespace infe::http {
+
+namespace {
+
+constexpr int kReadsPerTurn = 4;            // then other connections get their turn
+constexpr size_t kGatherMax = 64;           // pieces per write
+constexpr uint64_t kWriteWindowMin = 1024;  // bytes a client must take per write_stall_timeout
+constexpr uint64_t kBodyReserveStep = 64 * 1024;
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<EventLoop> loop,
+                       std::unique_ptr<Transport> transport, PeerAddress peer, bool is_tls)
+    : core_(std::move(core)),
+      loop_(std::move(loop)),
+      transport_(std::move(transport)),
+      peer_(std::move(peer)),
+      is_tls_(is_tls),
+      parser_(core_->limits()) {
+  // A tenth of jitter, so that connections opened together do not come back together.
+  const auto lifetime = core_->limits().connection_lifetime;
+  const auto jitter = std::chrono::milliseconds(
+      lifetime.count() / 10 * static_cast<int64_t>(std::random_device()() % 1024) / 1024);
+  retire_at_ = Clock::now() + lifetime - jitter;
+}
+
+void Connection::Start() {
+  if (!loop_->Adopt(transport_->fd(), shared_from_this(), EventLoop::Watch::kStreamEdges)) {
+    phase_ = Phase::kClosed;
+    transport_->Close();
+    core_->ForgetConnection(peer_);
+    return;
+  }
+  // A TLS handshake has the time of a head; a plain connection may be opened ahead of its use.
+  const HttpLimits& limits = core_->limits();
+  read_deadline_ = Clock::now() + (is_tls_ ? limits.head_timeout : limits.keep_alive_timeout);
+  ArmTimer();
+}
+
+// ---- Events
+// --------------------------------------------------------------------------------------
+
+void Connection::OnEvents(uint32_t epoll_events) {
+  if (phase_ == Phase::kClosed) return;
+  if ((epoll_events & (EPOLLERR | EPOLLHUP)) != 0) return Close();
+  if ((epoll_events & EPOLLRDHUP) != 0) peer_closed_ = true;
+  if ((epoll_events & (EPOLLIN | EPOLLRDHUP)) != 0) readable_ = true;
+  if ((epoll_events & EPOLLOUT) != 0) {
+    writable_ = true;
+    if (!output_.empty()) Flush();
+  }
+  if (readable_) ReadMore();
+  if (peer_closed_) NoticePeerGone();
+  ArmTimer();
+}
+
+// The client has sent its FIN while it waits for an answer: it is taken as gone, since nothing
+// tells a half-closed socket from one that was closed. But only after the answers that are posted
+// already: a client may say "no more" together with its request, and what is there at once still
+// reaches it.
+void Connection::NoticePeerGone() {
+  if (phase_ != Phase::kResponding) return;
+  loop_->Post([self = shared_from_this(), exchange = exchange_] {
+    if (self->exchange_ == exchange && exchange != nullptr) self->Close();
+  });
+}
+
+void Connection::OnShutdown(Closing what) {
+  if (phase_ == Phase::kClosed) return;
+  const bool idle = phase_ == Phase::kLingering ||
+                    (phase_ == Phase::kReading && !parser_.started() && output_.empty());
+  if (what == Closing::kEverything || idle) Close();
+}
+
+// ---- Reading
+// -------------------------------------------------------------------------------------
+
+void Connection::ReadMore() {
+  for (int turn = 0; turn < kReadsPerTurn; ++turn) {
+    if (!readable_ || phase_ == Phase::kClosed) return;
+    if (phase_ == Phase::kLingering) return Linger();
+    if (phase_ != Phase::kReading && phase_ != Phase::kDraining) return;
+    // ContinueInput is on its way, or Flush will call it.
+    if (!pending_input_.empty() || IsOutputFull()) return;
+    const std::span<char> buffer = loop_->read_buffer();
+    const IoResult result = transport_->Read(buffer);
+    switch (result.kind) {
+      case IoResult::Kind::kWouldBlock:
+        readable_ = false;
+        return;
+      case IoResult::Kind::kFailed:
+        return Close();
+      case IoResult::Kind::kEnd:
+        return OnInputEnd();
+      case IoResult::Kind::kBytes:
+        if (result.bytes < buffer.size() && !peer_closed_ && transport_->ShortReadMeansEmpty()) {
+          readable_ = false;
+        }
+        Process({buffer.data(), result.bytes});
+        break;
+    }
+  }
+  if (readable_) ContinueInput();
+}
+
+// Goes on with input that is already here, on the loop's next turn.
+void Connection::ContinueInput() {
+  if (std::exchange(continuing_, true)) return;
+  loop_->Post([self = shared_from_this()] {
+    self->continuing_ = false;
+    const bool reading = self->phase_ == Phase::kReading || self->phase_ == Phase::kDraining;
+    if (reading && !self->IsOutputFull()) {
+      const std::string input = std::exchange(self->pending_input_, {});
+      if (!input.empty()) self->Process(input);
+    }
+    self->ReadMore();
+    self->ArmTimer();
+  });
+}
+
+void Connection::Process(std::string_view input) {
+  if (!input.empty() && !parser_.started()) OnFirstByte();
+  while (true) {
+    const RequestParser::Step step = parser_.Next(input);
+    input.remove_prefix(step.consumed);
+    if (step.event == RequestParser::Event::kNeedMore) return;
+    if (!OnParserStep(step)) break;
+  }
+  if (phase_ == Phase::kReading || phase_ == Phase::kResponding) pending_input_.assign(input);
+  if (phase_ == Phase::kReading && !pending_input_.empty()) ContinueInput();
+}
+
+bool Connection::OnParserStep(const RequestParser::Step& step) {
+  switch (step.event) {
+    case RequestParser::Event::kHead:
+      return OnHead();
+    case RequestParser::Event::kBody:
+      return OnBody(step.body);
+    case RequestParser::Event::kComplete:
+      OnRequestComplete();
+      return false;
+    case RequestParser::Event::kError:
+      if (phase_ == Phase::kDraining) {  // its answer is out already
+        CloseAfterFlush();
+      } else {
+        Fail(parser_.error_status(), parser_.error_reason());
+      }
+      return false;
+    case RequestParser::Event::kNeedMore:
+      break;
+  }
+  return false;
+}
+
+void Connection::OnFirstByte() {
+  const Clock::time_point now = Clock::now();
+  recorded_.arrival = request_.arrival = now;
+  read_deadline_ = now + core_->limits().head_timeout;
+}
+
+bool Connection::OnHead() {
+  RequestHead& head = parser_.head();
+  const size_t question = std::min(head.target.find('?'), head.target.size());
+  request_.path = head.target.substr(0, question);
+  if (question < head.target.size()) request_.query = head.target.substr(question + 1);
+  request_.method = std::move(head.method);
+  request_.target = std::move(head.target);
+  request_.headers = std::move(head.headers);
+  request_.minor_version = head.minor_version;
+  request_.remote_address = peer_.text;
+  request_.remote_port = peer_.port;
+  request_.is_tls = is_tls_;
+  client_keeps_alive_ = head.keep_alive;
+  is_head_request_ = request_.method == "HEAD";
+  ++requests_;
+  if (core_->options().on_exchange_end) {
+    recorded_.method = request_.method;
+    recorded_.path = request_.path;
+  }
+  body_start_ = Clock::now();
+  read_deadline_ = head.has_body() ? body_start_ + core_->limits().body_stall_timeout : kNever;
+  RouteRequest();
+  return phase_ == Phase::kReading || phase_ == Phase::kDraining;
+}
+
+void Connection::RouteRequest() {
+  RouteMatch match = core_->router().Match(request_.method, request_.path);
+  switch (match.kind) {
+    case RouteMatch::Kind::kNotFound:
+      return RefuseEarly(core_->MakeError(404, "no such path: " + request_.path));
+    case RouteMatch::Kind::kMethodNotAllowed: {
+      HttpResponse response =
+          core_->MakeError(405, request_.method + " is not allowed here; allowed: " + match.allow);
+      response.headers.Set("Allow", match.allow);
+      return RefuseEarly(std::move(response));
+    }
+    case RouteMatch::Kind::kOptions: {
+      const OptionsResponder& responder = core_->options().options_responder;
+      return RefuseEarly(responder ? responder(request_, match.allow)
+                                   : HttpResponse{204, {{"Allow", match.allow}}, {}});
+    }
+    case RouteMatch::Kind::kFound:
+      break;
+  }
+  route_ = match.route;
+  request_.route = route_->pattern;
+  request_.path_params = std::move(match.params);
+  if (core_->options().head_hook) {
+    std::optional<HttpResponse> refusal = core_->options().head_hook(request_);
+    recorded_.context = request_.context;
+    if (refusal) return RefuseEarly(std::move(*refusal));
+  }
+  const uint64_t body_bytes_max =
+      route_->options.body_bytes_max.value_or(core_->limits().body_bytes_max);
+  if (parser_.SetBodyLimit(body_bytes_max) && parser_.head().expect_continue) {
+    output_.Append(std::string_view("HTTP/1.1 100 Continue\r\n\r\n"));
+    Flush();
+  }
+}
+
+bool Connection::OnBody(std::string_view piece) {
+  const HttpLimits& limits = core_->limits();
+  const Clock::time_point now = Clock::now();
+  body_received_ += piece.size();
+  read_deadline_ = now + limits.body_stall_timeout;
+  const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - body_start_);
+  const bool too_slow =
+      elapsed > limits.body_rate_grace &&
+      body_received_ * 1000 < limits.body_rate_min * static_cast<uint64_t>(elapsed.count());
+  if (phase_ == Phase::kDraining) {
+    if (too_slow) CloseAfterFlush();
+    return !too_slow;
+  }
+  if (too_slow) {
+    Fail(408, "the request body comes too slowly");
+    return false;
+  }
+  if (!GrowBody(piece.size())) {
+    Fail(503, "too many request bodies are being received");
+    return false;
+  }
+  request_.body.append(piece);
+  return true;
+}
+
+// Makes room for `more` bytes of body within the bound that all connections share. A Content-Length
+// is trusted for the next stretch only: to announce much and send little must not cost memory.
+bool Connection::GrowBody(size_t more) {
+  const uint64_t needed = request_.body.size() + more;
+  if (needed <= body_reserved_) return true;
+  uint64_t target = std::max({needed, 2 * body_reserved_, kBodyReserveStep});
+  if (const auto announced = parser_.head().content_length) target = std::min(target, *announced);
+  if (!core_->ReserveBody(target - body_reserved_)) return false;
+  body_reserved_ = target;
+  request_.body.reserve(target);
+  return true;
+}
+
+void Connection::OnRequestComplete() {
+  if (phase_ == Phase::kDraining) return NextRequest();
+  phase_ = Phase::kResponding;
+  read_deadline_ = kNever;
+  FreeBody();
+  core_->counters().requests.fetch_add(1, std::memory_order_relaxed);
+  exchange_ =
+      std::make_shared<Exchange>(loop_, shared_from_this(), core_->limits().output_bytes_max);
+  auto writer = MakeResponseWriter(exchange_);
+  HttpRequest request = std::exchange(request_, HttpRequest());
+  try {
+    route_->handler(std::move(request), std::move(writer));
+  } catch (const std::exception&) {
+    // The writer goes with the handler's frame, and so the exchange answers 500.
+  }
+  if (peer_closed_) NoticePeerGone();
+}
+
+void Connection::OnInputEnd() {
+  readable_ = false;
+  peer_closed_ = true;
+  if (output_.empty()) return Close();
+  CloseAfterFlush();
+}
+
+// The answer is out and was the last. The client may still be sending: closing now would reset the
+// connection and could take the answer with it, so wait for its end, within bounds.
+void Connection::BeginLinger() {
+  phase_ = Phase::kLingering;
+  read_deadline_ = Clock::now() + core_->limits().linger_timeout;
+  transport_->ShutdownWrite();
+  if (readable_) ContinueInput();
+}
+
+void Connection::Linger() {
+  for (int turn = 0; turn < kReadsPerTurn; ++turn) {
+    const IoResult result = transport_->Discard(loop_->read_buffer());
+    if (result.kind == IoResult::Kind::kWouldBlock) {
+      readable_ = false;
+      return;
+    }
+    if (result.kind != IoResult::Kind::kBytes) return Close();
+    lingered_bytes_ += result.bytes;
+    if (lingered_bytes_ > core_->limits().linger_bytes_max) return Close();
+  }
+  ContinueInput();
+}
+
+// ---- Answering
+// -----------------------------------------------------------------------------------
+
+// Answers before the body was read. A short body that is surely coming is read and dropped, so that
+// the connection can go on; any other ends it.
+void Connection::RefuseEarly(HttpResponse response) {
+  const RequestHead& head = parser_.head();
+  const uint64_t drain_max = core_->limits().drain_bytes_max;
+  const bool drainable =
+      !head.chunked && !head.expect_continue && head.content_length.value_or(0) <= drain_max;
+  close_after_ = head.has_body() && !drainable;
+  if (!close_after_) parser_.SetBodyLimit(drain_max);
+  phase_ = Phase::kDraining;
+  QueueResponse(std::move(response));
+  Record(Ending::kAnswered);
+  if (close_after_) return CloseAfterFlush();
+  Flush();
+}
+
+void Connection::Fail(int status, std::string_view reason) {
+  auto& counters = core_->counters();
+  if (status == 408) {
+    counters.timeouts.fetch_add(1);
+  } else if (status != 413 && status != 503) {
+    counters.framing_errors.fetch_add(1);
+  }
+  close_after_ = true;
+  QueueResponse(core_->MakeError(status, reason));
+  Record(Ending::kAnswered);
+  CloseAfterFlush();
+}
+
+void Connection::QueueHead(int status, const Headers& headers,
+                           std::optional<uint64_t> content_length) {
+  const bool old_client = parser_.head().minor_version == 0;
+  answer_.status = status;
+  answer_.body_wanted = !is_head_request_ && StatusHasBody(status);
+  answer_.chunked = !content_length && !old_client && StatusHasBody(status);
+  const bool ends_by_close = !content_length && old_client && answer_.body_wanted;
+  close_after_ = close_after_ || ends_by_close || !client_keeps_alive_ || core_->draining() ||
+                 requests_ >= core_->limits().requests_per_connection_max ||
+                 Clock::now() >= retire_at_ || ListHasToken(headers.Get("connection"), "close");
+  ResponseHeadOptions options;
+  if (StatusHasBody(status)) options.content_length = content_length;
+  options.chunked = answer_.chunked;
+  options.close = close_after_;
+  options.say_keep_alive = old_client;
+  options.date = loop_->http_date();
+  output_.Append(FormatResponseHead(status, headers, options));
+}
+
+void Connection::QueueResponse(HttpResponse response) {
+  const size_t before = output_.size();
+  QueueHead(response.status, response.headers, response.body.size());
+  if (answer_.body_wanted) output_.Append(std::move(response.body));
+  answer_.queued_bytes += output_.size() - before;
+}
+
+void Connection::OnMail(Exchange& exchange) {
+  if (&exchange != exchange_.get()) return;
+  Mail mail = exchange.TakeMail();
+  if (mail.abort || (mail.abandoned && answer_.status != 0)) return Close();
+  if (mail.abandoned) {
+    mail.response = core_->MakeError(500, "the request was lost");
+    mail.end = true;
+  }
+  if (mail.response) {
+    QueueResponse(std::move(*mail.response));
+  } else {
+    const size_t before = output_.size();
+    const bool streaming = mail.stream_head || answer_.status != 0;
+    if (mail.stream_head) QueueHead(mail.stream_head->status, mail.stream_head->headers, {});
+    if (streaming && answer_.body_wanted) {
+      if (!answer_.chunked) {
+        output_.Append(std::move(mail.data));
+      } else {
+        output_.AppendChunk(std::move(mail.data));
+        if (mail.end) output_.AppendLastChunk();
+      }
+    }
+    answer_.queued_bytes += output_.size() - before;
+  }
+  if (mail.end) {
+    FinishExchange();
+  } else {
+    Flush();
+  }
+  ArmTimer();
+}
+
+void Connection::FinishExchange() {
+  Record(Ending::kAnswered);
+  const auto exchange = std::move(exchange_);
+  exchange_ = nullptr;
+  exchange->Finish(Exchange::Outcome::kAnswered);
+  paused_ = false;
+  if (close_after_) return CloseAfterFlush();
+  Flush();
+  if (phase_ != Phase::kClosed) NextRequest();
+}
+
+void Connection::NextRequest() {
+  if (close_after_) return CloseAfterFlush();
+  parser_.Reset();
+  request_ = HttpRequest();
+  recorded_ = Recorded();
+  answer_ = Answer();
+  route_ = nullptr;
+  is_head_request_ = false;
+  body_received_ = 0;
+  phase_ = Phase::kReading;
+  read_deadline_ = Clock::now() + core_->limits().keep_alive_timeout;
+  if (!pending_input_.empty() || readable_) ContinueInput();
+}
+
+// ---- Writing
+// -------------------------------------------------------------------------------------
+
+void Connection::Flush() {
+  if (phase_ == Phase::kClosed) return;
+  std::array<iovec, kGatherMax> pieces;
+  const bool was_full = IsOutputFull();
+  while (!output_.empty() && writable_) {
+    const size_t count = output_.Peek(pieces);
+    const IoResult result = transport_->Write({pieces.data(), count});
+    if (result.kind == IoResult::Kind::kBytes) {
+      output_.Consume(result.bytes);
+      written_in_window_ += result.bytes;
+    } else if (result.kind == IoResult::Kind::kWouldBlock) {
+      writable_ = false;
+    } else {
+      return Close();
+    }
+  }
+  if (output_.empty()) {
+    write_deadline_ = kNever;
+  } else if (write_deadline_ == kNever) {
+    written_in_window_ = 0;
+    write_deadline_ = Clock::now() + core_->limits().write_stall_timeout;
+  }
+  UpdatePressure();
+  if (output_.empty() && phase_ == Phase::kClosing) return BeginLinger();
+  if (was_full && !IsOutputFull() && phase_ == Phase::kReading) ContinueInput();
+}
+
+bool Connection::IsOutputFull() const {
+  return output_.size() > core_->limits().output_high_mark_bytes;
+}
+
+void Connection::UpdatePressure() {
+  if (exchange_ == nullptr) return;
+  exchange_->SetUnsentBytes(output_.size());
+  if (!paused_ && IsOutputFull()) {
+    paused_ = true;
+    exchange_->NotifyPause();
+  } else if (paused_ && output_.size() <= core_->limits().output_high_mark_bytes / 2) {
+    paused_ = false;
+    exchange_->NotifyResume();
+  }
+}
+
+void Connection::CloseAfterFlush() {
+  if (phase_ == Phase::kClosed) return;
+  phase_ = Phase::kClosing;
+  read_deadline_ = kNever;
+  pending_input_.clear();
+  FreeBody();
+  Flush();
+}
+
+// ---- Ending
+// --------------------------------------------------------------------------------------
+
+void Connection::Close() {
+  if (phase_ == Phase::kClosed) return;
+  phase_ = Phase::kClosed;
+  if (timer_armed_) loop_->Cancel(timer_);
+  timer_armed_ = false;
+  loop_->Release(transport_->fd(), this);
+  transport_->Close();
+  output_.Clear();
+  FreeBody();
+  core_->ForgetConnection(peer_);
+  if (exchange_ == nullptr) return;
+  Record(Ending::kClientGone);
+  const auto exchange = std::move(exchange_);
+  exchange_ = nullptr;
+  exchange->Finish(Exchange::Outcome::kClientGone);
+}
+
+void Connection::FreeBody() {
+  core_->FreeBody(body_reserved_);
+  body_reserved_ = 0;
+}
+
+void Connection::Record(Ending ending) {
+  if (!core_->options().on_exchange_end) return;
+  ExchangeRecord record;
+  record.method = recorded_.method;
+  record.path = recorded_.path;
+  if (route_ != nullptr) record.route = route_->pattern;
+  record.remote_address = peer_.text;
+  record.status = answer_.status;
+  record.client_gone = ending == Ending::kClientGone;
+  record.request_body_bytes = body_received_;
+  record.response_bytes = answer_.queued_bytes;
+  record.duration = Clock::now() - recorded_.arrival;
+  record.context = recorded_.context;
+  core_->options().on_exchange_end(record);
+}
+
+// ---- Time
+// ----------------------------------------------------------------------------------------
+
+// Keeps one timer per connection. Deadlines mostly move later: then the timer stays where it is and
+// OnTimer sets it again, so that a request costs no timer operation.
+void Connection::ArmTimer() {
+  const Clock::time_point next = std::min(read_deadline_, write_deadline_);
+  if (phase_ == Phase::kClosed || next == kNever) return;
+  if (timer_armed_ && timer_.first <= next) return;
+  if (timer_armed_) loop_->Cancel(timer_);
+  timer_ = loop_->RunAt(next, [this] { OnTimer(); });  // cancelled before this is gone: Close
+  timer_armed_ = true;
+}
+
+void Connection::OnTimer() {
+  timer_armed_ = false;
+  const Clock::time_point now = Clock::now();
+  if (write_deadline_ <= now) OnWriteWindow(now);
+  if (phase_ != Phase::kClosed && read_deadline_ <= now) {
+    switch (phase_) {
+      case Phase::kReading:
+        if (!output_.empty() && !parser_.started()) {
+          read_deadline_ = now + core_->limits().keep_alive_timeout;  // it still reads its answer
+        } else if (!parser_.started()) {
+          Close();  // idle, or a TLS handshake that does not come to an end
+        } else {
+          Fail(408, "the request did not arrive in time");
+        }
+        break;
+      case Phase::kDraining:
+        CloseAfterFlush();
+        break;
+      case Phase::kLingering:
+        Close();
+        break;
+      case Phase::kResponding:
+      case Phase::kClosing:
+      case Phase::kClosed:
+        break;
+    }
+  }
+  ArmTimer();
+}
+
+void Connection::OnWriteWindow(Clock::time_point now) {
+  if (written_in_window_ < kWriteWindowMin) {
+    core_->counters().write_stalls.fetch_add(1);
+    return Close();
+  }
+  written_in_window_ = 0;
+  write_deadline_ = now + core_->limits().write_stall_timeout;
+}
+
+}  // namespace infe::http

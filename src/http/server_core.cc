@@ -1,0 +1,46 @@
+#include "http/server_core.h"
+
+#include <algorithm>
+
+namespace infe::http {
+
+ServerCore::ServerCore(ServerOptions options, Router router)
+    : options_(std::move(options)), router_(std::move(router)) {}
+
+HttpResponse ServerCore::MakeError(int status, std::string_view reason) const {
+  if (options_.error_responder) return options_.error_responder(status, reason);
+  return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(reason) + "\n"};
+}
+
+bool ServerCore::IsUnlimited(const PeerAddress& peer) const {
+  const auto& list = limits().unlimited_addresses;
+  return std::find(list.begin(), list.end(), peer.text) != list.end();
+}
+
+bool ServerCore::AdmitConnection(const PeerAddress& peer) {
+  const std::lock_guard lock(mutex_);
+  if (open_.load() >= limits().connections_max) return false;
+  if (!IsUnlimited(peer)) {
+    const auto found = per_address_.try_emplace(peer.group, 0).first;
+    if (found->second >= limits().connections_per_address_max) return false;
+    ++found->second;
+  }
+  open_.fetch_add(1);
+  return true;
+}
+
+void ServerCore::ForgetConnection(const PeerAddress& peer) {
+  const std::lock_guard lock(mutex_);
+  open_.fetch_sub(1);
+  if (IsUnlimited(peer)) return;
+  const auto found = per_address_.find(peer.group);
+  if (found != per_address_.end() && --found->second == 0) per_address_.erase(found);
+}
+
+bool ServerCore::ReserveBody(uint64_t bytes) {
+  if (body_bytes_.fetch_add(bytes) + bytes <= limits().bodies_in_flight_bytes_max) return true;
+  body_bytes_.fetch_sub(bytes);
+  return false;
+}
+
+}  // namespace infe::http

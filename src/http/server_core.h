@@ -1,0 +1,65 @@
+// What all connections of one server share: configuration, routes, counters and the bounds that
+// span connections. Lives until the last connection is gone.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "http/message.h"
+#include "http/router.h"
+#include "http/server.h"
+#include "http/socket.h"
+
+namespace infe::http {
+
+class ServerCore {
+ public:
+  ServerCore(ServerOptions options, Router router);
+
+  const ServerOptions& options() const { return options_; }
+  const HttpLimits& limits() const { return options_.limits; }
+  const Router& router() const { return router_; }
+
+  HttpResponse MakeError(int status, std::string_view reason) const;
+
+  // False: over a connection limit, and nothing was counted.
+  bool AdmitConnection(const PeerAddress& peer);
+  void ForgetConnection(const PeerAddress& peer);
+  size_t open_connections() const { return open_.load(); }
+
+  // Memory of bodies that are still arriving. False: over the limit, and nothing was counted.
+  bool ReserveBody(uint64_t bytes);
+  void FreeBody(uint64_t bytes) { body_bytes_.fetch_sub(bytes); }
+
+  bool draining() const { return draining_.load(std::memory_order_relaxed); }
+  void BeginDrain() { draining_.store(true); }
+
+  struct Counters {
+    std::atomic<uint64_t> accepted{0};
+    std::atomic<uint64_t> refused{0};
+    std::atomic<uint64_t> requests{0};
+    std::atomic<uint64_t> framing_errors{0};
+    std::atomic<uint64_t> timeouts{0};
+    std::atomic<uint64_t> write_stalls{0};
+  };
+  Counters& counters() { return counters_; }
+
+ private:
+  bool IsUnlimited(const PeerAddress& peer) const;
+
+  const ServerOptions options_;
+  const Router router_;
+  Counters counters_;
+  std::atomic<bool> draining_{false};
+  std::atomic<uint64_t> body_bytes_{0};
+  std::atomic<size_t> open_{0};
+  std::mutex mutex_;
+  std::unordered_map<std::string, uint32_t> per_address_;  // guarded by mutex_
+};
+
+}  // namespace infe::http

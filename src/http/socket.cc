@@ -1,0 +1,103 @@
+#include "http/socket.h"
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace infe::http {
+
+namespace {
+
+constexpr int kBacklog = 1024;
+constexpr int kUnsentBytesMax = 128 * 1024;  // TCP_NOTSENT_LOWAT
+
+void SetOption(int fd, int level, int name, int value) {
+  // Failure leaves the system's default, which is correct though slower.
+  (void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+}  // namespace
+
+void UniqueFd::Reset() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+PeerAddress DescribePeer(const sockaddr_storage& address) {
+  PeerAddress peer;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
+    inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
+    peer.port = ntohs(v4->sin_port);
+    peer.text = peer.group = text;
+  } else if (address.ss_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
+    peer.port = ntohs(v6->sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+      inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text, sizeof(text));
+      peer.text = peer.group = text;
+    } else {
+      inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
+      peer.text = text;
+      in6_addr network = v6->sin6_addr;
+      std::memset(&network.s6_addr[8], 0, 8);
+      inet_ntop(AF_INET6, &network, text, sizeof(text));
+      peer.group = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ? peer.text : std::string(text) + "/64";
+    }
+  }
+  return peer;
+}
+
+Result<UniqueFd> ListenTcp(const std::string& host, uint16_t port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const std::string port_text = std::to_string(port);
+  const int failed = getaddrinfo(host.c_str(), port_text.c_str(), &hints, &found);
+  if (failed != 0) {
+    return InvalidArgument(fmt::format("cannot resolve {}: {}", host, gai_strerror(failed)));
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
+  int error = 0;
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    UniqueFd fd(socket(one->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (fd.valid()) {
+      SetOption(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+      if (bind(fd.get(), one->ai_addr, one->ai_addrlen) == 0 && listen(fd.get(), kBacklog) == 0) {
+        return fd;
+      }
+    }
+    error = errno;
+  }
+  return IoError(fmt::format("cannot listen on {} port {}: {}", host, port, std::strerror(error)));
+}
+
+Result<uint16_t> LocalPort(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return IoError(fmt::format("not a socket: {}", std::strerror(errno)));
+  }
+  return DescribePeer(address).port;
+}
+
+void TuneConnection(int fd) {
+  SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  SetOption(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kUnsentBytesMax);
+  SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, 30);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+}
+
+}  // namespace infe::http

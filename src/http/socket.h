@@ -1,0 +1,52 @@
+// File descriptors and TCP addresses.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <sys/socket.h>
+
+#include "base/result.h"
+
+namespace infe::http {
+
+// Closes its descriptor.
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    if (this != &other) {
+      Reset();
+      fd_ = std::exchange(other.fd_, -1);
+    }
+    return *this;
+  }
+  ~UniqueFd() { Reset(); }
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  void Reset();
+
+ private:
+  int fd_ = -1;
+};
+
+struct PeerAddress {
+  std::string text;  // without port
+  uint16_t port = 0;
+  std::string group;  // what a limit per address counts: the address, or the /64 of an IPv6 one
+};
+
+PeerAddress DescribePeer(const sockaddr_storage& address);
+
+// A non-blocking listening TCP socket. host: an address or a resolvable name.
+Result<UniqueFd> ListenTcp(const std::string& host, uint16_t port);
+Result<uint16_t> LocalPort(int fd);
+
+// What every connection gets: no delay, dead peers noticed within a minute, and little unsent data
+// in the kernel, so that our own high mark is the one that counts.
+void TuneConnection(int fd);
+
+}  // namespace infe::http

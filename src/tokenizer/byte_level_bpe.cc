@@ -98,8 +98,10 @@ Result<std::unique_ptr<PieceEncoder>> ByteLevelBpe::Create(const Vocab& vocab,
 
 void ByteLevelBpe::Merge(std::string_view piece, MergeScratch& scratch) const {
   scratch.symbols.clear();
-  for (uint32_t i = 0; i < piece.size(); ++i)
-    scratch.symbols.push_back({i, i + 1, byte_tokens_[static_cast<uint8_t>(piece[i])]});
+  for (uint32_t i = 0; i < piece.size(); ++i) {
+    const TokenId token = byte_tokens_[static_cast<uint8_t>(piece[i])];
+    if (token != kNoToken) scratch.symbols.push_back({i, i + 1, token});
+  }
   MergeAll(scratch, [this](const Symbol& left, const Symbol& right) {
     return merges_.Find(left.token, right.token);
   });
@@ -126,8 +128,7 @@ void ByteLevelBpe::Encode(std::string_view text, std::vector<TokenId>& out) cons
       continue;
     }
     Merge(piece, scratch);
-    for (const Symbol& symbol : scratch.symbols)
-      if (symbol.token != kNoToken) out.push_back(symbol.token);
+    for (const Symbol& symbol : scratch.symbols) out.push_back(symbol.token);
   }
 }
 

@@ -4,9 +4,8 @@
 // prose.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "tokenizer/token_id.h"
@@ -28,19 +27,37 @@ struct MergeStep {
   TokenId token = kNoToken;
 };
 
+// A min-heap of 64-bit keys with eight children to a node: a node's children are one cache line,
+// and a million keys are seven levels deep.
+class KeyHeap {
+ public:
+  void Clear() { keys_.clear(); }
+  bool empty() const { return keys_.empty(); }
+  void Append(uint64_t key) { keys_.push_back(key); }  // to be followed by Order
+  void Order();
+  void Push(uint64_t key);
+  uint64_t Pop();  // REQUIRES: not empty
+
+ private:
+  static constexpr size_t kChildren = 8;
+  // Sinks key from a hole at the given place.
+  void Sink(size_t hole, uint64_t key);
+  std::vector<uint64_t> keys_;
+};
+
 // Memory reused from piece to piece. One thread.
 struct MergeScratch {
-  struct Candidate {
-    uint64_t key;  // rank, then index of the left symbol: the order of merging
-    uint32_t end;  // of the right symbol: tells whether the pair is still as it was
-    TokenId token;
-    bool operator>(const Candidate& other) const { return key > other.key; }
+  // A symbol in the linked list, with what its pair with the next one becomes.
+  struct Node {
+    Symbol symbol;
+    uint32_t next;
+    uint32_t previous;
+    MergeStep step;
   };
-  std::vector<Symbol> symbols;
+  std::vector<Symbol> symbols;  // in and out
   std::vector<MergeStep> steps;
-  std::vector<Candidate> heap;
-  std::vector<uint32_t> next;
-  std::vector<uint32_t> previous;
+  std::vector<Node> nodes;
+  KeyHeap heap;
 };
 
 // Past this many symbols the heap is used.
@@ -67,55 +84,47 @@ void MergeByScan(MergeScratch& scratch, const Pair& pair) {
   }
 }
 
-// A symbol that was merged into its left neighbour is left empty (begin == end). A candidate is
-// stale if its left symbol is empty or the pair's end has moved: symbols only grow, so begin and
-// end of the pair tell both.
+// The same with a heap of (rank, place) keys. A key is stale if the pair at its place no longer has
+// that rank. Fewer than 2^32 symbols.
 template <typename Pair>
 void MergeByHeap(MergeScratch& scratch, const Pair& pair) {
-  std::vector<Symbol>& symbols = scratch.symbols;
-  std::vector<MergeScratch::Candidate>& heap = scratch.heap;
-  const auto count = static_cast<uint32_t>(symbols.size());
-  scratch.next.resize(count);
-  scratch.previous.resize(count);
-  heap.clear();
-  const auto candidate = [&](uint32_t left, uint32_t right, MergeStep step) {
-    return MergeScratch::Candidate{uint64_t{step.rank} << 32 | left, symbols[right].end,
-                                   step.token};
+  std::vector<MergeScratch::Node>& nodes = scratch.nodes;
+  const auto count = static_cast<uint32_t>(scratch.symbols.size());
+  constexpr uint32_t kEnd = 0xFFFFFFFF;
+  const auto key = [](const MergeStep& step, uint32_t at) {
+    return uint64_t{step.rank} << 32 | at;
   };
+  nodes.clear();
+  scratch.heap.Clear();
   for (uint32_t i = 0; i < count; ++i) {
-    scratch.next[i] = i + 1;
-    scratch.previous[i] = i - 1;  // of the first: past the end, as of the last's next
-    if (i + 1 == count) break;
-    if (const MergeStep step = pair(symbols[i], symbols[i + 1]); step.rank != kNoRank)
-      heap.push_back(candidate(i, i + 1, step));
+    const bool is_last = i + 1 == count;
+    nodes.push_back({scratch.symbols[i], is_last ? kEnd : i + 1, i == 0 ? kEnd : i - 1, {}});
+    if (is_last) break;
+    nodes[i].step = pair(scratch.symbols[i], scratch.symbols[i + 1]);
+    if (nodes[i].step.rank != kNoRank) scratch.heap.Append(key(nodes[i].step, i));
   }
-  std::make_heap(heap.begin(), heap.end(), std::greater<>());
-  const auto push = [&](uint32_t left, uint32_t right) {
-    const MergeStep step = pair(symbols[left], symbols[right]);
-    if (step.rank == kNoRank) return;
-    heap.push_back(candidate(left, right, step));
-    std::push_heap(heap.begin(), heap.end(), std::greater<>());
+  scratch.heap.Order();
+  const auto renew = [&](uint32_t left) {
+    MergeScratch::Node& node = nodes[left];
+    node.step = node.next == kEnd ? MergeStep{} : pair(node.symbol, nodes[node.next].symbol);
+    if (node.step.rank != kNoRank) scratch.heap.Push(key(node.step, left));
   };
-  while (!heap.empty()) {
-    const MergeScratch::Candidate best = heap.front();
-    std::pop_heap(heap.begin(), heap.end(), std::greater<>());
-    heap.pop_back();
-    const auto left = static_cast<uint32_t>(best.key);
-    const uint32_t right = scratch.next[left];
-    if (symbols[left].begin == symbols[left].end || right >= count) continue;
-    if (symbols[right].end != best.end) continue;
-    symbols[left].end = symbols[right].end;
-    symbols[left].token = best.token;
-    symbols[right].begin = symbols[right].end;
-    const uint32_t after = scratch.next[right];
-    scratch.next[left] = after;
-    if (after < count) {
-      scratch.previous[after] = left;
-      push(left, after);
-    }
-    if (scratch.previous[left] < count) push(scratch.previous[left], left);
+  while (!scratch.heap.empty()) {
+    const uint64_t best = scratch.heap.Pop();
+    const auto left = static_cast<uint32_t>(best);
+    MergeScratch::Node& node = nodes[left];
+    if (node.step.rank != best >> 32) continue;
+    MergeScratch::Node& right = nodes[node.next];
+    node.symbol = {node.symbol.begin, right.symbol.end, node.step.token};
+    node.next = right.next;
+    right.step = {};
+    if (node.next != kEnd) nodes[node.next].previous = left;
+    renew(left);
+    if (node.previous != kEnd) renew(node.previous);
   }
-  std::erase_if(symbols, [](const Symbol& symbol) { return symbol.begin == symbol.end; });
+  scratch.symbols.clear();
+  for (uint32_t i = 0; i != kEnd && i < count; i = nodes[i].next)
+    scratch.symbols.push_back(nodes[i].symbol);
 }
 
 template <typename Pair>

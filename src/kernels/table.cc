@@ -6,6 +6,7 @@
 
 #include "base/cpu_features.h"
 #include "kernels/generic/generic.h"
+#include "kernels/isa_tables.h"
 
 namespace infe::kernels {
 namespace {
@@ -48,6 +49,7 @@ const KernelTable* FindKernels(Isa isa) {
     case Isa::kGeneric:
       return &generic::Table();
     case Isa::kAvx2:
+      return GetCpuFeatures().avx2 ? &Avx2Table() : nullptr;
     case Isa::kAvx512Vnni:
       return nullptr;
   }

@@ -1,0 +1,220 @@
+#include "kernels/panels/pack.h"
+
+#include <cstring>
+#include <vector>
+
+#include "base/check.h"
+#include "kernels/panels/layout.h"
+#include "kernels/quant/block_fields.h"
+
+namespace infe::kernels::panels {
+namespace {
+
+const PanelFormat& FormatOf(QuantType type) {
+  switch (type) {
+    case QuantType::kQ8_0:
+      return kPanelQ8_0;
+    case QuantType::kQ4_0:
+      return kPanelQ4_0;
+    case QuantType::kQ4_1:
+      return kPanelQ4_1;
+    case QuantType::kQ5_0:
+      return kPanelQ5_0;
+    case QuantType::kQ5_1:
+      return kPanelQ5_1;
+    case QuantType::kQ4_K:
+      return kPanelQ4_K;
+    case QuantType::kQ5_K:
+      return kPanelQ5_K;
+    case QuantType::kQ6_K:
+      return kPanelQ6_K;
+    case QuantType::kF32:
+    case QuantType::kF16:
+    case QuantType::kBF16:
+      break;
+  }
+  CheckFailed("a quantised type", __FILE__, __LINE__);
+}
+
+size_t StripeBytes(QuantType type, uint32_t cols) {
+  const QuantTypeTraits& traits = Traits(type);
+  if (IsFloat(type)) return size_t{cols} * kStripeRows * traits.block_bytes;
+  return cols / traits.block_values * size_t{RecordBytes(FormatOf(type))};
+}
+
+uint32_t Word(const uint8_t* bytes) {
+  uint32_t word;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+void SetWord(uint8_t* bytes, uint32_t word) {
+  std::memcpy(bytes, &word, sizeof word);
+}
+
+// The codes of 32 columns of one row, four to a word, into their lane of a panel. `panel` points at
+// the lane's first word; words of the same lane are `vector` bytes apart.
+void StoreCodes(const PanelFormat& f, const uint8_t* codes, uint8_t* panel, uint32_t vector) {
+  if (f.code_bits == 8) {
+    for (uint32_t k = 0; k < 8; ++k) SetWord(panel + k * vector, Word(codes + 4 * k));
+    return;
+  }
+  for (uint32_t v = 0; v < 4; ++v) {
+    const uint32_t low = Word(codes + 4 * v) & 0x0f0f0f0fu;
+    const uint32_t high = Word(codes + 4 * (v + 4)) & 0x0f0f0f0fu;
+    SetWord(panel + v * vector, low | high << 4);
+  }
+  if (f.code_bits == 5) {
+    uint32_t bits = 0;
+    for (uint32_t k = 0; k < 8; ++k) bits |= (Word(codes + 4 * k) >> 4 & 0x01010101u) << k;
+    SetWord(panel + 4 * vector, bits);
+  }
+  if (f.code_bits == 6) {
+    for (uint32_t h = 0; h < 2; ++h) {
+      uint32_t bits = 0;
+      for (uint32_t j = 0; j < 4; ++j)
+        bits |= (Word(codes + 4 * (4 * h + j)) >> 4 & 0x03030303u) << 2 * j;
+      SetWord(panel + (4 + h) * vector, bits);
+    }
+  }
+}
+
+void LoadCodes(const PanelFormat& f, const uint8_t* panel, uint32_t vector, uint8_t* codes) {
+  for (uint32_t k = 0; k < 8; ++k) {
+    uint32_t word;
+    if (f.code_bits == 8) {
+      word = Word(panel + k * vector);
+    } else {
+      word = Word(panel + k % 4 * vector) >> (k / 4 * 4) & 0x0f0f0f0fu;
+      if (f.code_bits == 5) word |= (Word(panel + 4 * vector) >> k & 0x01010101u) << 4;
+      if (f.code_bits == 6)
+        word |= (Word(panel + (4 + k / 4) * vector) >> k % 4 * 2 & 0x03030303u) << 4;
+    }
+    SetWord(codes + 4 * k, word);
+  }
+}
+
+// Where row r (0..31) of a stripe stands in one record.
+template <uint32_t kLanes>
+struct Place {
+  const PanelFormat& f;
+  uint32_t row;
+  uint8_t* Scale(uint8_t* record) const { return record + 2 * row; }
+  uint8_t* Min(uint8_t* record) const { return record + 64 + 2 * row; }
+  uint8_t* Sub(uint8_t* record, uint32_t sub) const {
+    return record + RecordHeaderBytes(f) + sub * SubRecordBytes(f);
+  }
+  uint8_t* Panel(uint8_t* record, uint32_t sub) const {
+    return Sub(record, sub) + SubHeaderBytes(f) + row / kLanes * kLanes * PanelBytesPerLane(f) +
+           row % kLanes * 4;
+  }
+};
+
+template <uint32_t kLanes>
+void StoreRow(const PanelFormat& f, const BlockFields& fields, uint32_t row, uint8_t* record) {
+  const Place<kLanes> at{f, row};
+  std::memcpy(at.Scale(record), &fields.scale, 2);
+  if (f.has_min) std::memcpy(at.Min(record), &fields.min, 2);
+  for (uint32_t sub = 0; sub < (f.is_super ? 8u : 1u); ++sub) {
+    if (f.is_super) {
+      uint8_t* header = at.Sub(record, sub);
+      header[row] = f.has_min ? fields.sub_scales[sub] : fields.sub_scales[2 * sub];
+      header[32 + row] = f.has_min ? fields.sub_mins[sub] : fields.sub_scales[2 * sub + 1];
+    }
+    StoreCodes(f, fields.codes + 32 * sub, at.Panel(record, sub), 4 * kLanes);
+  }
+}
+
+template <uint32_t kLanes>
+void LoadRow(const PanelFormat& f, uint8_t* record, uint32_t row, BlockFields& fields) {
+  const Place<kLanes> at{f, row};
+  std::memcpy(&fields.scale, at.Scale(record), 2);
+  if (f.has_min) std::memcpy(&fields.min, at.Min(record), 2);
+  for (uint32_t sub = 0; sub < (f.is_super ? 8u : 1u); ++sub) {
+    if (f.is_super) {
+      const uint8_t* header = at.Sub(record, sub);
+      (f.has_min ? fields.sub_scales[sub] : fields.sub_scales[2 * sub]) = header[row];
+      (f.has_min ? fields.sub_mins[sub] : fields.sub_scales[2 * sub + 1]) = header[32 + row];
+    }
+    LoadCodes(f, at.Panel(record, sub), 4 * kLanes, fields.codes + 32 * sub);
+  }
+}
+
+}  // namespace
+
+size_t PackedBytes(QuantType type, uint32_t rows, uint32_t cols) {
+  return (size_t{rows} + kStripeRows - 1) / kStripeRows * StripeBytes(type, cols);
+}
+
+template <uint32_t kLanes>
+void Pack(QuantType type, uint32_t rows, uint32_t cols, const std::byte* source,
+          const uint32_t* row_order, uint32_t stripe_begin, uint32_t stripe_end,
+          std::byte* packed) {
+  const QuantTypeTraits& traits = Traits(type);
+  const size_t row_bytes = RowBytes(type, cols);
+  const size_t stripe_bytes = StripeBytes(type, cols);
+  for (uint32_t stripe = stripe_begin; stripe < stripe_end; ++stripe) {
+    std::byte* out = packed + stripe * stripe_bytes;
+    if ((stripe + 1) * kStripeRows > rows) std::memset(out, 0, stripe_bytes);
+    const std::byte* from[kStripeRows] = {};
+    for (uint32_t r = 0; r < kStripeRows; ++r) {
+      const uint32_t row = stripe * kStripeRows + r;
+      if (row < rows) from[r] = source + (row_order != nullptr ? row_order[row] : row) * row_bytes;
+    }
+    const uint32_t blocks = cols / traits.block_values;
+    for (uint32_t b = 0; b < blocks; ++b) {
+      for (uint32_t r = 0; r < kStripeRows; ++r) {
+        if (from[r] == nullptr) continue;
+        const std::byte* block = from[r] + size_t{b} * traits.block_bytes;
+        if (IsFloat(type)) {
+          std::memcpy(out + (size_t{b} * kStripeRows + r) * traits.block_bytes, block,
+                      traits.block_bytes);
+          continue;
+        }
+        BlockFields fields;
+        traits.decode(block, fields);
+        const PanelFormat& f = FormatOf(type);
+        StoreRow<kLanes>(f, fields, r,
+                         reinterpret_cast<uint8_t*>(out) + size_t{b} * RecordBytes(f));
+      }
+    }
+  }
+}
+
+template <uint32_t kLanes>
+void UnpackBlocks(const PackedMatrix& matrix, uint32_t row, std::byte* blocks) {
+  const QuantTypeTraits& traits = Traits(matrix.type);
+  const uint32_t r = row % kStripeRows;
+  const std::byte* stripe = matrix.data + row / kStripeRows * StripeBytes(matrix.type, matrix.cols);
+  for (uint32_t b = 0; b < matrix.cols / traits.block_values; ++b) {
+    std::byte* block = blocks + size_t{b} * traits.block_bytes;
+    if (IsFloat(matrix.type)) {
+      std::memcpy(block, stripe + (size_t{b} * kStripeRows + r) * traits.block_bytes,
+                  traits.block_bytes);
+      continue;
+    }
+    const PanelFormat& f = FormatOf(matrix.type);
+    BlockFields fields;
+    // LoadRow shares its addressing with StoreRow and writes nothing.
+    auto* record = const_cast<std::byte*>(stripe + size_t{b} * RecordBytes(f));
+    LoadRow<kLanes>(f, reinterpret_cast<uint8_t*>(record), r, fields);
+    traits.encode(fields, block);
+  }
+}
+
+template <uint32_t kLanes>
+void UnpackRow(const PackedMatrix& matrix, uint32_t row, float* out) {
+  std::vector<std::byte> blocks(RowBytes(matrix.type, matrix.cols));
+  UnpackBlocks<kLanes>(matrix, row, blocks.data());
+  Traits(matrix.type).dequantise(blocks.data(), out, matrix.cols);
+}
+
+#define INFE_PANELS_FOR(kLanes)                                                                \
+  template void Pack<kLanes>(QuantType, uint32_t, uint32_t, const std::byte*, const uint32_t*, \
+                             uint32_t, uint32_t, std::byte*);                                  \
+  template void UnpackBlocks<kLanes>(const PackedMatrix&, uint32_t, std::byte*);               \
+  template void UnpackRow<kLanes>(const PackedMatrix&, uint32_t, float*);
+INFE_PANELS_FOR(8)
+INFE_PANELS_FOR(16)
+#undef INFE_PANELS_FOR
+
+}  // namespace infe::kernels::panels

@@ -10,11 +10,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "grammar/matcher.h"
 #include "tokenizer/token_id.h"
-
-namespace infe::grammar {
-class Matcher;
-}
 
 namespace infe::engine {
 

@@ -1,0 +1,100 @@
+#include "engine/loader.h"
+
+#include <optional>
+
+#include <fmt/format.h>
+
+namespace infe::engine {
+namespace {
+
+Result<std::optional<tokenizer::TokenId>> OptionalId(const model::GgufFile& file,
+                                                     std::string_view key) {
+  if (!file.Has(key)) return std::optional<tokenizer::TokenId>();
+  INFE_ASSIGN(const uint64_t id, file.Unsigned(key));
+  // Some converters write -1 or 2^32-1 for "none".
+  if (id >= 0xFFFFFFFFu) return std::optional<tokenizer::TokenId>();
+  return std::optional<tokenizer::TokenId>(static_cast<tokenizer::TokenId>(id));
+}
+
+Result<std::optional<bool>> OptionalBool(const model::GgufFile& file, std::string_view key) {
+  if (!file.Has(key)) return std::optional<bool>();
+  INFE_ASSIGN(const bool value, file.Bool(key, false));
+  return std::optional<bool>(value);
+}
+
+Result<tokenizer::Vocab> ReadVocab(const model::GgufFile& file) {
+  tokenizer::Vocab vocab;
+  INFE_ASSIGN(const std::string_view kind, file.String("tokenizer.ggml.model"));
+  vocab.model = kind;
+  INFE_ASSIGN(const std::string_view pre, file.String("tokenizer.ggml.pre", "default"));
+  vocab.pre_tokenizer = pre;
+  INFE_ASSIGN(const auto tokens, file.Strings("tokenizer.ggml.tokens"));
+  vocab.tokens.assign(tokens.begin(), tokens.end());
+  if (file.Has("tokenizer.ggml.token_type")) {
+    INFE_ASSIGN(const auto types, file.Integers("tokenizer.ggml.token_type"));
+    vocab.types.reserve(types.size());
+    for (const int64_t type : types) {
+      if (type < 0 || type > 6)
+        return Corrupt(fmt::format("tokenizer.ggml.token_type holds {}; known are 0 to 6", type));
+      vocab.types.push_back(static_cast<tokenizer::TokenType>(type));
+    }
+  }
+  if (file.Has("tokenizer.ggml.scores")) {
+    INFE_ASSIGN(vocab.scores, file.Floats("tokenizer.ggml.scores"));
+  }
+  if (file.Has("tokenizer.ggml.merges")) {
+    INFE_ASSIGN(const auto merges, file.Strings("tokenizer.ggml.merges"));
+    vocab.merges.assign(merges.begin(), merges.end());
+  }
+  INFE_ASSIGN(vocab.bos, OptionalId(file, "tokenizer.ggml.bos_token_id"));
+  INFE_ASSIGN(vocab.eos, OptionalId(file, "tokenizer.ggml.eos_token_id"));
+  INFE_ASSIGN(vocab.unknown, OptionalId(file, "tokenizer.ggml.unknown_token_id"));
+  INFE_ASSIGN(vocab.padding, OptionalId(file, "tokenizer.ggml.padding_token_id"));
+  for (const char* key : {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+    INFE_ASSIGN(const auto id, OptionalId(file, key));
+    if (id) vocab.end_of_generation.push_back(*id);
+  }
+  INFE_ASSIGN(vocab.add_bos, OptionalBool(file, "tokenizer.ggml.add_bos_token"));
+  INFE_ASSIGN(vocab.add_eos, OptionalBool(file, "tokenizer.ggml.add_eos_token"));
+  INFE_ASSIGN(vocab.add_space_prefix, OptionalBool(file, "tokenizer.ggml.add_space_prefix"));
+  return vocab;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const tokenizer::Tokenizer>> LoadTokenizer(const model::GgufFile& file) {
+  INFE_ASSIGN(tokenizer::Vocab vocab, ReadVocab(file));
+  INFE_ASSIGN(std::unique_ptr<tokenizer::Tokenizer> made,
+              tokenizer::Tokenizer::Create(std::move(vocab)));
+  return std::shared_ptr<const tokenizer::Tokenizer>(std::move(made));
+}
+
+Result<std::string> LoadChatTemplate(const model::GgufFile& file) {
+  INFE_ASSIGN(const std::string_view text, file.String("tokenizer.chat_template", ""));
+  return std::string(text);
+}
+
+Result<LoadedModel> LoadModel(const std::string& path, ThreadPool& pool,
+                              const kernels::KernelTable& kernels, const LoadOptions& options) {
+  INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
+  LoadedModel loaded;
+  INFE_ASSIGN(loaded.tokenizer, LoadTokenizer(file));
+  INFE_ASSIGN(loaded.chat_template, LoadChatTemplate(file));
+  model::LoadOptions load;
+  load.kv_type = options.kv_type;
+  // Every sequence may have a row of logits for each token of a draft.
+  load.logits_rows_max = 16 * options.batch_sequences_max;
+  load.packed_cache_dir = options.packed_cache_dir;
+  load.on_progress = options.on_progress;
+  INFE_ASSIGN(loaded.model, model::Model::Load(file, pool, kernels, load));
+  const tokenizer::Tokenizer& tokens = *loaded.tokenizer;
+  if (tokens.size() > loaded.model->config().vocabulary)
+    return Corrupt(fmt::format("{}: the vocabulary has {} tokens, the output head only {} rows",
+                               path, tokens.size(), loaded.model->config().vocabulary));
+  if (tokens.bos()) loaded.bos_text = tokens.TokenText(*tokens.bos());
+  if (tokens.eos()) loaded.eos_text = tokens.TokenText(*tokens.eos());
+  loaded.end_tokens.assign(tokens.end_of_generation().begin(), tokens.end_of_generation().end());
+  return loaded;
+}
+
+}  // namespace infe::engine

@@ -1,0 +1,42 @@
+// Turns one GGUF file into everything that serving needs: packed weights, tokenizer, template text,
+// end tokens. The only place where file keys become tokenizer and template data.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "model/gguf.h"
+#include "model/model.h"
+#include "tokenizer/tokenizer.h"
+
+namespace infe::engine {
+
+struct LoadOptions {
+  kernels::KvType kv_type = kernels::KvType::kF16;
+  uint32_t batch_sequences_max = 16;  // of the engine that will run it: sizes the step's buffers
+  std::string packed_cache_dir;       // empty: no packed side file
+  std::string digest;                 // of the model file, the key of the side file
+  std::function<void(double fraction)> on_progress;  // optional
+};
+
+struct LoadedModel {
+  std::unique_ptr<model::Model> model;
+  std::shared_ptr<const tokenizer::Tokenizer> tokenizer;
+  std::string chat_template;       // empty: the file has none
+  std::string bos_text, eos_text;  // as templates want them; empty where the vocabulary has none
+  std::vector<tokenizer::TokenId> end_tokens;  // end a generation
+};
+
+// The tokenizer of a file, also of a vocabulary-only one.
+Result<std::shared_ptr<const tokenizer::Tokenizer>> LoadTokenizer(const model::GgufFile& file);
+// tokenizer.chat_template, or empty.
+Result<std::string> LoadChatTemplate(const model::GgufFile& file);
+// pool is borrowed and must outlive the model.
+Result<LoadedModel> LoadModel(const std::string& path, ThreadPool& pool,
+                              const kernels::KernelTable& kernels, const LoadOptions& options);
+
+}  // namespace infe::engine

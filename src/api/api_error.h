@@ -94,8 +94,8 @@ ApiError MethodNotAllowed(std::string_view method, std::string_view path, std::s
 enum class RateKind { kRequests, kTokens };
 struct RateLimitFacts {
   RateKind kind = RateKind::kRequests;
-  std::string_view model;
-  std::string_view limit_name;  // "requests per min (RPM)" and the like
+  std::string_view model = {};
+  std::string_view limit_name = {};  // "requests per min (RPM)" and the like
   int64_t limit = 0;
   int64_t used = 0;
   int64_t requested = 0;

@@ -53,15 +53,50 @@ TEST(ChatCompletionRequest, SmallestBodyHasTheDocumentedDefaults) {
 
 TEST(ChatCompletionRequest, NullIsAbsentForEveryOptionalField) {
   std::string members;
-  for (const char* name :
-       {"stream", "stream_options", "temperature", "top_p", "max_completion_tokens", "max_tokens",
-        "n", "stop", "seed", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs",
-        "top_logprobs", "response_format", "tools", "tool_choice", "parallel_tool_calls",
-        "functions", "function_call", "prediction", "service_tier", "prompt_cache_key",
-        "prompt_cache_retention", "prompt_cache_options", "metadata", "user", "safety_identifier",
-        "store", "reasoning_effort", "verbosity", "modalities", "audio", "web_search_options",
-        "moderation", "top_k", "min_p", "repetition_penalty", "ignore_eos", "structured_outputs",
-        "grammar", "json_schema", "truncation", "guided_json"}) {
+  for (const char* name : {"stream",
+                           "stream_options",
+                           "temperature",
+                           "top_p",
+                           "max_completion_tokens",
+                           "max_tokens",
+                           "n",
+                           "stop",
+                           "seed",
+                           "presence_penalty",
+                           "frequency_penalty",
+                           "logit_bias",
+                           "logprobs",
+                           "top_logprobs",
+                           "response_format",
+                           "tools",
+                           "tool_choice",
+                           "parallel_tool_calls",
+                           "functions",
+                           "function_call",
+                           "prediction",
+                           "service_tier",
+                           "prompt_cache_key",
+                           "prompt_cache_retention",
+                           "prompt_cache_options",
+                           "metadata",
+                           "user",
+                           "safety_identifier",
+                           "store",
+                           "reasoning_effort",
+                           "verbosity",
+                           "modalities",
+                           "audio",
+                           "web_search_options",
+                           "moderation",
+                           "top_k",
+                           "min_p",
+                           "repetition_penalty",
+                           "ignore_eos",
+                           "structured_outputs",
+                           "grammar",
+                           "json_schema",
+                           "truncation",
+                           "guided_json"}) {
     if (!members.empty()) members += ',';
     members += fmt::format("\"{}\":null", name);
   }
@@ -90,14 +125,29 @@ TEST(ChatCompletionRequest, BodyThatIsNoJsonObjectIsRefused) {
 }
 
 TEST(ChatCompletionRequest, NumbersKeepToTheirRangesAndBoundariesAreValid) {
-  for (const char* members :
-       {R"("temperature":0)", R"("temperature":2)", R"("temperature":2.0)", R"("top_p":0)",
-        R"("top_p":1)", R"("presence_penalty":-2)", R"("presence_penalty":2)",
-        R"("frequency_penalty":-2.0)", R"("frequency_penalty":2)", R"("min_p":0)", R"("min_p":1)",
-        R"("top_k":0)", R"("top_k":100000)", R"("repetition_penalty":0.01)", R"("max_tokens":1)",
-        R"("max_completion_tokens":9223372036854775807)", R"("n":1)", R"("n":8)",
-        R"("seed":9223372036854775807)", R"("seed":-9223372036854775808)", R"("seed":0)",
-        R"("logprobs":true,"top_logprobs":0)", R"("logprobs":true,"top_logprobs":20)"})
+  for (const char* members : {R"("temperature":0)",
+                              R"("temperature":2)",
+                              R"("temperature":2.0)",
+                              R"("top_p":0)",
+                              R"("top_p":1)",
+                              R"("presence_penalty":-2)",
+                              R"("presence_penalty":2)",
+                              R"("frequency_penalty":-2.0)",
+                              R"("frequency_penalty":2)",
+                              R"("min_p":0)",
+                              R"("min_p":1)",
+                              R"("top_k":0)",
+                              R"("top_k":100000)",
+                              R"("repetition_penalty":0.01)",
+                              R"("max_tokens":1)",
+                              R"("max_completion_tokens":9223372036854775807)",
+                              R"("n":1)",
+                              R"("n":8)",
+                              R"("seed":9223372036854775807)",
+                              R"("seed":-9223372036854775808)",
+                              R"("seed":0)",
+                              R"("logprobs":true,"top_logprobs":0)",
+                              R"("logprobs":true,"top_logprobs":20)"})
     MustParse(ChatBody(members));
   ExpectRows({{R"("temperature":2.01)", "temperature", "decimal_above_max_value"},
               {R"("temperature":1e999)", "temperature", "decimal_above_max_value"},
@@ -120,8 +170,7 @@ TEST(ChatCompletionRequest, NumbersKeepToTheirRangesAndBoundariesAreValid) {
               {R"("seed":9223372036854775808)", "seed", "integer_above_max_value"},
               {R"("seed":-9223372036854775809)", "seed", "integer_below_min_value"},
               {R"("logprobs":true,"top_logprobs":21)", "top_logprobs", "integer_above_max_value"},
-              {R"("logprobs":true,"top_logprobs":-1)", "top_logprobs",
-               "integer_below_min_value"}});
+              {R"("logprobs":true,"top_logprobs":-1)", "top_logprobs", "integer_below_min_value"}});
 }
 
 TEST(ChatCompletionRequest, ChoicesAreCappedByConfigurationAndTheMessageSaysSo) {
@@ -179,8 +228,8 @@ TEST(ChatCompletionRequest, StopTakesAStringOrOneToFour) {
 }
 
 TEST(ChatCompletionRequest, LogitBiasIsReadByTokenId) {
-  const auto bias = MustParse(ChatBody(R"("logit_bias":{"50256":-100,"7":0.5,"0":100})"))
-                        .sampling.logit_bias;
+  const auto bias =
+      MustParse(ChatBody(R"("logit_bias":{"50256":-100,"7":0.5,"0":100})")).sampling.logit_bias;
   ASSERT_EQ(bias.size(), 3u);
   EXPECT_EQ(bias[0].token, 0);
   EXPECT_EQ(bias[0].bias, 100);
@@ -285,8 +334,8 @@ TEST(ChatCompletionRequest, MetadataIsBoundedByCharacters) {
 }
 
 TEST(ChatCompletionRequest, IdentitiesAreKeptAndBounded) {
-  const auto request = MustParse(
-      ChatBody(R"("user":"u","safety_identifier":"s","prompt_cache_key":"k")"));
+  const auto request =
+      MustParse(ChatBody(R"("user":"u","safety_identifier":"s","prompt_cache_key":"k")"));
   EXPECT_EQ(request.user, "u");
   EXPECT_EQ(request.safety_identifier, "s");
   EXPECT_EQ(request.prompt_cache_key, "k");
@@ -313,11 +362,11 @@ TEST(ChatCompletionRequest, PredictionIsTextOrTextParts) {
 }
 
 TEST(ChatCompletionRequest, UnknownFieldsAreListedByPath) {
-  const auto request = MustParse(
-      R"({"model":"m","messages":[{"role":"user","content":"a","cache_control":{"x":1}},)"
-      R"({"role":"user","content":[{"type":"text","text":"a","cache_control":1}],)"
-      R"("cache_control":1}],"thinking":{},"prompt_cache_retention":"24h",)"
-      R"("prompt_cache_options":{"ttl":"1h"},"min_tokens":3})");
+  const auto request =
+      MustParse(R"({"model":"m","messages":[{"role":"user","content":"a","cache_control":{"x":1}},)"
+                R"({"role":"user","content":[{"type":"text","text":"a","cache_control":1}],)"
+                R"("cache_control":1}],"thinking":{},"prompt_cache_retention":"24h",)"
+                R"("prompt_cache_options":{"ttl":"1h"},"min_tokens":3})");
   EXPECT_EQ(request.ignored.Header(),
             "messages[].cache_control, messages[].content[].cache_control, "
             "prompt_cache_retention, prompt_cache_options, thinking, min_tokens");
@@ -326,10 +375,9 @@ TEST(ChatCompletionRequest, UnknownFieldsAreListedByPath) {
 TEST(ChatCompletionRequest, StrictParamsRefusesUnknownFieldsButNotHints) {
   const ParseOptions strict{.strict_params = true};
   ExpectRefused(ChatBody(R"("thinking":{})"), "thinking", "unknown_parameter", strict);
-  ExpectRefused(
-      ChatBody(R"("tools":[{"type":"function","function":{"name":"f"}},)"
-               R"({"type":"function","function":{"name":"g"},"cache_control":1}])"),
-      "tools[1].cache_control", "unknown_parameter", strict);
+  ExpectRefused(ChatBody(R"("tools":[{"type":"function","function":{"name":"f"}},)"
+                         R"({"type":"function","function":{"name":"g"},"cache_control":1}])"),
+                "tools[1].cache_control", "unknown_parameter", strict);
   EXPECT_EQ(MustParse(ChatBody(R"("prompt_cache_retention":"24h")"), strict).ignored.Header(),
             "prompt_cache_retention");
 }
@@ -346,9 +394,9 @@ TEST(ChatCompletionRequest, JsonWordIsAskedForOnlyWhereConfigured) {
   MustParse(ChatBody(format));
   const ParseOptions check{.json_word_check = true};
   ExpectRefused(ChatBody(format), "messages", "-", check);
-  MustParse(ChatBodyOf(R"({"role":"system","content":"as JSoN"},{"role":"user","content":"x"})",
-                       format),
-            check);
+  MustParse(
+      ChatBodyOf(R"({"role":"system","content":"as JSoN"},{"role":"user","content":"x"})", format),
+      check);
   MustParse(ChatBody(), check);
 }
 

@@ -16,24 +16,24 @@ namespace infe::api {
 // probability; it is written as null.
 struct CompletionLogprobs {
   struct Token {
-    TokenProbability token;
+    TokenProbability token = {};
     bool has_logprob = true;
-    std::vector<TokenProbability> top;  // likeliest first; the token itself may be among them
-    int64_t text_offset = 0;            // characters from the start of the choice's text
+    std::vector<TokenProbability> top = {};  // likeliest first; the token itself may be among them
+    int64_t text_offset = 0;                 // characters from the start of the choice's text
   };
-  std::vector<Token> tokens;
+  std::vector<Token> tokens = {};
 };
 
 struct CompletionChoice {
   int index = 0;
-  std::string text;
-  std::optional<CompletionLogprobs> logprobs;
+  std::string text = {};
+  std::optional<CompletionLogprobs> logprobs = {};
   FinishReason finish_reason = FinishReason::kStop;  // stop, length or content_filter
 };
 
 struct CompletionResponse {
-  ResponseHead head;  // id from NewCompletionId()
-  std::vector<CompletionChoice> choices;
+  ResponseHead head = {};  // id from NewCompletionId()
+  std::vector<CompletionChoice> choices = {};
   Usage usage;
   ResponseExtras extras;
 };

@@ -24,8 +24,7 @@ TEST(Message, RolesAreReadAndDeveloperIsSystem) {
 
 TEST(Message, WhatIsMissingOrWrongIsNamed) {
   ExpectRefused(ChatBodyOf(R"({"content":"a"})"), "messages[0].role", "missing_required_parameter");
-  ExpectRefused(ChatBodyOf(R"({"role":"bot","content":"a"})"), "messages[0].role",
-                "invalid_value");
+  ExpectRefused(ChatBodyOf(R"({"role":"bot","content":"a"})"), "messages[0].role", "invalid_value");
   ExpectRefused(ChatBodyOf(R"({"role":7,"content":"a"})"), "messages[0].role", "invalid_type");
   ExpectRefused(ChatBodyOf(R"({"role":"user","content":"a"},7)"), "messages[1]", "invalid_type");
   ExpectRefused(ChatBodyOf(R"({"role":"user"})"), "messages[0].content",
@@ -54,8 +53,7 @@ TEST(Message, ContentPartsAreTextAndForTheAssistantRefusal) {
                       std::string(text) + "]}");
   };
   const char* type = "messages[0].content[1].type";
-  ExpectRefused(part(R"({"type":"image_url","image_url":{"url":"x"}})"), type,
-                "unsupported_value");
+  ExpectRefused(part(R"({"type":"image_url","image_url":{"url":"x"}})"), type, "unsupported_value");
   ExpectRefused(part(R"({"type":"input_audio","input_audio":{}})"), type, "unsupported_value");
   ExpectRefused(part(R"({"type":"file","file":{}})"), type, "unsupported_value");
   ExpectRefused(part(R"({"type":"refusal","refusal":"x"})"), type, "invalid_value");
@@ -88,13 +86,13 @@ TEST(Message, ToolCallsAndTheirAnswersAreRead) {
 }
 
 TEST(Message, OurOwnAnswerComesBackWithoutComplaint) {
-  const auto request = MustParse(
-      ChatBodyOf(R"({"role":"user","content":"x"},{"role":"assistant","content":null,)"
-                 R"("refusal":null,"annotations":[],"audio":null,"function_call":null,)"
-                 R"("reasoning_content":"hm","tool_calls":[{"index":0,"id":"c1",)"
-                 R"("type":"function","function":{"name":"f","arguments":"{}"}}]},)"
-                 R"({"role":"tool","tool_call_id":"c1","content":"7"})"),
-      {.strict_params = true});
+  const auto request =
+      MustParse(ChatBodyOf(R"({"role":"user","content":"x"},{"role":"assistant","content":null,)"
+                           R"("refusal":null,"annotations":[],"audio":null,"function_call":null,)"
+                           R"("reasoning_content":"hm","tool_calls":[{"index":0,"id":"c1",)"
+                           R"("type":"function","function":{"name":"f","arguments":"{}"}}]},)"
+                           R"({"role":"tool","tool_call_id":"c1","content":"7"})"),
+                {.strict_params = true});
   EXPECT_EQ(request.messages[1].reasoning_content, "hm");
   EXPECT_TRUE(request.ignored.empty());
 }
@@ -155,10 +153,10 @@ TEST(MessageHistory, UnansweredCallsAreRefusedWhereTheAnswerWasDue) {
       R"({"id":"b","type":"custom","custom":{"name":"g","input":"raw"}}]})";
   ExpectRefused(ChatBodyOf(two + R"(,{"role":"tool","tool_call_id":"b","content":"1"},)" + user),
                 "messages.[2].role", "-");
-  const auto messages = MustParse(ChatBodyOf(two +
-                                             R"(,{"role":"tool","tool_call_id":"b","content":"1"},)"
-                                             R"({"role":"tool","tool_call_id":"a","content":"2"})"))
-                            .messages;
+  const auto messages =
+      MustParse(ChatBodyOf(two + R"(,{"role":"tool","tool_call_id":"b","content":"1"},)"
+                                 R"({"role":"tool","tool_call_id":"a","content":"2"})"))
+          .messages;
   EXPECT_EQ(messages[0].tool_calls[1].kind, ToolCall::Kind::kCustom);
   EXPECT_EQ(messages[0].tool_calls[1].arguments, "raw");
   MustParse(body, {.allow_unanswered_calls = true});
@@ -175,8 +173,8 @@ TEST(MessageHistory, LegacyFunctionCallsBecomeToolCalls) {
   EXPECT_EQ(messages[2].role, Role::kTool);
   EXPECT_EQ(messages[2].tool_call_id, messages[1].tool_calls[0].id);
   EXPECT_FALSE(messages[2].tool_call_id.empty());
-  ExpectRefused(ChatBodyOf(R"({"role":"function","name":"f","content":"1"})"),
-                "messages.[0].role", "-");
+  ExpectRefused(ChatBodyOf(R"({"role":"function","name":"f","content":"1"})"), "messages.[0].role",
+                "-");
   ExpectRefused(ChatBodyOf(R"({"role":"function","content":"1"})"), "messages[0].name",
                 "missing_required_parameter");
 }

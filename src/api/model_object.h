@@ -10,17 +10,17 @@
 namespace infe::api {
 
 struct ModelObject {
-  std::string id;
+  std::string id = {};
   int64_t created = 0;  // seconds since 1970; the same after a restart
   std::string owned_by = "infe";
   // Extras of ours; what is absent or "" is left out.
-  std::optional<int64_t> context_length;  // tokens
-  std::string quantization;               // "Q4_1"
-  std::string file_digest;                // "sha256:..."
-  std::string template_hash;              // of the chat template
-  std::string tool_format;                // how the model writes tool calls
-  std::string architecture;
-  std::optional<int64_t> parameters;  // weights
+  std::optional<int64_t> context_length = {};  // tokens
+  std::string quantization = {};               // "Q4_1"
+  std::string file_digest = {};                // "sha256:..."
+  std::string template_hash = {};              // of the chat template
+  std::string tool_format = {};                // how the model writes tool calls
+  std::string architecture = {};
+  std::optional<int64_t> parameters = {};  // weights
 };
 
 std::string WriteModel(const ModelObject& model);

@@ -10,7 +10,9 @@ namespace {
 
 using Kind = OutputFormat::Kind;
 
-OutputFormat Format(std::string_view members) { return MustParse(ChatBody(members)).format; }
+OutputFormat Format(std::string_view members) {
+  return MustParse(ChatBody(members)).format;
+}
 
 TEST(OutputFormat, ResponseFormatTypes) {
   EXPECT_EQ(Format(R"("response_format":{"type":"text"})").kind, Kind::kText);
@@ -34,8 +36,7 @@ TEST(OutputFormat, BadResponseFormatsAreNamed) {
   refused("{}", "response_format.type", "missing_required_parameter");
   refused(R"({"type":"xml"})", "response_format.type", "invalid_value");
   refused(R"({"type":7})", "response_format.type", "invalid_type");
-  refused(R"({"type":"json_schema"})", "response_format.json_schema",
-          "missing_required_parameter");
+  refused(R"({"type":"json_schema"})", "response_format.json_schema", "missing_required_parameter");
   refused(R"({"type":"json_schema","json_schema":{"schema":{}}})",
           "response_format.json_schema.name", "missing_required_parameter");
   refused(R"({"type":"json_schema","json_schema":{"name":"n"}})",

@@ -13,10 +13,10 @@ namespace infe::api {
 std::string WriteInputTokens(std::string_view model, int64_t input_tokens);
 
 struct RenderedPrompt {
-  std::string_view model;
-  std::string_view prompt;              // the template's text
-  std::span<const uint32_t> token_ids;  // what it became; input_tokens is their number
-  std::string_view fingerprint;         // of template and tokenizer: equal ones render alike
+  std::string_view model = {};
+  std::string_view prompt = {};              // the template's text
+  std::span<const uint32_t> token_ids = {};  // what it became; input_tokens is their number
+  std::string_view fingerprint = {};         // of template and tokenizer: equal ones render alike
 };
 
 // {"object":"chat.completion.render","model":..,"prompt":..,"token_ids":[..],"input_tokens":N,

@@ -20,24 +20,24 @@ std::string_view Name(FinishReason reason);
 
 // The same on every chunk of a stream.
 struct ResponseHead {
-  std::string id;                           // NewChatCompletionId(); unique, never reused
-  int64_t created = 0;                      // seconds since 1970
-  std::string model;                        // the name that was requested
-  std::string fingerprint;                  // system_fingerprint, "fp_..."
-  std::optional<ServiceTier> service_tier;  // where the request named one
+  std::string id = {};                           // NewChatCompletionId(); unique, never reused
+  int64_t created = 0;                           // seconds since 1970
+  std::string model = {};                        // the name that was requested
+  std::string fingerprint = {};                  // system_fingerprint, "fp_..."
+  std::optional<ServiceTier> service_tier = {};  // where the request named one
 };
 
 // What a token outside the likeliest 20 may show, and what -infinity becomes: JSON has none.
 inline constexpr float kLogprobMin = -9999.0F;
 
 struct TokenProbability {
-  std::string bytes;     // the token's raw bytes; a special token's name
-  bool special = false;  // special tokens have no bytes of their own
-  float logprob = 0;     // natural logarithm, <= 0
+  std::string bytes = {};  // the token's raw bytes; a special token's name
+  bool special = false;    // special tokens have no bytes of their own
+  float logprob = 0;       // natural logarithm, <= 0
 };
 struct TokenLogprob {
-  TokenProbability token;
-  std::vector<TokenProbability> top;  // likeliest first
+  TokenProbability token = {};
+  std::vector<TokenProbability> top = {};  // likeliest first
 };
 
 // The token as readable text: its bytes where they are UTF-8, else \xe2\x80 for each byte.
@@ -72,11 +72,12 @@ void AppendTimings(std::string& out, const Timings& timings);
 
 // What stands beside `usage` in a full answer and in the last JSON chunk of a stream.
 struct ResponseExtras {
-  std::optional<int64_t> seed;
-  std::optional<Timings> timings;
-  std::optional<std::vector<std::pair<std::string, std::string>>> metadata;  // where it was sent
-  std::optional<int64_t> truncated_messages;                                 // truncation: auto
-  std::vector<std::string> unenforced;  // schema keywords with their paths; x_unenforced
+  std::optional<int64_t> seed = {};
+  std::optional<Timings> timings = {};
+  std::optional<std::vector<std::pair<std::string, std::string>>> metadata =
+      {};                                          // where it was sent
+  std::optional<int64_t> truncated_messages = {};  // truncation: auto
+  std::vector<std::string> unenforced = {};        // schema keywords with their paths; x_unenforced
 };
 void AppendExtras(ObjectText& object, const ResponseExtras& extras);
 // The same as further members of an object that has some already: ,"seed":7,...

@@ -1,5 +1,5 @@
-// Request bodies for the tests of api/: the smallest valid one with further members, and the check of
-// a refusal. Included by *_test.cc only.
+// Request bodies for the tests of api/: the smallest valid one with further members, and the check
+// of a refusal. Included by *_test.cc only.
 #pragma once
 
 #include <string>

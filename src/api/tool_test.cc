@@ -172,8 +172,7 @@ TEST(LegacyFunctions, BecomeToolsWithOneCall) {
   ExpectRefused(ChatBody(functions + R"("tool_choice":"auto")"), "tool_choice", "-");
   ExpectRefused(ChatBody(functions + R"("parallel_tool_calls":true)"), "parallel_tool_calls", "-");
   ExpectRefused(ChatBody(functions + kTools), "functions", "invalid_parameter_combination");
-  ExpectRefused(ChatBody(R"("functions":[{}])"), "functions[0].name",
-                "missing_required_parameter");
+  ExpectRefused(ChatBody(R"("functions":[{}])"), "functions[0].name", "missing_required_parameter");
 }
 
 }  // namespace

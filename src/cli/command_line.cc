@@ -1,0 +1,154 @@
+#include "cli/command_line.h"
+
+#include <atomic>
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <signal.h>
+
+namespace infe::cli {
+namespace {
+
+std::atomic<bool> g_interrupted{false};  // a signal handler has nowhere else to write
+
+void OnSignal(int) {
+  g_interrupted.store(true);
+}
+
+// "--kv-memory" -> "INFE_KV_MEMORY".
+std::string EnvironmentName(const std::string& names) {
+  const size_t at = names.find("--");
+  std::string name = "INFE_";
+  for (const char c : names.substr(at == std::string::npos ? 0 : at + 2))
+    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+}  // namespace
+
+struct Command::Impl {
+  CLI::App* app = nullptr;
+  std::function<int()>* chosen = nullptr;  // where the parsed command leaves its action
+  std::vector<std::unique_ptr<Command>> subs;
+
+  template <typename T>
+  void Add(const std::string& names, T& value, const std::string& help) {
+    app->add_option(names, value, help)->envname(EnvironmentName(names))->capture_default_str();
+  }
+};
+
+Command::Command(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Command::~Command() = default;
+
+Command& Command::Flag(const std::string& names, bool& value, const std::string& help) {
+  impl_->app->add_flag(names, value, help)->envname(EnvironmentName(names));
+  return *this;
+}
+Command& Command::Option(const std::string& names, std::string& value, const std::string& help) {
+  impl_->Add(names, value, help);
+  return *this;
+}
+Command& Command::Option(const std::string& names, uint32_t& value, const std::string& help) {
+  impl_->Add(names, value, help);
+  return *this;
+}
+Command& Command::Option(const std::string& names, int64_t& value, const std::string& help) {
+  impl_->Add(names, value, help);
+  return *this;
+}
+Command& Command::Option(const std::string& names, double& value, const std::string& help) {
+  impl_->Add(names, value, help);
+  return *this;
+}
+Command& Command::Option(const std::string& names, std::vector<std::string>& values,
+                         const std::string& help) {
+  // One value each time the option is given, so that positional arguments may follow.
+  impl_->app->add_option(names, values, help)->expected(1)->take_all();
+  return *this;
+}
+Command& Command::Argument(const std::string& name, std::string& value, const std::string& help,
+                           bool required) {
+  impl_->app->add_option(name, value, help)->required(required);
+  return *this;
+}
+Command& Command::Arguments(const std::string& name, std::vector<std::string>& values,
+                            const std::string& help) {
+  impl_->app->add_option(name, values, help)->required();
+  return *this;
+}
+Command& Command::Footer(const std::string& text) {
+  impl_->app->footer(text);
+  return *this;
+}
+bool Command::Given(const std::string& name) const {
+  return impl_->app->count(name) > 0;
+}
+
+Command& Command::Sub(const std::string& name, const std::string& help) {
+  impl_->app->require_subcommand(1);
+  auto impl = std::make_unique<Impl>();
+  impl->app = impl_->app->add_subcommand(name, help);
+  impl->chosen = impl_->chosen;
+  impl_->subs.push_back(std::make_unique<Command>(std::move(impl)));
+  return *impl_->subs.back();
+}
+
+Command& Command::Run(std::function<int()> action) {
+  auto* chosen = impl_->chosen;
+  impl_->app->callback([chosen, action = std::move(action)] { *chosen = action; });
+  return *this;
+}
+
+struct CommandLine::Impl {
+  CLI::App app{"infe: an OpenAI-compatible chat-completions server with its own CPU engine",
+               "infe"};
+  std::function<int()> chosen;
+  std::vector<std::unique_ptr<Command>> commands;
+};
+
+CommandLine::CommandLine(const std::string& version) : impl_(std::make_unique<Impl>()) {
+  impl_->app.set_version_flag("--version", "infe " + version);
+  impl_->app.require_subcommand(1);
+  impl_->app.footer(
+      "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 130 interrupted.\n"
+      "Every long option can be given as INFE_UPPER_SNAKE in the environment.");
+}
+CommandLine::~CommandLine() = default;
+
+Command& CommandLine::Add(const std::string& name, const std::string& help) {
+  auto impl = std::make_unique<Command::Impl>();
+  impl->app = impl_->app.add_subcommand(name, help);
+  impl->chosen = &impl_->chosen;
+  impl_->commands.push_back(std::make_unique<Command>(std::move(impl)));
+  return *impl_->commands.back();
+}
+
+int CommandLine::Main(int argc, char** argv) {
+  try {
+    impl_->app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return impl_->app.exit(e) == 0 ? kExitDone : kExitUsage;
+  }
+  return impl_->chosen ? impl_->chosen() : kExitUsage;
+}
+
+int Fail(const Error& error) {
+  fmt::print(stderr, "infe: {}\n", error.message);
+  if (error.code == ErrorCode::kNotFound) return kExitNotFound;
+  if (error.code == ErrorCode::kCancelled) return kExitInterrupted;
+  return kExitFailed;
+}
+
+bool Interrupted() {
+  return g_interrupted.load();
+}
+
+void WatchInterrupts() {
+  struct sigaction action{};
+  action.sa_handler = OnSignal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace infe::cli

@@ -1,0 +1,21 @@
+// The commands of infe, one file each. Every function adds its command to the command line; the
+// list in main.cc is the order of `infe --help`.
+#pragma once
+
+namespace infe::cli {
+
+class CommandLine;
+
+void AddServe(CommandLine& line);
+void AddChat(CommandLine& line);
+void AddPull(CommandLine& line);
+void AddLs(CommandLine& line);
+void AddRm(CommandLine& line);
+void AddShow(CommandLine& line);
+void AddKeys(CommandLine& line);
+void AddTokenize(CommandLine& line);
+void AddRender(CommandLine& line);
+void AddPerplexity(CommandLine& line);
+void AddDoctor(CommandLine& line);
+
+}  // namespace infe::cli

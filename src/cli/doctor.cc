@@ -1,0 +1,159 @@
+// infe doctor: what this machine offers, what infe makes of it, and what is wrong.
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/cpu_features.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "cli/progress_bar.h"
+#include "kernels/table.h"
+#include "store/key_store.h"
+#include "store/model_pull.h"
+
+namespace infe::cli {
+namespace {
+
+struct Arguments {
+  std::string data_dir;
+  bool json = false, verify = false;
+};
+
+struct Finding {
+  std::string what;
+  std::string value;
+  std::string advice;  // empty: all is well
+};
+
+uint64_t AvailableMemory() {
+  std::ifstream in("/proc/meminfo");
+  std::string key, unit;
+  uint64_t kilobytes = 0;
+  while (in >> key >> kilobytes >> unit)
+    if (key == "MemAvailable:") return kilobytes * 1024;
+  return 0;
+}
+
+std::string HugePages() {
+  std::ifstream in("/sys/kernel/mm/transparent_hugepage/enabled");
+  std::string text;
+  std::getline(in, text);
+  const size_t open = text.find('[');
+  const size_t close = text.find(']');
+  return open == std::string::npos || close == std::string::npos
+             ? "unknown"
+             : text.substr(open + 1, close - open - 1);
+}
+
+bool HasPip() {
+  return std::system("python3 -m pip --version > /dev/null 2>&1") == 0;
+}
+
+std::vector<Finding> Examine(const Arguments& a) {
+  std::vector<Finding> findings;
+  const CpuFeatures& cpu = GetCpuFeatures();
+  findings.push_back({"cpu", cpu.model_name.empty() ? "unknown" : cpu.model_name, {}});
+  findings.push_back(
+      {"instruction sets",
+       fmt::format("{}{}{}", cpu.avx2 ? "avx2 " : "", cpu.avx512_vnni ? "avx512-vnni " : "",
+                   cpu.avx512_bf16 ? "avx512-bf16" : ""),
+       cpu.avx2 ? ""
+                : "no AVX2: infe runs, but several times slower than this machine's class could"});
+  findings.push_back({"kernels", std::string(kernels::Name(kernels::SelectKernels().isa)),
+                      std::getenv("INFE_ISA") != nullptr
+                          ? "chosen by INFE_ISA; unset it for the best this CPU can"
+                          : ""});
+  const long online = sysconf(_SC_NPROCESSORS_ONLN);
+  findings.push_back({"threads", fmt::format("{} of {} CPUs", cpu.cores_allowed, online),
+                      cpu.cores_allowed < static_cast<uint32_t>(online)
+                          ? "an affinity mask or a cgroup quota holds the rest back"
+                          : ""});
+  const uint64_t memory = AvailableMemory();
+  findings.push_back(
+      {"memory available", HumanBytes(memory),
+       memory < (uint64_t{2} << 30) ? "under 2 GB: serve infe-pulse with --kv-memory 256MiB" : ""});
+  const std::string huge = HugePages();
+  findings.push_back({"huge pages", huge,
+                      huge == "never" ? "weights read up to a fifth slower: echo madvise > "
+                                        "/sys/kernel/mm/transparent_hugepage/enabled"
+                                      : ""});
+  findings.push_back(
+      {"python3 with pip", HasPip() ? "yes" : "no",
+       HasPip() ? "" : "infe pull needs it for the built-in models: apt install python3-pip"});
+
+  auto dir = store::OpenDataDir(a.data_dir);
+  if (!dir) {
+    findings.push_back({"data folder", "cannot be used", dir.error().message});
+    return findings;
+  }
+  struct statvfs disk{};
+  const uint64_t free_bytes =
+      statvfs(dir->path.c_str(), &disk) == 0 ? disk.f_bavail * disk.f_frsize : 0;
+  findings.push_back({"data folder", fmt::format("{} ({} free)", dir->path, HumanBytes(free_bytes)),
+                      free_bytes < (uint64_t{1} << 30)
+                          ? "under 1 GB free: make room before pulling a model"
+                          : ""});
+  auto keys = store::KeyStore::Open(*dir);
+  if (!keys)
+    findings.push_back({"keys", "cannot be read", keys.error().message});
+  else
+    findings.push_back({"keys", (*keys)->HasKeys() ? "yes" : "none",
+                        (*keys)->HasKeys()
+                            ? ""
+                            : "the server takes anyone on loopback: infe keys create --name NAME"});
+  auto registry = store::ModelRegistry::Load(*dir);
+  if (!registry) {
+    findings.push_back({"models", "registry unreadable", registry.error().message});
+    return findings;
+  }
+  const auto installed = registry->Installed();
+  if (installed.empty()) findings.push_back({"models", "none", "infe pull infe-pulse"});
+  for (const auto& model : installed) {
+    std::string advice;
+    if (a.verify && !model.sha256.empty()) {
+      const auto digest = store::Sha256OfFile(model.path, {});
+      if (!digest || *digest != model.sha256)
+        advice = fmt::format("the file is damaged: infe pull {} fetches it anew", model.name);
+    }
+    findings.push_back({"model " + model.name, HumanBytes(model.size_bytes), advice});
+  }
+  return findings;
+}
+
+}  // namespace
+
+void AddDoctor(CommandLine& line) {
+  static Arguments a;
+  line.Add("doctor", "Check CPU, kernels, threads, memory, packages and models")
+      .Option("--data-dir", a.data_dir, "Where models and keys are kept")
+      .Flag("--verify", a.verify, "Also hash the model files")
+      .Flag("--json", a.json, "Print JSON")
+      .Footer("Exit code 1 if something needs mending.")
+      .Run([] {
+        const std::vector<Finding> findings = Examine(a);
+        bool well = true;
+        Json list = Json::MakeArray();
+        for (const Finding& f : findings) {
+          well = well && f.advice.empty();
+          if (a.json) {
+            list.push_back(Json::Object{{"check", f.what},
+                                        {"value", f.value},
+                                        {"advice", f.advice.empty() ? Json() : Json(f.advice)}});
+          } else {
+            fmt::print("{} {:<18} {}\n", f.advice.empty() ? "ok  " : "LOOK", f.what, f.value);
+            if (!f.advice.empty()) fmt::print("     {:<18} -> {}\n", "", f.advice);
+          }
+        }
+        if (a.json) fmt::print("{}\n", Json(Json::Object{{"ok", well}, {"checks", list}}).Dump());
+        return well ? kExitDone : kExitFailed;
+      });
+}
+
+}  // namespace infe::cli

@@ -1,0 +1,28 @@
+// The one binary. The order here is the order of `infe --help`.
+#include <cstdio>
+#include <exception>
+
+#include "cli/command_line.h"
+#include "cli/commands.h"
+
+int main(int argc, char** argv) {
+  using namespace infe::cli;
+  try {
+    CommandLine line("0.1.0");
+    AddServe(line);
+    AddChat(line);
+    AddPull(line);
+    AddLs(line);
+    AddRm(line);
+    AddShow(line);
+    AddKeys(line);
+    AddTokenize(line);
+    AddRender(line);
+    AddPerplexity(line);
+    AddDoctor(line);
+    return line.Main(argc, argv);
+  } catch (const std::exception& e) {  // the last catch: a defect of ours, or no memory
+    std::fprintf(stderr, "infe: unexpected failure: %s\n", e.what());
+    return kExitFailed;
+  }
+}

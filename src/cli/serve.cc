@@ -1,0 +1,176 @@
+// infe serve: the server, its signals, its first words.
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "server/app.h"
+
+namespace infe::cli {
+namespace {
+
+struct Arguments {
+  std::string config_path;
+  server::ServerConfig flags;
+  bool no_prefix_cache = false, no_speculation = false, print_config = false;
+};
+
+// Flag > environment > file > default: the file is read first, then what was given on the command
+// line or in the environment is put over it.
+Result<server::ServerConfig> Merge(const Arguments& a, const Command& command) {
+  server::ServerConfig config;
+  const std::string path = a.config_path.empty() ? server::DefaultConfigPath() : a.config_path;
+  if (!path.empty()) {
+    std::ifstream in(path);
+    if (!in) return NotFound(fmt::format("cannot read the configuration {}", path));
+    std::stringstream text;
+    text << in.rdbuf();
+    INFE_TRY(server::ApplyToml(text.str(), path, config));
+  }
+  using C = server::ServerConfig;
+  const auto take = [&](const char* option, auto C::* member) {
+    if (command.Given(option)) config.*member = a.flags.*member;
+  };
+  take("--host", &C::host);
+  take("--port", &C::port);
+  take("--ops-host", &C::ops_host);
+  take("--ops-port", &C::ops_port);
+  take("--data-dir", &C::data_dir);
+  take("--threads", &C::threads);
+  take("--model", &C::models);
+  take("--max-batch", &C::max_batch);
+  take("--context", &C::context);
+  take("--kv-memory", &C::kv_memory);
+  take("--kv-type", &C::kv_type);
+  take("--queue-requests", &C::queue_requests);
+  take("--queue-tokens", &C::queue_tokens);
+  take("--step-budget-ms", &C::step_budget_ms);
+  take("--tls-certificate", &C::tls_certificate);
+  take("--tls-key", &C::tls_key);
+  take("--drain-timeout", &C::drain_timeout_s);
+  take("--access-log", &C::access_log);
+  take("--first-key", &C::first_key);
+  take("--insecure", &C::insecure);
+  take("--strict-params", &C::strict_params);
+  if (a.no_prefix_cache) config.prefix_cache = false;
+  if (a.no_speculation) config.speculation = false;
+  return config;
+}
+
+void Say(const std::string& line) {
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+}
+
+void SayHowToCall(const server::ServerConfig& config, uint16_t port) {
+  const std::string scheme = config.tls_certificate.empty() ? "http" : "https";
+  const std::string base = fmt::format("{}://{}:{}/v1", scheme, config.host, port);
+  Say(
+      fmt::format("\nListening on {}. Try it:\n\n"
+                  "  curl {}/chat/completions -H \"Authorization: Bearer $INFE_API_KEY\" \\\n"
+                  "    -H \"Content-Type: application/json\" \\\n"
+                  "    -d "
+                  "'{{\"model\":\"infe-pulse\",\"stream\":true,\"messages\":[{{\"role\":\"user\","
+                  "\"content\":\"Hello!\"}}]}}'\n\n"
+                  "Ctrl-C stops it. More keys: infe keys create --name NAME",
+                  base, base));
+}
+
+int Serve(const Arguments& arguments, const Command& command) {
+  auto config = Merge(arguments, command);
+  if (!config) return Fail(config.error());
+  if (arguments.print_config) {
+    if (auto valid = server::Validate(*config); !valid) return Fail(valid.error());
+    fmt::print("{}", server::ToToml(*config));
+    return kExitDone;
+  }
+  // Signals are taken one by one by this thread; every thread started from here on ignores them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, s);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  auto app = server::App::Start(*config, Say);
+  if (!app) return Fail(app.error());
+  SayHowToCall(*config, (*app)->port());
+
+  for (;;) {
+    int received = 0;
+    sigwait(&signals, &received);
+    if (received != SIGHUP) break;
+    if (auto reloaded = (*app)->Reload(); reloaded)
+      Say("reloaded");
+    else
+      fmt::print(stderr, "infe: reload refused, everything stays as it was: {}\n",
+                 reloaded.error().message);
+  }
+  Say("stopping: finishing the requests in flight; a second signal stops at once");
+  // A second signal ends the process: whatever was accounted is on disk already.
+  std::thread impatient([&signals] {
+    int received = 0;
+    do {
+      sigwait(&signals, &received);
+    } while (received == SIGHUP);
+    fmt::print(stderr, "infe: stopped at once\n");
+    std::_Exit(kExitInterrupted);
+  });
+  impatient.detach();
+  (*app)->Drain();
+  app->reset();
+  Say("stopped");
+  std::fflush(nullptr);
+  // The detached thread may still hold its references: leave without running destructors.
+  std::_Exit(kExitDone);
+}
+
+}  // namespace
+
+void AddServe(CommandLine& line) {
+  static Arguments a;
+  using C = server::ServerConfig;
+  Command& command = line.Add("serve", "Run the API server");
+  C& f = a.flags;
+  command.Option("--host", f.host, "Address to listen on; a public one needs keys and TLS")
+      .Option("--port", f.port, "Port of the API")
+      .Option("--ops-host", f.ops_host, "Address of the operations port")
+      .Option("--ops-port", f.ops_port, "Metrics, health and administration; 0: none")
+      .Option("--config", a.config_path,
+              "Configuration file (default: infe.toml in the usual places)")
+      .Option("--data-dir", f.data_dir, "Where models and keys are kept")
+      .Option("--threads", f.threads, "Compute threads; 0: all that this process may use")
+      .Option("--model", f.models,
+              "Name or GGUF path; may be repeated (default: every pulled model)")
+      .Option("--max-batch", f.max_batch, "Sequences that decode together, per model")
+      .Option("--context", f.context, "Positions per sequence; 0: the model's own")
+      .Option("--kv-memory", f.kv_memory, "Memory for attention keys and values, per model")
+      .Option("--kv-type", f.kv_type, "f16, or int8 (half the memory, slightly other logits)")
+      .Option("--queue-requests", f.queue_requests,
+              "Waiting requests per model; 0: 4 x max-batch + 64")
+      .Option("--queue-tokens", f.queue_tokens, "Waiting prompt tokens per model")
+      .Option("--step-budget-ms", f.step_budget_ms, "Longest step while anyone decodes")
+      .Option("--tls-certificate", f.tls_certificate, "PEM file with the certificate chain")
+      .Option("--tls-key", f.tls_key, "PEM file with the private key")
+      .Option("--drain-timeout", f.drain_timeout_s,
+              "Seconds that requests in flight get to finish at stop")
+      .Option("--access-log", f.access_log, "JSON lines to this file; - for stderr")
+      .Flag("--first-key", f.first_key, "Make an API key if there is none, and print it")
+      .Flag("--insecure", f.insecure, "Allow a public address without keys or TLS")
+      .Flag("--strict-params", f.strict_params,
+            "Refuse unknown request fields instead of listing them")
+      .Flag("--no-prefix-cache", a.no_prefix_cache, "Compute every prompt anew")
+      .Flag("--no-speculation", a.no_speculation, "One token per step and sequence")
+      .Flag("--print-config", a.print_config, "Print the merged configuration and exit")
+      .Footer(
+          "Signals: SIGTERM or Ctrl-C drains and stops, SIGHUP re-reads keys, certificates and "
+          "models.")
+      .Run([&command] { return Serve(a, command); });
+}
+
+}  // namespace infe::cli

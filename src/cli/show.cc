@@ -1,0 +1,104 @@
+// infe show: what a model file is.
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "base/sha256.h"
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "cli/open_model.h"
+#include "cli/progress_bar.h"
+#include "engine/loader.h"
+#include "store/model_pull.h"
+
+namespace infe::cli {
+namespace {
+
+struct Arguments {
+  std::string model, data_dir;
+  bool json = false, with_template = false;
+};
+
+Result<void> Show(const Arguments& a) {
+  INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
+  INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
+  INFE_ASSIGN(const std::string_view architecture, file.String("general.architecture", ""));
+  INFE_ASSIGN(const std::string_view name, file.String("general.name", ""));
+  INFE_ASSIGN(const std::string_view licence, file.String("general.license", ""));
+  INFE_ASSIGN(const uint64_t context,
+              file.Unsigned(std::string(architecture) + ".context_length", 0));
+  INFE_ASSIGN(const uint64_t layers, file.Unsigned(std::string(architecture) + ".block_count", 0));
+  INFE_ASSIGN(const uint64_t embedding,
+              file.Unsigned(std::string(architecture) + ".embedding_length", 0));
+  INFE_ASSIGN(const std::string chat_template, engine::LoadChatTemplate(file));
+  INFE_ASSIGN(const std::string digest, store::Sha256OfFile(path, {}));
+  uint64_t parameters = 0;
+  std::vector<std::pair<std::string, int64_t>> types;
+  for (const model::GgufTensor& tensor : file.tensors()) {
+    parameters += tensor.rows() * tensor.cols();
+    const auto same = std::find_if(types.begin(), types.end(),
+                                   [&](const auto& t) { return t.first == tensor.type_name; });
+    if (same == types.end())
+      types.emplace_back(tensor.type_name, 1);
+    else
+      ++same->second;
+  }
+  Sha256 sha;
+  sha.Update(chat_template);
+  const std::string template_hash = chat_template.empty() ? "" : ToHex(sha.Finish()).substr(0, 16);
+  uint64_t vocabulary = 0;
+  if (const auto* tokens = file.FindEntry("tokenizer.ggml.tokens")) vocabulary = tokens->count;
+
+  if (a.json) {
+    Json tensors = Json::MakeObject();
+    for (const auto& [type, count] : types) tensors.set(type, count);
+    Json json = Json::Object{{"name", a.model},
+                             {"path", path},
+                             {"title", name},
+                             {"architecture", architecture},
+                             {"parameters", parameters},
+                             {"layers", layers},
+                             {"embedding", embedding},
+                             {"context_length", context},
+                             {"vocabulary", vocabulary},
+                             {"tensor_types", tensors},
+                             {"size_bytes", static_cast<uint64_t>(file.file_bytes())},
+                             {"licence", licence},
+                             {"sha256", digest},
+                             {"template_hash", template_hash}};
+    if (a.with_template) json.set("template", chat_template);
+    fmt::print("{}\n", json.Dump());
+    return {};
+  }
+  std::string mix;
+  for (const auto& [type, count] : types)
+    mix += fmt::format("{}{} x {}", mix.empty() ? "" : ", ", count, type);
+  fmt::print(
+      "name          {}\nfile          {} ({})\ntitle         {}\narchitecture  {}, {} layers of "
+      "{}\nparameters    {:.0f} M\n"
+      "context       {}\nvocabulary    {}\ntensors       {}\nlicence       {}\nsha256        "
+      "{}\ntemplate      {}\n",
+      a.model, path, HumanBytes(file.file_bytes()), name, architecture, layers, embedding,
+      static_cast<double>(parameters) / 1e6, context, vocabulary, mix,
+      licence.empty() ? "not stated in the file" : licence, digest,
+      template_hash.empty() ? "none" : template_hash);
+  if (a.with_template) fmt::print("\n{}\n", chat_template);
+  return {};
+}
+
+}  // namespace
+
+void AddShow(CommandLine& line) {
+  static Arguments a;
+  line.Add("show",
+           "What a model is: architecture, quantisation, context, template, licence, digest")
+      .Argument("NAME", a.model, "Name or GGUF path", true)
+      .Option("--data-dir", a.data_dir, "Where models and keys are kept")
+      .Flag("--template", a.with_template, "Also print the chat template")
+      .Flag("--json", a.json, "Print JSON")
+      .Run([] {
+        auto done = Show(a);
+        return done ? kExitDone : Fail(done.error());
+      });
+}
+
+}  // namespace infe::cli

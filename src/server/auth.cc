@@ -1,0 +1,52 @@
+#include "server/auth.h"
+
+#include <ctime>
+
+#include "api/api_error.h"
+#include "server/errors.h"
+#include "server/request_context.h"
+
+namespace infe::server {
+namespace {
+
+bool EqualIgnoringCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i)
+    if (std::tolower(static_cast<unsigned char>(a[i])) !=
+        std::tolower(static_cast<unsigned char>(b[i])))
+      return false;
+  return true;
+}
+
+// The token of "Bearer TOKEN"; the scheme in any case. Nothing for another scheme or none.
+std::optional<std::string_view> BearerToken(std::string_view header) {
+  constexpr std::string_view kScheme = "Bearer";
+  if (header.size() <= kScheme.size() ||
+      !EqualIgnoringCase(header.substr(0, kScheme.size()), kScheme) ||
+      header[kScheme.size()] != ' ')
+    return std::nullopt;
+  header.remove_prefix(kScheme.size());
+  header.remove_prefix(std::min(header.find_first_not_of(' '), header.size()));
+  if (header.empty()) return std::nullopt;
+  return header;
+}
+
+}  // namespace
+
+std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpRequest& head) {
+  const auto context = NewRequestContext(head);
+  head.context = context;
+  if (!head.path.starts_with("/v1/")) return std::nullopt;
+  if (!services.keys.HasKeys()) return std::nullopt;
+  // Two credentials are an attempt to have two parties read two different ones.
+  if (head.headers.Count("Authorization") > 1)
+    return ErrorResponse(api::InvalidKey(""), CommonHeaders(*context));
+  const auto token = BearerToken(head.headers.Get("Authorization"));
+  if (!token) return ErrorResponse(api::MissingKey(), CommonHeaders(*context));
+  auto key = services.keys.Find(*token, std::time(nullptr));
+  if (!key) return ErrorResponse(api::InvalidKey(*token), CommonHeaders(*context));
+  context->key = std::move(*key);
+  return std::nullopt;
+}
+
+}  // namespace infe::server

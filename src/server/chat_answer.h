@@ -1,0 +1,40 @@
+// What a chat generation becomes on the wire: a stream of chunks, or one collected answer. Both are
+// fed the same text by Generation, so a stream and its plain twin agree byte for byte.
+#pragma once
+
+#include <memory>
+
+#include "api/chat_completion_request.h"
+#include "api/response_parts.h"
+#include "http/response_writer.h"
+#include "server/generation.h"
+
+namespace infe::server {
+
+// What the two forms share.
+struct ChatAnswerSetup {
+  std::shared_ptr<ServedModel> model;
+  std::shared_ptr<RequestContext> context;
+  std::shared_ptr<http::ResponseWriter> writer;
+  api::ResponseHead head;
+  api::ResponseExtras extras;  // timings are filled in at the end
+  http::Headers headers;       // beside the common ones: x-infe-seed and the like
+  api::Streaming streaming;
+  uint32_t choices = 1;
+  bool logprobs = false;
+};
+
+std::unique_ptr<GenerationConsumer> MakeChatStream(ChatAnswerSetup setup);
+std::unique_ptr<GenerationConsumer> MakeChatCollector(ChatAnswerSetup setup);
+
+// Shared with the completions endpoint.
+api::FinishReason ToWire(engine::FinishReason reason);
+api::Usage ToUsage(const GenerationTotals& totals);
+api::Timings ToTimings(const GenerationTotals& totals, const RequestContext& context);
+std::vector<api::TokenLogprob> ToLogprobs(const ServedModel& model,
+                                          const std::vector<engine::SampledToken>& tokens);
+// Sends a comment whenever nothing was written for 15 s, until the answer has ended.
+void KeepStreamAlive(const std::shared_ptr<http::ResponseWriter>& writer,
+                     std::shared_ptr<bool> wrote);
+
+}  // namespace infe::server

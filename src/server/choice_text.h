@@ -1,0 +1,54 @@
+// The text of one choice: sampled tokens in, showable text out. Decodes (never half a character),
+// watches stop strings, and keeps each token's logprobs together with the text they belong to.
+// One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "engine/request.h"
+#include "server/stop_matcher.h"
+#include "tokenizer/stream_decoder.h"
+
+namespace infe::server {
+
+struct TextPiece {
+  std::string text;  // may be empty
+  std::vector<engine::SampledToken>
+      tokens;  // those whose text ends in this piece, if logprobs are kept
+};
+
+class ChoiceText {
+ public:
+  // previous: the prompt's last token. keep_tokens: whether pieces carry their tokens.
+  ChoiceText(const tokenizer::Tokenizer& tokenizer, tokenizer::TokenId previous,
+             std::vector<std::string> stops, bool keep_tokens);
+
+  // What may be shown after this token. Nothing once stopped().
+  TextPiece Feed(const engine::SampledToken& token);
+  // The end of the choice: what was held back.
+  TextPiece Finish();
+  // A stop string was met: the caller ends the generation. tokens_used() counts the tokens up to
+  // it.
+  bool stopped() const { return stop_.found(); }
+  uint32_t tokens_used() const { return tokens_used_; }
+
+ private:
+  TextPiece Release(std::string shown);
+
+  tokenizer::StreamDecoder decoder_;
+  StopMatcher stop_;
+  const bool keep_tokens_;
+  uint32_t tokens_used_ = 0;
+  size_t decoded_bytes_ = 0;  // all text that left the decoder
+  size_t shown_bytes_ = 0;    // all text that was returned
+  struct Waiting {
+    engine::SampledToken token;
+    size_t text_end;  // shown with the text that reaches this byte
+  };
+  std::deque<Waiting> waiting_;
+};
+
+}  // namespace infe::server

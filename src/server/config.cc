@@ -1,0 +1,208 @@
+#include "server/config.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <vector>
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+namespace infe::server {
+namespace {
+
+// One configuration key: how it is read and written. The table below is the only place that knows
+// the names in the file.
+struct Key {
+  const char* name;
+  std::function<bool(const toml::node&, ServerConfig&)> read;  // false: wrong type
+  std::function<std::string(const ServerConfig&)> write;
+  const char* type;
+};
+
+Key StringKey(const char* name, std::string ServerConfig::* member) {
+  return {name,
+          [member](const toml::node& node, ServerConfig& config) {
+            const auto value = node.value<std::string>();
+            if (value) config.*member = *value;
+            return value.has_value();
+          },
+          [member](const ServerConfig& config) { return fmt::format("\"{}\"", config.*member); },
+          "a string"};
+}
+Key CountKey(const char* name, uint32_t ServerConfig::* member) {
+  return {name,
+          [member](const toml::node& node, ServerConfig& config) {
+            const auto value = node.value_exact<int64_t>();
+            if (!value || *value < 0 || *value > 0xFFFFFFFFLL) return false;
+            config.*member = static_cast<uint32_t>(*value);
+            return true;
+          },
+          [member](const ServerConfig& config) { return fmt::format("{}", config.*member); },
+          "an integer from 0"};
+}
+Key NumberKey(const char* name, double ServerConfig::* member) {
+  return {name,
+          [member](const toml::node& node, ServerConfig& config) {
+            const auto value = node.value<double>();
+            if (value) config.*member = *value;
+            return value.has_value();
+          },
+          [member](const ServerConfig& config) { return fmt::format("{}", config.*member); },
+          "a number"};
+}
+Key SwitchKey(const char* name, bool ServerConfig::* member) {
+  return {name,
+          [member](const toml::node& node, ServerConfig& config) {
+            const auto value = node.value_exact<bool>();
+            if (value) config.*member = *value;
+            return value.has_value();
+          },
+          [member](const ServerConfig& config) {
+            return std::string(config.*member ? "true" : "false");
+          },
+          "true or false"};
+}
+Key ListKey(const char* name, std::vector<std::string> ServerConfig::* member) {
+  return {name,
+          [member](const toml::node& node, ServerConfig& config) {
+            const toml::array* array = node.as_array();
+            if (array == nullptr) return false;
+            std::vector<std::string> values;
+            for (const auto& item : *array) {
+              const auto value = item.value<std::string>();
+              if (!value) return false;
+              values.push_back(*value);
+            }
+            config.*member = std::move(values);
+            return true;
+          },
+          [member](const ServerConfig& config) {
+            std::string text = "[";
+            for (const std::string& value : config.*member)
+              text += fmt::format("{}\"{}\"", text.size() > 1 ? ", " : "", value);
+            return text + "]";
+          },
+          "a list of strings"};
+}
+
+const std::vector<Key>& Keys() {
+  using C = ServerConfig;
+  static const std::vector<Key> keys = {
+      StringKey("host", &C::host),
+      CountKey("port", &C::port),
+      StringKey("ops_host", &C::ops_host),
+      CountKey("ops_port", &C::ops_port),
+      StringKey("data_dir", &C::data_dir),
+      CountKey("threads", &C::threads),
+      ListKey("models", &C::models),
+      CountKey("max_batch", &C::max_batch),
+      CountKey("context", &C::context),
+      StringKey("kv_memory", &C::kv_memory),
+      StringKey("kv_type", &C::kv_type),
+      CountKey("queue_requests", &C::queue_requests),
+      CountKey("queue_tokens", &C::queue_tokens),
+      NumberKey("step_budget_ms", &C::step_budget_ms),
+      SwitchKey("prefix_cache", &C::prefix_cache),
+      SwitchKey("speculation", &C::speculation),
+      SwitchKey("packed_cache", &C::packed_cache),
+      StringKey("tls_certificate", &C::tls_certificate),
+      StringKey("tls_key", &C::tls_key),
+      ListKey("cors_origins", &C::cors_origins),
+      SwitchKey("insecure", &C::insecure),
+      CountKey("n_max", &C::n_max),
+      SwitchKey("strict_params", &C::strict_params),
+      SwitchKey("json_word_check", &C::json_word_check),
+      StringKey("strict_schema", &C::strict_schema),
+      SwitchKey("show_schema", &C::show_schema),
+      SwitchKey("close_before_limit", &C::close_before_limit),
+      NumberKey("drain_timeout_s", &C::drain_timeout_s),
+      NumberKey("drain_grace_s", &C::drain_grace_s),
+      StringKey("access_log", &C::access_log),
+  };
+  return keys;
+}
+
+}  // namespace
+
+Result<void> ApplyToml(std::string_view text, std::string_view origin, ServerConfig& config) {
+  toml::table root;
+  try {
+    root = toml::parse(text, origin);
+  } catch (const toml::parse_error& e) {
+    return InvalidArgument(
+        fmt::format("{}:{}: {}", origin, static_cast<int>(e.source().begin.line), e.description()));
+  }
+  for (const auto& [name, node] : root) {
+    const Key* found = nullptr;
+    for (const Key& key : Keys())
+      if (name.str() == key.name) found = &key;
+    const int line = static_cast<int>(node.source().begin.line);
+    if (found == nullptr)
+      return InvalidArgument(fmt::format("{}:{}: unknown key {}", origin, line, name.str()));
+    if (!found->read(node, config))
+      return InvalidArgument(
+          fmt::format("{}:{}: {} must be {}", origin, line, name.str(), found->type));
+  }
+  return {};
+}
+
+std::string ToToml(const ServerConfig& config) {
+  std::string text;
+  for (const Key& key : Keys()) text += fmt::format("{} = {}\n", key.name, key.write(config));
+  return text;
+}
+
+std::string DefaultConfigPath() {
+  std::vector<std::string> candidates;
+  if (const char* xdg = std::getenv("XDG_CONFIG_HOME"); xdg != nullptr && *xdg != 0)
+    candidates.push_back(std::string(xdg) + "/infe/infe.toml");
+  else if (const char* home = std::getenv("HOME"); home != nullptr && *home != 0)
+    candidates.push_back(std::string(home) + "/.config/infe/infe.toml");
+  candidates.push_back("/etc/infe/infe.toml");
+  std::error_code ec;
+  for (const std::string& path : candidates)
+    if (std::filesystem::exists(path, ec)) return path;
+  return {};
+}
+
+Result<void> Validate(const ServerConfig& c) {
+  if (c.port > 65535 || c.ops_port > 65535) return InvalidArgument("ports go up to 65535");
+  if (c.max_batch < 1 || c.max_batch > 256) return InvalidArgument("max_batch must be 1 to 256");
+  if (c.threads > 1024) return InvalidArgument("threads must be at most 1024");
+  if (c.n_max < 1 || c.n_max > 128) return InvalidArgument("n_max must be 1 to 128");
+  if (c.kv_type != "f16" && c.kv_type != "int8")
+    return InvalidArgument("kv_type must be f16 or int8");
+  if (c.strict_schema != "extended" && c.strict_schema != "openai")
+    return InvalidArgument("strict_schema must be extended or openai");
+  if (c.tls_certificate.empty() != c.tls_key.empty())
+    return InvalidArgument("tls_certificate and tls_key come together");
+  if (c.step_budget_ms < 1) return InvalidArgument("step_budget_ms must be at least 1");
+  if (c.drain_timeout_s < 0 || c.drain_grace_s < 0)
+    return InvalidArgument("drain times cannot be negative");
+  INFE_ASSIGN(const uint64_t kv, ParseBytes(c.kv_memory));
+  if (kv < (uint64_t{16} << 20)) return InvalidArgument("kv_memory must be at least 16MiB");
+  return {};
+}
+
+Result<uint64_t> ParseBytes(std::string_view text) {
+  uint64_t value = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
+  uint64_t factor = 0;
+  if (unit.empty() || unit == "B") factor = 1;
+  if (unit == "KiB") factor = uint64_t{1} << 10;
+  if (unit == "MiB") factor = uint64_t{1} << 20;
+  if (unit == "GiB") factor = uint64_t{1} << 30;
+  if (unit == "kB" || unit == "KB") factor = 1000;
+  if (unit == "MB") factor = 1000 * 1000;
+  if (unit == "GB") factor = 1000 * 1000 * 1000;
+  uint64_t bytes = 0;
+  if (ec != std::errc() || factor == 0 || __builtin_mul_overflow(value, factor, &bytes))
+    return InvalidArgument(
+        fmt::format("\"{}\" is not a size; write 1GiB, 512MiB, 800MB or a number of bytes", text));
+  return bytes;
+}
+
+}  // namespace infe::server

@@ -1,0 +1,64 @@
+// What an operator may decide, in one struct: defaults here, then infe.toml, then the environment
+// and the command line (cli/serve.cc). Every number is a limit or a size; none changes the text of
+// an answer except where the comment says so.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace infe::server {
+
+struct ServerConfig {
+  std::string host = "127.0.0.1";
+  uint32_t port = 8080;
+  std::string ops_host = "127.0.0.1";
+  uint32_t ops_port = 8081;  // metrics, health, administration; 0: none
+  std::string data_dir;      // empty: the default folder
+  uint32_t threads = 0;      // compute threads; 0: as many as this process may use
+  std::vector<std::string>
+      models;               // names or paths; empty: every model of the registry that is here
+  uint32_t max_batch = 16;  // sequences that decode together, per model
+  uint32_t context = 0;     // positions per sequence; 0: the model's own
+  std::string kv_memory = "1GiB";  // per model
+  std::string kv_type = "f16";     // f16 or int8; int8 changes logits a little
+  uint32_t queue_requests = 0;     // waiting requests per model; 0: 4 * max_batch + 64
+  uint32_t queue_tokens = 1u << 20;
+  double step_budget_ms = 50;
+  bool prefix_cache = true;
+  bool speculation = true;
+  bool packed_cache = true;  // keep repacked weights in the data folder for a quick start
+
+  std::string tls_certificate, tls_key;  // PEM files; both or neither
+  std::vector<std::string> cors_origins;
+  bool insecure = false;   // allow a public address without keys or TLS
+  bool first_key = false;  // make a key if there is none, and print it
+
+  uint32_t n_max = 8;
+  bool strict_params = false;
+  bool json_word_check = false;
+  std::string strict_schema = "extended";  // or "openai"
+  bool show_schema = true;                 // tell the model the schema it must follow
+  bool close_before_limit = true;
+
+  double drain_timeout_s = 60;
+  double drain_grace_s = 0;
+  std::string access_log;  // a file, "-" for stderr, empty for none
+};
+
+// Reads the keys that the text has into config; unknown keys are errors with their line.
+Result<void> ApplyToml(std::string_view text, std::string_view origin, ServerConfig& config);
+// $XDG_CONFIG_HOME/infe/infe.toml, ~/.config/infe/infe.toml, /etc/infe/infe.toml: the first that is
+// there, or empty.
+std::string DefaultConfigPath();
+// Contradictions and values out of range, each named with its option.
+Result<void> Validate(const ServerConfig& config);
+// "1GiB", "512MB", "800000" -> bytes.
+Result<uint64_t> ParseBytes(std::string_view text);
+// The merged result as TOML, secrets masked: `infe config check`.
+std::string ToToml(const ServerConfig& config);
+
+}  // namespace infe::server

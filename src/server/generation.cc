@@ -1,0 +1,144 @@
+#include "server/generation.h"
+
+#include <atomic>
+#include <utility>
+
+#include "server/errors.h"
+
+namespace infe::server {
+namespace {
+
+std::atomic<engine::RequestId> g_next_id{
+    1};  // unique within the process; nothing else is asked of it
+
+}  // namespace
+
+// Lives on in the engine until the finished event; brings every event to the connection's loop.
+class Generation::Sink : public engine::TokenSink {
+ public:
+  Sink(std::shared_ptr<Generation> generation, uint32_t choice)
+      : generation_(std::move(generation)), choice_(choice) {}
+  void OnEvent(engine::TokenEvent event) override {
+    auto shared = std::make_shared<engine::TokenEvent>(std::move(event));
+    generation_->writer_->Post([generation = generation_, choice = choice_, shared] {
+      generation->OnEvent(choice, std::move(*shared));
+    });
+  }
+
+ private:
+  const std::shared_ptr<Generation> generation_;
+  const uint32_t choice_;
+};
+
+Result<std::shared_ptr<Generation>> Generation::Start(
+    GenerationRequest request, std::shared_ptr<http::ResponseWriter> writer,
+    const std::function<std::unique_ptr<GenerationConsumer>()>& make_consumer) {
+  std::shared_ptr<Generation> self(new Generation);
+  self->model_ = std::move(request.model);
+  self->context_ = std::move(request.context);
+  self->writer_ = std::move(writer);
+  self->totals_.prompt_tokens = static_cast<uint32_t>(request.choices.front().prompt.size());
+  for (engine::EngineRequest& choice : request.choices) {
+    choice.id = g_next_id.fetch_add(1);
+    self->choices_.push_back(
+        {choice.id,
+         std::make_unique<ChoiceText>(self->model_->tokenizer(), choice.prompt.back(),
+                                      request.stops, request.keep_tokens),
+         false});
+  }
+  for (uint32_t i = 0; i < request.choices.size(); ++i) {
+    request.choices[i].sink = std::make_shared<Sink>(self, i);
+    auto submitted = self->model_->engine().Submit(std::move(request.choices[i]));
+    if (!submitted) {
+      for (uint32_t j = 0; j < i; ++j) self->model_->engine().Cancel(self->choices_[j].id);
+      // Events of the choices that did start find nobody to tell.
+      self->writer_->Post([self] { self->over_ = true; });
+      return std::move(submitted).error();
+    }
+  }
+  auto consumer = std::make_shared<std::unique_ptr<GenerationConsumer>>(make_consumer());
+  self->writer_->Post([self, consumer] { self->Attach(std::move(*consumer)); });
+  self->writer_->OnClose([weak = std::weak_ptr(self)] {
+    if (const auto generation = weak.lock()) {
+      generation->over_ = true;
+      generation->CancelAll();
+    }
+  });
+  self->writer_->OnPause([weak = std::weak_ptr(self)] {
+    if (const auto generation = weak.lock()) generation->SetPaused(true);
+  });
+  self->writer_->OnResume([weak = std::weak_ptr(self)] {
+    if (const auto generation = weak.lock()) generation->SetPaused(false);
+  });
+  return self;
+}
+
+void Generation::Attach(std::unique_ptr<GenerationConsumer> consumer) {
+  consumer_ = std::move(consumer);
+  for (auto& [choice, event] : std::exchange(early_, {})) OnEvent(choice, std::move(event));
+}
+
+void Generation::OnEvent(uint32_t index, engine::TokenEvent event) {
+  if (over_) return;
+  if (!consumer_) {
+    early_.emplace_back(index, std::move(event));
+    return;
+  }
+  Choice& choice = choices_[index];
+  if (choice.ended) return;
+  for (const engine::SampledToken& token : event.tokens) {
+    if (choice.text->stopped()) break;
+    const TextPiece piece = choice.text->Feed(token);
+    if (!piece.text.empty() || !piece.tokens.empty()) consumer_->OnText(index, piece);
+    if (choice.text->stopped()) model_->engine().Cancel(choice.id);
+  }
+  if (event.finished) EndChoice(index, event);
+}
+
+void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
+  Choice& choice = choices_[index];
+  choice.ended = true;
+  engine::FinishReason reason = event.reason;
+  uint32_t tokens = event.completion_tokens;
+  if (choice.text->stopped()) {
+    // What was sampled after the stop string is nobody's: the count is the same at any load.
+    reason = engine::FinishReason::kStop;
+    tokens = choice.text->tokens_used();
+  }
+  if (reason == engine::FinishReason::kError || reason == engine::FinishReason::kDeadline ||
+      reason == engine::FinishReason::kCancelled) {
+    over_ = true;
+    CancelAll();
+    if (reason == engine::FinishReason::kError)
+      consumer_->OnError(ToApiError(event.error));
+    else if (reason == engine::FinishReason::kDeadline)
+      consumer_->OnError(api::DeadlinePassed());
+    else
+      consumer_->OnError(api::ShuttingDown(1000));  // only a stopping engine cancels by itself
+    return;
+  }
+  const TextPiece rest = choice.text->Finish();
+  if (!rest.text.empty() || !rest.tokens.empty()) consumer_->OnText(index, rest);
+  consumer_->OnChoiceEnd(index, reason);
+  totals_.completion_tokens += tokens;
+  if (index == 0) totals_.timings = event.timings;
+  if (++ended_ < choices_.size()) return;
+  over_ = true;
+  context_->completion_tokens = totals_.completion_tokens;
+  context_->cached_tokens = totals_.timings.cached_tokens;
+  context_->queue_ms = totals_.timings.queue_ms;
+  context_->ttft_ms = totals_.timings.ttft_ms;
+  consumer_->OnEnd(totals_);
+}
+
+void Generation::CancelAll() {
+  for (const Choice& choice : choices_)
+    if (!choice.ended) model_->engine().Cancel(choice.id);
+}
+
+void Generation::SetPaused(bool paused) {
+  for (const Choice& choice : choices_)
+    if (!choice.ended) model_->engine().SetPaused(choice.id, paused);
+}
+
+}  // namespace infe::server

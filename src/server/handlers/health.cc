@@ -1,0 +1,51 @@
+// GET /, /livez, /readyz, /health: no key needed, nothing about load in liveness.
+#include "server/handlers/handlers.h"
+#include "server/request_context.h"
+
+namespace infe::server {
+namespace {
+
+void Answer(const http::HttpRequest& request, const WriterPtr& writer, int status, std::string body,
+            const char* type = "application/json") {
+  http::HttpResponse response;
+  response.status = status;
+  response.headers = CommonHeaders(*ContextOf(request));
+  response.headers.Set("Content-Type", type);
+  if (status == 503) response.headers.Set("Retry-After", "1");
+  response.body = std::move(body);
+  writer->Send(std::move(response));
+}
+
+constexpr const char* kPage =
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>infe</title>"
+    "<style>body{font:16px/1.5 system-ui;max-width:40em;margin:4em auto;padding:0 1em}"
+    "code{background:#8882;padding:.1em .3em}</style>"
+    "<h1>infe</h1><p>An OpenAI-compatible API is listening here. Set your client's base URL to "
+    "<code>/v1</code> of this address and its key to your <code>INFE_API_KEY</code>.</p>"
+    "<p>Models: <code>GET /v1/models</code>. Chat: <code>POST "
+    "/v1/chat/completions</code>.</p></html>\n";
+
+}  // namespace
+
+void HandleRoot(Services&, http::HttpRequest request, WriterPtr writer) {
+  if (request.headers.Get("Accept").find("text/html") != std::string_view::npos)
+    return Answer(request, writer, 200, kPage, "text/html; charset=utf-8");
+  Answer(request, writer, 200, "{\"name\":\"infe\",\"docs\":\"/\",\"api\":\"/v1\"}");
+}
+
+void HandleLive(Services&, http::HttpRequest request, WriterPtr writer) {
+  Answer(request, writer, 200, "{\"status\":\"ok\"}");
+}
+
+void HandleReady(Services& services, http::HttpRequest request, WriterPtr writer) {
+  switch (services.state.load()) {
+    case ServingState::kReady:
+      return Answer(request, writer, 200, "{\"status\":\"ok\"}");
+    case ServingState::kLoading:
+      return Answer(request, writer, 503, "{\"status\":\"loading\"}");
+    case ServingState::kDraining:
+      return Answer(request, writer, 503, "{\"status\":\"draining\"}");
+  }
+}
+
+}  // namespace infe::server

@@ -1,0 +1,27 @@
+// The models being served, by name and alias. Looked up on every request, changed on start and
+// reload only.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/served_model.h"
+
+namespace infe::server {
+
+class ModelSet {
+ public:
+  // Null if no such model is served.
+  std::shared_ptr<ServedModel> Find(std::string_view name_or_alias) const;
+  std::vector<std::shared_ptr<ServedModel>> All() const;
+  void Add(std::shared_ptr<ServedModel> model);  // replaces one of the same name
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<ServedModel>> models_;
+};
+
+}  // namespace infe::server

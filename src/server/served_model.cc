@@ -1,0 +1,82 @@
+#include "server/served_model.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "base/sha256.h"
+#include "engine/numerics_version.h"
+
+namespace infe::server {
+namespace {
+
+// What a model without a template of its own is prompted with: ChatML, the commonest form.
+constexpr const char* kFallbackTemplate =
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] "
+    "+ '<|im_end|>' + '\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+std::string ShortHash(std::string_view text) {
+  Sha256 sha;
+  sha.Update(text);
+  return ToHex(sha.Finish()).substr(0, 16);
+}
+
+// The file's own time: the same after every restart.
+int64_t FileTime(const std::string& path) {
+  struct stat status{};
+  return stat(path.c_str(), &status) == 0 ? status.st_mtime : 0;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledModel& installed,
+                                                       const ServerConfig& config,
+                                                       const std::string& packed_cache_dir,
+                                                       ThreadPool& pool,
+                                                       const kernels::KernelTable& kernels) {
+  std::shared_ptr<ServedModel> self(new ServedModel);
+  self->installed_ = installed;
+  engine::LoadOptions load;
+  load.kv_type = config.kv_type == "int8" ? kernels::KvType::kInt8 : kernels::KvType::kF16;
+  load.batch_sequences_max = config.max_batch;
+  load.packed_cache_dir = config.packed_cache ? packed_cache_dir : std::string();
+  load.digest = installed.sha256;
+  INFE_ASSIGN(self->loaded_, engine::LoadModel(installed.path, pool, kernels, load));
+  const std::string source =
+      self->loaded_.chat_template.empty() ? kFallbackTemplate : self->loaded_.chat_template;
+  INFE_ASSIGN(self->template_, chat::Template::Compile(source));
+
+  INFE_ASSIGN(const uint64_t kv_bytes, ParseBytes(config.kv_memory));
+  engine::EngineOptions options;
+  options.batch_sequences_max = config.max_batch;
+  options.context_max = config.context;
+  options.kv_memory_bytes = kv_bytes;
+  options.queue_requests_max =
+      config.queue_requests != 0 ? config.queue_requests : 4 * config.max_batch + 64;
+  options.queue_prompt_tokens_max = config.queue_tokens;
+  options.step_budget_ms = config.step_budget_ms;
+  options.prefix_cache = config.prefix_cache;
+  options.speculation = config.speculation;
+  options.vocabulary = static_cast<uint32_t>(self->loaded_.tokenizer->size());
+  INFE_ASSIGN(self->engine_, engine::Engine::Start(*self->loaded_.model, options));
+
+  const model::ModelConfig& shape = self->loaded_.model->config();
+  const std::string digest =
+      installed.sha256.empty() ? fmt::format("path:{}:{}", installed.path, FileTime(installed.path))
+                               : installed.sha256;
+  self->render_fingerprint_ = "rf_" + ShortHash(digest + source);
+  self->fingerprint_ =
+      "fp_" + ShortHash(fmt::format("{} {} {} {} {}", digest, source, engine::kNumericsVersion,
+                                    kernels::Name(kernels.isa), config.kv_type));
+  api::ModelObject& object = self->object_;
+  object.id = installed.name;
+  object.created = FileTime(installed.path);
+  object.context_length = self->engine_->context_max();
+  object.quantization = shape.quantisation;
+  if (!installed.sha256.empty()) object.file_digest = "sha256:" + installed.sha256;
+  object.template_hash = ShortHash(source);
+  object.architecture = shape.architecture;
+  return self;
+}
+
+}  // namespace infe::server

@@ -1,0 +1,56 @@
+// One model being served: its weights, tokenizer, template and engine, and what the API says of it.
+// Immutable after Load but for the engine's own thread. Held by shared_ptr: a request in flight
+// keeps its model alive while a reload replaces it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/model_object.h"
+#include "base/thread_pool.h"
+#include "chat/template.h"
+#include "engine/engine.h"
+#include "engine/loader.h"
+#include "server/config.h"
+#include "store/model_registry.h"
+#include "tokenizer/tokenizer.h"
+
+namespace infe::server {
+
+class ServedModel {
+ public:
+  // pool and kernels outlive the model. Blocking: seconds for a large file.
+  static Result<std::shared_ptr<ServedModel>> Load(const store::InstalledModel& installed,
+                                                   const ServerConfig& config,
+                                                   const std::string& packed_cache_dir,
+                                                   ThreadPool& pool,
+                                                   const kernels::KernelTable& kernels);
+
+  const std::string& name() const { return installed_.name; }
+  const std::vector<std::string>& aliases() const { return installed_.aliases; }
+  const store::InstalledModel& installed() const { return installed_; }
+  const tokenizer::Tokenizer& tokenizer() const { return *loaded_.tokenizer; }
+  const engine::LoadedModel& loaded() const { return loaded_; }
+  const chat::Template& chat_template() const { return *template_; }
+  engine::Engine& engine() const { return *engine_; }
+  uint32_t context_max() const { return engine_->context_max(); }
+  // Changes only when the output could: file, tokenizer and template version, numerics, ISA, KV
+  // type.
+  const std::string& fingerprint() const { return fingerprint_; }
+  // Of template and tokenizer alone.
+  const std::string& render_fingerprint() const { return render_fingerprint_; }
+  const api::ModelObject& object() const { return object_; }
+
+ private:
+  ServedModel() = default;
+  store::InstalledModel installed_;
+  engine::LoadedModel loaded_;
+  std::unique_ptr<const chat::Template> template_;
+  std::string fingerprint_, render_fingerprint_;
+  api::ModelObject object_;
+  std::unique_ptr<engine::Engine> engine_;  // last: its thread stops before the model goes
+};
+
+}  // namespace infe::server

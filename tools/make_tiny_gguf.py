@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""Writes tiny GGUF models with random weights: every architecture, every quant type, and the shapes
+that go wrong easily (odd head sizes, a vocabulary that is no multiple of 32, an untied head, windows,
+frequency factors, mixed types). They are made when the tests run and are never committed.
+
+    make_tiny_gguf.py OUT_DIR            all of them
+    make_tiny_gguf.py OUT_DIR NAME...    some, by name
+"""
+
+import sys
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import numpy as np
+from gguf import GGMLQuantizationType as T
+
+TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]
+
+
+@dataclass
+class Tiny:
+    name: str
+    arch: str
+    type: str = "Q8_0"
+    layers: int = 2
+    embedding: int = 256
+    feed_forward: int = 512
+    heads: int = 4
+    kv_heads: int = 2
+    head_dim: int = 64
+    vocabulary: int = 323
+    context: int = 2048
+    tied: bool = True
+    window: int = 0
+    rope_factors: bool = False
+    rope_linear: float = 0.0
+    mixed: bool = False  # types differ between the matrices of a layer
+
+
+def variants():
+    out = [Tiny(f"llama-{t.lower()}", "llama", t) for t in TYPES]
+    for arch in ("qwen2", "qwen3", "gemma3"):
+        extra = {"window": 40, "layers": 3} if arch == "gemma3" else {}
+        out += [Tiny(f"{arch}-{t.lower()}", arch, t, **extra) for t in ("F32", "Q4_1", "Q6_K")]
+    out += [
+        Tiny("llama-mixed", "llama", mixed=True, tied=False),
+        Tiny("qwen2-untied", "qwen2", "Q5_0", tied=False, vocabulary=352),
+        Tiny("llama-factors", "llama", "Q8_0", rope_factors=True),
+        Tiny("qwen3-linear", "qwen3", "Q8_0", rope_linear=4.0, head_dim=128, heads=2, kv_heads=1),
+        # Heads that end neither on stripes nor on activation blocks.
+        Tiny("llama-heads80", "llama", "Q8_0", embedding=320, heads=4, kv_heads=2, head_dim=80),
+        Tiny("qwen2-heads48", "qwen2", "Q4_0", embedding=96, heads=2, kv_heads=1, head_dim=48),
+        Tiny("gemma3-mixed", "gemma3", mixed=True, window=33, layers=4, head_dim=256, kv_heads=1),
+    ]
+    return out
+
+
+def random_k_blocks(rng, kind, rows, cols):
+    """Random blocks of a k-quant, scaled to a standard deviation of about 1 / sqrt(cols)."""
+    blocks = rows * cols // 256
+    sigma = 1.0 / np.sqrt(cols)
+
+    def f16(x):
+        return x.astype(np.float16).view(np.uint8).reshape(blocks, 2)
+
+    jitter = 0.5 + rng.random(blocks)
+    if kind == "Q6_K":
+        low = rng.integers(0, 256, (blocks, 192), dtype=np.uint8)
+        scales = rng.integers(-128, 128, (blocks, 16)).astype(np.int8).view(np.uint8)
+        d = f16(sigma * jitter / (73 * 18.5))
+        return np.concatenate([low, scales, d], axis=1).reshape(rows, -1)
+    levels = 16 if kind == "Q4_K" else 32
+    d = sigma * jitter / (36 * levels / 3.5)
+    head = np.concatenate([f16(d), f16(d * levels / 2)], axis=1)
+    scales = rng.integers(0, 256, (blocks, 12), dtype=np.uint8)
+    body = rng.integers(0, 256, (blocks, 128 if kind == "Q4_K" else 160), dtype=np.uint8)
+    return np.concatenate([head, scales, body], axis=1).reshape(rows, -1)
+
+
+class Maker:
+    def __init__(self, tiny, path):
+        self.t = tiny
+        self.rng = np.random.default_rng(zlib.crc32(tiny.name.encode()))
+        self.w = gguf.GGUFWriter(path, tiny.arch)
+
+    def matrix(self, name, rows, cols, kind=None):
+        kind = kind or self.t.type
+        if kind.endswith("_K"):
+            assert cols % 256 == 0, (name, cols)
+            self.w.add_tensor(name, random_k_blocks(self.rng, kind, rows, cols), raw_dtype=T[kind])
+            return
+        data = (self.rng.standard_normal((rows, cols)) / np.sqrt(cols)).astype(np.float32)
+        if kind == "F32":
+            self.w.add_tensor(name, data)
+        elif kind == "F16":
+            self.w.add_tensor(name, data.astype(np.float16))
+        else:
+            self.w.add_tensor(name, gguf.quants.quantize(data, T[kind]), raw_dtype=T[kind])
+
+    def vector(self, name, size, mean=1.0, spread=0.2):
+        data = mean + spread * self.rng.standard_normal(size)
+        self.w.add_tensor(name, data.astype(np.float32))
+
+    def tokenizer(self):
+        byte_tokens = list(gguf_byte_alphabet())
+        special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+        merged = ["th", "the"]
+        tokens = byte_tokens + special + merged
+        kinds = [1] * len(byte_tokens) + [3] * len(special) + [1] * len(merged)
+        while len(tokens) < self.t.vocabulary:
+            tokens.append(f"<unused{len(tokens)}>")
+            kinds.append(5)
+        self.w.add_tokenizer_model("gpt2")
+        self.w.add_tokenizer_pre("gpt-2")
+        self.w.add_token_list(tokens)
+        self.w.add_token_types(kinds)
+        self.w.add_token_merges(["t h", "th e"])
+        self.w.add_eos_token_id(258)
+        self.w.add_bos_token_id(256)
+        self.w.add_add_bos_token(False)
+        self.w.add_chat_template(
+            "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+            "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+        )
+
+    def write(self):
+        t, w = self.t, self.w
+        w.add_name(f"Tiny {t.name}")
+        w.add_file_type(7)
+        w.add_block_count(t.layers)
+        w.add_context_length(t.context)
+        w.add_embedding_length(t.embedding)
+        w.add_feed_forward_length(t.feed_forward)
+        w.add_head_count(t.heads)
+        w.add_head_count_kv(t.kv_heads)
+        w.add_key_length(t.head_dim)
+        w.add_value_length(t.head_dim)
+        w.add_layer_norm_rms_eps(1e-5)
+        w.add_rope_freq_base(20000.0)
+        if t.rope_linear:
+            w.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+            w.add_rope_scaling_factor(t.rope_linear)
+        if t.arch == "llama":
+            w.add_rope_dimension_count(t.head_dim)
+        if t.window:
+            w.add_sliding_window(t.window)
+            w.add_uint32(f"{t.arch}.attention.sliding_window_pattern", 2)
+        self.tokenizer()
+        q, kv, d = t.heads * t.head_dim, t.kv_heads * t.head_dim, t.embedding
+        self.matrix("token_embd.weight", t.vocabulary, d, "Q5_0" if t.mixed else None)
+        for i in range(t.layers):
+            p = f"blk.{i}."
+            mixed = iter(["Q5_0", "Q4_1", "Q8_0", "Q4_K", "Q4_0", "Q5_1", "Q6_K"]) if t.mixed else iter([None] * 7)
+            self.vector(p + "attn_norm.weight", d)
+            self.matrix(p + "attn_q.weight", q, d, next(mixed))
+            self.matrix(p + "attn_k.weight", kv, d, next(mixed))
+            self.matrix(p + "attn_v.weight", kv, d, next(mixed))
+            if t.arch == "qwen2":
+                self.vector(p + "attn_q.bias", q, 0.0, 0.5)
+                self.vector(p + "attn_k.bias", kv, 0.0, 0.5)
+                self.vector(p + "attn_v.bias", kv, 0.0, 0.5)
+            if t.arch in ("qwen3", "gemma3"):
+                self.vector(p + "attn_q_norm.weight", t.head_dim)
+                self.vector(p + "attn_k_norm.weight", t.head_dim)
+            self.matrix(p + "attn_output.weight", d, q, next(mixed))
+            if t.arch == "gemma3":
+                self.vector(p + "post_attention_norm.weight", d)
+                self.vector(p + "post_ffw_norm.weight", d)
+            self.vector(p + "ffn_norm.weight", d)
+            self.matrix(p + "ffn_gate.weight", t.feed_forward, d, next(mixed))
+            self.matrix(p + "ffn_up.weight", t.feed_forward, d, next(mixed))
+            self.matrix(p + "ffn_down.weight", d, t.feed_forward, next(mixed))
+        self.vector("output_norm.weight", d)
+        if not t.tied:
+            self.matrix("output.weight", t.vocabulary, d, "Q6_K" if t.mixed else None)
+        if t.rope_factors:
+            data = 1.0 + 7.0 * self.rng.random(t.head_dim // 2)
+            w.add_tensor("rope_freqs.weight", data.astype(np.float32))
+        w.write_header_to_file()
+        w.write_kv_data_to_file()
+        w.write_tensors_to_file()
+        w.close()
+
+
+def gguf_byte_alphabet():
+    """GPT-2's printable stand-ins for the 256 bytes, in byte order."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    shifted = iter(range(256, 512))
+    return [chr(b if b in printable else next(shifted)) for b in range(256)]
+
+
+def main():
+    out = Path(sys.argv[1])
+    out.mkdir(parents=True, exist_ok=True)
+    for tiny in variants():
+        if len(sys.argv) > 2 and tiny.name not in sys.argv[2:]:
+            continue
+        Maker(tiny, out / f"{tiny.name}.gguf").write()
+
+
+if __name__ == "__main__":
+    main()

@@ -115,6 +115,8 @@ inline void AddSteps(__m256i (&sums)[rows][2], const uint8_t (*codes)[2][32], co
       const __m256i v = Broadcast32(x + t * stride + 4 * k);
       sums[t][0] = _mm256_add_epi16(sums[t][0], _mm256_maddubs_epi16(w0, v));
       sums[t][1] = _mm256_add_epi16(sums[t][1], _mm256_maddubs_epi16(w1, v));
+      Pin(sums[t][0]);
+      Pin(sums[t][1]);
     }
   }
 }
@@ -142,6 +144,8 @@ inline void BlockDots(const Chunk& chunk, uint32_t pair, uint32_t b, const TileR
         const __m256i p1 = _mm256_maddubs_epi16(a1, _mm256_sign_epi8(v, w1));
         sums[t][0] = _mm256_add_epi32(sums[t][0], _mm256_madd_epi16(p0, ones));
         sums[t][1] = _mm256_add_epi32(sums[t][1], _mm256_madd_epi16(p1, ones));
+        Pin(sums[t][0]);
+        Pin(sums[t][1]);
       }
     }
   } else if constexpr (f.code_bits == 6) {

@@ -67,6 +67,8 @@ class Model : public StepModel {
   static Result<std::unique_ptr<Model>> Load(const GgufFile& file, ThreadPool& pool,
                                              const kernels::KernelTable& kernels,
                                              const LoadOptions& options);
+  // Memory that the weights take.
+  virtual size_t weight_bytes() const = 0;
 };
 
 }  // namespace infe::model

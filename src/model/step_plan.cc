@@ -17,6 +17,11 @@ uint32_t LowestVisible(uint32_t position, uint32_t window) {
   return window == 0 || position + 1 <= window ? 0 : position + 1 - window;
 }
 
+// Partials begin on cache lines.
+size_t PartialStride(const AttentionShape& shape, uint32_t rows, uint32_t heads) {
+  return (shape.partial_floats(rows, heads, shape.head_dim) + 15) / 16 * 16;
+}
+
 // Appends the units of `rows` query rows of an item, starting at step row `row`.
 void AddUnits(AttentionPlan& plan, const AttentionShape& shape, AttentionUnit unit, uint32_t rows) {
   const uint32_t group = shape.heads / shape.kv_heads;
@@ -44,7 +49,7 @@ void AddTasks(AttentionPlan& plan, const AttentionShape& shape, uint32_t window)
     const uint32_t first_span = lowest / kAttentionSpan;
     const uint32_t spans = (end + kAttentionSpan - 1) / kAttentionSpan - first_span;
     const size_t floats =
-        few && spans > 1 ? shape.partial_floats(unit.rows, unit.heads, shape.head_dim) * spans : 0;
+        few && spans > 1 ? PartialStride(shape, unit.rows, unit.heads) * spans : 0;
     if (floats == 0 || partials + floats > shape.partial_floats_max) {
       plan.tasks.push_back({u, 0, uint64_t{unit.rows} * unit.heads * (end - lowest)});
       continue;
@@ -52,6 +57,7 @@ void AddTasks(AttentionPlan& plan, const AttentionShape& shape, uint32_t window)
     unit.first_span = first_span;
     unit.spans = spans;
     unit.partials = partials;
+    unit.partial_stride = PartialStride(shape, unit.rows, unit.heads);
     partials += floats;
     plan.unfinished[u].store(spans, std::memory_order_relaxed);
     for (uint32_t s = first_span; s < first_span + spans; ++s) {
@@ -71,10 +77,21 @@ StepPlan::StepPlan(uint32_t rows_max, uint32_t logits_rows_max) {
   wanted.reserve(logits_rows_max);
 }
 
+std::span<const TokenId> StepPlan::SortedHeadRows(const BatchItem& item) {
+  const auto rows_of_head = item.head_rows;
+  if (item.logits_rows == 0 || std::is_sorted(rows_of_head.begin(), rows_of_head.end())) {
+    return rows_of_head;
+  }
+  std::vector<TokenId>& copy = sorted.emplace_back(rows_of_head.begin(), rows_of_head.end());
+  std::sort(copy.begin(), copy.end());
+  return copy;  // spans stay: moving a vector does not move its elements
+}
+
 void StepPlan::Build(const Batch& batch, std::span<const KvGroup> groups, uint32_t last_group,
                      const AttentionShape& shape) {
   rows.clear();
   wanted.clear();
+  sorted.clear();
   for (AttentionPlan& plan : attention) {
     plan.units.clear();
     plan.tasks.clear();
@@ -103,7 +120,8 @@ void StepPlan::Build(const Batch& batch, std::span<const KvGroup> groups, uint32
     unit.position += skipped;
     unit.out_row = static_cast<uint32_t>(wanted.size());
     AddUnits(attention_wanted, shape, unit, item.logits_rows);
-    for (uint32_t t = skipped; t < tokens; ++t) wanted.push_back({row + t, i});
+    const std::span<const TokenId> chosen = SortedHeadRows(item);
+    for (uint32_t t = skipped; t < tokens; ++t) wanted.push_back({row + t, chosen});
   }
   const auto finish = [&](AttentionPlan& plan, uint32_t window) {
     // Atomics do not move: a plan that grows takes a new array.

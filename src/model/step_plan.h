@@ -36,6 +36,7 @@ struct AttentionUnit {
   uint32_t first_span = 0;
   uint32_t spans = 0;
   size_t partials = 0;  // offset of the first span's partial, in floats
+  size_t partial_stride = 0;
 };
 
 struct AttentionTask {
@@ -64,8 +65,9 @@ struct AttentionShape {
 
 // A wanted row of logits.
 struct LogitsRow {
-  uint32_t row = 0;   // in the step
-  uint32_t item = 0;  // whose head_rows say what to compute
+  uint32_t row = 0;  // in the step
+  // The vocabulary rows to compute, ascending; empty: all. Of the batch item, or of `sorted`.
+  std::span<const TokenId> tokens;
 };
 
 struct StepPlan {
@@ -79,8 +81,12 @@ struct StepPlan {
 
   std::vector<StepRow> rows;
   std::vector<LogitsRow> wanted;
+  std::vector<std::vector<TokenId>> sorted;  // head_rows of items that came in another order
   AttentionPlan attention[kKvGroupsMax];
   AttentionPlan attention_wanted;  // of the last layer's group; used if some rows are not wanted
+
+ private:
+  std::span<const TokenId> SortedHeadRows(const BatchItem& item);
 };
 
 }  // namespace infe::model

@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""An independent float32 model in numpy, over weights that the gguf package dequantises. It shares no
+code with infe: what the two agree on is the model.
+
+Two numerics:
+  exact      weights as dequantised, everything else in float32
+  quantised  the same, but activations rounded to 8 bits per block of 32 before each product with a
+             quantised matrix, and keys and values kept as float16: infe's documented arithmetic
+             (docs/batch-invariance.md), so that agreement is close to float rounding
+
+    reference.py tiny DIR                       NAME.json beside every DIR/NAME.gguf
+    reference.py model FILE.gguf IDS.json OUT   golden file of a real model; IDS.json holds
+                                                {"prompt": [...], "text": [...]}
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+WINDOW = 512  # tokens of a perplexity window; the second half is scored
+
+
+def quantise_activations(x):
+    """Round to 8 bits per block of 32, as values."""
+    blocks = x.reshape(*x.shape[:-1], -1, 32)
+    largest = np.abs(blocks).max(axis=-1, keepdims=True)
+    scale = largest / np.float32(127)
+    inverse = np.where(largest >= 1e-30, np.float32(127) / np.maximum(largest, 1e-30), 0)
+    return (np.rint(blocks * inverse.astype(np.float32)) * scale).reshape(x.shape).astype(np.float32)
+
+
+def rms_norm(x, weight, epsilon):
+    mean = np.mean(x.astype(np.float64) ** 2, axis=-1, keepdims=True)
+    return (x / np.sqrt(mean + epsilon) * weight).astype(np.float32)
+
+
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+def gelu_tanh(x):
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
+class Reference:
+    def __init__(self, path, quantised=False):
+        self.quantised = quantised
+        reader = gguf.GGUFReader(path)
+        self.fields = {k: f.contents() for k, f in reader.fields.items() if not k.startswith("tokenizer.")}
+        self.arch = self.fields["general.architecture"]
+        self.weights, self.is_float = {}, {}
+        for t in reader.tensors:
+            data = gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float32)
+            self.weights[t.name] = data.reshape(list(reversed([int(s) for s in t.shape])))
+            self.is_float[t.name] = t.tensor_type.name in ("F32", "F16", "BF16")
+        get = self.get
+        self.layers = get("block_count")
+        self.d = get("embedding_length")
+        self.heads = get("attention.head_count")
+        self.kv_heads = get("attention.head_count_kv", self.heads)
+        self.dim = get("attention.key_length", self.d // self.heads)
+        self.eps = get("attention.layer_norm_rms_epsilon")
+        self.rope_base = get("rope.freq_base", 10000.0)
+        self.rope_scale = get("rope.scaling.factor", 1.0) if get("rope.scaling.type", "none") == "linear" else 1.0
+        self.gemma = self.arch == "gemma3"
+        self.window = get("attention.sliding_window", 0) if self.gemma else 0
+        self.pattern = get("attention.sliding_window_pattern", 6)
+        self.reset()
+
+    def get(self, key, default=None):
+        return self.fields.get(f"{self.arch}.{key}", default)
+
+    def reset(self):
+        self.keys = [np.zeros((0, self.kv_heads, self.dim), np.float32) for _ in range(self.layers)]
+        self.values = [k.copy() for k in self.keys]
+
+    def product(self, x, name):
+        if self.quantised and not self.is_float[name]:
+            x = quantise_activations(x)
+        return x @ self.weights[name].T
+
+    def rope(self, x, positions, base, scale):
+        """x: [rows, heads, dim]. "llama" files pair (2i, 2i+1), the others (i, i + dim/2)."""
+        half = self.dim // 2
+        frequency = float(base) ** (-np.arange(half) * 2.0 / self.dim) / scale
+        if "rope_freqs.weight" in self.weights:
+            frequency = frequency / self.weights["rope_freqs.weight"]
+        angle = positions[:, None] * frequency[None, :]
+        cos, sin = np.cos(angle)[:, None, :], np.sin(angle)[:, None, :]
+        out = np.empty_like(x)
+        if self.arch == "llama":
+            a, b = x[..., 0::2], x[..., 1::2]
+            out[..., 0::2], out[..., 1::2] = a * cos - b * sin, a * sin + b * cos
+        else:
+            a, b = x[..., :half], x[..., half:]
+            out[..., :half], out[..., half:] = a * cos - b * sin, a * sin + b * cos
+        return out
+
+    def attention(self, q, layer, position, window):
+        """Causal attention of rows at position, position + 1, ... over the cache."""
+        keys, values = self.keys[layer], self.values[layer]
+        rows, total = q.shape[0], keys.shape[0]
+        scale = np.float32(1 / np.sqrt(self.dim))
+        p = position + np.arange(rows)[:, None]
+        k = np.arange(total)[None, :]
+        hidden = (k > p) | ((k <= p - window) if window else False)
+        out = np.empty_like(q)
+        group = self.heads // self.kv_heads
+        for h in range(self.heads):
+            scores = q[:, h] @ keys[:, h // group].T * scale
+            scores[hidden] = -np.inf
+            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+            out[:, h] = scores / scores.sum(axis=1, keepdims=True) @ values[:, h // group]
+        return out
+
+    def forward(self, tokens):
+        """Logits [len(tokens), vocabulary] of tokens that follow what the cache holds."""
+        w = self.weights
+        position = self.keys[0].shape[0]
+        positions = (position + np.arange(len(tokens))).astype(np.float64)
+        x = w["token_embd.weight"][tokens].copy()
+        if self.gemma:
+            x *= np.sqrt(np.float32(self.d))
+        for i in range(self.layers):
+            p = f"blk.{i}."
+            local = self.gemma and (i + 1) % self.pattern != 0
+            base, scale = (10000.0, 1.0) if local else (self.rope_base, self.rope_scale)
+            h = rms_norm(x, w[p + "attn_norm.weight"], self.eps)
+            q, k, v = (self.product(h, p + f"attn_{n}.weight") for n in "qkv")
+            if p + "attn_q.bias" in w:
+                q, k, v = (a + w[p + f"attn_{n}.bias"] for a, n in zip((q, k, v), "qkv"))
+            q = q.reshape(-1, self.heads, self.dim)
+            k = k.reshape(-1, self.kv_heads, self.dim)
+            v = v.reshape(-1, self.kv_heads, self.dim)
+            if p + "attn_q_norm.weight" in w:
+                q = rms_norm(q, w[p + "attn_q_norm.weight"], self.eps)
+                k = rms_norm(k, w[p + "attn_k_norm.weight"], self.eps)
+            q, k = (self.rope(a, positions, base, scale) for a in (q, k))
+            if self.quantised:
+                k, v = (a.astype(np.float16).astype(np.float32) for a in (k, v))
+            self.keys[i] = np.concatenate([self.keys[i], k])
+            self.values[i] = np.concatenate([self.values[i], v])
+            a = self.attention(q, i, position, self.window if local else 0)
+            a = self.product(a.reshape(len(tokens), -1), p + "attn_output.weight")
+            x = x + (rms_norm(a, w[p + "post_attention_norm.weight"], self.eps) if self.gemma else a)
+            h = rms_norm(x, w[p + "ffn_norm.weight"], self.eps)
+            gate, up = (self.product(h, p + f"ffn_{n}.weight") for n in ("gate", "up"))
+            h = ((gelu_tanh if self.gemma else silu)(gate) * up).astype(np.float32)
+            f = self.product(h, p + "ffn_down.weight")
+            x = x + (rms_norm(f, w[p + "post_ffw_norm.weight"], self.eps) if self.gemma else f)
+        x = rms_norm(x, w["output_norm.weight"], self.eps)
+        return self.product(x, "output.weight" if "output.weight" in w else "token_embd.weight")
+
+    def greedy(self, prompt, count):
+        self.reset()
+        tokens, logits = list(prompt), self.forward(prompt)
+        for _ in range(count):
+            tokens.append(int(np.argmax(logits[-1])))
+            logits = self.forward(tokens[-1:])
+        return tokens[len(prompt):]
+
+    def perplexity(self, tokens):
+        """exp of the mean negative log likelihood over the second halves of whole windows: the
+        tokens that follow the window's rows WINDOW / 2 .. WINDOW - 2."""
+        total, scored = 0.0, 0
+        for begin in range(0, len(tokens) - WINDOW + 1, WINDOW):
+            self.reset()
+            window = tokens[begin : begin + WINDOW]
+            logits = self.forward(window)[WINDOW // 2 : -1].astype(np.float64)
+            logits -= logits.max(axis=1, keepdims=True)
+            logprobs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+            targets = np.asarray(window[WINDOW // 2 + 1 :])
+            total -= logprobs[np.arange(len(targets)), targets].sum()
+            scored += len(targets)
+        return float(np.exp(total / scored))
+
+
+def tiny(folder):
+    for path in sorted(Path(folder).glob("*.gguf")):
+        rng = np.random.default_rng(7)
+        exact = Reference(path)
+        vocabulary = exact.weights["token_embd.weight"].shape[0]
+        tokens = [int(t) for t in rng.integers(0, vocabulary, 70)]
+        # Rows that cross a KV block (32) and, in windowed models, leave the window behind.
+        rows = [0, 1, 31, 32, 33, 47, 64, 69]
+        out = {"tokens": tokens, "rows": rows}
+        for name, model in (("exact", exact), ("quantised", Reference(path, quantised=True))):
+            out[name] = [[float(f"{v:.7g}") for v in row] for row in model.forward(tokens)[rows]]
+        path.with_suffix(".json").write_text(json.dumps(out))
+
+
+def real(path, ids_path, out_path):
+    ids = json.loads(Path(ids_path).read_text())
+    prompt, text = ids["prompt"], ids["text"]
+    out = {"prompt": prompt, "text": text}
+    for name in ("exact", "quantised"):
+        model = Reference(path, quantised=name == "quantised")
+        logits = model.forward(prompt)
+        rows = []
+        for r in (len(prompt) // 2, len(prompt) - 1):
+            top = np.argsort(-logits[r], kind="stable")[:20]
+            some = np.linspace(0, logits.shape[1] - 1, 64).astype(int)
+            picked = sorted({int(t) for t in top} | {int(t) for t in some})
+            rows.append({
+                "row": r,
+                "top": [int(t) for t in top],
+                "ids": picked,
+                "logits": [float(f"{logits[r][t]:.6g}") for t in picked],
+                "mean": float(logits[r].mean(dtype=np.float64)),
+                "deviation": float(logits[r].std(dtype=np.float64)),
+            })
+        out[name] = {"rows": rows, "greedy": model.greedy(prompt, 24), "perplexity": model.perplexity(text)}
+        del model
+    Path(out_path).write_text(json.dumps(out, separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] == "tiny":
+        tiny(sys.argv[2])
+    elif len(sys.argv) == 5 and sys.argv[1] == "model":
+        real(*sys.argv[2:])
+    else:
+        sys.exit(__doc__)

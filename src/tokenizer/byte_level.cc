@@ -33,6 +33,7 @@ std::array<uint32_t, 256> ByteLevelAlphabet() {
 std::optional<std::string> DecodeByteLevel(std::string_view text) {
   static const std::array<int16_t, kAlphabetEnd> kInverse = Inverse();
   std::string bytes;
+  bytes.reserve(text.size());
   size_t at = 0;
   while (at < text.size()) {
     const uint32_t code = DecodeUtf8(text, at);

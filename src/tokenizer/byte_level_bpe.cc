@@ -18,6 +18,14 @@ struct Rule {
   TokenId left, right, merged;
 };
 
+// The token that is stored as this text. Never a control token: no merge may make one.
+std::optional<TokenId> FindStored(std::string_view stored, const TokenTable& table) {
+  const std::optional<std::string> bytes = DecodeByteLevel(stored);
+  if (const std::optional<TokenId> token = table.FindNormal(bytes ? *bytes : stored)) return token;
+  const std::optional<TokenId> named = table.FindName(stored);
+  return named && table.ProducesText(*named) ? named : std::nullopt;
+}
+
 // "left right" to tokens. Errors: kCorrupt.
 Result<Rule> ParseRule(const std::string& text, size_t rank, const TokenTable& table) {
   const auto fail = [&](const char* what) {
@@ -26,14 +34,11 @@ Result<Rule> ParseRule(const std::string& text, size_t rank, const TokenTable& t
   // A part is never empty, so a space in front would belong to it; stored spaces are U+0120.
   const size_t space = text.find(' ', 1);
   if (space == std::string::npos || space + 1 >= text.size()) return fail("is not a pair");
-  const std::string_view left_text = std::string_view(text).substr(0, space);
-  const std::string_view right_text = std::string_view(text).substr(space + 1);
-  const auto find = [&](std::string_view stored) -> std::optional<TokenId> {
-    return table.FindNormal(DecodeByteLevel(stored).value_or(std::string(stored)));
-  };
-  const std::optional<TokenId> left = find(left_text);
-  const std::optional<TokenId> right = find(right_text);
-  const std::optional<TokenId> merged = find(std::string(left_text) + std::string(right_text));
+  std::string joined = text;
+  joined.erase(space, 1);
+  const std::optional<TokenId> left = FindStored(std::string_view(text).substr(0, space), table);
+  const std::optional<TokenId> right = FindStored(std::string_view(text).substr(space + 1), table);
+  const std::optional<TokenId> merged = FindStored(joined, table);
   if (!left || !right || !merged) return fail("names a token that is not in the vocabulary");
   return Rule{*left, *right, *merged};
 }

@@ -18,7 +18,7 @@
 
 namespace infe::tokenizer {
 
-// From a pair of tokens to the rule that merges them: open addressing, at most half full.
+// From a pair of tokens to the rule that merges them: open addressing, at most two thirds full.
 class MergeTable {
  public:
   explicit MergeTable(size_t rules_max);

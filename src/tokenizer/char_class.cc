@@ -16,6 +16,32 @@ bool IsWhiteSpace(uint32_t c) {
          c == 0x3000;
 }
 
+struct ClassRange {
+  uint32_t first, last;
+  CharClass char_class;
+};
+
+// Letters and numbers of Unicode 15.1 and 16.0, which utf8proc 2.8 (15.0) does not know yet:
+// UnicodeData.txt, general categories L* and N*. Tokenizers elsewhere are at 16.0.
+constexpr ClassRange kNewer[] = {
+    {0x1C89, 0x1C8A, kLetter},   {0xA7CB, 0xA7CD, kLetter},   {0xA7DA, 0xA7DC, kLetter},
+    {0x105C0, 0x105F3, kLetter}, {0x10D40, 0x10D49, kNumber}, {0x10D4A, 0x10D65, kLetter},
+    {0x10D6F, 0x10D85, kLetter}, {0x10EC2, 0x10EC4, kLetter}, {0x11380, 0x11389, kLetter},
+    {0x1138B, 0x1138B, kLetter}, {0x1138E, 0x1138E, kLetter}, {0x11390, 0x113B5, kLetter},
+    {0x113B7, 0x113B7, kLetter}, {0x113D1, 0x113D1, kLetter}, {0x113D3, 0x113D3, kLetter},
+    {0x116D0, 0x116E3, kNumber}, {0x11BC0, 0x11BE0, kLetter}, {0x11BF0, 0x11BF9, kNumber},
+    {0x13460, 0x143FA, kLetter}, {0x16100, 0x1611D, kLetter}, {0x16130, 0x16139, kNumber},
+    {0x16D40, 0x16D6C, kLetter}, {0x16D70, 0x16D79, kNumber}, {0x18CFF, 0x18CFF, kLetter},
+    {0x1CCF0, 0x1CCF9, kNumber}, {0x1E5D0, 0x1E5ED, kLetter}, {0x1E5F0, 0x1E5F0, kLetter},
+    {0x1E5F1, 0x1E5FA, kNumber}, {0x2EBF0, 0x2EE5D, kLetter},
+};
+
+uint8_t ClassifyUnassigned(uint32_t c) {
+  for (const ClassRange& range : kNewer)
+    if (c >= range.first && c <= range.last) return range.char_class;
+  return kOther;
+}
+
 uint8_t Classify(uint32_t c) {
   if (c == '\r' || c == '\n') return kSpace | kNewline;
   if (IsWhiteSpace(c)) return kSpace;
@@ -38,7 +64,9 @@ uint8_t Classify(uint32_t c) {
     case UTF8PROC_CATEGORY_PF:
     case UTF8PROC_CATEGORY_PO:
       return kPunctuation;
-    default:  // the library's enumeration; marks, symbols, controls, unassigned
+    case UTF8PROC_CATEGORY_CN:
+      return ClassifyUnassigned(c);
+    default:  // the library's enumeration; marks, symbols, controls
       return kOther;
   }
 }

@@ -1,5 +1,6 @@
 // What pre-tokenizers ask about a code point: letter (\p{L}), number (\p{N}), punctuation (\p{P}),
-// white space (\s, Unicode's White_Space). The categories are utf8proc's (Unicode 15.0).
+// white space (\s, Unicode's White_Space). The categories are utf8proc's, brought up to
+// Unicode 16.0.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // TokenIndex: from bytes to the token that is exactly these bytes. An open-addressing table of ids
-// whose strings live elsewhere; 8 bytes a slot, at most half full.
+// whose strings live elsewhere; 8 bytes a slot, at most two thirds full.
 #pragma once
 
 #include <bit>
@@ -35,7 +35,7 @@ inline uint64_t HashBytes(std::string_view text) {
 class TokenIndex {
  public:
   TokenIndex() : slots_(1) {}
-  explicit TokenIndex(size_t tokens_max) : slots_(std::bit_ceil(tokens_max * 2 + 1)) {}
+  explicit TokenIndex(size_t tokens_max) : slots_(std::bit_ceil(tokens_max + tokens_max / 2 + 1)) {}
 
   // The first token added for a text keeps it. text_of(id) gives a token's bytes. REQUIRES: at most
   // tokens_max insertions.

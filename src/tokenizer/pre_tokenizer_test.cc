@@ -1,0 +1,87 @@
+#include "tokenizer/pre_tokenizer.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace infe::tokenizer {
+namespace {
+
+using Pieces = std::vector<std::string>;
+
+Pieces Cut(std::string_view name, std::string_view text) {
+  const PreTokenizer pre_tokenizer(*FindPreTokenizer(name));
+  Pieces pieces;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = pre_tokenizer.PieceEnd(text, at);
+    EXPECT_GT(end, at);
+    pieces.emplace_back(text.substr(at, end - at));
+    at = end;
+  }
+  return pieces;
+}
+
+// What the regular expressions of the header say, worked out by hand.
+TEST(PreTokenizer, Gpt2KeepsOneSpaceWithTheWord) {
+  EXPECT_EQ(Cut("gpt-2", "Hello  world"), (Pieces{"Hello", " ", " world"}));
+  EXPECT_EQ(Cut("gpt-2", "a \n b"), (Pieces{"a", " \n", " b"}));
+  EXPECT_EQ(Cut("gpt-2", "x1 23!? "), (Pieces{"x", "1", " 23", "!?", " "}));
+  EXPECT_EQ(Cut("gpt-2", "it's IT'S 'tis"), (Pieces{"it", "'s", " IT", "'", "S", " '", "tis"}));
+}
+
+TEST(PreTokenizer, SmollmSetsEveryDigitAlone) {
+  EXPECT_EQ(Cut("smollm", "in 2024"), (Pieces{"in", " ", "2", "0", "2", "4"}));
+  EXPECT_EQ(Cut("smollm", "a   1 b"), (Pieces{"a", "   ", "1", " b"}));
+  EXPECT_EQ(Cut("smollm", "\xC2\xBD\xE2\x85\xA7"), (Pieces{"\xC2\xBD", "\xE2\x85\xA7"}));
+}
+
+TEST(PreTokenizer, Qwen2TakesAnyOneCharacterBeforeAWord) {
+  EXPECT_EQ(Cut("qwen2", "(foo) .bar\tx"), (Pieces{"(foo", ")", " .", "bar", "\tx"}));
+  EXPECT_EQ(Cut("qwen2", "v12"), (Pieces{"v", "1", "2"}));
+  EXPECT_EQ(Cut("qwen2", "end.\r\n\r\nNew"), (Pieces{"end", ".\r\n\r\n", "New"}));
+  EXPECT_EQ(Cut("qwen2", "a \n\n  b"), (Pieces{"a", " \n\n", " ", " b"}));
+  EXPECT_EQ(Cut("qwen2", "\n  \n  "), (Pieces{"\n  \n", "  "}));
+}
+
+TEST(PreTokenizer, ContractionsFoldCaseWhereTheExpressionDoes) {
+  EXPECT_EQ(Cut("qwen2", "I'LL we'Ve"), (Pieces{"I", "'LL", " we", "'Ve"}));
+  EXPECT_EQ(Cut("qwen2", "x'\xC5\xBFy"), (Pieces{"x", "'\xC5\xBF", "y"}));  // long s folds to s
+  EXPECT_EQ(Cut("gpt-2", "I'LL"), (Pieces{"I", "'", "LL"}));
+}
+
+TEST(PreTokenizer, Llama3TakesNumbersByThree) {
+  EXPECT_EQ(Cut("llama-bpe", "12345678"), (Pieces{"123", "456", "78"}));
+  EXPECT_EQ(Cut("llama-bpe", " 12"), (Pieces{" ", "12"}));
+}
+
+TEST(PreTokenizer, MalformedBytesAreCharactersOfNoClass) {
+  EXPECT_EQ(Cut("qwen2", "a\xFF\xC3z"), (Pieces{"a", "\xFF\xC3", "z"}));
+  EXPECT_EQ(Cut("gpt-2", " \xE2\x96"), (Pieces{" \xE2\x96"}));
+}
+
+TEST(PreTokenizer, UnknownNamesAreNotGuessed) {
+  EXPECT_FALSE(FindPreTokenizer("default"));
+  EXPECT_FALSE(FindPreTokenizer(""));
+  EXPECT_EQ(FindPreTokenizer("smollm"), PreTokenizerKind::kDigitsThenGpt2);
+}
+
+TEST(CharClass, FollowsTheUnicodeTables) {
+  const CharClasses& classes = CharClasses::Get();
+  EXPECT_EQ(classes.Of('\n'), kSpace | kNewline);
+  EXPECT_EQ(classes.Of(0x85), kSpace);
+  EXPECT_EQ(classes.Of(0x180E),
+            kOther);  // Mongolian vowel separator: white space until Unicode 6.3
+  EXPECT_EQ(classes.Of(0x200B), kOther);   // zero width space: a format character
+  EXPECT_EQ(classes.Of(0x16EE), kNumber);  // Nl
+  EXPECT_EQ(classes.Of(0xBD), kNumber);    // No
+  EXPECT_EQ(classes.Of(0xAA), kLetter);    // Lo
+  EXPECT_EQ(classes.Of(0x301), kOther);    // Mn
+  EXPECT_EQ(classes.Of('_'), kPunctuation);
+  EXPECT_EQ(classes.Of(0x2EBF0), kLetter);  // since Unicode 15.1
+  EXPECT_EQ(classes.Of(0x10D40), kNumber);  // since Unicode 16.0
+  EXPECT_EQ(classes.Of(0x110000), kOther);
+}
+
+}  // namespace
+}  // namespace infe::tokenizer

@@ -201,7 +201,7 @@ bool RequestParser::OnRequestLine(std::string_view line) {
                           version[5] >= '0' && version[5] <= '9' && version[6] == '.' &&
                           version[7] >= '0' && version[7] <= '9';
   if (!is_version) return Fail(400, "malformed HTTP version");
-  if (version[5] != '1' || version[7] > '1') return Fail(505, "HTTP/1.1 is spoken here");
+  if (version[5] != '1' || version[7] > '1') return Fail(505, "unsupported HTTP version");
   if (std::find(kMethods.begin(), kMethods.end(), method) == kMethods.end()) {
     return Fail(501, "unknown method");
   }

@@ -135,8 +135,15 @@ size_t HttpServer::open_connections() const {
 
 ServerStats HttpServer::stats() const {
   const auto& counters = state_->core->counters();
-  return {counters.accepted.load(),       counters.refused.load(),  counters.requests.load(),
-          counters.framing_errors.load(), counters.timeouts.load(), counters.write_stalls.load()};
+  ServerStats stats;
+  stats.connections_accepted = counters.accepted.load();
+  stats.connections_refused = counters.refused.load();
+  stats.requests = counters.requests.load();
+  stats.framing_errors = counters.framing_errors.load();
+  stats.timeouts = counters.timeouts.load();
+  stats.write_stalls = counters.write_stalls.load();
+  stats.bodies_in_flight_bytes = state_->core->body_bytes();
+  return stats;
 }
 
 void HttpServer::BeginDrain() {

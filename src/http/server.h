@@ -80,6 +80,7 @@ struct ServerStats {
   uint64_t framing_errors = 0;       // 400, 414, 431, 501, 505
   uint64_t timeouts = 0;             // 408
   uint64_t write_stalls = 0;
+  uint64_t bodies_in_flight_bytes = 0;  // now: memory of request bodies that are still arriving
 };
 
 class HttpServer {

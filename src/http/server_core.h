@@ -36,6 +36,8 @@ class ServerCore {
   bool ReserveBody(uint64_t bytes);
   void FreeBody(uint64_t bytes) { body_bytes_.fetch_sub(bytes); }
 
+  uint64_t body_bytes() const { return body_bytes_.load(); }
+
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
   void BeginDrain() { draining_.store(true); }
 

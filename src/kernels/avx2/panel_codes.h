@@ -25,9 +25,11 @@ inline __m256i Broadcast32(const void* p) {
   return _mm256_set1_epi32(*static_cast<const int32_t __attribute__((may_alias, aligned(1)))*>(p));
 }
 
-// Keeps a running sum in its register: without it the compiler rearranges the integer additions into
-// trees of spilled products.
-inline void Pin(__m256i& v) { asm("" : "+x"(v)); }
+// Keeps a running sum in its register: without it the compiler rearranges the integer additions
+// into trees of spilled products.
+inline void Pin(__m256i& v) {
+  asm("" : "+x"(v));
+}
 
 // Bit k of every byte, moved to bit 4.
 template <int k>

@@ -1,0 +1,24 @@
+// The AVX2 attention kernels (table.h). head_dim is a multiple of 16.
+//
+// A tile of 32 positions:
+//   f16   keys [head_dim][32], values [32][head_dim]
+//   int8  f32 scales of the 32 keys, of the 32 values; keys [head_dim / 4][32][4], values
+//         [32][head_dim]
+// so that lanes are positions in q.k and dimensions in p.v, and neither needs a horizontal sum.
+#pragma once
+
+#include "kernels/table.h"
+
+namespace infe::kernels::avx2 {
+
+size_t KvTileBytes(KvType type, uint32_t head_dim);
+void KvWrite(KvType type, std::byte* tile, uint32_t slot, const float* k, const float* v,
+             uint32_t head_dim);
+size_t AttentionScratchFloats(uint32_t rows, uint32_t group, uint32_t head_dim);
+void Attention(KvType type, const AttentionArgs& args);
+size_t AttentionPartialFloats(uint32_t rows, uint32_t group, uint32_t head_dim);
+void AttentionSpan(KvType type, const AttentionArgs& args, uint32_t span, float* partial);
+void AttentionMerge(const AttentionArgs& args, const float* partials, uint32_t count,
+                    size_t partial_stride);
+
+}  // namespace infe::kernels::avx2

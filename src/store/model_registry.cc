@@ -110,7 +110,8 @@ Result<std::vector<ModelSpec>> ModelRegistry::Parse(std::string_view text,
     if (key.str() != "model")
       return At(origin, value, fmt::format("unknown key {}; expected [[model]]", key.str()));
   const auto* list = root["model"].as_array();
-  if (list == nullptr && root.contains("model")) return At(origin, *root.get("model"), "model must be written as [[model]]");
+  if (list == nullptr && root.contains("model"))
+    return At(origin, *root.get("model"), "model must be written as [[model]]");
   if (list == nullptr) return models;
   for (const auto& entry : *list) {
     if (!entry.is_table()) return At(origin, entry, "model must be written as [[model]]");

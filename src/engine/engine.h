@@ -2,9 +2,13 @@
 // new request joins at the next step, a cancelled one leaves at the next step.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "engine/request.h"
@@ -21,7 +25,16 @@ struct EngineOptions {
   double step_budget_ms = 50;  // per step while anyone decodes
   bool prefix_cache = true;
   bool speculation = true;
-  uint32_t vocabulary = 0;  // ids of the tokenizer; logits past it are never sampled
+  uint32_t vocabulary = 0;  // ids of the tokenizer; logits past it are never sampled; 0: all
+  // As the model was loaded: model::LoadOptions has the same two.
+  uint32_t batch_rows_max = 512;
+  uint32_t logits_rows_max = 64;
+  // Of a step in which nobody decodes: how long a newcomer may have to wait for it.
+  double idle_step_budget_ms = 400;
+  // Text to tokens without special ones: makes drafts of what a grammar forces. Optional.
+  std::function<std::vector<TokenId>(std::string_view)> tokenize;
+  // Optional: time for deadlines, aging and step costs; tests inject one. Called on any thread.
+  std::function<std::chrono::steady_clock::time_point()> clock;
 };
 
 // A snapshot for metrics, health and tests; taken without stopping the engine.
@@ -34,6 +47,10 @@ struct EngineStats {
   uint64_t preemptions = 0, cancelled = 0, finished = 0, rejected = 0;
   uint64_t steps = 0;
   uint64_t drafted = 0, accepted = 0;
+  uint32_t paused = 0;                // of running and waiting
+  uint64_t kv_blocks_remembered = 0;  // nodes of the prefix cache, in use or not
+  double forward_ms = 0;              // inside the model, of all steps
+  double overhead_ms = 0;             // the rest of all steps: scheduling, sampling, events
 };
 
 class Engine {
@@ -52,6 +69,8 @@ class Engine {
   // A paused sequence keeps its KV and its place but does not decode (a reader that does not read).
   virtual void SetPaused(RequestId id, bool paused) = 0;
   virtual EngineStats stats() const = 0;
+  // From now on Submit answers kUnavailable; what was accepted goes on. Thread-safe.
+  virtual void Drain() {}
   // Ticks at every step and while idle: liveness.
   virtual uint64_t heartbeat() const = 0;
   virtual uint32_t context_max() const = 0;

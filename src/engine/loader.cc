@@ -1,5 +1,6 @@
 #include "engine/loader.h"
 
+#include <algorithm>
 #include <optional>
 
 #include <fmt/format.h>
@@ -82,8 +83,8 @@ Result<LoadedModel> LoadModel(const std::string& path, ThreadPool& pool,
   INFE_ASSIGN(loaded.chat_template, LoadChatTemplate(file));
   model::LoadOptions load;
   load.kv_type = options.kv_type;
-  // Every sequence may have a row of logits for each token of a draft.
-  load.logits_rows_max = 16 * options.batch_sequences_max;
+  // EngineOptions::logits_rows_max: a row for every sequence, and for drafts while they are few.
+  load.logits_rows_max = std::max(64u, options.batch_sequences_max);
   load.packed_cache_dir = options.packed_cache_dir;
   load.on_progress = options.on_progress;
   INFE_ASSIGN(loaded.model, model::Model::Load(file, pool, kernels, load));

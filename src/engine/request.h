@@ -67,7 +67,10 @@ struct RequestTimings {
 struct TokenEvent {
   RequestId id = 0;
   std::vector<SampledToken> tokens;  // in order; the end token itself is not among them
-  bool finished = false;             // exactly one event of a request has it
+  // With EngineRequest::prompt_logprobs: the prompt's tokens in order, before any of `tokens`. The
+  // first has logprob 0 and no `top`: nothing precedes it.
+  std::vector<SampledToken> prompt_tokens;
+  bool finished = false;  // exactly one event of a request has it
   FinishReason reason = FinishReason::kStop;
   // Tokens sampled in all, an end token included. Set when finished.
   uint32_t completion_tokens = 0;
@@ -93,6 +96,7 @@ struct EngineRequest {
   std::vector<TokenId> prediction;  // draft supplied by the client; never changes the output
   std::string cache_salt;           // prefixes are shared only between equal salts
   std::string fairness_key;         // whose virtual counter pays
+  double fairness_weight = 1;       // > 0: a key of weight 2 gets twice the service of one of 1
   Priority priority = Priority::kDefault;
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
   bool prompt_logprobs = false;     // also report logprobs of prompt tokens (completions echo)

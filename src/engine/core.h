@@ -1,0 +1,125 @@
+// Continuous batching without threads: the engine's whole state and one Step at a time. Engine
+// (engine.cc) runs it on its own thread; tests run it by hand with a clock of their own.
+//
+// A step: end what is cancelled or late, admit from the queue, form the batch (decode rows with
+// their drafts, then prefill chunks within the time budget), find blocks for it (evicting, then
+// preempting), Forward, sample, report. core.cc holds lives of sequences, core_batch.cc forms the
+// batch, core_sample.cc deals with the logits.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/kv_cache.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+#include "engine/sequence.h"
+#include "engine/step_cost.h"
+#include "model/model.h"
+
+namespace infe::engine {
+
+class EngineCore {
+ public:
+  // model is borrowed and must outlive the core.
+  static Result<std::unique_ptr<EngineCore>> Create(model::StepModel& model,
+                                                    const EngineOptions& options);
+  ~EngineCore();
+
+  // Whether the request can ever be served; reads only what never changes, so any thread may ask.
+  Result<void> Validate(const EngineRequest& request) const;
+
+  // The rest: one thread. Add takes a validated request; its sink gets exactly one finished event.
+  void Add(EngineRequest request, TimePoint arrival);
+  void Cancel(RequestId id);
+  void SetPaused(RequestId id, bool paused);
+  void CancelAll();
+  // Does one step. False: nothing could run (no request, or only paused ones).
+  bool Step();
+
+  // When a request must be ended even if nothing else happens.
+  std::optional<TimePoint> NextDeadline() const;
+  // Requests never admitted yet, and their prompt tokens: what the queue's bounds count.
+  uint32_t queued_requests() const { return queued_requests_; }
+  uint64_t queued_prompt_tokens() const { return queued_prompt_tokens_; }
+  uint32_t context_max() const { return plan_.context_max; }
+  EngineStats stats() const;
+  TimePoint Now() const { return options_.clock(); }
+  const StepCost& cost() const { return cost_; }
+
+ private:
+  // One sequence's part of the step: tokens[begin, begin + rows), then its draft.
+  struct Item {
+    Sequence* sequence = nullptr;
+    uint32_t rows = 0;
+    bool samples = false;  // reaches the end of the tokens
+  };
+
+  EngineCore(model::StepModel& model, const EngineOptions& options, const KvPlan& plan,
+             uint32_t vocabulary);
+
+  // core.cc: lives of sequences
+  void ExpireDeadlines(TimePoint now);
+  void FillBatch(TimePoint now);
+  bool AdmitOne(TimePoint now);
+  bool MakeRoom(const Sequence& candidate);
+  bool Fits(const Sequence& candidate) const;
+  void Admit(Sequence& sequence, TimePoint now);
+  void AttachPrefix(Sequence& sequence);
+  void Preempt(Sequence& sequence);
+  void Finish(Sequence& sequence, FinishReason reason);
+  void Fail(Sequence& sequence, Error error);
+  void Report(TimePoint now);
+  TokenEvent MakeEvent(Sequence& sequence, TimePoint now);
+  uint32_t active() const;
+  bool IsActive(const Sequence& sequence) const;
+
+  // core_batch.cc: the batch
+  void FormBatch(TimePoint now);
+  void PrepareNext(Sequence& sequence);
+  void AddDecodes();
+  void AddDrafts();
+  Draft MakeDraft(Sequence& sequence, uint32_t room);
+  void AddPrefills(TimePoint now);
+  void ReserveBlocks();
+  bool ReserveFor(Item& item);
+  void Forward();
+  StepShape Shape() const;
+  bool IsDecoding(const Sequence& sequence) const;
+
+  // core_sample.cc: the logits
+  void TakeLogits(TimePoint now);
+  void TakeItem(const Item& item, const float* logits, TimePoint now);
+  void TakePromptLogprobs(Sequence& sequence, const Item& item, const float* logits);
+  Result<TokenId> SampleRow(Sequence& sequence, const float* logits, const MaskState* mask);
+  Result<TokenId> SampleClosing(Sequence& sequence, SampleInput input);
+  void Append(Sequence& sequence, TokenId token, SampledToken sampled);
+  bool IsEnd(const Sequence& sequence, TokenId token) const;
+
+  model::StepModel& model_;
+  const EngineOptions options_;
+  const KvPlan plan_;
+  const uint32_t vocabulary_;
+  KvCache cache_;
+  Scheduler scheduler_;
+  StepCost cost_;
+  Sampler sampler_;
+  const SamplerMath& math_;
+
+  std::vector<std::unique_ptr<Sequence>> sequences_;  // in order of submission
+  std::unordered_map<RequestId, Sequence*> by_id_;
+  uint64_t next_order_ = 0;
+  uint32_t queued_requests_ = 0;
+  uint64_t queued_prompt_tokens_ = 0;
+  EngineStats totals_;  // the counters of stats(); gauges are taken when asked
+
+  std::vector<Item> items_;  // of the step under way
+};
+
+}  // namespace infe::engine

@@ -1,0 +1,309 @@
+// EngineCore: forming the batch of a step.
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+#include "engine/core.h"
+#include "grammar/matcher.h"
+
+namespace infe::engine {
+namespace {
+
+using model::kBlockPositions;
+
+// A sequence with so few tokens to compute counts as decoding: it goes first.
+constexpr uint32_t kDecodeRowsMax = 8;
+// Forced text longer than this is drafted anew in the next step.
+constexpr size_t kForcedBytesMin = 2;
+
+double Milliseconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+}  // namespace
+
+bool EngineCore::IsDecoding(const Sequence& sequence) const {
+  const bool reports_prompt =
+      sequence.request.prompt_logprobs && sequence.prompt_reported < sequence.prompt_size;
+  return sequence.remaining() <= kDecodeRowsMax && !reports_prompt;
+}
+
+void EngineCore::FormBatch(TimePoint now) {
+  items_.clear();
+  for (const auto& sequence : sequences_) {
+    sequence->draft = {};
+    sequence->draft_masks.clear();
+    sequence->head_rows.clear();
+    // Another request may have computed more of this prompt meanwhile.
+    if (IsActive(*sequence) && !sequence->finish && !IsDecoding(*sequence)) {
+      AttachPrefix(*sequence);
+    }
+  }
+  AddDecodes();
+  AddDrafts();
+  AddPrefills(now);
+  ReserveBlocks();
+}
+
+// The mask of the next token is made here, before Forward, since it depends on accepted tokens
+// only. While just one token may follow it needs no logits at all.
+void EngineCore::PrepareNext(Sequence& sequence) {
+  if (sequence.constraint == nullptr) return;
+  while (!sequence.finish) {
+    auto mask = sequence.constraint->Mask();
+    if (!mask) return Fail(sequence, std::move(mask).error());
+    const MaskState& state = **mask;
+    if (state.count == 0) {
+      if (sequence.constraint->IsComplete()) return Finish(sequence, FinishReason::kStop);
+      return Fail(sequence, Internal("the grammar leaves no token to go on with"));
+    }
+    if (state.count > 1 || sequence.wants_logprobs()) return;
+    const TokenId token = state.allowed.front();
+    if (!IsEnd(sequence, token)) {
+      if (auto accepted = sequence.constraint->Accept(token); !accepted) {
+        return Fail(sequence, std::move(accepted).error());
+      }
+    }
+    Append(sequence, token, {.token = token, .logprob = 0, .top = {}});
+  }
+}
+
+void EngineCore::AddDecodes() {
+  for (const auto& sequence : sequences_) {
+    if (!IsActive(*sequence) || sequence->finish || !IsDecoding(*sequence)) continue;
+    PrepareNext(*sequence);
+    // Forced tokens may have made it a prompt of its own.
+    if (sequence->finish || !IsDecoding(*sequence)) continue;
+    items_.push_back({sequence.get(), sequence->remaining(), true});
+  }
+}
+
+Draft EngineCore::MakeDraft(Sequence& sequence, uint32_t room) {
+  if (sequence.speculator == nullptr || room == 0) return {};
+  if (sequence.constraint != nullptr && options_.tokenize) {
+    const std::string forced = sequence.constraint->ForcedBytes();
+    if (forced.size() >= kForcedBytesMin) {
+      std::vector<TokenId> tokens = options_.tokenize(forced);
+      // The last one might have gone on into the text that is not forced.
+      if (!tokens.empty()) tokens.pop_back();
+      if (tokens.size() > room) tokens.resize(room);
+      if (!tokens.empty()) return {std::move(tokens), DraftSource::kForced};
+    }
+  }
+  return sequence.speculator->Guess(sequence.tokens, sequence.prompt_size, room);
+}
+
+void EngineCore::AddDrafts() {
+  if (!options_.speculation || items_.empty()) return;
+  StepShape shape = Shape();
+  if (shape.logits_rows >= options_.logits_rows_max) return;
+  std::vector<DraftProposal> proposals;
+  for (const Item& item : items_) {
+    Sequence& sequence = *item.sequence;
+    const auto size = static_cast<uint32_t>(sequence.tokens.size());
+    const uint32_t room = std::min(kDraftMax, sequence.tokens_max - size - 1);
+    sequence.draft = MakeDraft(sequence, room);
+    std::erase_if(sequence.draft.tokens, [&](TokenId token) { return token >= vocabulary_; });
+    proposals.push_back({.acceptance = sequence.speculator == nullptr
+                                           ? 0
+                                           : sequence.speculator->Acceptance(sequence.draft.source),
+                         .length = static_cast<uint32_t>(sequence.draft.tokens.size()),
+                         .position = size});
+  }
+  const uint32_t rows_max =
+      std::min(options_.logits_rows_max, options_.batch_rows_max - shape.rows + shape.logits_rows);
+  const auto lengths = PlanDrafts(proposals, shape, cost_, rows_max);
+  for (size_t i = 0; i < items_.size(); ++i) {
+    Sequence& sequence = *items_[i].sequence;
+    sequence.draft.tokens.resize(lengths[i]);
+    if (lengths[i] == 0) {
+      if (sequence.speculator != nullptr) sequence.speculator->Forget();
+      continue;
+    }
+    if (sequence.constraint == nullptr) continue;
+    auto masks = sequence.constraint->MasksAlong(sequence.draft.tokens);
+    if (!masks) {
+      Fail(sequence, std::move(masks).error());
+      continue;
+    }
+    sequence.draft_masks = std::move(*masks);
+  }
+  std::erase_if(items_, [](const Item& item) { return item.sequence->finish.has_value(); });
+}
+
+// Prompts in the order and sizes the scheduler says. Where several are about to compute the same
+// block of the same prefix, one leads and the others wait for its blocks.
+void EngineCore::AddPrefills(TimePoint now) {
+  struct Group {
+    Sequence* leader;
+    PrefillView view;
+  };
+  std::vector<Group> groups;
+  const auto next_block = [](const Sequence& sequence) {
+    return std::span(sequence.tokens).subspan(sequence.kv.path.size() * kBlockPositions);
+  };
+  const auto parent = [](const Sequence& sequence) {
+    return sequence.kv.path.empty() ? sequence.kv.root : sequence.kv.path.back();
+  };
+  for (const auto& owned : sequences_) {
+    Sequence& sequence = *owned;
+    if (!IsActive(sequence) || sequence.finish || IsDecoding(sequence)) continue;
+    const PrefillView view{.priority = sequence.request.priority,
+                           .remaining = sequence.remaining(),
+                           .position = sequence.kv.computed,
+                           .all_logits = sequence.request.prompt_logprobs &&
+                                         sequence.prompt_reported < sequence.prompt_size,
+                           .arrival = sequence.arrival};
+    const bool can_follow = !view.all_logits && options_.prefix_cache &&
+                            sequence.kv.computed == sequence.kv.path.size() * kBlockPositions &&
+                            sequence.remaining() > kBlockPositions;
+    Group* joined = nullptr;
+    for (Group& group : groups) {
+      if (!options_.prefix_cache || sequence.remaining() <= kBlockPositions) break;
+      const Sequence& leader = *group.leader;
+      if (parent(leader) != parent(sequence)) continue;
+      const auto theirs = next_block(leader);
+      const auto ours = next_block(sequence);
+      if (theirs.size() < kBlockPositions || ours.size() < kBlockPositions ||
+          !std::equal(ours.begin(), ours.begin() + kBlockPositions, theirs.begin())) {
+        continue;
+      }
+      const bool leader_can_follow =
+          !group.view.all_logits && leader.kv.computed == leader.kv.path.size() * kBlockPositions;
+      if (!can_follow && !leader_can_follow) continue;  // both are inside the block already
+      if (!can_follow) {                                // it is further: it leads from now on
+        group.leader = &sequence;
+        const PrefillView old = group.view;
+        group.view = view;
+        group.view.priority = std::min(old.priority, view.priority);
+        group.view.arrival = std::min(old.arrival, view.arrival);
+      } else {
+        group.view.priority = std::min(group.view.priority, view.priority);
+        group.view.arrival = std::min(group.view.arrival, view.arrival);
+      }
+      joined = &group;
+      break;
+    }
+    if (joined == nullptr) groups.push_back({&sequence, view});
+  }
+  if (groups.empty()) return;
+  std::vector<PrefillView> views;
+  for (const Group& group : groups) views.push_back(group.view);
+  for (const Chunk& chunk : scheduler_.PlanPrefill(views, Shape(), cost_, now)) {
+    Sequence& sequence = *groups[chunk.index].leader;
+    bool samples = chunk.rows == sequence.remaining();
+    if (samples) {
+      PrepareNext(sequence);
+      if (sequence.finish) continue;
+      samples = chunk.rows == sequence.remaining();  // not if tokens were forced
+    }
+    items_.push_back({&sequence, chunk.rows, samples});
+  }
+}
+
+StepShape EngineCore::Shape() const {
+  StepShape shape;
+  for (const Item& item : items_) {
+    const Sequence& sequence = *item.sequence;
+    const auto draft = static_cast<uint32_t>(sequence.draft.tokens.size());
+    const uint32_t rows = item.rows + draft;
+    shape.rows += rows;
+    shape.attended += rows * (sequence.kv.computed + rows / 2.0);
+    const bool all =
+        sequence.request.prompt_logprobs && sequence.prompt_reported < sequence.prompt_size;
+    shape.logits_rows += all ? rows : item.samples ? 1 + draft : 0;
+  }
+  return shape;
+}
+
+void EngineCore::ReserveBlocks() {
+  for (size_t i = 0; i < items_.size();) {
+    i += ReserveFor(items_[i]) ? 1 : 0;
+    std::erase_if(items_, [&](const Item& item) {
+      return item.sequence->state != SequenceState::kRunning || item.sequence->finish;
+    });
+    // Items before i may have gone too: look from the start, a reservation made costs nothing.
+    i = std::min(i, items_.size());
+  }
+}
+
+// False if the item's own sequence had to give way.
+bool EngineCore::ReserveFor(Item& item) {
+  Sequence& sequence = *item.sequence;
+  while (true) {
+    const auto draft = static_cast<uint32_t>(sequence.draft.tokens.size());
+    if (cache_.Reserve(sequence.kv, sequence.kv.computed + item.rows + draft)) return true;
+    if (draft > 0) {
+      sequence.draft = {};
+      sequence.draft_masks.clear();
+      continue;
+    }
+    std::vector<Sequence*> running;
+    std::vector<RunningView> views;
+    for (const auto& other : sequences_) {
+      if (other->state != SequenceState::kRunning) continue;
+      running.push_back(other.get());
+      views.push_back({.priority = other->request.priority,
+                       .paused = other->paused,
+                       .arrival = other->arrival,
+                       .order = other->order});
+    }
+    Sequence& victim = *running[scheduler_.PickVictim(views)];
+    if (&victim == &sequence && running.size() == 1) {
+      // The plan at start made room for one whole sequence, so this is a defect of ours.
+      Fail(sequence, Internal("KV memory does not hold a single sequence"));
+      return false;
+    }
+    Preempt(victim);
+    if (&victim == &sequence) return false;
+  }
+}
+
+void EngineCore::Forward() {
+  std::vector<model::BatchItem> batch;
+  const StepShape shape = Shape();
+  for (const Item& item : items_) {
+    Sequence& sequence = *item.sequence;
+    const uint32_t begin = sequence.kv.computed;
+    const auto draft = static_cast<uint32_t>(sequence.draft.tokens.size());
+    // The draft stands behind the tokens during Forward; TakeItem takes it away again.
+    sequence.tokens.insert(sequence.tokens.end(), sequence.draft.tokens.begin(),
+                           sequence.draft.tokens.end());
+    model::BatchItem part;
+    part.tokens = std::span(sequence.tokens).subspan(begin, item.rows + draft);
+    part.position = begin;
+    for (size_t g = 0; g < cache_.groups().size(); ++g) part.blocks[g] = sequence.kv.blocks[g];
+    const bool reports_prompt =
+        sequence.request.prompt_logprobs && sequence.prompt_reported < sequence.prompt_size;
+    part.logits_rows = reports_prompt ? item.rows : item.samples ? 1 + draft : 0;
+    if (item.samples && !reports_prompt && sequence.constraint != nullptr &&
+        !sequence.wants_logprobs()) {
+      // Few rows of the head are enough where every state of the draft allows few tokens.
+      const auto mask = sequence.constraint->Mask();  // cached, so it cannot fail
+      bool sparse = mask && (*mask)->sparse();
+      for (const MaskState& state : sequence.draft_masks) sparse = sparse && state.sparse();
+      if (sparse) {
+        sequence.head_rows = (*mask)->allowed;
+        for (const MaskState& state : sequence.draft_masks) {
+          sequence.head_rows.insert(sequence.head_rows.end(), state.allowed.begin(),
+                                    state.allowed.end());
+        }
+        if (!sequence.draft_masks.empty()) {
+          std::sort(sequence.head_rows.begin(), sequence.head_rows.end());
+          sequence.head_rows.erase(
+              std::unique(sequence.head_rows.begin(), sequence.head_rows.end()),
+              sequence.head_rows.end());
+        }
+      }
+      part.head_rows = sequence.head_rows;
+    }
+    batch.push_back(part);
+  }
+  const TimePoint begin = Now();
+  model_.Forward({.items = batch}, cache_.view());
+  const double ms = Milliseconds(Now() - begin);
+  totals_.forward_ms += ms;
+  cost_.Observe(shape, ms);
+}
+
+}  // namespace infe::engine

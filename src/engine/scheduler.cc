@@ -1,0 +1,164 @@
+#include "engine/scheduler.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "base/check.h"
+#include "model/kv_view.h"
+
+namespace infe::engine {
+namespace {
+
+// Past this many, keys without requests are forgotten even if they were ahead.
+constexpr size_t kCountersMax = 4096;
+
+double Milliseconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+int Band(Priority priority, TimePoint arrival, TimePoint now) {
+  const auto lifts = (now - arrival) / kBandAging;
+  return std::max<int>(0,
+                       static_cast<int>(priority) - static_cast<int>(std::min<int64_t>(lifts, 3)));
+}
+
+// Shortest remaining first, but a millisecond of waiting counts as much as one of work: a request
+// arriving later than `remaining` after another can no longer overtake it.
+double Score(double remaining_ms, TimePoint arrival, TimePoint now) {
+  return remaining_ms - Milliseconds(now - arrival);
+}
+
+}  // namespace
+
+void VirtualCounters::Enter(const std::string& key) {
+  Counter& counter = counters_[key];
+  if (counter.requests++ > 0) return;
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto& [other_key, other] : counters_) {
+    if (other.requests > 0 && other_key != key) least = std::min(least, other.service);
+  }
+  if (least != std::numeric_limits<double>::infinity()) floor_ = std::max(floor_, least);
+  counter.service = std::max(counter.service, floor_);
+}
+
+void VirtualCounters::Leave(const std::string& key) {
+  const auto it = counters_.find(key);
+  INFE_CHECK(it != counters_.end() && it->second.requests > 0);
+  if (--it->second.requests > 0) return;
+  const bool alone = std::none_of(counters_.begin(), counters_.end(),
+                                  [](const auto& entry) { return entry.second.requests > 0; });
+  if (alone) floor_ = std::max(floor_, it->second.service);
+  std::erase_if(counters_, [&](const auto& entry) {
+    return entry.second.requests == 0 &&
+           (entry.second.service <= floor_ || counters_.size() > kCountersMax);
+  });
+}
+
+void VirtualCounters::Charge(const std::string& key, double service) {
+  counters_[key].service += service;
+}
+
+double VirtualCounters::Value(const std::string& key) const {
+  const auto it = counters_.find(key);
+  return it == counters_.end() ? 0 : it->second.service;
+}
+
+size_t Scheduler::PickAdmission(std::span<const WaitingView> waiting, TimePoint now) const {
+  INFE_CHECK(!waiting.empty());
+  size_t best = 0;
+  const auto before = [&](const WaitingView& a, const WaitingView& b) {
+    const int band_a = Band(a.priority, a.arrival, now);
+    const int band_b = Band(b.priority, b.arrival, now);
+    if (band_a != band_b) return band_a < band_b;
+    if (*a.fairness_key != *b.fairness_key) {
+      const double service_a = counters_.Value(*a.fairness_key);
+      const double service_b = counters_.Value(*b.fairness_key);
+      if (service_a != service_b) return service_a < service_b;
+      return *a.fairness_key < *b.fairness_key;
+    }
+    return Score(a.remaining_ms, a.arrival, now) < Score(b.remaining_ms, b.arrival, now);
+  };
+  for (size_t i = 1; i < waiting.size(); ++i) {
+    if (before(waiting[i], waiting[best])) best = i;
+  }
+  return best;
+}
+
+std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
+                                          const StepShape& decode, const StepCost& cost,
+                                          TimePoint now) const {
+  std::vector<size_t> order(prompts.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::vector<double> score(prompts.size());
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const PrefillView& prompt = prompts[i];
+    // Aging lifts a band by kBandAging of score: the same clock for bands and lengths.
+    score[i] = Score(prompt.remaining * cost.prefill_ms_per_token(), prompt.arrival, now) +
+               static_cast<int>(prompt.priority) * Milliseconds(kBandAging);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return score[a] < score[b]; });
+
+  const double budget = decode.rows > 0 ? limits_.budget_ms : limits_.idle_budget_ms;
+  // Twice what has been seen, at most: the first steps of a new model learn its cost carefully.
+  const uint32_t rows_max = std::min(limits_.rows_max, std::max(64u, 2 * cost.rows_seen()));
+  std::vector<Chunk> chunks;
+  StepShape step = decode;
+  for (const size_t i : order) {
+    const PrefillView& prompt = prompts[i];
+    if (step.rows >= rows_max || step.logits_rows >= limits_.logits_rows_max) break;
+    const auto with = [&](uint32_t rows) {
+      StepShape shape = step;
+      shape.rows += rows;
+      shape.attended += static_cast<double>(rows) * (prompt.position + rows / 2.0);
+      shape.logits_rows += prompt.all_logits ? rows : rows == prompt.remaining ? 1 : 0;
+      return shape;
+    };
+    uint32_t low = 0;
+    uint32_t high = std::min(prompt.remaining, rows_max - step.rows);
+    if (prompt.all_logits) high = std::min(high, limits_.logits_rows_max - step.logits_rows);
+    while (low < high) {  // the most rows that keep within the budget
+      const uint32_t middle = low + (high - low + 1) / 2;
+      if (cost.Predict(with(middle)) <= budget) {
+        low = middle;
+      } else {
+        high = middle - 1;
+      }
+    }
+    uint32_t rows = low;
+    uint32_t rows_min = std::min(kChunkRowsMin, prompt.remaining);
+    if (prompt.all_logits) {
+      rows_min = std::min(rows_min, limits_.logits_rows_max - step.logits_rows);
+    }
+    if (rows < rows_min) {
+      if (!chunks.empty() || step.rows + rows_min > limits_.rows_max) break;
+      rows = rows_min;
+    }
+    if (rows < prompt.remaining) {  // end on a block's border where that keeps most of the chunk
+      const uint32_t over = (prompt.position + rows) % model::kBlockPositions;
+      if (over < rows && rows - over >= kChunkRowsMin) rows -= over;
+    }
+    step = with(rows);
+    chunks.push_back({i, rows});
+  }
+  return chunks;
+}
+
+bool Scheduler::Outranks(const RunningView& a, const RunningView& b) {
+  if (a.paused != b.paused) return b.paused;
+  if (a.priority != b.priority) return a.priority < b.priority;
+  if (a.arrival != b.arrival) return a.arrival < b.arrival;
+  return a.order < b.order;
+}
+
+size_t Scheduler::PickVictim(std::span<const RunningView> running) const {
+  INFE_CHECK(!running.empty());
+  size_t victim = 0;
+  for (size_t i = 1; i < running.size(); ++i) {
+    if (Outranks(running[victim], running[i])) victim = i;
+  }
+  return victim;
+}
+
+}  // namespace infe::engine

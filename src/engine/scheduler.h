@@ -1,0 +1,116 @@
+// The whole policy of who runs when; pure decisions over plain views, no side effects but its
+// counters. docs/scheduler.md has the reasons.
+//   admission   bands (priority, default, flex; waiting lifts a request one band per kBandAging),
+//               then the fairness key with the smallest virtual counter, then the shortest prompt
+//               left to compute, aged: nobody is overtaken for longer than its own prompt takes.
+//   prefill     decode first; what is left of the step's time goes to prompts, shortest left first
+//               with the same aging, in chunks that end on block borders.
+//   preemption  paused first, then the lowest band, then the latest arrival: the first in that
+//               order reversed always finishes.
+// Engine thread only.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/request.h"
+#include "engine/step_cost.h"
+
+namespace infe::engine {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+// Service received per fairness key ("Fairness in Serving Large Language Models", OSDI 2024). The
+// service that two keys receive while both have work differs by at most
+// 2 * max(w_in * longest prompt, w_out * tokens in flight).
+class VirtualCounters {
+ public:
+  // A key that gets its first request is lifted to the least of the active ones, or to where the
+  // last one left if nobody is active: idling saves nothing up, and having worked alone costs
+  // nothing later.
+  void Enter(const std::string& key);
+  void Leave(const std::string& key);  // one request of the key ended
+  void Charge(const std::string& key, double service);
+  double Value(const std::string& key) const;
+
+ private:
+  struct Counter {
+    double service = 0;
+    uint32_t requests = 0;
+  };
+  // Keys without requests are kept only while they are ahead of floor_, so that coming back is not
+  // a fresh start.
+  std::map<std::string, Counter> counters_;
+  double floor_ = 0;  // no key enters below it; never falls
+};
+
+struct WaitingView {
+  Priority priority = Priority::kDefault;
+  const std::string* fairness_key = nullptr;
+  double remaining_ms = 0;  // predicted, of the uncached prompt
+  TimePoint arrival;
+};
+
+struct PrefillView {
+  Priority priority = Priority::kDefault;
+  uint32_t remaining = 0;   // tokens to compute, >= 1
+  uint32_t position = 0;    // of the first of them
+  bool all_logits = false;  // every row needs the head, not only the last
+  TimePoint arrival;
+};
+
+struct RunningView {
+  Priority priority = Priority::kDefault;
+  bool paused = false;
+  TimePoint arrival;
+  uint64_t order = 0;  // of submission, unique
+};
+
+struct Chunk {
+  size_t index = 0;  // into the views
+  uint32_t rows = 0;
+};
+
+struct StepLimits {
+  double budget_ms = 50;        // of a step while anyone decodes
+  double idle_budget_ms = 400;  // of a step of prompts alone: how long a newcomer may have to wait
+  uint32_t rows_max = 512;
+  uint32_t logits_rows_max = 64;
+};
+
+// Fewer rows than this are not worth a pass over the weights; also the progress a prompt makes when
+// decoding alone uses up the budget.
+inline constexpr uint32_t kChunkRowsMin = 16;
+inline constexpr std::chrono::seconds kBandAging{30};
+// Service charged to a fairness key; the weights of the paper.
+inline constexpr double kServicePerPromptToken = 1;  // uncached ones only
+inline constexpr double kServicePerOutputToken = 2;
+
+class Scheduler {
+ public:
+  explicit Scheduler(const StepLimits& limits) : limits_(limits) {}
+
+  VirtualCounters& counters() { return counters_; }
+  const StepLimits& limits() const { return limits_; }
+
+  // The one to admit next; waiting is not empty.
+  size_t PickAdmission(std::span<const WaitingView> waiting, TimePoint now) const;
+  // Chunks beside `decode` (the rows already in the step), best candidate first.
+  std::vector<Chunk> PlanPrefill(std::span<const PrefillView> prompts, const StepShape& decode,
+                                 const StepCost& cost, TimePoint now) const;
+  // Who gives up its memory; running is not empty.
+  size_t PickVictim(std::span<const RunningView> running) const;
+  // a is kept rather than b when memory is short.
+  static bool Outranks(const RunningView& a, const RunningView& b);
+
+ private:
+  StepLimits limits_;
+  VirtualCounters counters_;
+};
+
+}  // namespace infe::engine

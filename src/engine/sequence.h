@@ -1,0 +1,82 @@
+// One request inside the engine: its tokens, its place in KV memory and what it still has to
+// report.
+//
+//   waiting -> running -> finished       running <-> waiting by preemption
+//   `paused` is beside these: a paused sequence is not scheduled, whatever its state.
+//
+//   prompt_size <= tokens.size() <= tokens_max,   kv.computed < tokens.size()
+// tokens[kv.computed..) have no keys and values yet: a prompt being prefilled has many, a decoding
+// sequence one (more after tokens that the grammar forced).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/constraint.h"
+#include "engine/kv_cache.h"
+#include "engine/request.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+#include "engine/speculation.h"
+#include "engine/token_counts.h"
+
+namespace infe::engine {
+
+enum class SequenceState : uint8_t { kWaiting, kRunning, kFinished };
+
+struct Sequence {
+  RequestId id = 0;
+  uint64_t order = 0;  // of submission
+  SequenceState state = SequenceState::kWaiting;
+  bool paused = false;
+  bool parked = false;    // was paused and waits for a place in the batch
+  EngineRequest request;  // prompt and matcher have been moved out
+
+  std::vector<TokenId> tokens;  // prompt, then output
+  uint32_t prompt_size = 0;
+  uint32_t tokens_max = 0;  // of tokens.size(): the limit of the request and of the context
+  SequenceKv kv;
+  TokenCounts counts;                           // only kept up if a penalty asks for it
+  std::vector<std::pair<TokenId, float>> bias;  // sorted, one entry per token
+  std::vector<TokenId> banned;                  // sorted
+  std::unique_ptr<Constraint> constraint;
+  bool closing = false;  // the grammar's text still fits the limit and is kept so
+  std::unique_ptr<Speculator> speculator;
+
+  // The draft of the step under way, with the masks after each of its tokens.
+  Draft draft;
+  std::vector<MaskState> draft_masks;
+  std::vector<TokenId> head_rows;  // sorted; empty: all
+
+  // Not yet reported.
+  std::vector<SampledToken> fresh;
+  std::vector<SampledToken> fresh_prompt;
+  uint32_t prompt_reported = 0;  // prompt tokens whose logprobs have been made
+  std::optional<FinishReason> finish;
+  Error error;
+
+  uint32_t completion_tokens = 0;  // sampled in all
+  uint32_t cached_tokens = 0;
+  uint32_t prefill_tokens = 0;
+  uint32_t drafted = 0;
+  uint32_t accepted = 0;
+  bool was_admitted = false;
+  TimePoint arrival;
+  TimePoint admitted;
+  TimePoint first_token;
+  bool has_first_token = false;
+
+  // What memory knew of the prompt when last asked (KvCache::Known); for the order of admission.
+  KvCache::KnownPrefix known;
+  TimePoint known_at;
+  bool known_valid = false;
+
+  uint32_t remaining() const { return static_cast<uint32_t>(tokens.size()) - kv.computed; }
+  bool wants_logprobs() const { return request.sampling.logprobs; }
+  bool has_output() const { return tokens.size() > prompt_size; }
+};
+
+}  // namespace infe::engine

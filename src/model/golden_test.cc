@@ -91,5 +91,103 @@ TEST(Golden, TinyModelsOfEveryKindMatchTheReference) {
   }
 }
 
+// The models that infe serves, against golden files that tests/golden/reference.py wrote.
+class GoldenModel : public testing::TestWithParam<const char*> {};
+
+constexpr double kPerplexityTolerance = 0.005;  // relative
+// Thirty layers amplify a rounding that falls the other way, so that the two references lie as far
+// from each other as from infe.
+constexpr Bounds kRealBounds{0.4, 0.15};
+
+// The logits of one row at the ids the golden file keeps, in standard deviations of its whole row.
+void ExpectRowNear(const float* logits, const Json& row, const Bounds& bounds, const char* what) {
+  const auto& ids = row.find("ids")->array();
+  const auto& values = row.find("logits")->array();
+  const double deviation = row.find("deviation")->as_double();
+  Difference difference;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const double d = std::abs(logits[*ids[i].as_int64()] - values[i].as_double()) / deviation;
+    difference.max = std::isnan(d) ? INFINITY : std::max(difference.max, d);
+    difference.rms += d * d / ids.size();
+  }
+  difference.rms = std::sqrt(difference.rms);
+  std::printf("row %2d against %-9s: max %.4f rms %.4f standard deviations\n",
+              int(*row.find("row")->as_int64()), what, difference.max, difference.rms);
+  EXPECT_LT(difference.max, bounds.max);
+  EXPECT_LT(difference.rms, bounds.rms);
+}
+
+TEST_P(GoldenModel, LogitsGreedyTokensAndPerplexityMatchTheReference) {
+  const std::string path = BigModel(GetParam());
+  if (path.empty()) GTEST_SKIP() << "INFE_MODEL_DIR does not have " << GetParam();
+  const Json golden =
+      ReadJson(std::string(INFE_SOURCE_DIR) + "/tests/golden/" + GetParam() + "/golden.json");
+  ThreadPool pool(2);
+  auto model = LoadModel(path, pool);
+  ASSERT_NE(model, nullptr);
+  const std::vector<TokenId> prompt = Tokens(*golden.find("prompt"));
+  const PlainKv kv(model->kv_groups(), 1, 256);
+  std::vector<std::vector<float>> logits = Feed(*model, kv, 0, prompt, 0, 64);
+  for (const char* numerics : {"quantised", "exact"}) {
+    for (const Json& row : golden.find(numerics)->find("rows")->array()) {
+      const auto& got = logits[*row.find("row")->as_int64()];
+      ExpectRowNear(got.data(), row, kRealBounds, numerics);
+      const auto best = std::max_element(got.begin(), got.end()) - got.begin();
+      EXPECT_EQ(best, *row.find("top")->array()[0].as_int64());
+    }
+  }
+
+  std::vector<TokenId> generated;
+  const std::vector<TokenId> wanted = Tokens(*golden.find("quantised")->find("greedy"));
+  while (generated.size() < wanted.size()) {
+    const auto& last = logits.back();
+    generated.push_back(
+        static_cast<TokenId>(std::max_element(last.begin(), last.end()) - last.begin()));
+    logits = Feed(*model, kv, 0, {&generated.back(), 1},
+                  static_cast<uint32_t>(prompt.size() + generated.size() - 1), 1);
+  }
+  EXPECT_EQ(generated, wanted);
+
+  const std::vector<TokenId> text = Tokens(*golden.find("text"));
+  const auto result = Perplexity(*model, text);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->tokens, 255u);
+  for (const char* numerics : {"quantised", "exact"}) {
+    const double reference = golden.find(numerics)->find("perplexity")->as_double();
+    std::printf("perplexity %.4f, reference (%s) %.4f: %+.3f%%\n", result->perplexity, numerics,
+                reference, 100 * (result->perplexity / reference - 1));
+    EXPECT_NEAR(result->perplexity / reference, 1, kPerplexityTolerance);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, GoldenModel,
+                         testing::Values("infe-pulse", "infe-titan", "gemma-3-270m"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(Perplexity, RefusesWhatItCannotScore) {
+  const std::string folder = TinyModelDir();
+  if (folder.empty()) GTEST_SKIP() << "needs python3 with numpy and gguf";
+  ThreadPool pool(1);
+  auto model =
+      LoadModel(folder + "/llama-q4_0.gguf", pool, {.batch_rows_max = 16, .logits_rows_max = 5});
+  ASSERT_NE(model, nullptr);
+  std::vector<TokenId> tokens(40, 7);
+  PerplexityOptions options{.window = 20, .batch_rows_max = 16, .logits_rows_max = 5};
+  const auto small_steps = Perplexity(*model, tokens, options);
+  ASSERT_TRUE(small_steps);
+  EXPECT_EQ(small_steps->windows, 2u);
+  EXPECT_EQ(small_steps->tokens, 18u);
+  EXPECT_FALSE(Perplexity(*model, std::span(tokens).first(19), options));
+  tokens[3] = model->config().vocabulary;
+  EXPECT_FALSE(Perplexity(*model, tokens, options));
+  tokens[3] = 7;
+  options.window = model->config().context_length + 1;
+  EXPECT_FALSE(Perplexity(*model, tokens, options));
+}
+
 }  // namespace
 }  // namespace infe::model

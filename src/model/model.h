@@ -55,8 +55,8 @@ struct LoadOptions {
   kernels::KvType kv_type = kernels::KvType::kF16;
   uint32_t batch_rows_max = 512;  // rows (tokens) of one Forward
   uint32_t logits_rows_max = 64;
-  std::string packed_cache_dir;                      // empty: no packed side file
-  std::function<void(double fraction)> on_progress;  // optional
+  std::string packed_cache_dir = {};                      // empty: no packed side file
+  std::function<void(double fraction)> on_progress = {};  // optional
 };
 
 class GgufFile;  // model/gguf.h

@@ -16,7 +16,7 @@ struct PerplexityOptions {
   // What the model was loaded with: LoadOptions::batch_rows_max and logits_rows_max.
   uint32_t batch_rows_max = 512;
   uint32_t logits_rows_max = 64;
-  std::function<void(uint32_t windows_done, uint32_t windows, double perplexity)> on_window;
+  std::function<void(uint32_t windows_done, uint32_t windows, double perplexity)> on_window = {};
 };
 
 struct PerplexityResult {

@@ -1,8 +1,7 @@
-// One sequence's place in a compiled grammar: which tokens may follow, and what the text so far
-// means. The engine drives it; everything else about grammars stays behind it.
+// One sequence's place in a compiled grammar: which tokens may follow, and what is fixed already.
+// This is all that the engine sees of constrained decoding.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,34 +9,62 @@
 #include <string>
 
 #include "base/result.h"
+#include "grammar/grammar.h"
+#include "grammar/token_trie.h"
 
 namespace infe::grammar {
 
-// Bit i of words[i / 64] tells whether token i may follow. Ids past the view are forbidden.
+// Bit i set: token i may follow. Words are those of the matcher; see Mask().
 struct TokenMaskView {
   std::span<const uint64_t> words;
+  uint32_t vocab_size = 0;
+
+  bool Allows(uint32_t token) const {
+    return token < vocab_size && ((words[token / 64] >> (token % 64)) & 1) != 0;
+  }
+  size_t Count() const;
 };
 
-// Where a rule of the grammar begins or ends in the text.
+// A border of the grammar that the text has crossed: a mark set by the combinators (combine.h).
 struct GrammarEvent {
-  uint32_t tag = 0;
-  size_t byte_offset = 0;  // from the start of the generated text
+  uint32_t tag = 0;   // index into Grammar::tags()
+  size_t offset = 0;  // bytes of text in front of the border
+  bool operator==(const GrammarEvent&) const = default;
 };
 
-// One thread at a time; never throws.
+// One thread at a time; forks of one matcher may be used by different threads. Never throws. After
+// an error from Mask or Accept the text so far stays as it was; the request has to end.
 class Matcher {
  public:
   virtual ~Matcher() = default;
-  virtual Result<TokenMaskView> Mask() = 0;  // valid until the next call
-  virtual bool Allows(uint32_t token) = 0;   // sample-first path, no mask
+  // Valid until the next call. Errors: a limit of limits.h is reached (kResourceExhausted).
+  virtual Result<TokenMaskView> Mask() = 0;
+  // Whether one token may follow, without a mask.
+  virtual bool Allows(uint32_t token) = 0;
+  // Errors: the token may not follow (kInvalidArgument), or a limit.
   virtual Result<void> Accept(uint32_t token) = 0;
-  virtual size_t AcceptPrefix(std::span<const uint32_t> draft) = 0;  // commits the legal prefix; its length
-  virtual void Rollback(size_t tokens) = 0;
-  virtual std::unique_ptr<Matcher> Fork() const = 0;     // O(1), rows shared
-  virtual bool IsComplete() const = 0;                   // an end token is legal
-  virtual std::string ForcedBytes() = 0;                 // what every continuation starts with
-  virtual std::optional<size_t> FinishBound() const = 0;  // bytes to a complete text; nullopt: unknown
+  // Takes the longest legal beginning of draft and returns its length.
+  virtual size_t AcceptPrefix(std::span<const uint32_t> draft) = 0;
+  virtual void Rollback(size_t tokens) = 0;           // CHECKs that as many were accepted
+  virtual std::unique_ptr<Matcher> Fork() const = 0;  // O(1), everything read so far is shared
+  virtual bool IsComplete() const = 0;                // an end token is legal
+  // What every continuation starts with; empty if nothing is fixed. Bounded by kForcedBytesMax.
+  virtual std::string ForcedBytes() = 0;
+  // Bytes of a short way to a complete text: an upper bound of the tokens needed, because every
+  // byte has a token. nullopt: not known.
+  virtual std::optional<size_t> FinishBound() const = 0;
+  // The text of such a way; "" when complete, nullopt when not known or past kFinishBytesMax.
+  virtual std::optional<std::string> FinishText() = 0;
+  // Only tokens on that way: taking any of them, again and again, ends the text within FinishBound
+  // tokens. For closing a text before a limit. Falls back to Mask() when no way is known.
+  virtual Result<TokenMaskView> MaskToFinish() = 0;
+  // Events since the last call, oldest first. Valid until the next call.
   virtual std::span<const GrammarEvent> TakeEvents() = 0;
 };
+
+// Both are shared: a grammar is kept by the compile cache and by its matchers, the trie by the
+// model.
+std::unique_ptr<Matcher> NewMatcher(std::shared_ptr<const Grammar> grammar,
+                                    std::shared_ptr<const TokenTrie> trie);
 
 }  // namespace infe::grammar

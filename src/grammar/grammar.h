@@ -1,0 +1,93 @@
+// A compiled grammar, and the ways to get one. Everything here is immutable and may be shared
+// between threads. The contract of every compiler: a construct is enforced by the mask, or it is
+// named in unenforced(), or the grammar is refused with an Error whose message names construct and
+// path.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "grammar/json_text.h"
+
+namespace infe::grammar {
+
+struct Program;
+class Machine;
+class TokenTrie;
+
+// A schema keyword that the mask does not enforce, because the caller asked for leniency.
+struct Unenforced {
+  std::string keyword;
+  std::string path;  // JSON pointer of the schema that holds it, "" for the root
+  std::string reason;
+};
+
+class Grammar {
+ public:
+  explicit Grammar(Program program, std::vector<Unenforced> unenforced = {});
+  ~Grammar();
+
+  const Program& program() const { return *program_; }
+  const std::vector<Unenforced>& unenforced() const { return unenforced_; }
+  const std::vector<std::string>& tags() const;  // what GrammarEvent::tag counts
+
+  // Running state left by an earlier matcher over the same trie, so that a cached grammar starts
+  // warm; null when there is none. Thread-safe.
+  std::unique_ptr<Machine> TakeMachine(const TokenTrie* trie) const;
+  void GiveBack(std::unique_ptr<Machine> machine) const;
+
+ private:
+  std::unique_ptr<const Program> program_;
+  std::vector<Unenforced> unenforced_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<Machine>> idle_;  // guarded by mutex_
+};
+
+using GrammarPtr = std::shared_ptr<const Grammar>;
+
+// How far a schema has to be enforceable.
+enum class Strictness {
+  kNamed,   // what cannot be enforced is listed in unenforced()
+  kStrict,  // what cannot be enforced is an error
+};
+
+enum class KeyOrder {
+  kDeclared,  // closed objects: as `properties` lists them; open ones: wherever a key is unused
+  kAny,
+};
+
+enum class FormatPolicy {
+  kEnforce,     // the formats we know; others are annotations (an error under kStrict)
+  kAnnotation,  // none
+};
+
+struct SchemaOptions {
+  Strictness strictness = Strictness::kNamed;
+  Whitespace whitespace = Whitespace::kBounded;
+  KeyOrder key_order = KeyOrder::kDeclared;
+  FormatPolicy formats = FormatPolicy::kEnforce;
+  // Whether 1.0 is written where an integer is asked for. The specification takes it; most programs
+  // that read integers do not.
+  bool integers_with_fraction = false;
+  // The dialect when `$schema` says nothing; "" = 2020-12.
+  std::string default_dialect;
+};
+
+// Errors: kInvalidArgument for a malformed schema, kUnsupported for a keyword that would not be
+// enforced, kResourceExhausted for a limit; param is the JSON pointer of the place.
+Result<GrammarPtr> CompileJsonSchema(const Json& schema, const SchemaOptions& options = {});
+// Any JSON object ("JSON mode").
+Result<GrammarPtr> CompileJsonObject(Whitespace whitespace = Whitespace::kBounded);
+// The whole text matches an ECMA 262 pattern.
+Result<GrammarPtr> CompileRegex(std::string_view pattern);
+// The whole text is one of the choices.
+Result<GrammarPtr> CompileChoice(const std::vector<std::string>& choices);
+Result<GrammarPtr> CompileGbnf(std::string_view source);
+Result<GrammarPtr> CompileLark(std::string_view source);
+
+}  // namespace infe::grammar

@@ -1,0 +1,187 @@
+#include "grammar/lexer.h"
+
+#include <algorithm>
+
+#include "grammar/limits.h"
+
+namespace infe::grammar {
+namespace {
+
+uint64_t Mix(uint64_t h, uint64_t v) {
+  h ^= v + 0x9E3779B97F4A7C15ull + (h << 6) + (h >> 2);
+  return h * 0xD6E8FEB86659FD93ull;
+}
+
+uint64_t Hash(const Lexeme& l) {
+  uint64_t h = Mix(static_cast<uint64_t>(l.spelling), l.content);
+  h = Mix(h, l.tail);
+  h = Mix(h, (uint64_t{l.min_chars} << 32) | l.max_chars);
+  return Mix(h, l.last ? 1 : 0);
+}
+
+}  // namespace
+
+Lexer::Lexer(RegexPool* pool, std::vector<Lexeme> lexemes, RegexId blank)
+    : pool_(pool), speller_(pool), blank_(blank), lexemes_(lexemes.begin(), lexemes.end()) {
+  for (LexemeId id = 0; id < lexemes_.size(); ++id) known_lexemes_.emplace(Hash(lexemes_[id]), id);
+  sets_.emplace_back();  // kNoLexemes
+  only_last_.push_back(false);
+  states_.emplace_back();  // kDeadLex
+  states_.back().next.fill(kDeadLex);
+}
+
+LexemeId Lexer::AddLexeme(const Lexeme& lexeme) {
+  const uint64_t hash = Hash(lexeme);
+  const auto [begin, end] = known_lexemes_.equal_range(hash);
+  for (auto it = begin; it != end; ++it)
+    if (lexemes_[it->second] == lexeme) return it->second;
+  const auto id = static_cast<LexemeId>(lexemes_.size());
+  lexemes_.push_back(lexeme);
+  known_lexemes_.emplace(hash, id);
+  return id;
+}
+
+// The same lexeme with its length inside the regex, for places where other strings are possible too
+// and one counter beside the state would not do.
+LexemeId Lexer::WithoutWindow(LexemeId id) {
+  if (const auto it = unwindowed_.find(id); it != unwindowed_.end()) return it->second;
+  Lexeme copy = lexemes_[id];
+  const RegexId any = pool_->Class(CharSet::All());
+  copy.content = pool_->And(copy.content, pool_->Repeat(any, copy.min_chars, copy.max_chars));
+  copy.min_chars = 0;
+  copy.max_chars = kUnbounded;
+  const LexemeId result = AddLexeme(copy);
+  unwindowed_.emplace(id, result);
+  return result;
+}
+
+LexStateId Lexer::Start(std::vector<Wanted> wanted) {
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  if (wanted.empty()) return kDeadLex;
+  // Lexemes that begin with a quote: a window can stay beside the state only if there is one.
+  size_t quote_starts = 0;
+  for (const Wanted& w : wanted) {
+    const Lexeme& l = lexemes_[w.lexeme];
+    if (l.quoted() || pool_->Derive(l.content, '"') != kNothing) ++quote_starts;
+  }
+  std::vector<Element> elements;
+  bool any_blank = false;
+  for (const Wanted& w : wanted) {
+    LexemeId id = w.lexeme;
+    if (quote_starts > 1 && lexemes_[id].windowed()) {
+      const LexemeId plain = WithoutWindow(id);
+      if (plain != id) original_.emplace(plain, id);
+      id = plain;
+    }
+    const bool pending = w.blank_before && blank_ != kNothing;
+    any_blank = any_blank || pending;
+    elements.push_back({id, pending, speller_.Start(lexemes_[id])});
+  }
+  return Intern(std::move(elements), any_blank ? blank_ : kNothing);
+}
+
+LexStateId Lexer::Intern(std::vector<Element> elements, RegexId blank) {
+  if (elements.empty()) return kDeadLex;
+  uint64_t hash = blank;
+  for (const Element& e : elements) {
+    hash = Mix(hash, (uint64_t{e.lexeme} << 1) | (e.pending ? 1 : 0));
+    hash = Mix(hash, (uint64_t{e.place.regex} << 32) | e.place.phase);
+  }
+  const auto [begin, end] = known_states_.equal_range(hash);
+  for (auto it = begin; it != end; ++it)
+    if (states_[it->second].blank == blank && states_[it->second].elements == elements)
+      return it->second;
+  if (states_.size() >= kLexStatesMax || pool_->overflowed()) {
+    overflowed_ = true;
+    return kDeadLex;
+  }
+  const auto id = static_cast<LexStateId>(states_.size());
+  states_.emplace_back();
+  State& state = states_.back();
+  state.blank = blank;
+  state.next.fill(kUnknown);
+  std::vector<LexemeId> accepts;
+  for (const Element& e : elements) {
+    const Lexeme& lexeme = lexemes_[e.lexeme];
+    if (!e.pending && speller_.Accepts(lexeme, e.place)) {
+      accepts.push_back(e.lexeme);
+      if (const auto it = original_.find(e.lexeme); it != original_.end())
+        accepts.push_back(it->second);
+    }
+    state.can_continue = state.can_continue || e.pending || speller_.CanContinue(lexeme, e.place);
+  }
+  if (elements.size() == 1 && !elements[0].pending) {
+    const Element& e = elements.front();
+    state.windowed =
+        lexemes_[e.lexeme].windowed() && Speller::InsideString(lexemes_[e.lexeme], e.place);
+    state.boundary = Speller::AtBoundary(lexemes_[e.lexeme], e.place);
+  }
+  state.elements = std::move(elements);
+  state.accepts = InternSet(std::move(accepts));
+  known_states_.emplace(hash, id);
+  return id;
+}
+
+LexemeSetId Lexer::InternSet(std::vector<LexemeId> set) {
+  if (set.empty()) return kNoLexemes;
+  std::sort(set.begin(), set.end());
+  set.erase(std::unique(set.begin(), set.end()), set.end());
+  uint64_t hash = 7;
+  for (const LexemeId id : set) hash = Mix(hash, id);
+  const auto [begin, end] = known_sets_.equal_range(hash);
+  for (auto it = begin; it != end; ++it)
+    if (sets_[it->second] == set) return it->second;
+  const auto id = static_cast<LexemeSetId>(sets_.size());
+  only_last_.push_back(
+      std::ranges::all_of(set, [&](LexemeId lexeme) { return lexemes_[lexeme].last; }));
+  sets_.push_back(std::move(set));
+  known_sets_.emplace(hash, id);
+  return id;
+}
+
+LexStateId Lexer::ComputeNext(LexStateId from, uint8_t byte) {
+  const State& state = states_[from];
+  const RegexId blank =
+      state.blank != kNothing && byte < 0x80 ? pool_->Derive(state.blank, byte) : kNothing;
+  std::vector<Element> elements;
+  bool any_pending = false;
+  for (const Element& e : state.elements) {
+    if (e.pending && blank != kNothing) {
+      any_pending = true;
+      elements.push_back(e);
+    }
+    SpellState to;
+    if (speller_.Step(lexemes_[e.lexeme], e.place, byte, &to))
+      elements.push_back({e.lexeme, false, to});
+  }
+  const LexStateId next = Intern(std::move(elements), any_pending ? blank : kNothing);
+  if (!overflowed_) states_[from].next[byte] = next;
+  return next;
+}
+
+std::vector<Lexer::Ending> Lexer::Endings(LexStateId id, uint32_t chars) {
+  std::vector<Ending> endings;
+  const std::vector<Element> elements = states_[id].elements;
+  const bool counted = states_[id].windowed;
+  for (const Element& e : elements) {
+    const Lexeme lexeme = lexemes_[e.lexeme];
+    const uint32_t done = counted ? chars : 0;
+    const uint32_t needed = lexeme.min_chars > done ? lexeme.min_chars - done : 0;
+    endings.push_back({e.lexeme, speller_.Finish(lexeme, e.place, needed)});
+    if (const auto it = original_.find(e.lexeme); it != original_.end())
+      endings.back().lexeme = it->second;
+  }
+  return endings;
+}
+
+bool Lexer::SoleString(LexStateId id, SpellState* place) const {
+  const State& state = states_[id];
+  if (state.elements.size() != 1 || state.elements[0].pending) return false;
+  if (!Speller::InsideString(lexemes_[state.elements[0].lexeme], state.elements[0].place))
+    return false;
+  *place = state.elements[0].place;
+  return true;
+}
+
+}  // namespace infe::grammar

@@ -1,0 +1,118 @@
+// The lexer: sets of lexemes advanced together over bytes. A state is the set of lexemes still
+// alive, each with its SpellState, plus the state of leading whitespace; states are interned and
+// their transitions computed when first asked for. Nothing is greedy: a state says which lexemes
+// could end here, and whoever drives it follows both readings.
+//
+// One thread at a time; owned by a Machine.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "grammar/lexeme.h"
+#include "grammar/spelling.h"
+
+namespace infe::grammar {
+
+using LexStateId = uint32_t;
+inline constexpr LexStateId kDeadLex = 0;
+using LexemeSetId = uint32_t;  // an interned, sorted set of lexemes
+inline constexpr LexemeSetId kNoLexemes = 0;
+
+class Lexer {
+ public:
+  // pool outlives the lexer. blank: regex of the whitespace that may stand before a lexeme that
+  // takes it; every beginning of it must be followed by the lexeme as well (prefix-closed).
+  Lexer(RegexPool* pool, std::vector<Lexeme> lexemes, RegexId blank);
+
+  LexemeId AddLexeme(const Lexeme& lexeme);  // the same id for an equal one
+  const Lexeme& lexeme(LexemeId id) const { return lexemes_[id]; }
+
+  struct Wanted {
+    LexemeId lexeme = 0;
+    bool blank_before = false;
+    auto operator<=>(const Wanted&) const = default;
+  };
+  // The state before the first byte of any of the wanted lexemes. kDeadLex for none.
+  LexStateId Start(std::vector<Wanted> wanted);
+
+  LexStateId Next(LexStateId from, uint8_t byte) {
+    const LexStateId known = states_[from].next[byte];
+    return known != kUnknown ? known : ComputeNext(from, byte);
+  }
+  // Lexemes that may end here.
+  LexemeSetId Accepts(LexStateId state) const { return states_[state].accepts; }
+  // Whether any byte may follow within the lexemes under way.
+  bool CanContinue(LexStateId state) const { return states_[state].can_continue; }
+  // In a state inside exactly one string whose length is kept beside the regex: that lexeme; the
+  // caller counts characters. A character begins when AtBoundary and the byte does not close.
+  bool Windowed(LexStateId state) const { return states_[state].windowed; }
+  bool AtBoundary(LexStateId state) const { return states_[state].boundary; }
+  const Lexeme& WindowLexeme(LexStateId state) const {
+    return lexemes_[states_[state].elements.front().lexeme];
+  }
+  std::span<const LexemeId> Set(LexemeSetId id) const { return sets_[id]; }
+  bool OnlyLast(LexemeSetId id) const { return only_last_[id]; }
+  LexemeSetId SetOf(LexemeId id) { return InternSet({id}); }
+
+  // For every lexeme alive in state, bytes that finish it, a short way. chars: characters already
+  // in the string, where windowed.
+  struct Ending {
+    LexemeId lexeme = 0;
+    std::string bytes;
+  };
+  std::vector<Ending> Endings(LexStateId state, uint32_t chars);
+
+  // Identity of a state that is nothing but one string lexeme under way: its regex state. Used to
+  // share walks between grammars. False for any other state.
+  bool SoleString(LexStateId state, SpellState* place) const;
+
+  bool overflowed() const { return overflowed_; }
+  size_t state_count() const { return states_.size(); }
+  RegexPool& pool() { return *pool_; }
+
+ private:
+  static constexpr LexStateId kUnknown = UINT32_MAX;
+  struct Element {
+    LexemeId lexeme = 0;
+    bool pending = false;  // whitespace before it is still open
+    SpellState place;
+    bool operator==(const Element&) const = default;
+  };
+  struct State {
+    std::vector<Element> elements;
+    RegexId blank = kNothing;  // what whitespace may follow, kNothing when none
+    LexemeSetId accepts = kNoLexemes;
+    bool can_continue = false;
+    bool windowed = false;
+    bool boundary = false;
+    std::array<LexStateId, 256> next;
+  };
+
+  LexStateId ComputeNext(LexStateId from, uint8_t byte);
+  LexStateId Intern(std::vector<Element> elements, RegexId blank);
+  LexemeSetId InternSet(std::vector<LexemeId> set);
+  LexemeId WithoutWindow(LexemeId id);
+
+  RegexPool* pool_;
+  Speller speller_;
+  RegexId blank_;
+  std::deque<Lexeme> lexemes_;
+  std::unordered_multimap<uint64_t, LexemeId> known_lexemes_;
+  std::unordered_map<LexemeId, LexemeId> unwindowed_;
+  std::unordered_map<LexemeId, LexemeId> original_;  // reports of an unwindowed copy go to these
+  std::deque<State> states_;
+  std::unordered_multimap<uint64_t, LexStateId> known_states_;
+  std::deque<std::vector<LexemeId>> sets_;
+  std::vector<bool> only_last_;
+  std::unordered_multimap<uint64_t, LexemeSetId> known_sets_;
+  bool overflowed_ = false;
+};
+
+}  // namespace infe::grammar

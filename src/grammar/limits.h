@@ -1,0 +1,40 @@
+// Every bound of constrained decoding in one place, each with its reason. A grammar or a schema
+// comes from a stranger: what passes a bound is refused with the bound's name before the first
+// token, or ends that one request in mid-generation, and never the process.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace infe::grammar {
+
+// -- What is read ------------------------------------------------------------------------------
+inline constexpr size_t kSchemaBytesMax = 1 << 20;  // the largest public schema has 915 kB
+inline constexpr size_t kSchemaDepthMax = 100;      // levels of JSON; real schemas stay under 40
+inline constexpr size_t kPropertiesMax = 5000;      // per object; also what OpenAI documents
+inline constexpr size_t kEnumValuesMax = 20000;     // in one schema
+inline constexpr size_t kRegexBytesMax = 16 << 10;  // the longest public pattern has 5,153
+inline constexpr size_t kRegexDepthMax = 100;       // groups inside each other
+inline constexpr uint32_t kRepeatMax = 1000000;     // counters, so the number costs nothing
+inline constexpr size_t kGrammarBytesMax = 1 << 20;
+inline constexpr size_t kGrammarDepthMax = 100;  // groups inside each other in GBNF and Lark
+
+// -- What is built -----------------------------------------------------------------------------
+inline constexpr size_t kProgramStatesMax = 500000;
+inline constexpr size_t kRegexNodesMax = 2000000;  // about 100 MB of nodes and edges
+inline constexpr size_t kEmptinessStatesMax =
+    20000;                                        // states searched to learn whether one is dead
+inline constexpr size_t kAlternativesMax = 4096;  // of one value, once anyOf and not are spread out
+inline constexpr size_t kKeyClassesMax = 256;     // classes of undeclared keys of one object
+inline constexpr size_t kCompileSeconds = 2;      // CPU time for one grammar
+
+// -- What a running matcher may take -----------------------------------------------------------
+inline constexpr size_t kLexStatesMax = 50000;      // about 60 MB of transition tables
+inline constexpr size_t kRowItemsMax = 2000;        // of one Earley row
+inline constexpr size_t kRowsMax = 1000000;         // of one matcher and its forks
+inline constexpr size_t kMaskStepsMax = 50000;      // parser steps of one mask
+inline constexpr size_t kThreadsMax = 256;          // places where one text may stand at once
+inline constexpr size_t kForcedBytesMax = 1024;     // looked ahead by ForcedBytes
+inline constexpr size_t kFinishBytesMax = 1 << 16;  // longest closing text that is written out
+
+}  // namespace infe::grammar

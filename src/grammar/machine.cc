@@ -1,0 +1,246 @@
+#include "grammar/machine.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "grammar/limits.h"
+
+namespace infe::grammar {
+namespace {
+
+constexpr size_t kKeptMasks = 128;  // 19 kB each at 152k tokens
+
+}  // namespace
+
+Machine::Machine(const Program* program, std::shared_ptr<const TokenTrie> trie)
+    : program_(program),
+      pool_(program->pool),
+      lexer_(&pool_, program->lexemes, program->blank),
+      data_(program),
+      rows_(program, &lexer_, &data_),
+      walker_(std::move(trie), &lexer_) {}
+
+Threads Machine::Root() {
+  const RowId row = rows_.Root();
+  return {{row, rows_.Start(row), 0, 0, 1}};
+}
+
+Threads Machine::Step(const Threads& from, uint8_t byte, std::string_view text,
+                      std::vector<uint32_t>* tags) {
+  Threads result;
+  for (const Thread& thread : from) {
+    const LexStateId next = lexer_.Next(thread.lex, byte);
+    if (next == kDeadLex) continue;
+    uint32_t chars = thread.chars;
+    if (lexer_.Windowed(thread.lex)) {
+      if (lexer_.AtBoundary(thread.lex)) {
+        const Lexeme& lexeme = lexer_.WindowLexeme(thread.lex);
+        const bool closes = !lexer_.Windowed(next);
+        if (!closes) ++chars;
+        if (closes ? chars < lexeme.min_chars : chars > lexeme.max_chars) continue;
+      }
+    } else {
+      chars = 0;
+    }
+    if (const LexemeSetId ended = lexer_.Accepts(next); ended != kNoLexemes) {
+      const std::string_view read = text.substr(thread.begin);
+      const bool needs_text = rows_.Remembers(thread.row) && rows_.NeedsText(thread.row, ended);
+      const RowId row = rows_.Advance(thread.row, ended, needs_text ? &read : nullptr);
+      if (row != kDeadRow) {
+        const auto begin = rows_.Remembers(row) ? static_cast<uint32_t>(text.size()) : 0;
+        result.push_back({row, rows_.Start(row), begin, 0, 1});
+        if (tags != nullptr)
+          tags->insert(tags->end(), rows_.Tags(row).begin(), rows_.Tags(row).end());
+      }
+    }
+    if (lexer_.CanContinue(next)) result.push_back({thread.row, next, thread.begin, chars, 0});
+  }
+  if (result.size() > 1) {
+    std::sort(result.begin(), result.end());
+    result.erase(std::unique(result.begin(), result.end()), result.end());
+    if (result.size() > kThreadsMax) {
+      thread_limit_ = true;
+      result.clear();
+    }
+  }
+  return result;
+}
+
+bool Machine::IsComplete(const Threads& threads) {
+  return std::ranges::any_of(
+      threads, [&](const Thread& t) { return t.fresh != 0 && rows_.IsComplete(t.row); });
+}
+
+bool Machine::CanGoOn(const Threads& threads) {
+  return std::ranges::any_of(threads, [](const Thread& t) { return t.lex != kDeadLex; });
+}
+
+void Machine::SetToken(uint32_t token, std::vector<uint64_t>* mask) const {
+  for (; token != kNoToken; token = walker_.trie().NextSame(token))
+    (*mask)[token / 64] |= uint64_t{1} << (token % 64);
+}
+
+void Machine::ApplyStays(const Walk& walk, const Thread& thread, std::vector<uint64_t>* mask) {
+  if (!walk.counted) {
+    for (const uint32_t token : walk.tokens) SetToken(token, mask);
+    for (size_t i = 0; i < walk.bits.size(); ++i) (*mask)[i] |= walk.bits[i];
+    return;
+  }
+  const uint32_t max = lexer_.WindowLexeme(thread.lex).max_chars;
+  const uint32_t room = max == kUnbounded ? kUnbounded : max - thread.chars;
+  const size_t fit = room < walk.chars_begin.size() - 1 && !walk.chars_begin.empty()
+                         ? walk.chars_begin[room + 1]
+                         : walk.tokens.size();
+  if (walk.bits.empty() || fit < walk.tokens.size() / 2) {
+    for (size_t i = 0; i < fit; ++i) SetToken(walk.tokens[i], mask);
+    return;
+  }
+  std::vector<uint64_t> bits = walk.bits;
+  for (size_t i = fit; i < walk.tokens.size(); ++i)
+    for (uint32_t t = walk.tokens[i]; t != kNoToken; t = walker_.trie().NextSame(t))
+      bits[t / 64] &= ~(uint64_t{1} << (t % 64));
+  for (size_t i = 0; i < bits.size(); ++i) (*mask)[i] |= bits[i];
+}
+
+void Machine::Cross(RowId row, const Walk::Crossing& crossing, bool remembered,
+                    std::vector<uint64_t>* mask, std::vector<Pending>* pending,
+                    std::vector<uint32_t>* doubtful) {
+  const bool remembers = rows_.Remembers(row) && rows_.NeedsText(row, crossing.ended);
+  if (remembers && remembered) {
+    // Two remembered texts within one token: whether they differ is known only by trying.
+    doubtful->insert(doubtful->end(), crossing.tokens.begin(), crossing.tokens.end());
+    if (crossing.rest != kNoView) walker_.Tokens(crossing.rest, doubtful);
+    return;
+  }
+  const RowId next = rows_.Advance(row, crossing.ended, nullptr);
+  if (next == kDeadRow) return;
+  for (const uint32_t token : crossing.tokens) SetToken(token, mask);
+  if (crossing.rest != kNoView && rows_.Start(next) != kDeadLex)
+    pending->push_back({next, crossing.rest, rows_.Start(next), remembered || remembers});
+}
+
+// Positions with equal keys have equal masks: where a lexeme began does not matter, and neither
+// does how long a string is while no token can reach its bounds.
+std::string Machine::MaskKey(const Threads& threads) const {
+  std::string key(threads.size() * sizeof(Thread), '\0');
+  for (size_t i = 0; i < threads.size(); ++i) {
+    Thread t = threads[i];
+    t.begin = 0;
+    if (lexer_.Windowed(t.lex)) {
+      const Lexeme& lexeme = lexer_.WindowLexeme(t.lex);
+      const size_t longest = walker_.trie().token_bytes_max();
+      if (t.chars >= lexeme.min_chars && lexeme.max_chars - t.chars > longest) t.chars = UINT32_MAX;
+    }
+    std::memcpy(key.data() + i * sizeof(Thread), &t, sizeof(Thread));
+  }
+  return key;
+}
+
+Result<Machine::MaskWords> Machine::Mask(const Threads& threads, std::string_view text) {
+  const std::string key = MaskKey(threads);
+  if (const auto it = kept_index_.find(key); it != kept_index_.end()) {
+    kept_.splice(kept_.begin(), kept_, it->second);
+    return it->second->words;
+  }
+  auto mask = std::make_shared<std::vector<uint64_t>>(trie().mask_words());
+  std::vector<Pending> pending;
+  std::vector<uint32_t> doubtful;
+  size_t steps = 0;
+  for (const Thread& thread : threads) {
+    if (thread.lex == kDeadLex) continue;
+    const Walk& walk = walker_.Get(kWholeTrie, thread.lex);
+    ApplyStays(walk, thread, mask.get());
+    for (const Walk::Crossing& crossing : walk.crossings) {
+      if (walk.counted) {
+        const Lexeme& lexeme = lexer_.WindowLexeme(thread.lex);
+        const uint64_t chars = uint64_t{thread.chars} + crossing.chars;
+        if (chars < lexeme.min_chars || chars > lexeme.max_chars) continue;
+      }
+      Cross(thread.row, crossing, false, mask.get(), &pending, &doubtful);
+    }
+  }
+  while (!pending.empty()) {
+    const Pending next = pending.back();
+    pending.pop_back();
+    if (++steps > kMaskStepsMax) mask_limit_ = true;
+    if (mask_limit_) break;
+    const Walk& walk = walker_.Get(next.view, next.lex);
+    for (const uint32_t token : walk.tokens) SetToken(token, mask.get());
+    for (size_t i = 0; i < walk.bits.size(); ++i) (*mask)[i] |= walk.bits[i];
+    for (const Walk::Crossing& crossing : walk.crossings)
+      Cross(next.row, crossing, next.remembered, mask.get(), &pending, &doubtful);
+  }
+  for (const uint32_t token : doubtful)
+    if (((*mask)[token / 64] >> (token % 64) & 1) == 0 && AllowsToken(threads, token, text))
+      SetToken(token, mask.get());
+  if (IsComplete(threads))
+    for (const uint32_t token : trie().end_tokens())
+      (*mask)[token / 64] |= uint64_t{1} << (token % 64);
+  if (const auto failure = Failure()) return *failure;
+  if (doubtful.empty()) {
+    kept_.push_front({key, mask});
+    kept_index_[key] = kept_.begin();
+    if (kept_.size() > kKeptMasks) {
+      kept_index_.erase(kept_.back().key);
+      kept_.pop_back();
+    }
+  }
+  return MaskWords(mask);
+}
+
+bool Machine::AllowsToken(const Threads& threads, uint32_t token, std::string_view text) {
+  const std::string_view bytes = trie().Bytes(token);
+  if (bytes.empty()) return false;
+  std::string longer(text);
+  Threads at = threads;
+  for (const char c : bytes) {
+    longer += c;
+    at = Step(at, static_cast<uint8_t>(c), longer, nullptr);
+    if (at.empty()) return false;
+  }
+  return true;
+}
+
+std::optional<uint8_t> Machine::ForcedByte(const Threads& threads, std::string_view) {
+  if (IsComplete(threads)) return std::nullopt;
+  int only = -1;
+  for (const Thread& t : threads) {
+    if (t.lex == kDeadLex) continue;
+    for (int byte = 0; byte < 256; ++byte) {
+      if (byte == only) continue;
+      const LexStateId next = lexer_.Next(t.lex, static_cast<uint8_t>(byte));
+      if (next == kDeadLex) continue;
+      if (lexer_.Windowed(t.lex) && lexer_.AtBoundary(t.lex)) {
+        const Lexeme& lexeme = lexer_.WindowLexeme(t.lex);
+        const bool closes = !lexer_.Windowed(next);
+        if (closes ? t.chars < lexeme.min_chars : t.chars >= lexeme.max_chars) continue;
+      }
+      if (only >= 0) return std::nullopt;
+      only = byte;
+    }
+  }
+  if (only < 0) return std::nullopt;
+  return static_cast<uint8_t>(only);
+}
+
+std::optional<Error> Machine::Failure() const {
+  const auto limit = [](const char* what, const char* name, size_t value) {
+    return ResourceExhausted(
+        fmt::format("the grammar needs more than {} {} ({})", value, what, name));
+  };
+  if (pool_.overflowed()) return limit("regex nodes", "kRegexNodesMax", kRegexNodesMax);
+  if (lexer_.overflowed()) return limit("lexer states", "kLexStatesMax", kLexStatesMax);
+  if (rows_.overflowed()) return limit("parser items", "kRowItemsMax, kRowsMax", kRowItemsMax);
+  if (mask_limit_) return limit("parser steps for one mask", "kMaskStepsMax", kMaskStepsMax);
+  if (thread_limit_) return limit("readings of one text", "kThreadsMax", kThreadsMax);
+  return std::nullopt;
+}
+
+size_t Machine::bytes() const {
+  return lexer_.state_count() * 1300 + pool_.size() * 120 + rows_.size() * 300 + walker_.bytes() +
+         kept_.size() * trie().mask_words() * 8;
+}
+
+}  // namespace infe::grammar

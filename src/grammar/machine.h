@@ -1,0 +1,100 @@
+// A grammar running over one vocabulary: lexer, rows and walks with their caches, and the steps
+// that combine them. It holds no position; a position is a list of Threads that the matcher keeps.
+// A matcher and its forks share one machine behind its mutex, and it is handed back to the grammar
+// when the last of them goes, so the next request starts warm.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "grammar/data.h"
+#include "grammar/lexer.h"
+#include "grammar/program.h"
+#include "grammar/row_store.h"
+#include "grammar/walk.h"
+
+namespace infe::grammar {
+
+// One reading of the text so far: a row, and how far the lexemes behind it have come. Most texts
+// have one; two while it is open whether a number goes on.
+struct Thread {
+  RowId row = kDeadRow;
+  LexStateId lex = kDeadLex;
+  uint32_t begin = 0;  // where the lexeme began, if its text will be remembered; otherwise 0
+  uint32_t chars = 0;  // characters in a string whose length is kept beside the regex
+  uint32_t fresh = 1;  // 1 until a byte behind the row has been read
+  auto operator<=>(const Thread&) const = default;
+};
+using Threads = std::vector<Thread>;
+
+class Machine {
+ public:
+  Machine(const Program* program, std::shared_ptr<const TokenTrie> trie);  // program outlives it
+
+  std::mutex& mutex() { return mutex_; }
+  const TokenTrie& trie() const { return walker_.trie(); }
+
+  Threads Root();
+  // The threads after one more byte; empty if it may not follow. text: everything read so far, this
+  // byte included. tags: marks crossed by it, appended.
+  Threads Step(const Threads& from, uint8_t byte, std::string_view text,
+               std::vector<uint32_t>* tags);
+  bool IsComplete(const Threads& threads);
+  bool CanGoOn(const Threads& threads);
+
+  using MaskWords = std::shared_ptr<const std::vector<uint64_t>>;
+  // text as in Step.
+  Result<MaskWords> Mask(const Threads& threads, std::string_view text);
+  bool AllowsToken(const Threads& threads, uint32_t token, std::string_view text);
+  // The byte that must follow, if there is just one.
+  std::optional<uint8_t> ForcedByte(const Threads& threads, std::string_view text);
+
+  std::optional<size_t> FinishBound(const Threads& threads);
+  std::optional<std::string> FinishText(const Threads& threads, std::string_view text);
+
+  // The limit that was met, if any: then nothing further can be said.
+  std::optional<Error> Failure() const;
+  size_t bytes() const;  // an estimate of what the caches hold
+
+ private:
+  struct Pending {  // a walk that the mask still has to make
+    RowId row;
+    ViewId view;
+    LexStateId lex;
+    bool remembered;  // a lexeme whose text is not known lies on the way
+  };
+  void Cross(RowId row, const Walk::Crossing& crossing, bool remembered,
+             std::vector<uint64_t>* mask, std::vector<Pending>* pending,
+             std::vector<uint32_t>* doubtful);
+  void ApplyStays(const Walk& walk, const Thread& thread, std::vector<uint64_t>* mask);
+  void SetToken(uint32_t token, std::vector<uint64_t>* mask) const;
+  std::string MaskKey(const Threads& threads) const;
+
+  std::mutex mutex_;
+  const Program* program_;
+  RegexPool pool_;
+  Lexer lexer_;
+  DataStore data_;
+  RowStore rows_;
+  Walker walker_;
+  bool mask_limit_ = false;
+  bool thread_limit_ = false;
+
+  // Finished masks by position, the last used in front.
+  struct Kept {
+    std::string key;
+    MaskWords words;
+  };
+  std::list<Kept> kept_;
+  std::unordered_map<std::string, std::list<Kept>::iterator> kept_index_;
+};
+
+}  // namespace infe::grammar

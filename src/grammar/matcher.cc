@@ -1,0 +1,265 @@
+// The Matcher over a Machine. A position is a chain of places, one per token, shared by forks and
+// never changed; accepting adds a place, going back takes an older one.
+#include "grammar/matcher.h"
+
+#include <algorithm>
+#include <bit>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "grammar/limits.h"
+#include "grammar/machine.h"
+
+namespace infe::grammar {
+namespace {
+
+struct Place {
+  std::shared_ptr<const Place> before;  // shared by the forks that came this way
+  uint32_t token = kNoToken;
+  Threads threads;
+  uint32_t bytes = 0;       // read so far, as the machine sees them
+  uint32_t text_bytes = 0;  // of these, bytes of text (special tokens have none)
+  size_t count = 0;         // tokens so far
+  bool ended = false;       // an end token was taken
+
+  // A chain is as long as the text: it is taken apart in a loop, not by recursion.
+  ~Place() {
+    std::shared_ptr<const Place> next = std::move(before);
+    while (next != nullptr && next.use_count() == 1)
+      next = std::move(const_cast<Place&>(*next).before);
+  }
+};
+using PlacePtr = std::shared_ptr<const Place>;
+
+// A machine and the grammar and trie it runs on; goes back to the grammar at the end.
+struct Running {
+  std::shared_ptr<const Grammar> grammar;
+  std::shared_ptr<const TokenTrie> trie;
+  std::unique_ptr<Machine> machine;
+  ~Running() { grammar->GiveBack(std::move(machine)); }
+};
+
+class MachineMatcher final : public Matcher {
+ public:
+  // running is shared by all forks.
+  MachineMatcher(std::shared_ptr<Running> running, PlacePtr place)
+      : running_(std::move(running)), place_(std::move(place)) {}
+
+  Result<TokenMaskView> Mask() override {
+    const std::lock_guard lock(machine().mutex());
+    if (place_->ended) return Empty();
+    INFE_ASSIGN(mask_, machine().Mask(place_->threads, Text()));
+    return View(*mask_);
+  }
+
+  bool Allows(uint32_t token) override {
+    const std::lock_guard lock(machine().mutex());
+    PlacePtr next;
+    return !machine().Failure() && Try(token, &next, nullptr);
+  }
+
+  Result<void> Accept(uint32_t token) override {
+    const std::lock_guard lock(machine().mutex());
+    if (auto failure = machine().Failure()) return *failure;
+    PlacePtr next;
+    if (!Try(token, &next, &events_)) {
+      if (auto failure = machine().Failure()) return *failure;
+      return InvalidArgument(fmt::format("token {} does not fit the grammar after {} bytes", token,
+                                         place_->text_bytes));
+    }
+    place_ = std::move(next);
+    return {};
+  }
+
+  size_t AcceptPrefix(std::span<const uint32_t> draft) override {
+    size_t taken = 0;
+    while (taken < draft.size() && Accept(draft[taken])) ++taken;
+    return taken;
+  }
+
+  void Rollback(size_t tokens) override {
+    INFE_CHECK(tokens <= place_->count);
+    for (size_t i = 0; i < tokens; ++i) place_ = place_->before;
+    text_.resize(std::min<size_t>(text_.size(), place_->bytes));
+    std::erase_if(events_, [&](const GrammarEvent& e) { return e.offset > place_->text_bytes; });
+  }
+
+  std::unique_ptr<Matcher> Fork() const override {
+    return std::make_unique<MachineMatcher>(running_, place_);
+  }
+
+  bool IsComplete() const override {
+    const std::lock_guard lock(machine().mutex());
+    return place_->ended || machine().IsComplete(place_->threads);
+  }
+
+  std::string ForcedBytes() override {
+    const std::lock_guard lock(machine().mutex());
+    std::string forced;
+    if (place_->ended) return forced;
+    std::string text(Text());
+    Threads threads = place_->threads;
+    while (forced.size() < kForcedBytesMax) {
+      const auto byte = machine().ForcedByte(threads, text);
+      // FF begins a special token, which is no text.
+      if (!byte || *byte == 0xFF) break;
+      text += static_cast<char>(*byte);
+      Threads next = machine().Step(threads, *byte, text, nullptr);
+      if (next.empty()) break;
+      threads = std::move(next);
+      forced += static_cast<char>(*byte);
+    }
+    return forced;
+  }
+
+  std::optional<size_t> FinishBound() const override {
+    const std::lock_guard lock(machine().mutex());
+    if (place_->ended) return 0;
+    return machine().FinishBound(place_->threads);
+  }
+
+  std::optional<std::string> FinishText() override {
+    const std::lock_guard lock(machine().mutex());
+    if (place_->ended) return "";
+    return machine().FinishText(place_->threads, Text());
+  }
+
+  Result<TokenMaskView> MaskToFinish() override {
+    const auto text = FinishText();
+    if (!text) return Mask();
+    const TokenTrie& trie = *running_->trie;
+    auto mask = std::make_shared<std::vector<uint64_t>>(trie.mask_words());
+    const auto allow = [&](uint32_t first) {
+      for (uint32_t t = first; t != kNoToken; t = trie.NextSame(t))
+        (*mask)[t / 64] |= uint64_t{1} << (t % 64);
+    };
+    if (text->empty()) {
+      for (const uint32_t t : trie.end_tokens()) (*mask)[t / 64] |= uint64_t{1} << (t % 64);
+    } else {
+      // Down the trie along the text: every token on the way takes it further.
+      const auto nodes = trie.nodes();
+      uint32_t at = 0;
+      for (const char c : *text) {
+        const uint32_t end = at + nodes[at].skip();
+        uint32_t child = at + 1;
+        while (child < end && nodes[child].byte() != static_cast<uint8_t>(c))
+          child += nodes[child].skip();
+        if (child >= end) break;
+        at = child;
+        if (nodes[at].token != kNoToken) allow(nodes[at].token);
+      }
+    }
+    if (std::ranges::all_of(*mask, [](uint64_t word) { return word == 0; })) return Mask();
+    mask_ = std::move(mask);
+    return View(*mask_);
+  }
+
+  std::span<const GrammarEvent> TakeEvents() override {
+    taken_ = std::move(events_);
+    events_.clear();
+    return taken_;
+  }
+
+ private:
+  Machine& machine() const { return *running_->machine; }
+
+  TokenMaskView View(const std::vector<uint64_t>& words) const {
+    return {words, running_->trie->vocab_size()};
+  }
+  TokenMaskView Empty() {
+    mask_ = std::make_shared<std::vector<uint64_t>>(running_->trie->mask_words());
+    return View(*mask_);
+  }
+
+  // Everything read so far, put together when first asked for.
+  std::string_view Text() {
+    if (text_.size() == place_->bytes) return text_;
+    std::vector<uint32_t> tokens;
+    for (const Place* p = place_.get(); p != nullptr && p->token != kNoToken; p = p->before.get())
+      tokens.push_back(p->token);
+    text_.clear();
+    for (size_t i = tokens.size(); i-- > 0;) text_ += running_->trie->Bytes(tokens[i]);
+    return text_;
+  }
+
+  bool Try(uint32_t token, PlacePtr* next, std::vector<GrammarEvent>* events) {
+    const TokenTrie& trie = *running_->trie;
+    if (place_->ended || token >= trie.vocab_size()) return false;
+    auto place = std::make_shared<Place>();
+    place->before = place_;
+    place->token = token;
+    place->bytes = place_->bytes;
+    place->text_bytes = place_->text_bytes;
+    place->count = place_->count + 1;
+    if (trie.IsEnd(token) && machine().IsComplete(place_->threads)) {
+      place->ended = true;
+      place->token = kEndPlace;
+      *next = std::move(place);
+      return true;
+    }
+    const std::string_view bytes = trie.Bytes(token);
+    if (bytes.empty()) return false;
+    Text();
+    const size_t before = text_.size();
+    Threads threads = place_->threads;
+    std::vector<GrammarEvent> crossed;
+    std::vector<uint32_t> tags;
+    const bool special = trie.IsSpecial(token);
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      text_ += bytes[i];
+      tags.clear();
+      threads = machine().Step(threads, static_cast<uint8_t>(bytes[i]), text_, &tags);
+      if (threads.empty()) {
+        text_.resize(before);
+        return false;
+      }
+      std::sort(tags.begin(), tags.end());
+      tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
+      for (const uint32_t tag : tags)
+        crossed.push_back({tag, place_->text_bytes + (special ? 0 : i + 1)});
+    }
+    if (events == nullptr) {
+      text_.resize(before);
+    } else {
+      events->insert(events->end(), crossed.begin(), crossed.end());
+    }
+    place->threads = std::move(threads);
+    place->bytes += static_cast<uint32_t>(bytes.size());
+    if (!special) place->text_bytes += static_cast<uint32_t>(bytes.size());
+    *next = std::move(place);
+    return true;
+  }
+
+  static constexpr uint32_t kEndPlace = kNoToken - 1;
+
+  std::shared_ptr<Running> running_;
+  PlacePtr place_;
+  std::string text_;  // a cache of Text()
+  std::vector<GrammarEvent> events_;
+  std::vector<GrammarEvent> taken_;
+  Machine::MaskWords mask_;  // what the last view shows
+};
+
+}  // namespace
+
+size_t TokenMaskView::Count() const {
+  size_t count = 0;
+  for (const uint64_t word : words) count += static_cast<size_t>(std::popcount(word));
+  return count;
+}
+
+std::unique_ptr<Matcher> NewMatcher(std::shared_ptr<const Grammar> grammar,
+                                    std::shared_ptr<const TokenTrie> trie) {
+  auto machine = grammar->TakeMachine(trie.get());
+  if (machine == nullptr) machine = std::make_unique<Machine>(&grammar->program(), trie);
+  auto place = std::make_shared<Place>();
+  place->threads = machine->Root();
+  auto running = std::make_shared<Running>();
+  running->grammar = std::move(grammar);
+  running->trie = std::move(trie);
+  running->machine = std::move(machine);
+  return std::make_unique<MachineMatcher>(std::move(running), std::move(place));
+}
+
+}  // namespace infe::grammar

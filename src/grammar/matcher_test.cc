@@ -1,0 +1,180 @@
+#include "grammar/matcher.h"
+
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "grammar/test_vocab.h"
+
+namespace infe::grammar {
+namespace {
+
+GrammarPtr JsonMode(Whitespace whitespace = Whitespace::kBounded) {
+  auto grammar = CompileJsonObject(whitespace);
+  EXPECT_TRUE(grammar);
+  return *grammar;
+}
+
+TEST(JsonMode, TakesObjectsAndNothingElse) {
+  const GrammarPtr g = JsonMode();
+  EXPECT_TRUE(Takes(g, R"({})"));
+  EXPECT_TRUE(Takes(g, R"({"a": 1})"));
+  EXPECT_TRUE(Takes(g, R"({"a":[1,-2.5e+3,true,false,null,"x",{}],"b":{"c":[]}})"));
+  EXPECT_TRUE(Takes(g, "{\n  \"a\": [\n    1,\n    2\n  ]\n}"));
+  EXPECT_FALSE(Takes(g, R"([1])"));
+  EXPECT_FALSE(Takes(g, R"("a")"));
+  EXPECT_FALSE(Takes(g, R"({"a":1)"));
+  EXPECT_FALSE(Takes(g, R"({"a":1}})"));
+  EXPECT_FALSE(Takes(g, R"({"a":01})"));
+  EXPECT_FALSE(Takes(g, R"({"a":1,})"));
+  EXPECT_FALSE(Takes(g, R"({a:1})"));
+  EXPECT_FALSE(Takes(g, R"({"a":+1})"));
+  EXPECT_FALSE(Takes(g, R"({"a":1.})"));
+}
+
+TEST(JsonMode, StringsFollowRfc8259AndUtf8) {
+  const GrammarPtr g = JsonMode();
+  EXPECT_TRUE(Takes(g, R"({"a":"\"\\\/\b\f\n\r\t\u00e9"})"));
+  EXPECT_TRUE(Takes(g, R"({"a":"\ud83d\ude00"})"));
+  EXPECT_FALSE(Takes(g, R"({"a":"\ud83d"})"));
+  EXPECT_FALSE(Takes(g, R"({"a":"\ude00"})"));
+  EXPECT_FALSE(Takes(g, R"({"a":"\ud83d\u0041"})"));
+  EXPECT_FALSE(Takes(g, R"({"a":"\x"})"));
+  EXPECT_FALSE(Takes(g, "{\"a\":\"\n\"}"));
+  EXPECT_TRUE(Takes(g, "{\"a\":\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\"}"));
+  EXPECT_FALSE(Takes(g, "{\"a\":\"\xC3\"}"));
+  EXPECT_FALSE(Takes(g, "{\"a\":\"\xC0\x80\"}"));          // overlong
+  EXPECT_FALSE(Takes(g, "{\"a\":\"\xED\xA0\x80\"}"));      // a surrogate
+  EXPECT_FALSE(Takes(g, "{\"a\":\"\xF4\x90\x80\x80\"}"));  // above U+10FFFF
+}
+
+TEST(JsonMode, KeysAreUnique) {
+  const GrammarPtr g = JsonMode();
+  EXPECT_FALSE(Takes(g, R"({"a":1,"a":2})"));
+  EXPECT_TRUE(Takes(g, R"({"a":1,"aa":2})"));
+  EXPECT_TRUE(Takes(g, R"({"a":{"a":1},"b":{"a":1}})"));
+}
+
+TEST(JsonMode, WhitespaceIsBounded) {
+  const GrammarPtr g = JsonMode();
+  EXPECT_TRUE(Takes(g, "{  \"a\": 1}"));
+  EXPECT_FALSE(Takes(g, "{   \"a\": 1}"));
+  EXPECT_TRUE(Takes(g, "{\n" + std::string(20, ' ') + "\"a\": 1}"));
+  EXPECT_FALSE(Takes(g, "{\n" + std::string(21, ' ') + "\"a\": 1}"));
+  EXPECT_FALSE(Takes(g, "{\n\n\"a\": 1}"));
+  EXPECT_FALSE(Takes(g, " {}"));
+  EXPECT_FALSE(Takes(g, "{} "));
+  const GrammarPtr compact = JsonMode(Whitespace::kCompact);
+  EXPECT_TRUE(Takes(compact, R"({"a":[1,2]})"));
+  EXPECT_FALSE(Takes(compact, R"({"a": [1,2]})"));
+  const GrammarPtr exact = JsonMode(Whitespace::kExact);
+  EXPECT_TRUE(Takes(exact, R"({"a": [1, 2], "b": 3})"));
+  EXPECT_FALSE(Takes(exact, R"({"a":[1,2]})"));
+}
+
+// The mask against the definition: a token may follow if its bytes can be read one by one.
+TEST(Matcher, MaskEqualsTryingEveryToken) {
+  const GrammarPtr g = JsonMode();
+  const auto trie = TestTrie();
+  const std::string text =
+      R"({"a": [1, -2.5, "x\u00e9y", {"b": null, "": true}], "c": "\ud83d\ude00"})";
+  auto matcher = NewMatcher(g, trie);
+  for (const uint32_t token : ByteTokens(text)) {
+    ExpectMaskIsExact(*matcher, *trie);
+    ASSERT_TRUE(matcher->Accept(token));
+  }
+  ExpectMaskIsExact(*matcher, *trie);
+  EXPECT_TRUE(matcher->IsComplete());
+}
+
+TEST(Matcher, RandomWalksNeverStallAndAlwaysParse) {
+  const GrammarPtr g = JsonMode();
+  const auto trie = TestTrie();
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 200; ++round) {
+    const auto text = RandomText(g, trie, random, 60);
+    ASSERT_TRUE(text.has_value());
+    const auto parsed = ParseJson(*text, {.depth = 1000});
+    ASSERT_TRUE(parsed) << *text;
+    EXPECT_TRUE(parsed->is_object());
+  }
+}
+
+TEST(Matcher, RollbackAndForkGoBackToTheSameMasks) {
+  const GrammarPtr g = JsonMode();
+  const auto trie = TestTrie();
+  auto matcher = NewMatcher(g, trie);
+  std::vector<std::vector<uint64_t>> masks;
+  const auto tokens = ByteTokens(R"({"a":[1,{"b":"c"}]})");
+  for (const uint32_t token : tokens) {
+    const auto mask = matcher->Mask();
+    ASSERT_TRUE(mask);
+    masks.emplace_back(mask->words.begin(), mask->words.end());
+    ASSERT_TRUE(matcher->Accept(token));
+  }
+  const auto fork = matcher->Fork();
+  for (size_t back = 0; back < tokens.size(); ++back) {
+    matcher->Rollback(1);
+    const auto mask = matcher->Mask();
+    ASSERT_TRUE(mask);
+    EXPECT_TRUE(std::ranges::equal(mask->words, masks[tokens.size() - 1 - back]));
+  }
+  EXPECT_TRUE(fork->IsComplete());
+  EXPECT_FALSE(matcher->IsComplete());
+}
+
+TEST(Matcher, EndTokensAreLegalExactlyWhereTheTextIsComplete) {
+  const GrammarPtr g = JsonMode();
+  auto matcher = NewMatcher(g, TestTrie());
+  EXPECT_FALSE(matcher->Allows(kTestEnd));
+  EXPECT_FALSE(matcher->Accept(kTestEnd));
+  for (const uint32_t token : ByteTokens("{}")) ASSERT_TRUE(matcher->Accept(token));
+  EXPECT_TRUE(matcher->Allows(kTestEnd));
+  ASSERT_TRUE(matcher->Accept(kTestEnd));
+  EXPECT_TRUE(matcher->IsComplete());
+  const auto mask = matcher->Mask();
+  ASSERT_TRUE(mask);
+  EXPECT_EQ(mask->Count(), 0u);
+}
+
+TEST(Matcher, FinishTextCompletesWithinItsBound) {
+  const GrammarPtr g = JsonMode();
+  const auto trie = TestTrie();
+  auto matcher = NewMatcher(g, trie);
+  const std::string text = R"({"a": [1, {"b": "c\)";
+  for (const uint32_t token : ByteTokens(text)) ASSERT_TRUE(matcher->Accept(token));
+  const auto bound = matcher->FinishBound();
+  const auto finish = matcher->FinishText();
+  ASSERT_TRUE(bound && finish);
+  EXPECT_LE(finish->size(), *bound);
+  EXPECT_TRUE(ParseJson(text + *finish)) << text + *finish;
+  // Any token of the shrunken mask, again and again.
+  size_t steps = 0;
+  while (!matcher->IsComplete()) {
+    const auto mask = matcher->MaskToFinish();
+    ASSERT_TRUE(mask);
+    uint32_t token = 0;
+    while (!mask->Allows(token)) ++token;
+    ASSERT_TRUE(matcher->Accept(token));
+    ASSERT_LE(++steps, *bound);
+  }
+}
+
+TEST(Matcher, ForcedBytesAreWhatMustFollow) {
+  const GrammarPtr g = JsonMode(Whitespace::kCompact);
+  auto matcher = NewMatcher(g, TestTrie());
+  EXPECT_EQ(matcher->ForcedBytes(), "{");
+  for (const uint32_t token : ByteTokens(R"({"a":t)")) ASSERT_TRUE(matcher->Accept(token));
+  EXPECT_EQ(matcher->ForcedBytes(), "rue");
+}
+
+TEST(Matcher, DraftsAreTakenUpToTheFirstIllegalToken) {
+  auto matcher = NewMatcher(JsonMode(), TestTrie());
+  EXPECT_EQ(matcher->AcceptPrefix(ByteTokens(R"({"a":x})")), 5u);
+  EXPECT_EQ(matcher->AcceptPrefix(ByteTokens("1}")), 2u);
+  EXPECT_TRUE(matcher->IsComplete());
+}
+
+}  // namespace
+}  // namespace infe::grammar

@@ -1,0 +1,68 @@
+// Assembles a Program: states, transitions and rules in any order, then Finish, which works out the
+// distances to the end and cuts away what can never be finished. After that every state that a text
+// can reach has a way on.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "grammar/program.h"
+
+namespace infe::grammar {
+
+// Alternatives for one place: any of these lexemes or nodes.
+struct Value {
+  std::vector<LexemeId> lexemes;
+  std::vector<NodeId> nodes;
+  bool empty() const { return lexemes.empty() && nodes.empty(); }
+};
+
+class ProgramBuilder {
+ public:
+  RegexPool& pool() { return program_.pool; }
+  Program& program() { return program_; }
+
+  LexemeId AddLexeme(const Lexeme& lexeme);              // the same id for an equal one
+  NodeId AddNode(Node::Kind kind = Node::Kind::kPlain);  // with an empty rule of its kind
+  StateId AddState(NodeId node, bool blank_before = false);
+  void SetStart(NodeId node, StateId state) { program_.nodes[node].start = state; }
+  void SetFinal(StateId state) { program_.states[state].final = true; }
+  void SetTag(StateId state, std::string_view name);
+  ObjectRule& object_rule(NodeId node) { return program_.objects[program_.nodes[node].rule]; }
+  ArrayRule& array_rule(NodeId node) { return program_.arrays[program_.nodes[node].rule]; }
+  RepeatRule& repeat_rule(NodeId node) { return program_.repeats[program_.nodes[node].rule]; }
+
+  void Lex(StateId from, LexemeId lexeme, StateId to, Op op = Op::kNone, uint32_t arg = 0);
+  void Call(StateId from, NodeId node, StateId to, Op op = Op::kNone, uint32_t arg = 0);
+  void Free(StateId from, StateId to, Op op = Op::kNone, uint32_t arg = 0);
+  // One transition per alternative.
+  void Read(StateId from, const Value& value, StateId to, Op op = Op::kNone, uint32_t arg = 0);
+  void Literal(StateId from, std::string_view text, StateId to, Op op = Op::kNone);
+
+  size_t state_count() const { return program_.states.size(); }
+
+  // Errors: kResourceExhausted (states, regex nodes), kInvalidArgument when no text at all matches.
+  Result<Program> Finish(NodeId root);
+  // Whether node matches anything, as far as its parts are built. For compilers that choose between
+  // alternatives; Finish decides for good.
+  static constexpr size_t kStatesMax = kProgramStatesMax;
+
+ private:
+  void Measure();
+  void MeasureRules();
+  bool Cut();
+  uint32_t TransitionBytes(const Transition& t) const;
+  uint32_t ReadBytes(StateId state) const;
+
+  Program program_;
+  std::vector<std::vector<Transition>> outgoing_;  // by state, until Finish lays them out
+  std::unordered_multimap<uint64_t, LexemeId> known_lexemes_;
+  std::vector<uint32_t> lexeme_bytes_;
+  std::map<std::string, uint32_t, std::less<>> tag_ids_;
+};
+
+}  // namespace infe::grammar

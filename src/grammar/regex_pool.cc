@@ -1,0 +1,367 @@
+// Building nodes: every constructor simplifies, so that derivatives fall together and the lazy
+// automaton stays small.
+#include "grammar/regex_pool.h"
+
+#include <algorithm>
+
+#include "base/utf8.h"
+#include "grammar/limits.h"
+
+namespace infe::grammar {
+namespace {
+
+uint64_t Mix(uint64_t h, uint64_t v) {
+  h ^= v + 0x9E3779B97F4A7C15ull + (h << 6) + (h >> 2);
+  return h * 0xD6E8FEB86659FD93ull;
+}
+
+uint32_t AddSaturated(uint32_t a, uint32_t b) {
+  return a > UINT32_MAX - b ? UINT32_MAX : a + b;
+}
+uint32_t MultiplySaturated(uint32_t a, uint32_t b) {
+  const uint64_t product = uint64_t{a} * b;
+  return product > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(product);
+}
+
+std::u32string ToCodePoints(std::string_view utf8) {
+  std::u32string text;
+  for (size_t at = 0; at < utf8.size();) text.push_back(DecodeUtf8(utf8, at));
+  return text;
+}
+
+}  // namespace
+
+RegexPool::RegexPool() : node_limit_(kRegexNodesMax) {
+  nodes_.reserve(64);
+  Intern({.kind = Kind::kNothing}, {});
+  Intern({.kind = Kind::kEmptyText, .nullable = true}, {});
+  Intern({.kind = Kind::kNot, .nullable = true, .pure = true, .a = kNothing}, {});
+}
+
+RegexId RegexPool::Intern(Node node, std::span<const RegexId> list) {
+  uint64_t hash = Mix(static_cast<uint64_t>(node.kind), node.a);
+  hash = Mix(hash, node.b);
+  hash = Mix(hash, (uint64_t{node.min} << 32) | node.max);
+  for (const RegexId id : list) hash = Mix(hash, id);
+  const auto [begin, end] = known_.equal_range(hash);
+  for (auto it = begin; it != end; ++it) {
+    const Node& other = nodes_[it->second];
+    if (other.kind == node.kind && other.a == node.a && other.b == node.b &&
+        other.min == node.min && other.max == node.max && std::ranges::equal(List(other), list))
+      return it->second;
+  }
+  node.list_begin = static_cast<uint32_t>(lists_.size());
+  node.list_size = static_cast<uint32_t>(list.size());
+  lists_.insert(lists_.end(), list.begin(), list.end());
+  const RegexId id = static_cast<RegexId>(nodes_.size());
+  nodes_.push_back(node);
+  known_.emplace(hash, id);
+  return id;
+}
+
+RegexId RegexPool::Class(const CharSet& set) {
+  const CharSet clean = set.WithoutSurrogates();
+  if (clean.empty()) return kNothing;
+  uint32_t index = 0;
+  // The class table is searched by a hash of its own, kept in the same map under a salt.
+  uint64_t hash = 0xC1A55;
+  for (const CharRange& r : clean.ranges()) hash = Mix(hash, (uint64_t{r.lo} << 32) | r.hi);
+  const auto [begin, end] = known_.equal_range(hash);
+  for (auto it = begin; it != end; ++it) {
+    const Node& other = nodes_[it->second];
+    if (other.kind == Kind::kClass && classes_[other.a] == clean) return it->second;
+  }
+  index = static_cast<uint32_t>(classes_.size());
+  classes_.push_back(clean);
+  const RegexId id = Intern({.kind = Kind::kClass, .a = index, .shortest = 1}, {});
+  known_.emplace(hash, id);
+  return id;
+}
+
+RegexId RegexPool::Literal(std::string_view utf8) {
+  const std::u32string text = ToCodePoints(utf8);
+  RegexId id = kEmptyText;
+  for (size_t i = text.size(); i-- > 0;) id = Concat(Char(text[i]), id);
+  return id;
+}
+
+RegexId RegexPool::LiteralBytes(std::string_view bytes) {
+  RegexId id = kEmptyText;
+  for (size_t i = bytes.size(); i-- > 0;) id = Concat(Char(static_cast<uint8_t>(bytes[i])), id);
+  return id;
+}
+
+RegexId RegexPool::Literals(std::vector<std::string> utf8) {
+  std::vector<std::u32string> texts;
+  texts.reserve(utf8.size());
+  for (const std::string& text : utf8) texts.push_back(ToCodePoints(text));
+  std::sort(texts.begin(), texts.end());
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+  return LiteralTree(texts, 0);
+}
+
+// Depth is the number of places where the texts part, at most the length of the longest; long
+// common runs are walked in the loop. A text of a megabyte among others is cut off by the schema's
+// size.
+RegexId RegexPool::LiteralTree(std::span<const std::u32string> sorted, size_t at) {
+  std::vector<RegexId> branches;
+  for (size_t i = 0; i < sorted.size();) {
+    if (sorted[i].size() == at) {
+      branches.push_back(kEmptyText);
+      ++i;
+      continue;
+    }
+    size_t j = i + 1;
+    while (j < sorted.size() && sorted[j][at] == sorted[i][at]) ++j;
+    size_t common = at + 1;
+    const std::u32string& first = sorted[i];
+    const std::u32string& last = sorted[j - 1];
+    while (common < first.size() && common < last.size() && first[common] == last[common]) ++common;
+    RegexId branch = j == i + 1 ? kEmptyText : LiteralTree(sorted.subspan(i, j - i), common);
+    for (size_t k = j == i + 1 ? first.size() : common; k-- > at;)
+      branch = Concat(Char(first[k]), branch);
+    branches.push_back(branch);
+    i = j;
+  }
+  return Or(std::move(branches));
+}
+
+RegexId RegexPool::Concat(RegexId a, RegexId b) {
+  if (a == kNothing || b == kNothing) return kNothing;
+  if (a == kEmptyText) return b;
+  if (b == kEmptyText) return a;
+  if (a == kAnything && b == kAnything) return kAnything;
+  if (nodes_[a].kind == Kind::kConcat) {
+    // Kept right-leaning: (x y) b becomes x (y b). The left spine is walked, not recursed into.
+    std::vector<RegexId> heads;
+    RegexId rest = a;
+    while (nodes_[rest].kind == Kind::kConcat) {
+      heads.push_back(nodes_[rest].a);
+      rest = nodes_[rest].b;
+    }
+    RegexId result = Concat(rest, b);
+    for (size_t i = heads.size(); i-- > 0;) result = Concat(heads[i], result);
+    return result;
+  }
+  if (a == kAnything && nodes_[b].kind == Kind::kConcat && nodes_[b].a == kAnything) return b;
+  const Node& na = nodes_[a];
+  const Node& nb = nodes_[b];
+  return Intern({.kind = Kind::kConcat,
+                 .nullable = na.nullable && nb.nullable,
+                 .pure = na.pure && nb.pure,
+                 .a = a,
+                 .b = b,
+                 .shortest = AddSaturated(na.shortest, nb.shortest)},
+                {});
+}
+
+RegexId RegexPool::Concat(std::span<const RegexId> parts) {
+  RegexId result = kEmptyText;
+  for (size_t i = parts.size(); i-- > 0;) result = Concat(parts[i], result);
+  return result;
+}
+
+RegexId RegexPool::Or(std::vector<RegexId> parts) {
+  std::vector<RegexId> flat;
+  CharSet characters;
+  for (const RegexId id : parts) {
+    if (id == kNothing) continue;
+    if (id == kAnything) return kAnything;
+    const Node& node = nodes_[id];
+    if (node.kind == Kind::kOr) {
+      for (const RegexId child : List(node)) {
+        if (nodes_[child].kind == Kind::kClass) {
+          characters.Add(classes_[nodes_[child].a]);
+        } else {
+          flat.push_back(child);
+        }
+      }
+    } else if (node.kind == Kind::kClass) {
+      characters.Add(classes_[node.a]);
+    } else {
+      flat.push_back(id);
+    }
+  }
+  if (!characters.empty()) flat.push_back(Class(characters));
+  std::sort(flat.begin(), flat.end());
+  flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
+  // The empty text adds nothing beside another part that matches it.
+  if (flat.size() > 1 && flat.front() == kEmptyText) {
+    const bool covered =
+        std::any_of(flat.begin() + 1, flat.end(), [&](RegexId id) { return nodes_[id].nullable; });
+    if (covered) flat.erase(flat.begin());
+  }
+  if (flat.empty()) return kNothing;
+  if (flat.size() == 1) return flat.front();
+  Node node{.kind = Kind::kOr, .shortest = UINT32_MAX};
+  for (const RegexId id : flat) {
+    node.nullable = node.nullable || nodes_[id].nullable;
+    node.pure = node.pure && nodes_[id].pure;
+    node.shortest = std::min(node.shortest, nodes_[id].shortest);
+  }
+  return Intern(node, flat);
+}
+
+RegexId RegexPool::And(std::vector<RegexId> parts) {
+  std::vector<RegexId> flat;
+  for (const RegexId id : parts) {
+    if (id == kNothing) return kNothing;
+    if (id == kAnything) continue;
+    const Node& node = nodes_[id];
+    if (node.kind == Kind::kAnd) {
+      const auto children = List(node);
+      flat.insert(flat.end(), children.begin(), children.end());
+    } else {
+      flat.push_back(id);
+    }
+  }
+  std::sort(flat.begin(), flat.end());
+  flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
+  if (flat.empty()) return kAnything;
+  if (flat.size() == 1) return flat.front();
+  bool nullable = true;
+  bool all_classes = true;
+  for (const RegexId id : flat) {
+    const Node& node = nodes_[id];
+    nullable = nullable && node.nullable;
+    all_classes = all_classes && node.kind == Kind::kClass;
+    if (node.kind == Kind::kNot && std::binary_search(flat.begin(), flat.end(), node.a))
+      return kNothing;
+  }
+  if (flat.front() == kEmptyText) return nullable ? kEmptyText : kNothing;
+  if (all_classes) {
+    CharSet set = classes_[nodes_[flat.front()].a];
+    for (const RegexId id : flat) set = set.Intersect(classes_[nodes_[id].a]);
+    return Class(set);
+  }
+  return Intern({.kind = Kind::kAnd, .nullable = nullable, .pure = false}, flat);
+}
+
+RegexId RegexPool::Not(RegexId a) {
+  if (a == kNothing) return kAnything;
+  if (a == kAnything) return kNothing;
+  const Node& node = nodes_[a];
+  if (node.kind == Kind::kNot) return node.a;
+  return Intern({.kind = Kind::kNot, .nullable = !node.nullable, .pure = false, .a = a}, {});
+}
+
+RegexId RegexPool::Repeat(RegexId a, uint32_t min, uint32_t max) {
+  if (min > max) return kNothing;
+  if (max == 0 || a == kEmptyText) return kEmptyText;
+  if (a == kNothing) return min == 0 ? kEmptyText : kNothing;
+  if (a == kAnything) return kAnything;
+  if (min == 1 && max == 1) return a;
+  const Node& node = nodes_[a];
+  if (node.nullable) min = 0;
+  if (min == 0 && max == kUnbounded) {
+    if (node.kind == Kind::kRepeat && node.min <= 1 && node.max == kUnbounded)
+      return Repeat(node.a, 0, kUnbounded);
+    if (node.kind == Kind::kClass && classes_[node.a] == CharSet::All().WithoutSurrogates())
+      return kAnything;
+  }
+  return Intern({.kind = Kind::kRepeat,
+                 .nullable = min == 0,
+                 .pure = node.pure,
+                 .a = a,
+                 .min = min,
+                 .max = max,
+                 .shortest = MultiplySaturated(node.shortest, min)},
+                {});
+}
+
+bool RegexPool::IsClassWindow(RegexId id, RegexId* character, uint32_t* min, uint32_t* max) const {
+  const Node& node = nodes_[id];
+  if (id == kAnything) {
+    *character = kNothing;
+    *min = 0;
+    *max = kUnbounded;
+    return true;
+  }
+  if (node.kind != Kind::kRepeat || nodes_[node.a].kind != Kind::kClass) return false;
+  *character = node.a;
+  *min = node.min;
+  *max = node.max;
+  return true;
+}
+
+RegexId RegexPool::DeriveSymbol(RegexId id, uint32_t symbol) {
+  const Node node = nodes_[id];
+  switch (node.kind) {
+    case Kind::kNothing:
+    case Kind::kEmptyText:
+      return kNothing;
+    case Kind::kClass:
+      return classes_[node.a].Contains(symbol) ? kEmptyText : kNothing;
+    case Kind::kConcat: {
+      std::vector<RegexId> options;
+      RegexId rest = id;
+      // Walks the right spine as long as the heads can be empty.
+      while (true) {
+        const Node at = nodes_[rest];
+        if (at.kind != Kind::kConcat) {
+          options.push_back(DeriveSymbol(rest, symbol));
+          break;
+        }
+        options.push_back(Concat(DeriveSymbol(at.a, symbol), at.b));
+        if (!nodes_[at.a].nullable) break;
+        rest = at.b;
+      }
+      return Or(std::move(options));
+    }
+    case Kind::kOr:
+    case Kind::kAnd: {
+      std::vector<RegexId> parts(List(node).begin(), List(node).end());
+      for (RegexId& part : parts) part = DeriveSymbol(part, symbol);
+      return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
+    }
+    case Kind::kNot:
+      return Not(DeriveSymbol(node.a, symbol));
+    case Kind::kRepeat:
+      return Concat(DeriveSymbol(node.a, symbol),
+                    Repeat(node.a, node.min == 0 ? 0 : node.min - 1,
+                           node.max == kUnbounded ? kUnbounded : node.max - 1));
+  }
+  return kNothing;
+}
+
+RegexId RegexPool::QuotientSymbol(RegexId id, uint32_t symbol) {
+  const Node node = nodes_[id];
+  switch (node.kind) {
+    case Kind::kNothing:
+    case Kind::kEmptyText:
+      return kNothing;
+    case Kind::kClass:
+      return classes_[node.a].Contains(symbol) ? kEmptyText : kNothing;
+    case Kind::kConcat: {
+      std::vector<RegexId> heads;
+      RegexId rest = id;
+      while (nodes_[rest].kind == Kind::kConcat) {
+        heads.push_back(nodes_[rest].a);
+        rest = nodes_[rest].b;
+      }
+      RegexId result = QuotientSymbol(rest, symbol);
+      bool rest_nullable = nodes_[rest].nullable;
+      for (size_t i = heads.size(); i-- > 0;) {
+        result = Concat(heads[i], result);
+        if (rest_nullable) result = Or(result, QuotientSymbol(heads[i], symbol));
+        rest_nullable = rest_nullable && nodes_[heads[i]].nullable;
+      }
+      return result;
+    }
+    case Kind::kOr:
+    case Kind::kAnd: {
+      std::vector<RegexId> parts(List(node).begin(), List(node).end());
+      for (RegexId& part : parts) part = QuotientSymbol(part, symbol);
+      return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
+    }
+    case Kind::kNot:
+      return Not(QuotientSymbol(node.a, symbol));
+    case Kind::kRepeat:
+      return Concat(Repeat(node.a, node.min == 0 ? 0 : node.min - 1,
+                           node.max == kUnbounded ? kUnbounded : node.max - 1),
+                    QuotientSymbol(node.a, symbol));
+  }
+  return kNothing;
+}
+
+}  // namespace infe::grammar

@@ -1,0 +1,121 @@
+// Regular expressions over code points as a pool of hash-consed nodes, with AND, NOT and counted
+// repeats as they are: a derivative of a{3,9} is a{2,8}, nothing is unrolled. Equal languages built
+// the same way get the same id, so the ids serve as states of a lazy automaton: Edges() gives a
+// state's transitions over ranges of code points.
+//
+// Brzozowski 1964; Owens, Reppy, Turon 2009. One thread at a time. A pool is copied with its
+// grammar when a matcher starts, because running adds nodes.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "grammar/char_set.h"
+
+namespace infe::grammar {
+
+using RegexId = uint32_t;
+inline constexpr RegexId kNothing = 0;    // matches no text at all
+inline constexpr RegexId kEmptyText = 1;  // matches the empty text only
+inline constexpr RegexId kAnything = 2;   // matches every text
+inline constexpr uint32_t kUnbounded = UINT32_MAX;
+
+struct RegexEdge {
+  uint32_t lo = 0;
+  uint32_t hi = 0;  // inclusive
+  RegexId target = kNothing;
+};
+
+class RegexPool {
+ public:
+  RegexPool();
+
+  // -- Making. Arguments are ids of this pool.
+  RegexId Class(const CharSet& set);
+  RegexId Char(uint32_t code_point) { return Class(CharSet::Of(code_point)); }
+  RegexId Literal(std::string_view utf8);
+  RegexId LiteralBytes(std::string_view bytes);  // each byte a code point of its own
+  // Any of the texts, as a tree over common beginnings: n texts are one state, not n.
+  RegexId Literals(std::vector<std::string> utf8);
+  RegexId Concat(RegexId a, RegexId b);
+  RegexId Concat(std::span<const RegexId> parts);
+  RegexId Concat(std::initializer_list<RegexId> parts) {
+    return Concat(std::span(parts.begin(), parts.size()));
+  }
+  RegexId Or(std::vector<RegexId> parts);
+  RegexId Or(RegexId a, RegexId b) { return Or(std::vector<RegexId>{a, b}); }
+  RegexId And(std::vector<RegexId> parts);
+  RegexId And(RegexId a, RegexId b) { return And(std::vector<RegexId>{a, b}); }
+  RegexId Not(RegexId a);
+  RegexId Repeat(RegexId a, uint32_t min, uint32_t max);
+  RegexId Star(RegexId a) { return Repeat(a, 0, kUnbounded); }
+  RegexId Optional(RegexId a) { return Repeat(a, 0, 1); }
+
+  // -- Asking.
+  bool Nullable(RegexId id) const { return nodes_[id].nullable; }
+  // Transitions on Unicode, sorted, disjoint, none to a dead state. Valid until the next call that
+  // makes nodes.
+  std::span<const RegexEdge> Edges(RegexId id);
+  RegexId Derive(RegexId id, uint32_t code_point);  // kNothing when there is no edge
+  bool IsEmpty(RegexId id) { return !IsLive(id); }
+  // What may follow symbol in front, for the two border symbols.
+  RegexId DeriveSymbol(RegexId id, uint32_t symbol);
+  // {s : s + symbol is in the language}, for the two border symbols.
+  RegexId QuotientSymbol(RegexId id, uint32_t symbol);
+  // Code points of the shortest match; an upper bound when the search is cut by its limit.
+  uint32_t ShortestLength(RegexId id);
+  // If the language is all texts of min..max characters of one class: that class and window.
+  bool IsClassWindow(RegexId id, RegexId* character, uint32_t* min, uint32_t* max) const;
+  // The texts of a finite language of at most `most` texts, in order; false when there are more.
+  bool Enumerate(RegexId id, size_t most, std::vector<std::string>* texts);
+
+  size_t size() const { return nodes_.size(); }
+  // A search for dead states or the node count met its limit: answers since then may be wrong, and
+  // whoever compiles or runs with this pool has to give up.
+  bool overflowed() const { return overflowed_ || nodes_.size() > node_limit_; }
+
+ private:
+  enum class Kind : uint8_t { kNothing, kEmptyText, kClass, kConcat, kOr, kAnd, kNot, kRepeat };
+  struct Node {
+    Kind kind = Kind::kNothing;
+    bool nullable = false;
+    bool pure = true;  // no AND, no NOT inside: alive unless it is kNothing
+    uint8_t live = 0;  // for the others: 0 not known, 1 alive, 2 dead
+    uint32_t a = 0;    // first child, or index of the class
+    uint32_t b = 0;    // second child
+    uint32_t min = 0;
+    uint32_t max = 0;
+    uint32_t list_begin = 0;  // children of Or and And
+    uint32_t list_size = 0;
+    uint32_t shortest = 0;  // of pure nodes: exact; of others: 0 until searched
+    int32_t edges = -1;     // index into edges_, -1 not computed
+  };
+  using EdgeList = std::vector<RegexEdge>;
+
+  RegexId Intern(Node node, std::span<const RegexId> list);
+  RegexId LiteralTree(std::span<const std::u32string> sorted, size_t at);
+  std::span<const RegexId> List(const Node& node) const {
+    return {lists_.data() + node.list_begin, node.list_size};
+  }
+  const EdgeList& RawEdges(RegexId id);
+  EdgeList ComputeEdges(RegexId id);
+  EdgeList Overlay(std::span<const EdgeList* const> inputs, Kind op);
+  bool IsLive(RegexId id);
+  void Prune(RegexId id);
+
+  std::vector<Node> nodes_;
+  std::vector<RegexId> lists_;
+  std::vector<CharSet> classes_;
+  std::deque<EdgeList> edges_;  // a deque: lists stay in place while others are made
+  std::vector<bool> pruned_;    // by index into edges_
+  std::unordered_multimap<uint64_t, RegexId> known_;
+  bool overflowed_ = false;
+  size_t node_limit_;
+};
+
+}  // namespace infe::grammar

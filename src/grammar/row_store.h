@@ -1,0 +1,92 @@
+// Earley rows, interned. A row is the set of items that a text may stand at; an item is (state,
+// value of its call, row in which its call began). Rows are immutable and equal sets are one row,
+// so the store is a graph that any number of forks walk, going back is taking an older id, and the
+// hundredth element of an array meets the rows, edges and masks that the second one made.
+//
+// Earley 1970; nullable calls as in Aycock and Horspool 2002: a call that ends where it began is
+// remembered within the row, and whoever calls it later goes on at once.
+//
+// One thread at a time; owned by a Machine.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "grammar/data.h"
+#include "grammar/lexer.h"
+#include "grammar/program.h"
+
+namespace infe::grammar {
+
+using RowId = uint32_t;
+inline constexpr RowId kDeadRow = 0;
+inline constexpr RowId kThisRow = UINT32_MAX;       // the call began in the row that holds the item
+inline constexpr RowId kNoCaller = UINT32_MAX - 1;  // the root's own call
+
+struct Item {
+  StateId state = 0;
+  DataId data = kFreshData;
+  RowId origin = kThisRow;
+  auto operator<=>(const Item&) const = default;
+};
+
+class RowStore {
+ public:
+  // All outlive the store.
+  RowStore(const Program* program, Lexer* lexer, DataStore* data);
+
+  RowId Root();
+  // The row after one of the lexemes of set has been read in row. kDeadRow if none leads on. text:
+  // what was read, null in a mask walk, which does not know it.
+  RowId Advance(RowId row, LexemeSetId set, const std::string_view* text);
+  // Whether an op of that step remembers the text.
+  bool NeedsText(RowId row, LexemeSetId set);
+  // Whether any step from this row does.
+  bool Remembers(RowId row) const { return rows_[row].remembers; }
+
+  LexStateId Start(RowId row) const { return rows_[row].start; }
+  bool IsComplete(RowId row) const { return rows_[row].complete; }
+  std::span<const uint32_t> Tags(RowId row) const { return rows_[row].tags; }
+  // Bytes to the end of the text by a short way; kNoIndex when not known.
+  uint32_t BytesToEnd(RowId row);
+
+  bool overflowed() const { return overflowed_; }
+  size_t size() const { return rows_.size(); }
+
+ private:
+  struct Row {
+    std::vector<Item> kernel;
+    std::vector<Item> items;  // those that read or call
+    LexStateId start = kDeadLex;
+    bool complete = false;
+    bool remembers = false;
+    std::vector<uint32_t> tags;
+    std::vector<std::pair<LexemeSetId, RowId>> edges;  // steps whose text does not matter
+    uint32_t bytes_to_end = 0;
+    bool bytes_known = false;
+  };
+
+  RowId Intern(std::vector<Item> kernel);
+  void Close(Row& row);
+  // The lexeme that a transition reads under a value: its own, or, where texts must differ, one
+  // without the used texts.
+  LexemeId LexemeFor(const Transition& transition, DataId data);
+  uint32_t CallerBytes(RowId row, NodeId node, int depth);
+  uint32_t ComputeBytes(RowId row);
+
+  const Program* program_;
+  Lexer* lexer_;
+  DataStore* data_;
+  std::deque<Row> rows_;
+  std::unordered_multimap<uint64_t, RowId> known_;
+  std::unordered_map<uint64_t, LexemeId> excluded_;  // (lexeme, data) -> lexeme without used texts
+  std::unordered_map<uint64_t, uint32_t> caller_bytes_;  // by (row, node)
+  bool overflowed_ = false;
+};
+
+}  // namespace infe::grammar

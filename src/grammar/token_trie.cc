@@ -1,0 +1,113 @@
+#include "grammar/token_trie.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+namespace infe::grammar {
+namespace {
+
+constexpr size_t kNodesMax = (1u << 24) - 1;  // skip has 24 bits
+
+}  // namespace
+
+std::string SpecialBytes(uint32_t token) {
+  return {static_cast<char>(0xFF), static_cast<char>(token >> 16), static_cast<char>(token >> 8),
+          static_cast<char>(token)};
+}
+
+Result<std::shared_ptr<const TokenTrie>> TokenTrie::Build(TokenTable table) {
+  const size_t count = table.bytes.size();
+  if (count == 0) return InvalidArgument("the vocabulary has no tokens");
+  if (count >= (1u << 24)) return InvalidArgument("the vocabulary has 2^24 tokens or more");
+  auto trie = std::make_shared<TokenTrie>();
+  trie->is_end_.resize(count);
+  trie->is_special_.resize(count);
+  for (const uint32_t id : table.end_tokens) {
+    if (id >= count) return InvalidArgument(fmt::format("end token {} of {}", id, count));
+    trie->is_end_[id] = true;
+  }
+  for (const uint32_t id : table.special_tokens) {
+    if (id >= count) return InvalidArgument(fmt::format("special token {} of {}", id, count));
+    trie->is_special_[id] = true;
+    table.bytes[id] = SpecialBytes(id);
+  }
+  // End tokens stand for the end of the text, never for the bytes of their name.
+  for (const uint32_t id : table.end_tokens)
+    if (!trie->is_special_[id]) table.bytes[id].clear();
+
+  std::vector<uint32_t> order;
+  for (uint32_t id = 0; id < count; ++id)
+    if (!table.bytes[id].empty()) order.push_back(id);
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    const int c = table.bytes[a].compare(table.bytes[b]);
+    return c != 0 ? c < 0 : a < b;
+  });
+
+  trie->next_same_.assign(count, kNoToken);
+  std::vector<Node>& nodes = trie->nodes_;
+  nodes.push_back({});
+  std::vector<uint32_t> path{0};  // open nodes from the root; path.size() - 1 bytes are spelled
+  const auto close = [&](size_t depth) {
+    while (path.size() - 1 > depth) {
+      const uint32_t node = path.back();
+      path.pop_back();
+      nodes[node].skip_and_byte |= static_cast<uint32_t>(nodes.size() - node) << 8;
+    }
+  };
+  uint32_t previous = kNoToken;
+  for (const uint32_t id : order) {
+    const std::string& text = table.bytes[id];
+    if (previous != kNoToken && table.bytes[previous] == text) {
+      trie->next_same_[previous] = id;
+      previous = id;
+      continue;
+    }
+    size_t common = 0;
+    if (previous != kNoToken) {
+      const std::string& last = table.bytes[previous];
+      while (common < last.size() && common < text.size() && last[common] == text[common]) ++common;
+    }
+    close(common);
+    for (size_t i = common; i < text.size(); ++i) {
+      path.push_back(static_cast<uint32_t>(nodes.size()));
+      nodes.push_back({kNoToken, static_cast<uint8_t>(text[i])});
+    }
+    if (nodes.size() > kNodesMax) return InvalidArgument("the vocabulary is too long for its trie");
+    nodes[path.back()].token = id;
+    trie->token_bytes_max_ = std::max(trie->token_bytes_max_, text.size());
+    previous = id;
+  }
+  close(0);
+  nodes[0].skip_and_byte |= static_cast<uint32_t>(nodes.size()) << 8;
+  trie->table_ = std::move(table);
+  return std::shared_ptr<const TokenTrie>(std::move(trie));
+}
+
+std::vector<uint32_t> TokenTrie::GreedyTokens(std::string_view text) const {
+  std::vector<uint32_t> tokens;
+  while (!text.empty()) {
+    uint32_t at = 0;
+    uint32_t best = kNoToken;
+    size_t best_length = 0;
+    for (size_t depth = 0; depth < text.size(); ++depth) {
+      const uint32_t end = at + nodes_[at].skip();
+      uint32_t child = at + 1;
+      while (child < end && nodes_[child].byte() != static_cast<uint8_t>(text[depth]))
+        child += nodes_[child].skip();
+      if (child >= end) break;
+      at = child;
+      if (nodes_[at].token != kNoToken && !is_special_[nodes_[at].token]) {
+        best = nodes_[at].token;
+        best_length = depth + 1;
+      }
+    }
+    if (best == kNoToken) break;
+    tokens.push_back(best);
+    text.remove_prefix(best_length);
+  }
+  return tokens;
+}
+
+}  // namespace infe::grammar

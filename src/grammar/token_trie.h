@@ -1,0 +1,68 @@
+// The vocabulary as a trie over bytes, built once per model and shared by all matchers: immutable
+// after Build. Nodes lie depth first, so a walk is one forward scan that jumps over dead subtrees.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace infe::grammar {
+
+// What the engine says about its vocabulary. Index = token id.
+struct TokenTable {
+  // The bytes that a token adds to the text. Empty: never matches by text (padding, control tokens,
+  // ids that the tokenizer does not use).
+  std::vector<std::string> bytes;
+  std::vector<uint32_t> end_tokens;      // legal exactly where the text is complete
+  std::vector<uint32_t> special_tokens;  // a grammar may ask for these by id, never by text
+};
+
+inline constexpr uint32_t kNoToken = UINT32_MAX;
+
+class TokenTrie {
+ public:
+  struct Node {
+    uint32_t token = kNoToken;   // first token that ends here
+    uint32_t skip_and_byte = 0;  // nodes of the subtree, itself included, << 8 | byte
+    uint8_t byte() const { return static_cast<uint8_t>(skip_and_byte); }
+    uint32_t skip() const { return skip_and_byte >> 8; }
+  };
+
+  // Errors: no tokens, more than 2^24 nodes, an end or special id outside the table.
+  static Result<std::shared_ptr<const TokenTrie>> Build(TokenTable table);
+
+  // nodes()[0] is the root; a node's children start behind it.
+  std::span<const Node> nodes() const { return nodes_; }
+  uint32_t vocab_size() const { return static_cast<uint32_t>(table_.bytes.size()); }
+  size_t mask_words() const { return (table_.bytes.size() + 63) / 64; }
+  // Bytes as the grammar sees them: the text, or the out-of-band spelling of a special token.
+  std::string_view Bytes(uint32_t token) const { return table_.bytes[token]; }
+  bool IsEnd(uint32_t token) const { return is_end_[token]; }
+  bool IsSpecial(uint32_t token) const { return is_special_[token]; }
+  std::span<const uint32_t> end_tokens() const { return table_.end_tokens; }
+  // The next token with the same bytes, kNoToken at the end of the chain.
+  uint32_t NextSame(uint32_t token) const { return next_same_[token]; }
+  size_t token_bytes_max() const { return token_bytes_max_; }
+
+  // Longest match first, for tools and tests without a tokenizer. Bytes that start no token end it.
+  std::vector<uint32_t> GreedyTokens(std::string_view text) const;
+
+ private:
+  TokenTable table_;
+  std::vector<Node> nodes_;
+  std::vector<uint32_t> next_same_;
+  std::vector<bool> is_end_;
+  std::vector<bool> is_special_;
+  size_t token_bytes_max_ = 0;
+};
+
+// The out-of-band spelling of special token id: FF and three bytes of the id, most significant
+// first. FF begins no UTF-8 text, so no text of a token can be taken for it.
+std::string SpecialBytes(uint32_t token);
+
+}  // namespace infe::grammar

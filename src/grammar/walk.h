@@ -1,0 +1,68 @@
+// Walks of the token trie under one lexer state, cached: which tokens stay inside the lexemes under
+// way, and which cross the end of one and where the rest of them lies. Only the crossing ones ask
+// the parser, and what follows a crossing is again a walk, over the remaining pieces.
+//
+// One thread at a time; owned by a Machine.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "grammar/lexer.h"
+#include "grammar/token_trie.h"
+
+namespace infe::grammar {
+
+using ViewId = uint32_t;  // a set of trie nodes whose subtrees are still to be read
+inline constexpr ViewId kWholeTrie = 0;
+inline constexpr ViewId kNoView = UINT32_MAX;
+
+struct Walk {
+  struct Crossing {
+    LexemeSetId ended = kNoLexemes;
+    uint32_t chars = 0;            // characters before the closing quote, in counted walks
+    ViewId rest = kNoView;         // tokens that go on behind the lexeme
+    std::vector<uint32_t> tokens;  // tokens that end with it
+  };
+  // Tokens that stay inside; as bits if there are many.
+  std::vector<uint32_t> tokens;
+  std::vector<uint64_t> bits;
+  std::vector<Crossing> crossings;
+  // Counted: the walk began inside a string whose length is kept beside the regex. Its bounds are
+  // not applied; tokens are sorted by the characters that they add.
+  bool counted = false;
+  std::vector<uint32_t> chars_begin;  // tokens[chars_begin[c]..] add at least c characters
+};
+
+class Walker {
+ public:
+  Walker(std::shared_ptr<const TokenTrie> trie, Lexer* lexer);  // lexer outlives the walker
+
+  // The reference stays valid as long as the walker.
+  const Walk& Get(ViewId view, LexStateId state);
+  // Every token under view, for those few that have to be tried one by one.
+  void Tokens(ViewId view, std::vector<uint32_t>* out) const;
+
+  const TokenTrie& trie() const { return *trie_; }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  struct Frame {
+    LexStateId state;
+    uint32_t end;
+    uint32_t chars;
+  };
+  void Run(const std::vector<uint32_t>& roots, LexStateId start, Walk* walk);
+
+  std::shared_ptr<const TokenTrie> trie_;  // shared with the model
+  Lexer* lexer_;
+  std::deque<std::vector<uint32_t>> views_;
+  std::unordered_map<uint64_t, std::unique_ptr<Walk>> walks_;
+  std::vector<Frame> stack_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace infe::grammar

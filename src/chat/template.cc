@@ -1,0 +1,51 @@
+#include "chat/template.h"
+
+#include <exception>
+#include <utility>
+
+#include "chat/jinja/binder.h"
+#include "chat/jinja/error.h"
+#include "chat/jinja/interpreter.h"
+#include "chat/jinja/parser.h"
+
+namespace infe::chat {
+namespace {
+
+// The longest templates in use have some 20 kB.
+constexpr size_t kSourceBytesMax = 1u << 20;
+
+// The door: nothing thrown inside gets out.
+template <typename T, typename Work>
+Result<T> Guarded(Work work) {
+  try {
+    return work();
+  } catch (const jinja::TemplateError& failure) {
+    return failure.error;
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("the template ran out of memory");
+  } catch (const std::exception& failure) {
+    return InvalidArgument(std::string("the template failed: ") + failure.what());
+  }
+}
+
+}  // namespace
+
+Template::Template(std::unique_ptr<const jinja::Program> program) : program_(std::move(program)) {}
+Template::~Template() = default;
+
+Result<std::unique_ptr<const Template>> Template::Compile(std::string_view source) {
+  using Compiled = std::unique_ptr<const Template>;
+  if (source.size() > kSourceBytesMax) return InvalidArgument("the chat template exceeds 1 MiB");
+  return Guarded<Compiled>([&]() -> Result<Compiled> {
+    auto program = std::make_unique<const jinja::Program>(jinja::Bind(jinja::Parse(source)));
+    return Compiled(new Template(std::move(program)));
+  });
+}
+
+Result<RenderedText> Template::Render(const Json& context, const RenderOptions& options) const {
+  if (!context.is_object()) return InvalidArgument("the context of a template must be an object");
+  return Guarded<RenderedText>(
+      [&]() -> Result<RenderedText> { return jinja::Interpret(*program_, context, options); });
+}
+
+}  // namespace infe::chat

@@ -8,6 +8,7 @@
 // the f32 sums live in the first-level cache.
 #pragma once
 
+#include "kernels/avx2/gemv.h"
 #include "kernels/avx2/panel_codes.h"
 
 namespace infe::kernels::avx2 {
@@ -76,110 +77,177 @@ inline void UnpackChunk(Cursor<f>& cursor, uint32_t blocks, Chunk& chunk) {
   }
 }
 
-// The rows of a tile: row t at values + t * cols, its blocks at t * cols / 32.
-struct TileRows {
-  RowPointers x;  // of the first row, at the chunk's first column
-  size_t cols;
+// Where a tile's 32 columns x 16 outputs come from: a block of a chunk ...
+template <PanelFormat f>
+struct UnpackedBlock {
+  const Chunk& chunk;
+  uint32_t pair;
+  uint32_t b;
+  template <int k>
+  inline __m256i Codes(int side) const {
+    return Load(chunk.codes[pair][b][k][side]);
+  }
+  inline __m256 Scale(int side) const { return _mm256_load_ps(chunk.scales[pair][b][side]); }
+  inline __m256 Min(int side) const { return _mm256_load_ps(chunk.mins[pair][b][side]); }
+  inline __m256i SubScale(int half, int side) const {
+    return Load(chunk.sub_scales[pair][b][half][side]);
+  }
 };
 
-// acc[t][side] = fma(dot, scale * x_scale, acc), then the minimum's term.
-template <PanelFormat f, int rows>
-inline void AddBlock(__m256i (&dots)[rows][2], const Chunk& chunk, uint32_t pair, uint32_t b,
-                     const TileRows& in, float* acc) {
+// ... or the packed panels themselves, unpacked in registers.
+template <PanelFormat f>
+struct PackedBlock {
+  const uint8_t* record;
+  const uint8_t* sub_record;
+  uint32_t pair;
+  template <int k>
+  inline __m256i Codes(int side) const {
+    return avx2::Codes<f, k>(sub_record + SubHeaderBytes(f) + (2 * pair + side) * kPanelBytes<f>);
+  }
+  inline __m256 Scale(int side) const { return ScaleOf<f>(record, sub_record, 2 * pair + side); }
+  inline __m256 Min(int side) const { return MinOf<f>(record, sub_record, 2 * pair + side); }
+  inline __m256i SubScale(int half, int side) const {
+    return BytesToPairs(sub_record + 32 * half + kLanes * (2 * pair + side));
+  }
+};
+
+// The rows of a tile, at the first column of a block: row t at values + t * cols, and so on.
+struct TileRows {
+  RowPointers x;
+  size_t cols;
+  inline TileRows Row(uint32_t t) const {
+    const size_t at = size_t{t} * cols;
+    return {{x.values + at, x.scales + at / 32, x.sums + at / 32, x.pair_sums + at / 4}, cols};
+  }
+  inline TileRows Block(uint32_t b) const {
+    return {{x.values + size_t{b} * 32, x.scales + b, x.sums + b, x.pair_sums + size_t{b} * 8},
+            cols};
+  }
+};
+
+// acc[t][side] = fma(dot, scale * x_scale, acc), then the minimum's term. acc: [rows][acc_stride].
+template <PanelFormat f, int rows, class Block>
+inline void AddBlock(const __m256i (&dots)[rows][2], const Block& block, const TileRows& in,
+                     float* acc, uint32_t acc_stride) {
   const size_t blocks = in.cols / 32;
+  const __m256 scales[2] = {block.Scale(0), block.Scale(1)};
+  __m256 mins[2];
+  if constexpr (f.has_min) {
+    mins[0] = block.Min(0);
+    mins[1] = block.Min(1);
+  }
 #pragma GCC unroll 6
   for (int t = 0; t < rows; ++t) {
-    const __m256 x_scale = _mm256_broadcast_ss(in.x.scales + t * blocks + b);
+    const __m256 x_scale = _mm256_broadcast_ss(in.x.scales + t * blocks);
 #pragma GCC unroll 2
     for (int side = 0; side < 2; ++side) {
-      float* at = acc + 16 * t + 8 * side;
-      const __m256 scale = _mm256_mul_ps(_mm256_load_ps(chunk.scales[pair][b][side]), x_scale);
+      float* at = acc + acc_stride * t + 8 * side;
+      const __m256 scale = _mm256_mul_ps(scales[side], x_scale);
       __m256 sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][side]), scale, _mm256_load_ps(at));
       if constexpr (f.has_min)
-        sum = _mm256_fmadd_ps(_mm256_load_ps(chunk.mins[pair][b][side]),
-                              _mm256_broadcast_ss(in.x.sums + t * blocks + b), sum);
+        sum = _mm256_fmadd_ps(mins[side], _mm256_broadcast_ss(in.x.sums + t * blocks), sum);
       _mm256_store_ps(at, sum);
     }
   }
 }
 
-template <int rows>
-inline void AddSteps(__m256i (&sums)[rows][2], const uint8_t (*codes)[2][32], const int8_t* x,
-                     size_t stride, int first, int last) {
-#pragma GCC unroll 8
-  for (int k = first; k < last; ++k) {
-    const __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(codes[k][0]));
-    const __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(codes[k][1]));
+// sums[t][side] += codes of step k times columns 4 k .. of row t, in 16 bits.
+template <int k, int rows, class Block>
+inline void AddTileStep(__m256i (&sums)[rows][2], const Block& block, const TileRows& in) {
+  const __m256i w0 = block.template Codes<k>(0);
+  const __m256i w1 = block.template Codes<k>(1);
 #pragma GCC unroll 6
-    for (int t = 0; t < rows; ++t) {
-      const __m256i v = Broadcast32(x + t * stride + 4 * k);
-      sums[t][0] = _mm256_add_epi16(sums[t][0], _mm256_maddubs_epi16(w0, v));
-      sums[t][1] = _mm256_add_epi16(sums[t][1], _mm256_maddubs_epi16(w1, v));
-      Pin(sums[t][0]);
-      Pin(sums[t][1]);
-    }
+  for (int t = 0; t < rows; ++t) {
+    const __m256i v = Broadcast32(in.x.values + t * in.cols + 4 * k);
+    sums[t][0] = _mm256_add_epi16(sums[t][0], _mm256_maddubs_epi16(w0, v));
+    sums[t][1] = _mm256_add_epi16(sums[t][1], _mm256_maddubs_epi16(w1, v));
+    Pin(sums[t][0]);
+    Pin(sums[t][1]);
   }
 }
 
-template <PanelFormat f, int rows>
-inline void BlockDots(const Chunk& chunk, uint32_t pair, uint32_t b, const TileRows& in,
-                      __m256i (&sums)[rows][2]) {
-  const int8_t* x = in.x.values + size_t{b} * 32;
-  const int16_t* pair_sums = in.x.pair_sums + size_t{b} * 8;
-  const size_t pair_stride = in.cols / 4;
-  const auto* codes = chunk.codes[pair][b];
+// The same for signed codes, in 32 bits (gemv.h, AddSignedStep).
+template <int k, int rows, class Block>
+inline void AddSignedTileStep(__m256i (&sums)[rows][2], const Block& block, const TileRows& in) {
   const __m256i ones = _mm256_set1_epi16(1);
+  const __m256i w0 = block.template Codes<k>(0);
+  const __m256i w1 = block.template Codes<k>(1);
+  const __m256i a0 = _mm256_abs_epi8(w0);
+  const __m256i a1 = _mm256_abs_epi8(w1);
+#pragma GCC unroll 6
+  for (int t = 0; t < rows; ++t) {
+    const __m256i v = Broadcast32(in.x.values + t * in.cols + 4 * k);
+    const __m256i p0 = _mm256_maddubs_epi16(a0, _mm256_sign_epi8(v, w0));
+    const __m256i p1 = _mm256_maddubs_epi16(a1, _mm256_sign_epi8(v, w1));
+    sums[t][0] = _mm256_add_epi32(sums[t][0], _mm256_madd_epi16(p0, ones));
+    sums[t][1] = _mm256_add_epi32(sums[t][1], _mm256_madd_epi16(p1, ones));
+    Pin(sums[t][0]);
+    Pin(sums[t][1]);
+  }
+}
+
+// One half (16 columns) of a Q6_K block: 16-bit sums, then times the half's scales.
+template <int half, int rows, class Block>
+inline void HalfDots(__m256i (&sums)[rows][2], const Block& block, const TileRows& in) {
+  const size_t stride = in.cols / 4;
+#pragma GCC unroll 6
+  for (int t = 0; t < rows; ++t)
+    sums[t][0] = sums[t][1] =
+        _mm256_slli_epi16(Broadcast32(in.x.pair_sums + t * stride + 2 + 2 * half), 5);
+  AddTileStep<4 * half, rows>(sums, block, in);
+  AddTileStep<4 * half + 1, rows>(sums, block, in);
+  AddTileStep<4 * half + 2, rows>(sums, block, in);
+  AddTileStep<4 * half + 3, rows>(sums, block, in);
+  const __m256i s0 = block.SubScale(half, 0);
+  const __m256i s1 = block.SubScale(half, 1);
+#pragma GCC unroll 6
+  for (int t = 0; t < rows; ++t) {
+    sums[t][0] = _mm256_madd_epi16(sums[t][0], s0);
+    sums[t][1] = _mm256_madd_epi16(sums[t][1], s1);
+  }
+}
+
+template <PanelFormat f, int rows, class Block>
+inline void BlockDots(const Block& block, const TileRows& in, __m256i (&sums)[rows][2]) {
   if constexpr (f.code_bits == 8) {
     for (auto& s : sums) s[0] = s[1] = _mm256_setzero_si256();
-#pragma GCC unroll 8
-    for (int k = 0; k < 8; ++k) {
-      const __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(codes[k][0]));
-      const __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(codes[k][1]));
-      const __m256i a0 = _mm256_abs_epi8(w0);
-      const __m256i a1 = _mm256_abs_epi8(w1);
-#pragma GCC unroll 6
-      for (int t = 0; t < rows; ++t) {
-        const __m256i v = Broadcast32(x + t * in.cols + 4 * k);
-        const __m256i p0 = _mm256_maddubs_epi16(a0, _mm256_sign_epi8(v, w0));
-        const __m256i p1 = _mm256_maddubs_epi16(a1, _mm256_sign_epi8(v, w1));
-        sums[t][0] = _mm256_add_epi32(sums[t][0], _mm256_madd_epi16(p0, ones));
-        sums[t][1] = _mm256_add_epi32(sums[t][1], _mm256_madd_epi16(p1, ones));
-        Pin(sums[t][0]);
-        Pin(sums[t][1]);
-      }
-    }
+    AddSignedTileStep<0, rows>(sums, block, in);
+    AddSignedTileStep<1, rows>(sums, block, in);
+    AddSignedTileStep<2, rows>(sums, block, in);
+    AddSignedTileStep<3, rows>(sums, block, in);
+    AddSignedTileStep<4, rows>(sums, block, in);
+    AddSignedTileStep<5, rows>(sums, block, in);
+    AddSignedTileStep<6, rows>(sums, block, in);
+    AddSignedTileStep<7, rows>(sums, block, in);
   } else if constexpr (f.code_bits == 6) {
     __m256i first[rows][2];
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
+    HalfDots<0, rows>(first, block, in);
+    HalfDots<1, rows>(sums, block, in);
 #pragma GCC unroll 6
-      for (int t = 0; t < rows; ++t)
-        sums[t][0] = sums[t][1] =
-            _mm256_slli_epi16(Broadcast32(pair_sums + t * pair_stride + 2 + 2 * half), 5);
-      AddSteps<rows>(sums, codes, x, in.cols, 4 * half, 4 * half + 4);
-#pragma GCC unroll 6
-      for (int t = 0; t < rows; ++t) {
-        for (int side = 0; side < 2; ++side) {
-          const __m256i scaled =
-              _mm256_madd_epi16(sums[t][side], Load(chunk.sub_scales[pair][b][half][side]));
-          if (half == 0)
-            first[t][side] = scaled;
-          else
-            sums[t][side] = _mm256_add_epi32(first[t][side], scaled);
-        }
-      }
+    for (int t = 0; t < rows; ++t) {
+      sums[t][0] = _mm256_add_epi32(first[t][0], sums[t][0]);
+      sums[t][1] = _mm256_add_epi32(first[t][1], sums[t][1]);
     }
   } else {
+    const size_t stride = in.cols / 4;
 #pragma GCC unroll 6
     for (int t = 0; t < rows; ++t)
-      sums[t][0] = sums[t][1] = StartOfBlock<f>(pair_sums + t * pair_stride);
-    AddSteps<rows>(sums, codes, x, in.cols, 0, 8);
+      sums[t][0] = sums[t][1] = StartOfBlock<f>(in.x.pair_sums + t * stride);
+    AddTileStep<0, rows>(sums, block, in);
+    AddTileStep<1, rows>(sums, block, in);
+    AddTileStep<2, rows>(sums, block, in);
+    AddTileStep<3, rows>(sums, block, in);
+    AddTileStep<4, rows>(sums, block, in);
+    AddTileStep<5, rows>(sums, block, in);
+    AddTileStep<6, rows>(sums, block, in);
+    AddTileStep<7, rows>(sums, block, in);
+    const __m256i ones = _mm256_set1_epi16(1);
 #pragma GCC unroll 6
     for (int t = 0; t < rows; ++t) {
       sums[t][0] = _mm256_madd_epi16(sums[t][0], ones);
       sums[t][1] = _mm256_madd_epi16(sums[t][1], ones);
       if constexpr (kUncentre<f>) {
-        const __m256i centre = CentreOfBlock(pair_sums + t * pair_stride);
+        const __m256i centre = CentreOfBlock(in.x.pair_sums + t * stride);
         sums[t][0] = _mm256_sub_epi32(sums[t][0], centre);
         sums[t][1] = _mm256_sub_epi32(sums[t][1], centre);
       }
@@ -187,10 +255,13 @@ inline void BlockDots(const Chunk& chunk, uint32_t pair, uint32_t b, const TileR
   }
 }
 
-// One tile over a chunk: out[t][16], carried from chunk to chunk unless `fresh`.
+// One tile over a chunk: out[t][16], carried from chunk to chunk unless `fresh`. `ahead`, if not
+// null, is what the next chunk will read: half of it is fetched meanwhile, so that reading from
+// memory and computing overlap.
 template <PanelFormat f, int rows>
-void Tile(const Chunk& chunk, uint32_t pair, uint32_t blocks, TileRows in, float* out,
-          size_t out_stride, bool fresh) {
+void Tile(const Chunk& chunk, uint32_t pair, uint32_t blocks, TileRows in, const uint8_t* ahead,
+          float* out, size_t out_stride, bool fresh) {
+  constexpr uint32_t kAheadBytes = SubRecordBytes(f) / 2;
   alignas(32) float acc[rows * 16];
   for (int t = 0; t < rows; ++t) {
     for (int side = 0; side < 2; ++side) {
@@ -200,13 +271,47 @@ void Tile(const Chunk& chunk, uint32_t pair, uint32_t blocks, TileRows in, float
     }
   }
   for (uint32_t b = 0; b < blocks; ++b) {
+    if (ahead != nullptr) {
+      for (uint32_t line = 0; line < kAheadBytes; line += 64)
+        _mm_prefetch(reinterpret_cast<const char*>(ahead + line), _MM_HINT_T1);
+      ahead += kAheadBytes;
+    }
     __m256i dots[rows][2];
-    BlockDots<f, rows>(chunk, pair, b, in, dots);
-    AddBlock<f, rows>(dots, chunk, pair, b, in, acc);
+    const UnpackedBlock<f> block = {chunk, pair, b};
+    const TileRows at = in.Block(b);
+    BlockDots<f, rows>(block, at, dots);
+    AddBlock<f, rows>(dots, block, at, acc, 16);
   }
   for (int t = 0; t < rows; ++t)
     for (int side = 0; side < 2; ++side)
       _mm256_storeu_ps(out + t * out_stride + 8 * side, _mm256_load_ps(acc + 16 * t + 8 * side));
+}
+
+// A few rows times a whole stripe, unpacked in registers: every panel serves all rows once, the
+// stripe is one linear stream as in gemv.h.
+template <PanelFormat f, int rows>
+void FewRows(const uint8_t* stripe, TileRows in, uint32_t blocks, float* out, size_t out_stride) {
+  constexpr uint32_t kAhead = 4096;
+  alignas(32) float acc[rows][kPanelStripeRows];
+  for (auto& row : acc)
+    for (uint32_t i = 0; i < kPanelStripeRows; i += 8)
+      _mm256_store_ps(row + i, _mm256_setzero_ps());
+  Cursor<f> cursor(stripe);
+  for (uint32_t b = 0; b < blocks; ++b) {
+    for (uint32_t line = 0; line < SubRecordBytes(f); line += 64)
+      _mm_prefetch(reinterpret_cast<const char*>(cursor.sub_record + kAhead + line), _MM_HINT_T0);
+    const TileRows at = in.Block(b);
+    for (uint32_t pair = 0; pair < 2; ++pair) {
+      const PackedBlock<f> block = {cursor.record, cursor.sub_record, pair};
+      __m256i dots[rows][2];
+      BlockDots<f, rows>(block, at, dots);
+      AddBlock<f, rows>(dots, block, at, acc[0] + 16 * pair, kPanelStripeRows);
+    }
+    cursor.Next();
+  }
+  for (int t = 0; t < rows; ++t)
+    for (uint32_t i = 0; i < kPanelStripeRows; i += 8)
+      _mm256_storeu_ps(out + t * out_stride + i, _mm256_load_ps(acc[t] + i));
 }
 
 // Signed products need two more registers a step: their tiles are smaller.
@@ -215,33 +320,62 @@ constexpr uint32_t kTileRows = f.code_bits == 8 ? 4 : 6;
 
 template <PanelFormat f>
 inline void TileOf(uint32_t rows, const Chunk& chunk, uint32_t pair, uint32_t blocks, TileRows in,
-                   float* out, size_t out_stride, bool fresh) {
+                   const uint8_t* ahead, float* out, size_t out_stride, bool fresh) {
   switch (rows) {
     case 1:
-      return Tile<f, 1>(chunk, pair, blocks, in, out, out_stride, fresh);
+      return Tile<f, 1>(chunk, pair, blocks, in, ahead, out, out_stride, fresh);
     case 2:
-      return Tile<f, 2>(chunk, pair, blocks, in, out, out_stride, fresh);
+      return Tile<f, 2>(chunk, pair, blocks, in, ahead, out, out_stride, fresh);
     case 3:
-      return Tile<f, 3>(chunk, pair, blocks, in, out, out_stride, fresh);
+      return Tile<f, 3>(chunk, pair, blocks, in, ahead, out, out_stride, fresh);
     case 4:
-      return Tile<f, 4>(chunk, pair, blocks, in, out, out_stride, fresh);
+      return Tile<f, 4>(chunk, pair, blocks, in, ahead, out, out_stride, fresh);
     case 5:
-      if constexpr (kTileRows<f> > 4) Tile<f, 5>(chunk, pair, blocks, in, out, out_stride, fresh);
+      if constexpr (kTileRows<f> > 4)
+        Tile<f, 5>(chunk, pair, blocks, in, ahead, out, out_stride, fresh);
       return;
     case 6:
-      if constexpr (kTileRows<f> > 4) Tile<f, 6>(chunk, pair, blocks, in, out, out_stride, fresh);
+      if constexpr (kTileRows<f> > 4)
+        Tile<f, 6>(chunk, pair, blocks, in, ahead, out, out_stride, fresh);
       return;
   }
 }
 
-// out[m][32] for `rows` activation rows; `next` (may be null) is what will be read after this
-// stripe, prefetched while the tiles compute.
+// 1 to 8 rows: passes of at most 4 over the stripe, which after the first comes from a cache.
+template <PanelFormat f>
+inline void GemmFew(const uint8_t* stripe, RowPointers x, uint32_t rows, uint32_t cols, float* out,
+                    size_t out_stride) {
+  const uint32_t passes = (rows + 3) / 4;
+  uint32_t m = 0;
+  for (uint32_t pass = 0; pass < passes; ++pass) {
+    const uint32_t end = rows * (pass + 1) / passes;
+    const TileRows in = TileRows{x, cols}.Row(m);
+    float* at = out + m * out_stride;
+    switch (end - m) {
+      case 1:
+        Gemv<f, kPanels>(stripe, 0, in.x, cols / 32, at);
+        break;
+      case 2:
+        FewRows<f, 2>(stripe, in, cols / 32, at, out_stride);
+        break;
+      case 3:
+        FewRows<f, 3>(stripe, in, cols / 32, at, out_stride);
+        break;
+      case 4:
+        FewRows<f, 4>(stripe, in, cols / 32, at, out_stride);
+        break;
+    }
+    m = end;
+  }
+}
+
+// out[m][32] for `rows` activation rows.
 template <PanelFormat f>
 inline void Gemm(const uint8_t* stripe, RowPointers x, uint32_t rows, uint32_t cols, float* out,
                  size_t out_stride) {
+  const uint32_t blocks = cols / 32;
   Chunk chunk;
   Cursor<f> cursor(stripe);
-  const uint32_t blocks = cols / 32;
   const uint32_t tiles = (rows + kTileRows<f> - 1) / kTileRows<f>;
   for (uint32_t first = 0; first < blocks; first += kChunkBlocks) {
     const uint32_t count = blocks - first < kChunkBlocks ? blocks - first : kChunkBlocks;
@@ -250,11 +384,12 @@ inline void Gemm(const uint8_t* stripe, RowPointers x, uint32_t rows, uint32_t c
       uint32_t m = 0;
       for (uint32_t tile = 0; tile < tiles; ++tile) {
         const uint32_t end = rows * (tile + 1) / tiles;
-        const size_t at = size_t{m} * cols + size_t{first} * 32;
-        const TileRows in = {
-            {x.values + at, x.scales + at / 32, x.sums + at / 32, x.pair_sums + at / 4}, cols};
-        TileOf<f>(end - m, chunk, pair, count, in, out + m * out_stride + 16 * pair, out_stride,
-                  first == 0);
+        const TileRows in = TileRows{x, cols}.Row(m).Block(first);
+        // The record after this chunk, or after this stripe the next one's first.
+        const uint8_t* ahead =
+            tile == 0 ? cursor.record + pair * count * (SubRecordBytes(f) / 2) : nullptr;
+        TileOf<f>(end - m, chunk, pair, count, in, ahead, out + m * out_stride + 16 * pair,
+                  out_stride, first == 0);
         m = end;
       }
     }

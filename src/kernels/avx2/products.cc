@@ -8,6 +8,11 @@
 namespace infe::kernels::avx2 {
 namespace {
 
+// Up to how many rows GemmFew is the faster way. Signed codes need no unpacking, so that their
+// chunks gain less.
+template <PanelFormat f>
+constexpr uint32_t kFewRows = f.code_bits == 8 ? 8 : 4;
+
 RowPointers RowOf(const Activations& x, uint32_t m) {
   const size_t at = size_t{m} * x.cols;
   return {x.values + at, x.scales + at / 32, x.sums + at / 32, x.pair_sums + at / 4};
@@ -26,8 +31,8 @@ void MatmulPanels(const PackedMatrix& w, const Activations& x, uint32_t row_begi
   const RowPointers rows = RowOf(x, row_begin);
   for (uint32_t s = stripe_begin; s < stripe_end; ++s, out += kPanelStripeRows) {
     const uint8_t* stripe = data + s * stripe_bytes;
-    if (row_end - row_begin == 1)
-      Gemv<f, kPanels>(stripe, 0, rows, w.cols / 32, out);
+    if (row_end - row_begin <= kFewRows<f>)
+      GemmFew<f>(stripe, rows, row_end - row_begin, w.cols, out, out_stride);
     else
       Gemm<f>(stripe, rows, row_end - row_begin, w.cols, out, out_stride);
   }

@@ -202,9 +202,9 @@ std::vector<Case> LineCases() {
 std::vector<Case> RequestLineCases() {
   const std::string end = "\r\n" + kHost + "\r\n";
   return {
-      {"lower case method", "get /hello HTTP/1.1" + end, 501},
-      {"unknown method", "BREW /hello HTTP/1.1" + end, 501},
-      {"CONNECT", "CONNECT infe.test:80 HTTP/1.1" + end, 501},
+      {"lower case method", "get /hello HTTP/1.1" + end, 400},
+      {"unknown method", "BREW /hello HTTP/1.1" + end, 400},
+      {"CONNECT", "CONNECT infe.test:80 HTTP/1.1" + end, 400},
       {"method is no token", "GE(T /hello HTTP/1.1" + end, 400},
       {"method with NUL", "GE\0T /hello HTTP/1.1"s + end, 400},
       {"empty method", " /hello HTTP/1.1" + end, 400},
@@ -222,10 +222,10 @@ std::vector<Case> RequestLineCases() {
       {"version with plus", "GET /hello HTTP/+1.1" + end, 400},
       {"version with comma", "GET /hello HTTP/1,1" + end, 400},
       {"version of another protocol", "GET /hello ICE/1.0" + end, 400},
-      {"version 1.2", "GET /hello HTTP/1.2" + end, 505},
-      {"version 2.0", "GET /hello HTTP/2.0" + end, 505},
-      {"version 0.9", "GET /hello HTTP/0.9" + end, 505},
-      {"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+      {"version 1.2", "GET /hello HTTP/1.2" + end, 400},
+      {"version 2.0", "GET /hello HTTP/2.0" + end, 400},
+      {"version 0.9", "GET /hello HTTP/0.9" + end, 400},
+      {"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
       {"absolute form", "GET http://infe.test/hello HTTP/1.1" + end, 400},
       {"authority form", "GET infe.test:80 HTTP/1.1" + end, 400},
       {"asterisk form but not OPTIONS", "GET * HTTP/1.1" + end, 400},

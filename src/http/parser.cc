@@ -10,7 +10,8 @@ namespace infe::http {
 
 namespace {
 
-// Methods with a meaning here. CONNECT has none: what follows it is not HTTP.
+// Methods with a meaning here; any other is a framing error, not a 501, since what a body or an
+// upgrade would mean for it is unknown. CONNECT above all: what follows it is not HTTP.
 constexpr std::array<std::string_view, 8> kMethods = {"GET",   "HEAD",   "POST",    "PUT",
                                                       "PATCH", "DELETE", "OPTIONS", "TRACE"};
 
@@ -201,9 +202,9 @@ bool RequestParser::OnRequestLine(std::string_view line) {
                           version[5] >= '0' && version[5] <= '9' && version[6] == '.' &&
                           version[7] >= '0' && version[7] <= '9';
   if (!is_version) return Fail(400, "malformed HTTP version");
-  if (version[5] != '1' || version[7] > '1') return Fail(505, "unsupported HTTP version");
+  if (version[5] != '1' || version[7] > '1') return Fail(400, "unsupported HTTP version");
   if (std::find(kMethods.begin(), kMethods.end(), method) == kMethods.end()) {
-    return Fail(501, "unknown method");
+    return Fail(400, "unknown method");
   }
   if (!IsOriginForm(target) && !(target == "*" && method == "OPTIONS")) {
     return Fail(400, "malformed request target");

@@ -26,7 +26,7 @@
 namespace infe::http {
 
 // Makes the answer for what HTTP itself refuses: 400 framing, 404, 405 (Allow is added), 408 too
-// slow, 413, 414, 417, 431, 500 handler lost the request, 501 method, 503 too much at once, 505.
+// slow, 413, 414, 417, 431, 500 handler lost the request, 503 too much at once.
 using ErrorResponder = std::function<HttpResponse(int status, std::string_view reason)>;
 
 // Sees a request of a known route after its head and before any of its body is read. A response
@@ -77,7 +77,7 @@ struct ServerStats {
   uint64_t connections_accepted = 0;
   uint64_t connections_refused = 0;  // over a connection limit
   uint64_t requests = 0;             // handed to a handler
-  uint64_t framing_errors = 0;       // 400, 414, 431, 501, 505
+  uint64_t framing_errors = 0;       // 400, 414, 417, 431
   uint64_t timeouts = 0;             // 408
   uint64_t write_stalls = 0;
   uint64_t bodies_in_flight_bytes = 0;  // now: memory of request bodies that are still arriving

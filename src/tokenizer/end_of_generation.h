@@ -1,18 +1,19 @@
 // Which tokens end a generation: the vocabulary's own marks and names that the field uses for it.
 #pragma once
 
-#include <string_view>
 #include <vector>
 
 #include "tokenizer/vocab.h"
 
 namespace infe::tokenizer {
 
-// Names such as <|im_end|> that are control tokens whatever type a model file gives them: a file
-// that lists one as plain text would let users write it.
-bool IsEndOfGenerationName(std::string_view name);
+// Vocab::types, one per token, with the mistakes of model files mended: a token named like an end
+// mark
+// (<|im_end|>) is a control token whatever the file says, or users could write it. </s> is one
+// where <s> is a control token; in Gemma both are HTML tags.
+std::vector<TokenType> CorrectedTypes(const Vocab& vocab);
 
-// Ascending, without repetition; ids in range only. types: corrected, per token.
+// Ascending, without repetition; ids in range only. types: corrected.
 std::vector<TokenId> FindEndOfGeneration(const Vocab& vocab, const std::vector<TokenType>& types);
 
 }  // namespace infe::tokenizer

@@ -39,18 +39,6 @@ Result<void> CheckShape(const Vocab& vocab) {
   return {};
 }
 
-// The types with the mistakes of model files mended: see IsEndOfGenerationName.
-std::vector<TokenType> CorrectedTypes(const Vocab& vocab) {
-  std::vector<TokenType> types = vocab.types;
-  types.resize(vocab.tokens.size(), TokenType::kNormal);
-  for (TokenId token = 0; token < types.size(); ++token) {
-    if (types[token] != TokenType::kControl && types[token] != TokenType::kByte &&
-        IsEndOfGenerationName(vocab.tokens[token]))
-      types[token] = TokenType::kControl;
-  }
-  return types;
-}
-
 SpecialMatcher MakeMatcher(const TokenTable& table) {
   std::vector<SpecialMatcher::Entry> entries;
   for (TokenId token = 0; token < table.size(); ++token) {

@@ -186,6 +186,17 @@ TEST(Tokenizer, FindsTheEndsOfAGeneration) {
   EXPECT_TRUE(mended->IsControl(*mended->Find("<|im_end|>")));
 }
 
+TEST(Tokenizer, EndOfTextIsControlOnlyBesideItsBegin) {
+  Vocab phi = TinySentencePieceVocab();
+  phi.types[2] = TokenType::kUserDefined;  // </s>, as files of Phi-3 have it
+  EXPECT_TRUE(Make(phi)->IsControl(2));
+  phi.types[1] = TokenType::kUserDefined;  // <s> too: HTML, as in Gemma
+  phi.eos.reset();
+  EXPECT_FALSE(Make(phi)->IsControl(2));
+  EXPECT_FALSE(Make(phi)->IsEndOfGeneration(2));
+  EXPECT_EQ(Make(phi)->Encode("</s>"), std::vector<TokenId>{2});
+}
+
 TEST(Tokenizer, HarmonyMessagesDoNotEndTheAnswer) {
   Vocab vocab = TinyByteLevelVocab();
   const TokenId end = AddToken(vocab, "<|end|>", TokenType::kControl);

@@ -47,8 +47,10 @@ inline __m256 Half8(const uint16_t* p) {
 template <int rows, int vectors>
 void ScoresF16(const Rows& in, const uint16_t* keys, uint32_t first, uint32_t vector0) {
   __m256 acc[rows][vectors];
-  for (auto& row : acc)
-    for (__m256& a : row) a = _mm256_setzero_ps();
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) acc[r][v] = _mm256_setzero_ps();
   const float* q = in.q + size_t{first} * in.head_dim;
   const uint16_t* k = keys + 8 * vector0;
   for (uint32_t d = 0; d < in.head_dim; ++d, k += kTile) {
@@ -62,7 +64,9 @@ void ScoresF16(const Rows& in, const uint16_t* keys, uint32_t first, uint32_t ve
       for (int v = 0; v < vectors; ++v) acc[r][v] = _mm256_fmadd_ps(x, key[v], acc[r][v]);
     }
   }
+#pragma GCC unroll 6
   for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v)
       _mm256_store_ps(in.weights + (first + r) * kTile + 8 * (vector0 + v), acc[r][v]);
 }
@@ -85,7 +89,8 @@ inline void ScoresInt8Rows(const Rows& in, const std::byte* tile, uint32_t first
   const __m256i ones = _mm256_set1_epi16(1);
   for (uint32_t v = 0; v < 4; ++v) {
     __m256i acc[rows];
-    for (__m256i& a : acc) a = _mm256_setzero_si256();
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; ++r) acc[r] = _mm256_setzero_si256();
     for (uint32_t d = 0; d < in.head_dim / 4; ++d) {
       const __m256i key = _mm256_loadu_si256(
           reinterpret_cast<const __m256i*>(keys + (size_t{d} * kTile + 8 * v) * 4));
@@ -100,6 +105,7 @@ inline void ScoresInt8Rows(const Rows& in, const std::byte* tile, uint32_t first
       }
     }
     const __m256 scale = _mm256_loadu_ps(key_scales + 8 * v);
+#pragma GCC unroll 6
     for (int r = 0; r < rows; ++r) {
       const __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(in.q_scales[first + r]));
       _mm256_store_ps(in.weights + (first + r) * kTile + 8 * v,

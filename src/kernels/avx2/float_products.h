@@ -34,8 +34,10 @@ template <class Type, int rows, int panels>
 void FloatTile(const uint8_t* stripe, uint32_t first, const float* x, uint32_t cols, float* out,
                size_t out_stride) {
   __m256 acc[rows][panels];
-  for (auto& row : acc)
-    for (__m256& a : row) a = _mm256_setzero_ps();
+#pragma GCC unroll 6
+  for (int t = 0; t < rows; ++t)
+#pragma GCC unroll 4
+    for (int p = 0; p < panels; ++p) acc[t][p] = _mm256_setzero_ps();
   const uint8_t* w = stripe + first * kLanes * Type::kBytes;
   for (uint32_t k = 0; k < cols; ++k, w += kPanelStripeRows * Type::kBytes) {
     _mm_prefetch(reinterpret_cast<const char*>(w + 2048), _MM_HINT_T0);

@@ -42,10 +42,38 @@ inline __m256 Half8(const uint16_t* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
 
+// acc[r][v] += row(r) * column(v). The longer side is loaded one at a time: 12 sums and the shorter
+// side fill the registers.
+template <int rows, int vectors, class Row, class Column>
+inline void OuterProduct(__m256 (&acc)[rows][vectors], Row row, Column column) {
+  if constexpr (vectors > rows) {
+    __m256 x[rows];
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; ++r) x[r] = row(r);
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) {
+      const __m256 y = column(v);
+#pragma GCC unroll 6
+      for (int r = 0; r < rows; ++r) acc[r][v] = _mm256_fmadd_ps(x[r], y, acc[r][v]);
+    }
+  } else {
+    __m256 y[vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) y[v] = column(v);
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; ++r) {
+      const __m256 x = row(r);
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) acc[r][v] = _mm256_fmadd_ps(x, y[v], acc[r][v]);
+    }
+  }
+}
+
 // scores[row][8 * vectors] for `rows` rows from row `first`, positions from 8 * vector0 of the
 // tile.
 template <int rows, int vectors>
-void ScoresF16(const Rows& in, const uint16_t* keys, uint32_t first, uint32_t vector0) {
+void ScoresF16(const Rows& in, const uint16_t* keys, const char* ahead, uint32_t first,
+               uint32_t vector0) {
   __m256 acc[rows][vectors];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r)
@@ -54,15 +82,10 @@ void ScoresF16(const Rows& in, const uint16_t* keys, uint32_t first, uint32_t ve
   const float* q = in.q + size_t{first} * in.head_dim;
   const uint16_t* k = keys + 8 * vector0;
   for (uint32_t d = 0; d < in.head_dim; ++d, k += kTile) {
-    __m256 key[vectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) key[v] = Half8(k + 8 * v);
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; ++r) {
-      const __m256 x = _mm256_broadcast_ss(q + r * size_t{in.head_dim} + d);
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) acc[r][v] = _mm256_fmadd_ps(x, key[v], acc[r][v]);
-    }
+    _mm_prefetch(ahead + size_t{d} * kTile * sizeof(uint16_t), _MM_HINT_T0);
+    OuterProduct<rows, vectors>(
+        acc, [&](int r) { return _mm256_broadcast_ss(q + r * size_t{in.head_dim} + d); },
+        [&](int v) { return Half8(k + 8 * v); });
   }
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r)
@@ -72,18 +95,19 @@ void ScoresF16(const Rows& in, const uint16_t* keys, uint32_t first, uint32_t ve
 }
 
 template <int rows>
-inline void ScoresF16Rows(const Rows& in, const uint16_t* keys, uint32_t first) {
+inline void ScoresF16Rows(const Rows& in, const uint16_t* keys, const char* ahead, uint32_t first) {
   if constexpr (rows <= 3) {
-    ScoresF16<rows, 4>(in, keys, first, 0);
+    ScoresF16<rows, 4>(in, keys, ahead, first, 0);
   } else {
-    ScoresF16<rows, 2>(in, keys, first, 0);
-    ScoresF16<rows, 2>(in, keys, first, 2);
+    ScoresF16<rows, 2>(in, keys, ahead, first, 0);
+    ScoresF16<rows, 2>(in, keys, ahead, first, 2);
   }
 }
 
 // Exact integer products of s8 keys and s8 queries (gemv.h, AddSignedStep), then the scales.
 template <int rows>
-inline void ScoresInt8Rows(const Rows& in, const std::byte* tile, uint32_t first) {
+inline void ScoresInt8Rows(const Rows& in, const std::byte* tile, const char* ahead,
+                           uint32_t first) {
   const auto* key_scales = reinterpret_cast<const float*>(tile);
   const auto* keys = reinterpret_cast<const int8_t*>(tile + kInt8Header);
   const __m256i ones = _mm256_set1_epi16(1);
@@ -92,6 +116,7 @@ inline void ScoresInt8Rows(const Rows& in, const std::byte* tile, uint32_t first
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r) acc[r] = _mm256_setzero_si256();
     for (uint32_t d = 0; d < in.head_dim / 4; ++d) {
+      _mm_prefetch(ahead + (size_t{d} * 4 + v) * kTile, _MM_HINT_T0);
       const __m256i key = _mm256_loadu_si256(
           reinterpret_cast<const __m256i*>(keys + (size_t{d} * kTile + 8 * v) * 4));
       const __m256i magnitude = _mm256_abs_epi8(key);
@@ -115,10 +140,12 @@ inline void ScoresInt8Rows(const Rows& in, const std::byte* tile, uint32_t first
 }
 
 struct F16Values {
+  static constexpr size_t kBytes = 2;
   const uint16_t* at;  // [32][head_dim]
   inline __m256 Load8(size_t i) const { return Half8(at + i); }
 };
 struct Int8Values {
+  static constexpr size_t kBytes = 1;
   const int8_t* at;  // [32][head_dim]; their scales are in the weights already
   inline __m256 Load8(size_t i) const {
     return _mm256_cvtepi32_ps(
@@ -126,48 +153,61 @@ struct Int8Values {
   }
 };
 
-// acc = acc * correction + weights . values, `rows` rows x 16 dimensions at a time. Positions from
-// `count` on are in nobody's sight and may hold anything: they are not read.
-template <class Values, int rows>
-inline void AddValuesRows(const Rows& in, Values values, uint32_t first, uint32_t count) {
-  for (uint32_t d = 0; d < in.head_dim; d += 16) {
-    __m256 acc[rows][2];
-    float* out = in.acc + first * in.acc_stride + d;
+// acc = acc * correction + weights . values for `rows` rows and 8 * vectors dimensions from d on.
+// Positions from `count` on are in nobody's sight and may hold anything: they are not read.
+template <class Values, int rows, int vectors>
+inline void AddValuesPart(const Rows& in, Values values, const char* ahead, uint32_t first,
+                          uint32_t count, uint32_t d) {
+  for (uint32_t line = 0; line < 8 * vectors * kTile * Values::kBytes; line += 64)
+    _mm_prefetch(ahead + size_t{d} * kTile * Values::kBytes + line, _MM_HINT_T0);
+  __m256 acc[rows][vectors];
+  float* out = in.acc + first * in.acc_stride + d;
 #pragma GCC unroll 6
-    for (int r = 0; r < rows; ++r) {
-      const __m256 correction = _mm256_set1_ps(in.correction[first + r]);
-      acc[r][0] = _mm256_mul_ps(_mm256_loadu_ps(out + r * in.acc_stride), correction);
-      acc[r][1] = _mm256_mul_ps(_mm256_loadu_ps(out + r * in.acc_stride + 8), correction);
-    }
-    const float* weights = in.weights + first * kTile;
-    for (uint32_t p = 0; p < count; ++p) {
-      const __m256 a = values.Load8(size_t{p} * in.head_dim + d);
-      const __m256 b = values.Load8(size_t{p} * in.head_dim + d + 8);
-#pragma GCC unroll 6
-      for (int r = 0; r < rows; ++r) {
-        const __m256 w = _mm256_broadcast_ss(weights + r * kTile + p);
-        acc[r][0] = _mm256_fmadd_ps(w, a, acc[r][0]);
-        acc[r][1] = _mm256_fmadd_ps(w, b, acc[r][1]);
-      }
-    }
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; ++r) {
-      _mm256_storeu_ps(out + r * in.acc_stride, acc[r][0]);
-      _mm256_storeu_ps(out + r * in.acc_stride + 8, acc[r][1]);
-    }
+  for (int r = 0; r < rows; ++r) {
+    const __m256 correction = _mm256_set1_ps(in.correction[first + r]);
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v)
+      acc[r][v] = _mm256_mul_ps(_mm256_loadu_ps(out + r * in.acc_stride + 8 * v), correction);
   }
+  const float* weights = in.weights + first * kTile;
+  for (uint32_t p = 0; p < count; ++p) {
+    OuterProduct<rows, vectors>(
+        acc, [&](int r) { return _mm256_broadcast_ss(weights + r * kTile + p); },
+        [&](int v) { return values.Load8(size_t{p} * in.head_dim + d + 8 * v); });
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) _mm256_storeu_ps(out + r * in.acc_stride + 8 * v, acc[r][v]);
+}
+
+// All dimensions; few rows take more of them at a time, to keep enough sums in flight.
+template <class Values, int rows>
+inline void AddValuesRows(const Rows& in, Values values, const char* ahead, uint32_t first,
+                          uint32_t count) {
+  uint32_t d = 0;
+  if constexpr (rows <= 3) {
+    for (; d + 32 <= in.head_dim; d += 32)
+      AddValuesPart<Values, rows, 4>(in, values, ahead, first, count, d);
+  }
+  for (; d < in.head_dim; d += 16)
+    AddValuesPart<Values, rows, 2>(in, values, ahead, first, count, d);
 }
 
 struct F16Tile {
   template <int rows>
-  static inline void Scores(const Rows& in, const std::byte* tile, uint32_t first) {
-    ScoresF16Rows<rows>(in, reinterpret_cast<const uint16_t*>(tile), first);
+  static inline void Scores(const Rows& in, const std::byte* tile, const std::byte* next,
+                            uint32_t first) {
+    ScoresF16Rows<rows>(in, reinterpret_cast<const uint16_t*>(tile),
+                        reinterpret_cast<const char*>(next), first);
   }
   template <int rows>
-  static inline void AddValues(const Rows& in, const std::byte* tile, uint32_t first,
-                               uint32_t count) {
+  static inline void AddValues(const Rows& in, const std::byte* tile, const std::byte* next,
+                               uint32_t first, uint32_t count) {
     const auto* halves = reinterpret_cast<const uint16_t*>(tile);
-    AddValuesRows<F16Values, rows>(in, {halves + size_t{kTile} * in.head_dim}, first, count);
+    const size_t values = size_t{kTile} * in.head_dim;
+    AddValuesRows<F16Values, rows>(in, {halves + values},
+                                   reinterpret_cast<const char*>(next) + 2 * values, first, count);
   }
   static inline const float* ValueScales(const std::byte*) { return nullptr; }
   // q times the scale of the scores.
@@ -180,14 +220,18 @@ struct F16Tile {
 
 struct Int8Tile {
   template <int rows>
-  static inline void Scores(const Rows& in, const std::byte* tile, uint32_t first) {
-    ScoresInt8Rows<rows>(in, tile, first);
+  static inline void Scores(const Rows& in, const std::byte* tile, const std::byte* next,
+                            uint32_t first) {
+    ScoresInt8Rows<rows>(in, tile, reinterpret_cast<const char*>(next), first);
   }
   template <int rows>
-  static inline void AddValues(const Rows& in, const std::byte* tile, uint32_t first,
-                               uint32_t count) {
+  static inline void AddValues(const Rows& in, const std::byte* tile, const std::byte* next,
+                               uint32_t first, uint32_t count) {
     const auto* bytes = reinterpret_cast<const int8_t*>(tile + kInt8Header);
-    AddValuesRows<Int8Values, rows>(in, {bytes + size_t{kTile} * in.head_dim}, first, count);
+    const size_t values = size_t{kTile} * in.head_dim;
+    AddValuesRows<Int8Values, rows>(in, {bytes + values},
+                                    reinterpret_cast<const char*>(next) + kInt8Header + values,
+                                    first, count);
   }
   static inline const float* ValueScales(const std::byte* tile) {
     return reinterpret_cast<const float*>(tile) + kTile;
@@ -222,25 +266,29 @@ inline void SoftmaxRow(const Rows& in, uint32_t row, uint32_t begin, uint32_t en
     for (int v = 0; v < 4; ++v) _mm256_store_ps(weights + 8 * v, _mm256_setzero_ps());
     return;
   }
-  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  const __m256 nothing = _mm256_set1_ps(kNothingSeen);
   __m256 seen[4];
   __m256 scores[4];
-  for (int v = 0; v < 4; ++v) {
-    const __m256i at = _mm256_add_epi32(lanes, _mm256_set1_epi32(8 * v));
-    const __m256i inside = _mm256_and_si256(
-        _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(end)), at),
-        _mm256_cmpgt_epi32(at, _mm256_set1_epi32(static_cast<int32_t>(begin) - 1)));
-    seen[v] = _mm256_castsi256_ps(inside);
-    scores[v] = _mm256_blendv_ps(nothing, _mm256_load_ps(weights + 8 * v), seen[v]);
+  for (int v = 0; v < 4; ++v) scores[v] = _mm256_load_ps(weights + 8 * v);
+  const bool all = begin == 0 && end == kTile;
+  if (!all) {
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i last = _mm256_set1_epi32(static_cast<int32_t>(end));
+    const __m256i before = _mm256_set1_epi32(static_cast<int32_t>(begin) - 1);
+    for (int v = 0; v < 4; ++v) {
+      const __m256i at = _mm256_add_epi32(lanes, _mm256_set1_epi32(8 * v));
+      seen[v] = _mm256_castsi256_ps(
+          _mm256_and_si256(_mm256_cmpgt_epi32(last, at), _mm256_cmpgt_epi32(at, before)));
+      scores[v] = _mm256_blendv_ps(_mm256_set1_ps(kNothingSeen), scores[v], seen[v]);
+    }
   }
   const float top = MaxOf(
       _mm256_max_ps(_mm256_max_ps(scores[0], scores[1]), _mm256_max_ps(scores[2], scores[3])));
   const float old_max = state[0];
   const float max = top > old_max ? top : old_max;
   const __m256 maxes = _mm256_set1_ps(max);
-  for (int v = 0; v < 4; ++v)
-    scores[v] = _mm256_and_ps(Exp(_mm256_sub_ps(scores[v], maxes)), seen[v]);
+  for (int v = 0; v < 4; ++v) scores[v] = Exp(_mm256_sub_ps(scores[v], maxes));
+  if (!all)
+    for (int v = 0; v < 4; ++v) scores[v] = _mm256_and_ps(scores[v], seen[v]);
   const float sum = SumOf(
       _mm256_add_ps(_mm256_add_ps(scores[0], scores[1]), _mm256_add_ps(scores[2], scores[3])));
   const float correction = max == old_max ? 1.0f : Exp1(old_max - max);
@@ -249,9 +297,11 @@ inline void SoftmaxRow(const Rows& in, uint32_t row, uint32_t begin, uint32_t en
   state[1] = state[1] * correction + sum;
   for (int v = 0; v < 4; ++v) {
     __m256 w = scores[v];
-    // A scale beyond the row's sight may hold anything: the mask again, not a product with zero.
-    if (value_scales != nullptr)
-      w = _mm256_and_ps(_mm256_mul_ps(w, _mm256_loadu_ps(value_scales + 8 * v)), seen[v]);
+    if (value_scales != nullptr) {
+      w = _mm256_mul_ps(w, _mm256_loadu_ps(value_scales + 8 * v));
+      // A scale beyond the row's sight may hold anything, even a NaN.
+      if (!all) w = _mm256_and_ps(w, seen[v]);
+    }
     _mm256_store_ps(weights + 8 * v, w);
   }
 }
@@ -321,11 +371,13 @@ void PrepareQueries(const AttentionArgs& a, const Rows& rows) {
                          a.scale);
 }
 
-// One tile for all rows. start: its first position.
+// One tile for all rows. start: its first position. `next` is fetched meanwhile.
 template <class Tile>
-void AddTile(const AttentionArgs& a, const Rows& rows, const std::byte* tile, uint32_t start,
-             uint32_t count) {
-  ForParts(rows.count, [&]<int n>(uint32_t first) { Tile::template Scores<n>(rows, tile, first); });
+void AddTile(const AttentionArgs& a, const Rows& rows, const std::byte* tile, const std::byte* next,
+             uint32_t start, uint32_t count) {
+  ForParts(rows.count, [&]<int n>(uint32_t first) {
+    Tile::template Scores<n>(rows, tile, first == 0 ? next : tile, first);
+  });
   for (uint32_t r = 0; r < a.rows; ++r) {
     const uint32_t low = FirstSeen(a, r);
     const uint32_t high = a.position + r + 1;
@@ -334,8 +386,9 @@ void AddTile(const AttentionArgs& a, const Rows& rows, const std::byte* tile, ui
     for (uint32_t g = 0; g < a.group; ++g)
       SoftmaxRow(rows, r * a.group + g, begin, end, Tile::ValueScales(tile));
   }
-  ForParts(rows.count,
-           [&]<int n>(uint32_t first) { Tile::template AddValues<n>(rows, tile, first, count); });
+  ForParts(rows.count, [&]<int n>(uint32_t first) {
+    Tile::template AddValues<n>(rows, tile, first == 0 ? next : tile, first, count);
+  });
 }
 
 // The tiles of one span that some row sees.
@@ -354,7 +407,8 @@ void AddSpan(const AttentionArgs& a, const Rows& rows, uint32_t span) {
   if (start < span * kAttentionSpan) start = span * kAttentionSpan;
   for (; start < end; start += kTile) {
     const std::byte* tile = a.tiles[start / kTile];
-    AddTile<Tile>(a, rows, tile, start, end - start < kTile ? end - start : kTile);
+    const std::byte* next = start + kTile < end ? a.tiles[start / kTile + 1] : tile;
+    AddTile<Tile>(a, rows, tile, next, start, end - start < kTile ? end - start : kTile);
   }
 }
 

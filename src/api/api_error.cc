@@ -129,7 +129,7 @@ ApiError InvalidBody(std::string_view detail) {
 }
 
 ApiError BodyNotObject() {
-  return InvalidBody("it is JSON, but not an object");
+  return Make(400, "Invalid request body: the API expects a JSON object, but got another value.");
 }
 
 ApiError BodyTooLarge(size_t limit_bytes) {

@@ -94,7 +94,10 @@ TEST(Golden, TinyModelsOfEveryKindMatchTheReference) {
 // The models that infe serves, against golden files that tests/golden/reference.py wrote.
 class GoldenModel : public testing::TestWithParam<const char*> {};
 
-constexpr double kPerplexityTolerance = 0.005;  // relative
+// Relative. Against the reference with infe's numerics, and against float32 throughout, from which
+// 8-bit activations cost up to half a percent.
+constexpr double kPerplexityQuantised = 0.005;
+constexpr double kPerplexityExact = 0.01;
 // Thirty layers amplify a rounding that falls the other way, so that the two references lie as far
 // from each other as from infe.
 constexpr Bounds kRealBounds{0.4, 0.15};
@@ -117,6 +120,14 @@ void ExpectRowNear(const float* logits, const Json& row, const Bounds& bounds, c
   EXPECT_LT(difference.rms, bounds.rms);
 }
 
+double Deviation(const std::vector<float>& values) {
+  double mean = 0;
+  double variance = 0;
+  for (double v : values) mean += v / values.size();
+  for (double v : values) variance += (v - mean) * (v - mean) / values.size();
+  return std::sqrt(variance);
+}
+
 TEST_P(GoldenModel, LogitsGreedyTokensAndPerplexityMatchTheReference) {
   const std::string path = BigModel(GetParam());
   if (path.empty()) GTEST_SKIP() << "INFE_MODEL_DIR does not have " << GetParam();
@@ -137,16 +148,21 @@ TEST_P(GoldenModel, LogitsGreedyTokensAndPerplexityMatchTheReference) {
     }
   }
 
-  std::vector<TokenId> generated;
+  // Greedy tokens, up to the first choice between two that lie closer than the bound.
   const std::vector<TokenId> wanted = Tokens(*golden.find("quantised")->find("greedy"));
-  while (generated.size() < wanted.size()) {
+  size_t equal = 0;
+  for (; equal < wanted.size(); ++equal) {
     const auto& last = logits.back();
-    generated.push_back(
-        static_cast<TokenId>(std::max_element(last.begin(), last.end()) - last.begin()));
-    logits = Feed(*model, kv, 0, {&generated.back(), 1},
-                  static_cast<uint32_t>(prompt.size() + generated.size() - 1), 1);
+    const auto best = std::max_element(last.begin(), last.end());
+    const TokenId token = static_cast<TokenId>(best - last.begin());
+    if (token != wanted[equal]) {
+      EXPECT_LT(*best - last[wanted[equal]], kRealBounds.max * Deviation(last)) << equal;
+      break;
+    }
+    logits = Feed(*model, kv, 0, {&token, 1}, static_cast<uint32_t>(prompt.size() + equal), 1);
   }
-  EXPECT_EQ(generated, wanted);
+  std::printf("%zu of %zu greedy tokens equal\n", equal, wanted.size());
+  EXPECT_GE(equal, 10u);
 
   const std::vector<TokenId> text = Tokens(*golden.find("text"));
   const auto result = Perplexity(*model, text);
@@ -156,7 +172,8 @@ TEST_P(GoldenModel, LogitsGreedyTokensAndPerplexityMatchTheReference) {
     const double reference = golden.find(numerics)->find("perplexity")->as_double();
     std::printf("perplexity %.4f, reference (%s) %.4f: %+.3f%%\n", result->perplexity, numerics,
                 reference, 100 * (result->perplexity / reference - 1));
-    EXPECT_NEAR(result->perplexity / reference, 1, kPerplexityTolerance);
+    EXPECT_NEAR(result->perplexity / reference, 1,
+                numerics[0] == 'q' ? kPerplexityQuantised : kPerplexityExact);
   }
 }
 

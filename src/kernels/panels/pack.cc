@@ -139,6 +139,30 @@ void LoadRow(const PanelFormat& f, uint8_t* record, uint32_t row, BlockFields& f
   }
 }
 
+// from: the stripe's 32 source rows, null for padding, which `out` already holds as zeros.
+template <size_t kBytes>
+void PackFloatStripe(const std::byte* const* from, uint32_t cols, std::byte* out) {
+  for (uint32_t r = 0; r < kStripeRows; ++r) {
+    if (from[r] == nullptr) continue;
+    for (uint32_t k = 0; k < cols; ++k)
+      std::memcpy(out + (size_t{k} * kStripeRows + r) * kBytes, from[r] + k * kBytes, kBytes);
+  }
+}
+
+template <uint32_t kLanes>
+void PackPanelStripe(const QuantTypeTraits& traits, const std::byte* const* from, uint32_t cols,
+                     uint8_t* out) {
+  const PanelFormat& f = FormatOf(traits.type);
+  BlockFields fields;
+  for (uint32_t b = 0; b < cols / traits.block_values; ++b, out += RecordBytes(f)) {
+    for (uint32_t r = 0; r < kStripeRows; ++r) {
+      if (from[r] == nullptr) continue;
+      traits.decode(from[r] + size_t{b} * traits.block_bytes, fields);
+      StoreRow<kLanes>(f, fields, r, out);
+    }
+  }
+}
+
 }  // namespace
 
 size_t PackedBytes(QuantType type, uint32_t rows, uint32_t cols) {
@@ -160,23 +184,12 @@ void Pack(QuantType type, uint32_t rows, uint32_t cols, const std::byte* source,
       const uint32_t row = stripe * kStripeRows + r;
       if (row < rows) from[r] = source + (row_order != nullptr ? row_order[row] : row) * row_bytes;
     }
-    const uint32_t blocks = cols / traits.block_values;
-    for (uint32_t b = 0; b < blocks; ++b) {
-      for (uint32_t r = 0; r < kStripeRows; ++r) {
-        if (from[r] == nullptr) continue;
-        const std::byte* block = from[r] + size_t{b} * traits.block_bytes;
-        if (IsFloat(type)) {
-          std::memcpy(out + (size_t{b} * kStripeRows + r) * traits.block_bytes, block,
-                      traits.block_bytes);
-          continue;
-        }
-        BlockFields fields;
-        traits.decode(block, fields);
-        const PanelFormat& f = FormatOf(type);
-        StoreRow<kLanes>(f, fields, r,
-                         reinterpret_cast<uint8_t*>(out) + size_t{b} * RecordBytes(f));
-      }
-    }
+    if (type == QuantType::kF32)
+      PackFloatStripe<4>(from, cols, out);
+    else if (IsFloat(type))
+      PackFloatStripe<2>(from, cols, out);
+    else
+      PackPanelStripe<kLanes>(traits, from, cols, reinterpret_cast<uint8_t*>(out));
   }
 }
 

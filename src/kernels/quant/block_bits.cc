@@ -1,5 +1,7 @@
 #include "kernels/quant/block_bits.h"
 
+#include <cstring>
+
 #include "kernels/half.h"
 
 namespace infe::kernels {
@@ -17,7 +19,15 @@ void EncodeNibbles(const uint8_t* codes, uint8_t* bytes) {
 }
 
 void AddBitPlane(const uint8_t* bytes, uint8_t* codes) {
-  for (int i = 0; i < 32; ++i) codes[i] |= static_cast<uint8_t>((bytes[i / 8] >> (i % 8) & 1) << 4);
+  for (int i = 0; i < 4; ++i) {
+    // Byte j of the product keeps bit j alone; adding 0x7f carries it into the byte's top bit.
+    const uint64_t bits = bytes[i] * 0x0101010101010101u & 0x8040201008040201u;
+    const uint64_t ones = (bits + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u;
+    uint64_t eight;
+    std::memcpy(&eight, codes + 8 * i, sizeof eight);
+    eight |= ones << 4;
+    std::memcpy(codes + 8 * i, &eight, sizeof eight);
+  }
 }
 
 void EncodeBitPlane(const uint8_t* codes, uint8_t* bytes) {

@@ -19,12 +19,12 @@ void Decode(const std::byte* block, BlockFields& fields) {
   const Q6_KBlock b = Load(block);
   fields.scale = b.d;
   for (int i = 0; i < 16; ++i) fields.sub_scales[i] = static_cast<uint8_t>(b.scales[i]);
-  for (int i = 0; i < 256; ++i) {
-    const int half = i / 128;
-    const int j = i % 128;
-    const int low = b.ql[64 * half + j % 64] >> (j / 64 * 4) & 15;
-    const int high = b.qh[32 * half + j % 32] >> (j / 32 * 2) & 3;
-    fields.codes[i] = static_cast<uint8_t>(low | high << 4);
+  for (int half = 0; half < 2; ++half) {
+    for (int j = 0; j < 128; ++j) {
+      const int low = b.ql[64 * half + j % 64] >> (j / 64 * 4) & 15;
+      const int high = b.qh[32 * half + j % 32] >> (j / 32 * 2) & 3;
+      fields.codes[128 * half + j] = static_cast<uint8_t>(low | high << 4);
+    }
   }
 }
 

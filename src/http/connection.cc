@@ -41,7 +41,7 @@ void Connection::Start() {
   if (!loop_->Adopt(transport_->fd(), shared_from_this(), EventLoop::Watch::kStreamEdges)) {
     phase_ = Phase::kClosed;
     transport_->Close();
-    core_->ForgetConnection(peer_);
+    core_->ForgetConnection(peer_, proof_);
     return;
   }
   // A TLS handshake has the time of a head; a plain connection may be opened ahead of its use.
@@ -222,6 +222,9 @@ void Connection::RouteRequest() {
     std::optional<HttpResponse> refusal = core_->options().head_hook(request_);
     recorded_.context = request_.context;
     if (refusal) return RefuseEarly(std::move(*refusal));
+  }
+  if (std::exchange(proof_, ServerCore::Proof::kGiven) == ServerCore::Proof::kNone) {
+    core_->ProveConnection(peer_);
   }
   const uint64_t body_bytes_max =
       route_->options.body_bytes_max.value_or(core_->limits().body_bytes_max);
@@ -499,7 +502,7 @@ void Connection::Close() {
   transport_->Close();
   output_.Clear();
   FreeBody();
-  core_->ForgetConnection(peer_);
+  core_->ForgetConnection(peer_, proof_);
   if (exchange_ == nullptr) return;
   Record(Ending::kClientGone);
   const auto exchange = std::move(exchange_);

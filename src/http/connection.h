@@ -130,6 +130,7 @@ class Connection final : public EventSink,
   } answer_;
   OutputBuffer output_;
 
+  ServerCore::Proof proof_ = ServerCore::Proof::kNone;
   uint32_t requests_ = 0;
   uint64_t lingered_bytes_ = 0;
   Clock::time_point retire_at_ = kNever;      // keep-alive ends

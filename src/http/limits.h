@@ -44,6 +44,8 @@ struct HttpLimits {
   // Connections.
   uint32_t connections_max = 4096;
   uint32_t connections_per_address_max = 256;  // IPv6: per /64
+  // Of these, connections on which no request has passed the HeadHook (without one: none has come).
+  uint32_t unproven_per_address_max = 64;
   // Addresses that stand for many clients (a proxy, a local load test) have no bound of their own.
   std::vector<std::string> unlimited_addresses{"127.0.0.1", "::1"};
 };

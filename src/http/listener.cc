@@ -48,7 +48,7 @@ void Listener::OnAccepted(UniqueFd fd, const PeerAddress& peer) {
   const auto tls = tls_();
   std::unique_ptr<Transport> transport =
       tls != nullptr ? tls->Wrap(std::move(fd)) : MakePlainTransport(std::move(fd));
-  if (transport == nullptr) return core_->ForgetConnection(peer);
+  if (transport == nullptr) return core_->ForgetConnection(peer, ServerCore::Proof::kNone);
   const auto& loop = loops_[next_loop_++ % loops_.size()];
   auto connection =
       std::make_shared<Connection>(core_, loop, std::move(transport), peer, tls != nullptr);

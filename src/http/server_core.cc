@@ -21,20 +21,29 @@ bool ServerCore::AdmitConnection(const PeerAddress& peer) {
   const std::lock_guard lock(mutex_);
   if (open_.load() >= limits().connections_max) return false;
   if (!IsUnlimited(peer)) {
-    const auto found = per_address_.try_emplace(peer.group, 0).first;
-    if (found->second >= limits().connections_per_address_max) return false;
-    ++found->second;
+    const auto found = per_address_.find(peer.group);
+    const AddressCount now = found != per_address_.end() ? found->second : AddressCount();
+    if (now.all >= limits().connections_per_address_max) return false;
+    if (now.unproven >= limits().unproven_per_address_max) return false;
+    per_address_[peer.group] = {now.all + 1, now.unproven + 1};
   }
   open_.fetch_add(1);
   return true;
 }
 
-void ServerCore::ForgetConnection(const PeerAddress& peer) {
+void ServerCore::ProveConnection(const PeerAddress& peer) {
+  if (IsUnlimited(peer)) return;
+  const std::lock_guard lock(mutex_);
+  --per_address_.at(peer.group).unproven;
+}
+
+void ServerCore::ForgetConnection(const PeerAddress& peer, Proof proof) {
   const std::lock_guard lock(mutex_);
   open_.fetch_sub(1);
   if (IsUnlimited(peer)) return;
-  const auto found = per_address_.find(peer.group);
-  if (found != per_address_.end() && --found->second == 0) per_address_.erase(found);
+  AddressCount& count = per_address_.at(peer.group);
+  if (proof == Proof::kNone) --count.unproven;
+  if (--count.all == 0) per_address_.erase(peer.group);
 }
 
 bool ServerCore::ReserveBody(uint64_t bytes) {

@@ -29,7 +29,10 @@ class ServerCore {
 
   // False: over a connection limit, and nothing was counted.
   bool AdmitConnection(const PeerAddress& peer);
-  void ForgetConnection(const PeerAddress& peer);
+  // Once per admitted connection, at most: a request on it was let in.
+  void ProveConnection(const PeerAddress& peer);
+  enum class Proof { kNone, kGiven };
+  void ForgetConnection(const PeerAddress& peer, Proof proof);
   size_t open_connections() const { return open_.load(); }
 
   // Memory of bodies that are still arriving. False: over the limit, and nothing was counted.
@@ -61,7 +64,11 @@ class ServerCore {
   std::atomic<uint64_t> body_bytes_{0};
   std::atomic<size_t> open_{0};
   std::mutex mutex_;
-  std::unordered_map<std::string, uint32_t> per_address_;  // guarded by mutex_
+  struct AddressCount {
+    uint32_t all = 0;
+    uint32_t unproven = 0;
+  };
+  std::unordered_map<std::string, AddressCount> per_address_;  // guarded by mutex_
 };
 
 }  // namespace infe::http

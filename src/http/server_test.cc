@@ -405,6 +405,36 @@ TEST(ServerTest, ConnectionsHaveABoundInAllAndPerAddress) {
   }
 }
 
+TEST(ServerTest, ConnectionsThatProvedNothingHaveATighterBound) {
+  ServerOptions options;
+  options.limits.unlimited_addresses.clear();
+  options.limits.unproven_per_address_max = 3;
+  options.head_hook = [](HttpRequest& head) -> std::optional<HttpResponse> {
+    if (head.headers.Find("key") != nullptr) return std::nullopt;
+    return HttpResponse{401, {}, {}};
+  };
+  const auto server = StartServer(std::move(options), EchoRouter());
+  std::vector<std::unique_ptr<RawClient>> proven;
+  for (int i = 0; i < 10; ++i) {
+    proven.push_back(std::make_unique<RawClient>(server->port()));
+    proven.back()->Send("GET /hello HTTP/1.1\r\nHost: h\r\nKey: 1\r\n\r\n");
+    EXPECT_EQ(proven.back()->ReadResponse().status, 200);
+  }
+  std::vector<std::unique_ptr<RawClient>> unproven;
+  for (int i = 0; i < 3; ++i) {
+    unproven.push_back(std::make_unique<RawClient>(server->port()));
+    unproven.back()->Send(Get("/hello"));
+    EXPECT_EQ(unproven.back()->ReadResponse().status, 401);
+  }
+  RawClient fourth(server->port());
+  EXPECT_EQ(fourth.ReadResponse().status, 503);
+  unproven[0]->Send("GET /hello HTTP/1.1\r\nHost: h\r\nKey: 1\r\n\r\n");
+  EXPECT_EQ(unproven[0]->ReadResponse().status, 200);
+  RawClient fifth(server->port());
+  fifth.Send(Get("/hello"));
+  EXPECT_EQ(fifth.ReadResponse().status, 401);
+}
+
 TEST(ServerTest, FiveHundredIdleConnectionsLeaveRoomForWork) {
   const auto server = StartServer({}, EchoRouter());
   std::vector<std::unique_ptr<RawClient>> idle;

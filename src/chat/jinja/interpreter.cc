@@ -300,11 +300,7 @@ Value Interpreter::MakeMacro(const MacroNode& macro, Activation& activation) {
 std::function<bool(Value&)> Interpreter::Items(const Value& iterable) {
   if (iterable.is(Kind::kIterator)) {
     auto* iterator = iterable.object<IteratorObject>();
-    return [iterator](Value& item) {
-      if (iterator->next >= iterator->items.size()) return false;
-      item = iterator->items[iterator->next++];
-      return true;
-    };
+    return [iterator](Value& item) { return iterator->Next(item); };
   }
   const ListObject* list = nullptr;
   if (iterable.is_sequence()) {

@@ -148,6 +148,7 @@ void Lexer::Root() {
 }
 
 void Lexer::Raw() {
+  if (at_ == text_.size()) return;  // as with comments
   for (size_t open = at_; (open = text_.find("{%", open)) != std::string_view::npos; ++open) {
     const char sign = SignAt(text_, open + 2);
     const size_t word = SkipSpace(open + 2 + (sign != '\0' ? 1 : 0));
@@ -171,6 +172,7 @@ void Lexer::Raw() {
 }
 
 void Lexer::Comment() {
+  if (at_ == text_.size()) return;  // jinja2 lets a comment pass that the very end opens
   const size_t close = text_.find("#}", at_);
   if (close == std::string_view::npos) FailAt(line_, "Missing end of comment tag");
   const char sign = close > at_ ? SignAt(text_, close - 1) : '\0';

@@ -20,6 +20,20 @@ Value IgnoreCase(const Value& value) {
   return value.is_string() ? Value::String(Lower(value.text())) : value;
 }
 
+// An iterator over what `fill` appends. An error in it waits until the iterator gets there.
+template <typename Fill>
+Value Generate(Runtime& runtime, Fill fill) {
+  Value out = runtime.heap().Iterator({});
+  auto& iterator = *out.object<IteratorObject>();
+  try {
+    fill(iterator.items);
+  } catch (const TemplateError& error) {
+    if (error.error.code != ErrorCode::kInvalidArgument) throw;  // a limit holds at once
+    iterator.failure = error.error.message;
+  }
+  return out;
+}
+
 // "a.b.0" as jinja2 splits it: names and numbers, looked up one after the other.
 class AttributePath {
  public:
@@ -48,7 +62,10 @@ class AttributePath {
   Values parts_;
 };
 
+// Python compares lists of keys by their first unequal item, but a lone key directly: two
+// undefined ones then fail.
 bool LessKeys(const Values& a, const Values& b) {
+  if (a.size() == 1) return Compare(Order::kLess, a[0], b[0]);
   for (size_t i = 0; i < a.size(); ++i)
     if (!Equal(a[i], b[i])) return Compare(Order::kLess, a[i], b[i]);
   return false;
@@ -84,26 +101,28 @@ CallValues Rest(const CallValues& values, size_t count) {
 
 Value SelectOrReject(Runtime& runtime, const Value& input, const CallValues& values, bool keep,
                      bool by_attribute) {
-  if (!Truth(input)) return runtime.heap().Iterator({});
-  const size_t skip = by_attribute ? 1 : 0;
-  if (values.positional.size() < skip) Fail("Missing parameter for attribute name");
-  const AttributePath path(by_attribute ? values.positional[0] : Value::None());
-  const TestEntry* test = nullptr;
-  CallValues rest;
-  if (values.positional.size() > skip) {
-    const std::string name(Str(runtime, values.positional[skip]).view());
-    test = FindTest(name);
-    if (test == nullptr) Fail(fmt::format("No test named '{}'.", name));
-    rest = Rest(values, skip + 1);
-  }
-  Values out;
-  for (const Value& item : ToList(runtime, input)) {
-    runtime.Charge(1);
-    const Value subject = path.Of(runtime, item);
-    const bool passes = test != nullptr ? test->function(runtime, subject, rest) : Truth(subject);
-    if (passes == keep) out.push_back(item);
-  }
-  return runtime.heap().Iterator(std::move(out));
+  return Generate(runtime, [&](Values& out) {
+    if (!Truth(input)) return;
+    const size_t skip = by_attribute ? 1 : 0;
+    if (values.positional.size() < skip) Fail("Missing parameter for attribute name");
+    const AttributePath path(by_attribute ? values.positional[0] : Value::None());
+    const TestEntry* test = nullptr;
+    CallValues rest;
+    std::string name;
+    const bool named = values.positional.size() > skip;
+    if (named) {
+      name = Str(runtime, values.positional[skip]).view();
+      test = FindTest(name);
+      rest = Rest(values, skip + 1);
+    }
+    for (const Value& item : ToList(runtime, input)) {
+      runtime.Charge(1);
+      const Value subject = path.Of(runtime, item);
+      if (named && test == nullptr) Fail(fmt::format("No test named '{}'.", name));
+      const bool passes = named ? test->function(runtime, subject, rest) : Truth(subject);
+      if (passes == keep) out.push_back(item);
+    }
+  });
 }
 
 Value MinOrMax(Runtime& runtime, const Value& input, const CallValues& values, Order order) {
@@ -131,24 +150,23 @@ Value MinOrMax(Runtime& runtime, const Value& input, const CallValues& values, O
 
 Value Batch(Runtime& runtime, const Value& input, const CallValues& values) {
   BoundArguments args("batch", values, {"linecount", "fill_with"}, 1);
-  const int64_t size = args.integer(0, 1);
-  const Value fill = args.get(1);
-  if (size > (1 << 24)) FailLimit("a list of the template grows too long");
-  Values out;
-  Values line;
-  for (const Value& item : ToList(runtime, input)) {
-    if (static_cast<int64_t>(line.size()) == size)
-      out.push_back(runtime.heap().List(std::exchange(line, {})));
-    line.push_back(item);
-  }
-  if (!line.empty()) {
+  return Generate(runtime, [&](Values& out) {
+    const Value fill = args.get(1);
+    const int64_t size = args.get(0).is(Kind::kFloat) ? -1 : ToIndex(args.get(0));
+    if (size > (1 << 24)) FailLimit("a list of the template grows too long");
+    Values line;
+    for (const Value& item : ToList(runtime, input)) {
+      if (static_cast<int64_t>(line.size()) == size)
+        out.push_back(runtime.heap().List(std::exchange(line, {})));
+      line.push_back(item);
+    }
+    if (line.empty()) return;
     if (!fill.is_none()) {
       runtime.Charge(static_cast<uint64_t>(std::max<int64_t>(size, 0)));
       while (static_cast<int64_t>(line.size()) < size) line.push_back(fill);
     }
     out.push_back(runtime.heap().List(std::move(line)));
-  }
-  return runtime.heap().Iterator(std::move(out));
+  });
 }
 
 Value DictSort(Runtime& runtime, const Value& input, const CallValues& values) {
@@ -173,8 +191,8 @@ Value DictSort(Runtime& runtime, const Value& input, const CallValues& values) {
 Value First(Runtime& runtime, const Value& input, const CallValues& values) {
   BoundArguments args("first", values, {}, 0);
   if (input.is(Kind::kIterator)) {
-    auto& iterator = *input.object<IteratorObject>();
-    if (iterator.next < iterator.items.size()) return iterator.items[iterator.next++];
+    Value item;
+    if (input.object<IteratorObject>()->Next(item)) return item;
   } else if (input.is_string() || input.is_sequence() || input.is(Kind::kRange)) {
     if (std::optional<Value> item = ItemAt(input, 0)) return *item;
   } else {
@@ -225,13 +243,12 @@ Value GroupBy(Runtime& runtime, const Value& input, const CallValues& values) {
 
 Value Items(Runtime& runtime, const Value& input, const CallValues& values) {
   BoundArguments args("items", values, {}, 0);
-  Values out;
-  if (!input.is_undefined()) {
+  return Generate(runtime, [&](Values& out) {
+    if (input.is_undefined()) return;
     if (!input.is(Kind::kDict)) Fail("Can only get item pairs from a mapping.");
     for (const auto& [key, value] : input.object<DictObject>()->items)
       out.push_back(runtime.heap().Tuple({key, value}));
-  }
-  return runtime.heap().Iterator(std::move(out));
+  });
 }
 
 Value Join(Runtime& runtime, const Value& input, const CallValues& values) {
@@ -256,27 +273,27 @@ Value List(Runtime& runtime, const Value& input, const CallValues& values) {
 }
 
 Value Map(Runtime& runtime, const Value& input, const CallValues& values) {
-  if (!Truth(input)) return runtime.heap().Iterator({});
-  Values out;
-  CallValues rest = values;
-  const Value attribute = values.positional.empty() ? rest.TakeNamed("attribute") : Value();
-  if (!attribute.is(Kind::kMissing)) {
-    Value fallback = rest.TakeNamed("default");
-    if (fallback.is(Kind::kMissing)) fallback = Value::None();
-    if (!rest.named.empty())
-      Fail(fmt::format("Unexpected keyword argument '{}'", rest.named.front().first));
-    const AttributePath path(attribute);
-    for (const Value& item : ToList(runtime, input))
-      out.push_back(path.Of(runtime, item, fallback));
-    return runtime.heap().Iterator(std::move(out));
-  }
-  if (values.positional.empty()) Fail("map requires a filter argument");
-  rest = Rest(values, 1);
-  for (const Value& item : ToList(runtime, input)) {
-    runtime.Charge(1);
-    out.push_back(CallFilter(runtime, values.positional[0], item, rest));
-  }
-  return runtime.heap().Iterator(std::move(out));
+  return Generate(runtime, [&](Values& out) {
+    if (!Truth(input)) return;
+    CallValues rest = values;
+    const Value attribute = values.positional.empty() ? rest.TakeNamed("attribute") : Value();
+    if (!attribute.is(Kind::kMissing)) {
+      Value fallback = rest.TakeNamed("default");
+      if (fallback.is(Kind::kMissing)) fallback = Value::None();
+      if (!rest.named.empty())
+        Fail(fmt::format("Unexpected keyword argument '{}'", rest.named.front().first));
+      const AttributePath path(attribute);
+      for (const Value& item : ToList(runtime, input))
+        out.push_back(path.Of(runtime, item, fallback));
+      return;
+    }
+    if (values.positional.empty()) Fail("map requires a filter argument");
+    rest = Rest(values, 1);
+    for (const Value& item : ToList(runtime, input)) {
+      runtime.Charge(1);
+      out.push_back(CallFilter(runtime, values.positional[0], item, rest));
+    }
+  });
 }
 
 Value Max(Runtime& runtime, const Value& input, const CallValues& values) {
@@ -312,23 +329,23 @@ Value Reverse(Runtime& runtime, const Value& input, const CallValues& values) {
 
 Value SliceInto(Runtime& runtime, const Value& input, const CallValues& values) {
   BoundArguments args("slice", values, {"slices", "fill_with"}, 1);
-  const Values items = ToList(runtime, input);
-  const int64_t slices = args.integer(0, 1);
-  if (slices == 0) Fail("integer division or modulo by zero");
-  if (slices > runtime.options().range_max) FailLimit("too many slices");
-  runtime.Charge(static_cast<uint64_t>(std::max<int64_t>(slices, 0)));
-  const auto length = static_cast<int64_t>(items.size());
-  Values out;
-  int64_t at = 0;
-  for (int64_t i = 0; i < slices; ++i) {
-    const bool extra = i < length % slices;
-    const int64_t end = at + length / slices + (extra ? 1 : 0);
-    Values piece(items.begin() + at, items.begin() + end);
-    if (!args.get(1).is_none() && !extra) piece.push_back(args.get(1));
-    out.push_back(runtime.heap().List(std::move(piece)));
-    at = end;
-  }
-  return runtime.heap().Iterator(std::move(out));
+  return Generate(runtime, [&](Values& out) {
+    const Values items = ToList(runtime, input);
+    const int64_t slices = args.integer(0, 1);
+    if (slices == 0) Fail("integer division or modulo by zero");
+    if (slices > runtime.options().range_max) FailLimit("too many slices");
+    runtime.Charge(static_cast<uint64_t>(std::max<int64_t>(slices, 0)));
+    const auto length = static_cast<int64_t>(items.size());
+    int64_t at = 0;
+    for (int64_t i = 0; i < slices; ++i) {
+      const bool extra = i < length % slices;
+      const int64_t end = at + length / slices + (extra ? 1 : 0);
+      Values piece(items.begin() + at, items.begin() + end);
+      if (!args.get(1).is_none() && !extra) piece.push_back(args.get(1));
+      out.push_back(runtime.heap().List(std::move(piece)));
+      at = end;
+    }
+  });
 }
 
 Value Sort(Runtime& runtime, const Value& input, const CallValues& values) {
@@ -345,6 +362,7 @@ Value Sort(Runtime& runtime, const Value& input, const CallValues& values) {
   std::vector<Values> keys;
   for (const Value& item : items) {
     Values& key = keys.emplace_back();
+    key.push_back(Value::None());  // the key is a list, however short
     for (const AttributePath& path : paths) {
       const Value value = path.Of(runtime, item);
       key.push_back(case_sensitive ? value : IgnoreCase(value));
@@ -367,15 +385,15 @@ Value Sum(Runtime& runtime, const Value& input, const CallValues& values) {
 
 Value Unique(Runtime& runtime, const Value& input, const CallValues& values) {
   BoundArguments args("unique", values, {"case_sensitive", "attribute"}, 0);
-  const bool case_sensitive = args.truth(0, false);
-  const AttributePath path(args.get(1));
-  std::unordered_set<std::string> seen;
-  Values out;
-  for (const Value& item : ToList(runtime, input)) {
-    const Value key = path.Of(runtime, item);
-    if (seen.insert(HashKey(case_sensitive ? key : IgnoreCase(key))).second) out.push_back(item);
-  }
-  return runtime.heap().Iterator(std::move(out));
+  return Generate(runtime, [&](Values& out) {
+    const bool case_sensitive = args.truth(0, false);
+    const AttributePath path(args.get(1));
+    std::unordered_set<std::string> seen;
+    for (const Value& item : ToList(runtime, input)) {
+      const Value key = path.Of(runtime, item);
+      if (seen.insert(HashKey(case_sensitive ? key : IgnoreCase(key))).second) out.push_back(item);
+    }
+  });
 }
 
 }  // namespace infe::chat::jinja::sequence_filters

@@ -138,13 +138,9 @@ Values ToList(Runtime& runtime, const Value& value) {
     case Kind::kDictView:
       out = ViewItems(runtime, *value.object<DictViewObject>());
       break;
-    case Kind::kIterator: {
-      auto& iterator = *value.object<IteratorObject>();
-      out.assign(iterator.items.begin() + static_cast<std::ptrdiff_t>(iterator.next),
-                 iterator.items.end());
-      iterator.next = iterator.items.size();
+    case Kind::kIterator:
+      for (Value item; value.object<IteratorObject>()->Next(item);) out.push_back(std::move(item));
       break;
-    }
     case Kind::kLoop:
       for (Value item; value.object<LoopObject>()->Next(item);)
         out.push_back(runtime.heap().Tuple({item, value}));

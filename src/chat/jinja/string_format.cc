@@ -360,15 +360,26 @@ Text ConvertBraces(Runtime& runtime, const Value& value, std::string_view spec_t
   return FormatNumber(runtime, value, number);
 }
 
+// How the positional fields of one format text are numbered: {} or {0}, never both.
+struct Numbering {
+  bool automatic = false;
+  bool manual = false;
+  size_t next = 0;
+};
+
 // Looks a field name such as 0.role or message[content] up.
 Value FieldValue(Runtime& runtime, std::string_view name, const Values& positional,
-                 const DictObject& named, size_t& automatic) {
+                 const DictObject& named, Numbering& numbering) {
   const size_t end = std::min(name.find_first_of(".["), name.size());
   const std::string_view first = name.substr(0, end);
   Value value;
   if (first.empty() || first.find_first_not_of("0123456789") == std::string_view::npos) {
+    (first.empty() ? numbering.automatic : numbering.manual) = true;
+    if (numbering.automatic && numbering.manual)
+      Fail("cannot switch between manual field specification and automatic field numbering");
     size_t at = 0;
-    const size_t index = first.empty() ? automatic++ : static_cast<size_t>(ReadNumber(first, at));
+    const size_t index =
+        first.empty() ? numbering.next++ : static_cast<size_t>(ReadNumber(first, at));
     if (index >= positional.size())
       Fail("Replacement index out of range for positional args tuple");
     value = positional[index];
@@ -402,7 +413,7 @@ Text FormatBraces(Runtime& runtime, const Text& format, const Values& positional
                   const DictObject& named) {
   TextBuilder out;
   const std::string_view text = format.view();
-  size_t automatic = 0;
+  Numbering numbering;
   for (size_t at = 0; at < text.size();) {
     const size_t brace = std::min(text.find_first_of("{}", at), text.size());
     out.Append(format, at, brace);
@@ -429,7 +440,7 @@ Text FormatBraces(Runtime& runtime, const Text& format, const Values& positional
       conversion = field[mark + 1];
       field = field.substr(0, mark);
     }
-    Value value = FieldValue(runtime, field, positional, named, automatic);
+    Value value = FieldValue(runtime, field, positional, named, numbering);
     if (conversion == 'r' || conversion == 'a') {
       value = Value::String(Repr(runtime, value));
     } else if (conversion == 's') {

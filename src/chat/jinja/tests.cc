@@ -79,10 +79,12 @@ bool IsDivisibleBy(Runtime& runtime, const Value& value, const CallValues& value
   BoundArguments args("divisibleby", values, {"num"}, 1);
   return IsModuloZero(runtime, value, args.get(0));
 }
-bool IsLower(Runtime& runtime, const Value& value, const CallValues&) {
+bool IsLower(Runtime& runtime, const Value& value, const CallValues& values) {
+  BoundArguments args("lower", values, {}, 0);
   return IsLowerText(Str(runtime, value));
 }
-bool IsUpper(Runtime& runtime, const Value& value, const CallValues&) {
+bool IsUpper(Runtime& runtime, const Value& value, const CallValues& values) {
+  BoundArguments args("upper", values, {}, 0);
   return IsUpperText(Str(runtime, value));
 }
 bool IsSameAs(Runtime&, const Value& value, const CallValues& values) {
@@ -107,9 +109,11 @@ bool IsOrdered(Runtime&, const Value& value, const CallValues& values) {
   return Compare(kOrder, value, args.get(0));
 }
 bool IsFilterName(Runtime&, const Value& value, const CallValues&) {
+  HashKey(value);  // jinja2 looks it up in a dict
   return value.is_string() && FindFilter(value.view()) != nullptr;
 }
 bool IsTestName(Runtime&, const Value& value, const CallValues&) {
+  HashKey(value);
   return value.is_string() && FindTest(value.view()) != nullptr;
 }
 

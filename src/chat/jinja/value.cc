@@ -1,5 +1,8 @@
 #include "chat/jinja/value.h"
 
+#include <utility>
+
+#include "chat/jinja/error.h"
 #include "chat/jinja/operators.h"
 
 namespace infe::chat::jinja {
@@ -51,6 +54,15 @@ void DictObject::Set(Value key, Value value) {
   } else if (items.size() > kIndexedFrom) {
     index_.emplace(HashKey(items.back().first), items.size() - 1);
   }
+}
+
+bool IteratorObject::Next(Value& item) {
+  if (next < items.size()) {
+    item = items[next++];
+    return true;
+  }
+  if (failure) Fail(*std::exchange(failure, std::nullopt));
+  return false;
 }
 
 int64_t RangeObject::size() const {

@@ -155,11 +155,13 @@ struct DictViewObject : Object {
 };
 
 // What Python's generators and reversed() give: passed through once. Filled when made, where Python
-// would compute on demand; templates cannot see the difference except by an error never reached.
+// computes on demand; so an error met while filling is kept until someone gets that far.
 struct IteratorObject : Object {
   Values items;
   size_t next = 0;
+  std::optional<std::string> failure;
   const char* type_name = "generator";
+  bool Next(Value& item);  // false at the end; fails where the filling did
 };
 
 struct NamespaceObject : Object {

@@ -1,0 +1,33 @@
+// Any bytes as a template, over a small context: compiling and rendering end in a value or an
+// error.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/json.h"
+#include "chat/template.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const infe::Json context = *infe::ParseJson(R"({
+    "messages": [{"role": "user", "content": "a \u00e9 <s>"},
+                 {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1.5}}}]}],
+    "tools": [{"function": {"name": "f"}}], "bos_token": "<s>", "n": 3, "xs": [1, 2, 3], "none": null})");
+  const auto compiled =
+      infe::chat::Template::Compile(std::string_view(reinterpret_cast<const char*>(data), size));
+  if (!compiled) return 0;
+  infe::chat::RenderOptions options;
+  options.fuel = 20'000;
+  options.output_bytes_max = 1 << 20;
+  options.now = 0;
+  const auto rendered = (*compiled)->Render(context, options);
+  if (!rendered) return 0;
+  size_t end = 0;
+  for (const auto& range : rendered->trusted) {
+    const bool first = &range == rendered->trusted.data();
+    if (range.begin >= range.end || (!first && range.begin <= end)) std::abort();
+    end = range.end;
+  }
+  if (end > rendered->text.size()) std::abort();
+  return 0;
+}

@@ -39,6 +39,8 @@ class Constraint {
 
   // The mask of the present state; computed once per state. An error ends the request.
   Result<const MaskState*> Mask();
+  // The mask of tokens on a shortest way to the end of the text.
+  Result<MaskState> MaskToFinish();
   // The masks after each token of a draft: masks[i] after draft[0..i]. The draft is first cut at
   // its first illegal token. The state does not change.
   Result<std::vector<MaskState>> MasksAlong(std::vector<TokenId>& draft);
@@ -54,6 +56,7 @@ class Constraint {
 
  private:
   Result<void> Compute(MaskState& state);
+  void Fill(std::span<const uint64_t> from, MaskState& state) const;
 
   std::unique_ptr<grammar::Matcher> matcher_;
   const uint32_t vocabulary_;

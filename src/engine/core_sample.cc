@@ -8,8 +8,8 @@
 namespace infe::engine {
 namespace {
 
-// Tokens tried by likelihood for one that can still be closed, before all are looked through.
-constexpr int kClosingTries = 32;
+// Tokens drawn in search of one after which the text can still be finished.
+constexpr int kClosingTries = 8;
 
 }  // namespace
 
@@ -135,7 +135,7 @@ Result<TokenId> EngineCore::SampleRow(Sequence& sequence, const float* logits,
 
 // As SampleRow, but only tokens after which the grammar's text can still be finished within the
 // limit: each token is at least a byte, so a bound in bytes bounds the tokens. Such a token always
-// exists: the bound held before, and the first byte of a shortest ending lowers it by one.
+// exists, because the bound held before.
 Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input) {
   const size_t left = sequence.tokens_max - sequence.tokens.size() - 1;  // after this token
   Constraint& constraint = *sequence.constraint;
@@ -156,23 +156,18 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
     if (good) return *token;
     banned.insert(std::lower_bound(banned.begin(), banned.end(), *token), *token);
   }
-  std::vector<TokenId> closing;
-  for (TokenId token = 0; token < vocabulary_; ++token) {
-    if ((input.mask[token / 64] >> (token % 64) & 1) == 0) continue;
-    INFE_ASSIGN(const bool good, closes(token));
-    if (!good) continue;
-    if (!IsEnd(sequence, token)) constraint.Rollback(1);
-    closing.push_back(token);
-  }
+  // No likely token does: only those on a shortest way are left.
+  INFE_ASSIGN(const MaskState finish, constraint.MaskToFinish());
+  input.mask = finish.words;
+  input.allowed = finish.allowed;
   input.banned = sequence.banned;
-  if (closing.empty()) {
-    sequence.closing = false;  // the bound was not one: go on without
-  } else {
-    input.allowed = closing;
-  }
   const auto token = sampler_.Sample(input);
   if (!token) return Internal("no token can follow: the model's logits are not numbers");
-  if (!IsEnd(sequence, *token)) INFE_TRY(constraint.Accept(*token));
+  INFE_ASSIGN(const bool good, closes(*token));
+  if (!good) {
+    sequence.closing = false;  // the bound was not one: go on without
+    INFE_TRY(constraint.Accept(*token));
+  }
   return *token;
 }
 

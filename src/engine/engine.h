@@ -32,9 +32,9 @@ struct EngineOptions {
   // Of a step in which nobody decodes: how long a newcomer may have to wait for it.
   double idle_step_budget_ms = 400;
   // Text to tokens without special ones: makes drafts of what a grammar forces. Optional.
-  std::function<std::vector<TokenId>(std::string_view)> tokenize;
+  std::function<std::vector<TokenId>(std::string_view)> tokenize = {};
   // Optional: time for deadlines, aging and step costs; tests inject one. Called on any thread.
-  std::function<std::chrono::steady_clock::time_point()> clock;
+  std::function<std::chrono::steady_clock::time_point()> clock = {};
 };
 
 // A snapshot for metrics, health and tests; taken without stopping the engine.

@@ -23,6 +23,11 @@ struct LoadOptions {
   std::function<void(double fraction)> on_progress;  // optional
 };
 
+// Rows of logits in one step: every sequence may have one for each token of a draft.
+inline constexpr uint32_t LogitsRowsMax(uint32_t batch_sequences_max) {
+  return batch_sequences_max > 4 ? 16 * batch_sequences_max : 64;
+}
+
 struct LoadedModel {
   std::unique_ptr<model::Model> model;
   std::shared_ptr<const tokenizer::Tokenizer> tokenizer;

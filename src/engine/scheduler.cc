@@ -137,7 +137,7 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
     }
     if (rows < prompt.remaining) {  // end on a block's border where that keeps most of the chunk
       const uint32_t over = (prompt.position + rows) % model::kBlockPositions;
-      if (over < rows && rows - over >= kChunkRowsMin) rows -= over;
+      if (over <= rows / 8) rows -= over;
     }
     step = with(rows);
     chunks.push_back({i, rows});

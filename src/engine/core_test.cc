@@ -1,0 +1,152 @@
+// The engine's core against texts made without it, and its books after every kind of ending.
+#include "engine/core.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/test_support.h"
+
+namespace infe::engine {
+namespace {
+
+TEST(Core, TextOfOneRequestIsThatOfThePlainLoop) {
+  for (const uint32_t window : {0u, 40u}) {
+    Bench bench({.window = window});
+    const auto prompt = RandomTokens(1, 70);
+    const auto sink = bench.Add(MakeRequest(prompt, 150, Sampled(5)));
+    bench.RunAll();
+    const SlowText expected = SlowGenerate(bench.model, prompt, Sampled(5), 150);
+    EXPECT_EQ(sink->tokens, expected.tokens);
+    EXPECT_EQ(sink->finished, 1);
+    EXPECT_EQ(sink->last.reason, FinishReason::kLength);
+    EXPECT_EQ(sink->last.completion_tokens, 150u);
+    ExpectEmpty(*bench.core);
+  }
+}
+
+TEST(Core, EndTokenEndsAndIsCountedButNotReported) {
+  Bench bench;
+  EngineRequest request = MakeRequest(RandomTokens(2, 10), 500, Sampled(6));
+  request.end_tokens = {3, 17, 40};
+  const SlowText expected =
+      SlowGenerate(bench.model, request.prompt, request.sampling, 500, {3, 17, 40});
+  ASSERT_EQ(expected.reason, FinishReason::kStop);
+  const auto sink = bench.Add(std::move(request));
+  bench.RunAll();
+  EXPECT_EQ(sink->tokens, expected.tokens);
+  EXPECT_EQ(sink->last.reason, FinishReason::kStop);
+  EXPECT_EQ(sink->last.completion_tokens, expected.tokens.size() + 1);
+}
+
+TEST(Core, IgnoreEosNeverEnds) {
+  Bench bench;
+  SamplingParams params = Sampled(6);
+  params.ignore_eos = true;
+  EngineRequest request = MakeRequest(RandomTokens(2, 10), 300, params);
+  request.end_tokens = {17, 3};
+  const auto sink = bench.Add(std::move(request));
+  bench.RunAll();
+  EXPECT_EQ(sink->last.reason, FinishReason::kLength);
+  EXPECT_EQ(sink->tokens.size(), 300u);
+  EXPECT_EQ(std::count(sink->tokens.begin(), sink->tokens.end(), 17u), 0);
+}
+
+TEST(Core, ContextEndsWithLength) {
+  Bench bench({.context_length = 64});
+  const auto sink = bench.Add(MakeRequest(RandomTokens(3, 50), 500));
+  bench.RunAll();
+  EXPECT_EQ(sink->last.reason, FinishReason::kLength);
+  EXPECT_EQ(sink->tokens.size(), 14u);
+}
+
+struct Job {
+  std::vector<TokenId> prompt;
+  SamplingParams params;
+  uint32_t max_tokens;
+};
+
+// Prompts that share beginnings of all lengths, so that every way of reuse happens.
+std::vector<Job> ManyJobs(uint32_t count, uint64_t seed) {
+  std::vector<Job> jobs;
+  for (uint32_t i = 0; i < count; ++i) {
+    Job job;
+    job.prompt = RandomTokens(seed + i % 3, 1 + static_cast<uint32_t>(UniformAt(seed, 1, i) * 300));
+    const auto tail = RandomTokens(seed + 100 + i, 1 + i % 50);
+    job.prompt.insert(job.prompt.end(), tail.begin(), tail.end());
+    job.params = Sampled(seed * 1000 + i);
+    if (i % 4 == 1) job.params.temperature = 0;
+    if (i % 4 == 2) job.params.top_p = 0.7f;
+    if (i % 5 == 3) job.params.frequency_penalty = 0.5f;
+    if (i % 7 == 3) job.params.repetition_penalty = 1.3f;
+    job.max_tokens = 1 + static_cast<uint32_t>(UniformAt(seed, 2, i) * 80);
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+struct Setting {
+  const char* name;
+  EngineOptions options;
+  uint32_t window;
+  uint32_t rows_max;
+};
+
+// Batching, chunking, memory shortage, prefix reuse and speculation change time, never text.
+TEST(Core, TextIsTheSameInEverySetting) {
+  const auto jobs = ManyJobs(40, 11);
+  EngineOptions plain;
+  plain.context_max = 1024;
+  std::vector<Setting> settings;
+  const auto add = [&](const char* name, auto change, uint32_t window, uint32_t rows_max) {
+    EngineOptions options = plain;
+    change(options);
+    settings.push_back({name, options, window, rows_max});
+  };
+  for (const uint32_t window : {0u, 33u, 64u, 100u}) {
+    add("default", [](EngineOptions&) {}, window, 512);
+    add("one at a time", [](EngineOptions& o) { o.batch_sequences_max = 1; }, window, 512);
+    add(
+        "small chunks",
+        [](EngineOptions& o) {
+          o.step_budget_ms = 1;
+          o.idle_step_budget_ms = 9;
+        },
+        window, 40);
+    add("no cache", [](EngineOptions& o) { o.prefix_cache = false; }, window, 512);
+    add("no speculation", [](EngineOptions& o) { o.speculation = false; }, window, 512);
+    // 1024 positions are 32 blocks of 256 bytes: room for one whole sequence and a little.
+    add(
+        "little memory",
+        [&](EngineOptions& o) { o.kv_memory_bytes = (window > 0 ? 60u : 36u) * 256; }, window, 64);
+    add(
+        "little memory, no cache",
+        [&](EngineOptions& o) {
+          o.kv_memory_bytes = (window > 0 ? 60u : 36u) * 256;
+          o.prefix_cache = false;
+        },
+        window, 64);
+  }
+  for (const Setting& setting : settings) {
+    SCOPED_TRACE(testing::Message() << setting.name << ", window " << setting.window);
+    Bench bench({.window = setting.window, .batch_rows_max = setting.rows_max}, setting.options);
+    std::vector<std::shared_ptr<RecordingSink>> sinks;
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      sinks.push_back(bench.Add(MakeRequest(jobs[i].prompt, jobs[i].max_tokens, jobs[i].params)));
+      if (i % 3 == 0) bench.core->Step();
+    }
+    bench.RunAll();
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      const SlowText expected =
+          SlowGenerate(bench.model, jobs[i].prompt, jobs[i].params, jobs[i].max_tokens);
+      ASSERT_EQ(sinks[i]->tokens, expected.tokens) << "job " << i;
+      ASSERT_EQ(sinks[i]->finished, 1);
+      ASSERT_EQ(sinks[i]->last.reason, FinishReason::kLength);
+    }
+    ExpectEmpty(*bench.core);
+    const std::string name = setting.name;
+    const EngineStats stats = bench.core->stats();
+    EXPECT_EQ(stats.cached_tokens > 0, !name.ends_with("no cache"));
+  }
+}
+
+}  // namespace
+}  // namespace infe::engine

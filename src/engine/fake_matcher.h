@@ -1,0 +1,113 @@
+// A small grammar for tests of the engine, over tokens as bytes: nested brackets with letters, and
+// a keyword whose rest is forced.
+//   text  = item+            item = letter | '[' item* ']' | 'k' 'e' 'y' '!'
+// The text may end at depth 0. Tokens are named by the constants below; all other ids are letters
+// if they are even and never legal if they are odd.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "grammar/matcher.h"
+
+namespace infe::engine {
+
+class FakeMatcher : public grammar::Matcher {
+ public:
+  static constexpr uint32_t kEnd = 1, kOpen = 3, kClose = 5, kKey = 7;
+  static constexpr uint32_t kForced[3] = {9, 11, 13};  // follow kKey, in this order
+
+  struct Options {
+    uint32_t vocabulary = 97;
+    uint32_t fail_after = ~0u;  // Mask fails after so many tokens
+    bool letters = true;        // false: brackets and the keyword alone, few tokens
+    bool knows_bound = true;
+  };
+  explicit FakeMatcher(const Options& options) : options_(options) {}
+
+  Result<grammar::TokenMaskView> Mask() override {
+    if (states_.size() - 1 >= options_.fail_after) return ResourceExhausted("too many states");
+    words_.assign((options_.vocabulary + 63) / 64, 0);
+    for (uint32_t token = 0; token < options_.vocabulary; ++token) {
+      if (Allows(token)) words_[token / 64] |= uint64_t{1} << (token % 64);
+    }
+    return grammar::TokenMaskView{words_};
+  }
+  bool Allows(uint32_t token) override {
+    const State& state = states_.back();
+    if (state.forced > 0) return token == kForced[3 - state.forced];
+    if (token == kEnd) return IsComplete();
+    if (token == kClose) return state.depth > 0;
+    if (token == kOpen || token == kKey) return true;
+    return options_.letters && token % 2 == 0;
+  }
+  Result<void> Accept(uint32_t token) override {
+    if (token == kEnd || !Allows(token)) return Internal("a token that the mask forbids");
+    State state = states_.back();
+    state.any = true;
+    if (state.forced > 0)
+      --state.forced;
+    else if (token == kOpen)
+      ++state.depth;
+    else if (token == kClose)
+      --state.depth;
+    else if (token == kKey)
+      state.forced = 3;
+    states_.push_back(state);
+    return {};
+  }
+  size_t AcceptPrefix(std::span<const uint32_t> draft) override {
+    size_t taken = 0;
+    while (taken < draft.size() && Accept(draft[taken])) ++taken;
+    return taken;
+  }
+  void Rollback(size_t tokens) override {
+    INFE_CHECK(tokens < states_.size());
+    states_.resize(states_.size() - tokens);
+  }
+  std::unique_ptr<Matcher> Fork() const override { return std::make_unique<FakeMatcher>(*this); }
+  bool IsComplete() const override {
+    return states_.back().any && states_.back().depth == 0 && states_.back().forced == 0;
+  }
+  std::string ForcedBytes() override {
+    std::string bytes;
+    for (uint32_t left = states_.back().forced; left > 0; --left) {
+      bytes.push_back(static_cast<char>(kForced[3 - left]));
+    }
+    return bytes;
+  }
+  std::optional<size_t> FinishBound() const override {
+    if (!options_.knows_bound) return std::nullopt;
+    const State& state = states_.back();
+    return size_t{state.depth} + state.forced + (state.any ? 0 : 1);
+  }
+  std::optional<std::string> FinishText() override { return std::nullopt; }
+  Result<grammar::TokenMaskView> MaskToFinish() override {
+    const State& state = states_.back();
+    if (state.forced > 0) return Mask();
+    words_.assign((options_.vocabulary + 63) / 64, 0);
+    const auto allow = [&](uint32_t token) { words_[token / 64] |= uint64_t{1} << (token % 64); };
+    if (IsComplete()) {
+      allow(kEnd);
+    } else if (state.depth > 0) {
+      allow(kClose);
+    } else {
+      allow(2);
+    }
+    return grammar::TokenMaskView{words_};
+  }
+  std::span<const grammar::GrammarEvent> TakeEvents() override { return {}; }
+
+ private:
+  struct State {
+    uint32_t depth = 0;
+    uint32_t forced = 0;
+    bool any = false;
+  };
+  Options options_;
+  std::vector<State> states_{1};
+  std::vector<uint64_t> words_;
+};
+
+}  // namespace infe::engine

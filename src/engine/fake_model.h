@@ -1,0 +1,176 @@
+// A model for tests of the engine. Its logits are a pure function of the tokens before a position,
+// and it knows these only from KV memory: Forward writes each token into its block and reads the
+// whole history back through the block tables. A wrong block, a stale position, a window freed too
+// early or memory shared wrongly therefore changes the text. Time is a counter that Forward moves.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "base/check.h"
+#include "model/model.h"
+
+namespace infe::engine {
+
+struct FakeModelOptions {
+  uint32_t vocabulary = 97;
+  uint32_t context_length = 4096;
+  uint32_t window = 0;  // > 0: a second, windowed KV group
+  uint32_t logits_rows_max = 64;
+  uint32_t batch_rows_max = 512;
+  uint32_t order = 0;  // > 0: logits depend on the last `order` tokens only (texts that repeat)
+  // Cost of a step, moved on `now`.
+  double step_us = 3000, row_us = 500, attended_us = 0.2;
+};
+
+class FakeModel : public model::StepModel {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  explicit FakeModel(const FakeModelOptions& options) : options_(options) {
+    config_.vocabulary = options.vocabulary;
+    config_.context_length = options.context_length;
+    config_.layers = 2;
+    groups_.push_back(
+        {.layers = {0}, .window = 0, .layer_bytes = kBlockBytes, .block_bytes = kBlockBytes});
+    if (options.window > 0) {
+      groups_.push_back({.layers = {1},
+                         .window = options.window,
+                         .layer_bytes = kBlockBytes,
+                         .block_bytes = kBlockBytes});
+    }
+    logits_.resize(size_t{options.logits_rows_max} * options.vocabulary);
+  }
+
+  const model::ModelConfig& config() const override { return config_; }
+  std::span<const model::KvGroup> kv_groups() const override { return groups_; }
+  const float* logits() const override { return logits_.data(); }
+  size_t logits_stride() const override { return options_.vocabulary; }
+
+  void Forward(const model::Batch& batch, const model::KvView& kv) override {
+    uint32_t rows = 0;
+    uint32_t logits_rows = 0;
+    double attended = 0;
+    for (const model::BatchItem& item : batch.items) {
+      INFE_CHECK(!item.tokens.empty() && item.logits_rows <= item.tokens.size());
+      rows += static_cast<uint32_t>(item.tokens.size());
+      Write(item, kv);
+    }
+    INFE_CHECK(rows <= options_.batch_rows_max);
+    for (const model::BatchItem& item : batch.items) {
+      const auto count = static_cast<uint32_t>(item.tokens.size());
+      attended += count * (item.position + count / 2.0);
+      for (uint32_t r = count - item.logits_rows; r < count; ++r) {
+        INFE_CHECK(logits_rows < options_.logits_rows_max);
+        MakeLogits(item, kv, item.position + r,
+                   &logits_[size_t{logits_rows++} * options_.vocabulary]);
+      }
+    }
+    ++steps;
+    rows_in_all += rows;
+    last_rows = rows;
+    last_items = static_cast<uint32_t>(batch.items.size());
+    now += std::chrono::microseconds(static_cast<int64_t>(
+        options_.step_us + options_.row_us * rows + options_.attended_us * attended));
+    if (on_forward) on_forward(batch);
+  }
+
+  // The same logits from a plain token history: what the KV route must agree with.
+  void Expected(std::span<const uint32_t> history, float* logits) const {
+    const auto count = static_cast<uint32_t>(history.size());
+    uint64_t hash = kSeed;
+    const uint32_t first =
+        options_.order > 0 && count > options_.order ? count - options_.order : 0;
+    for (uint32_t p = first; p < count; ++p)
+      hash = Mix(hash, history[p], options_.order > 0 ? 0 : p);
+    if (options_.window > 0) {
+      const uint32_t begin = count > options_.window ? count - options_.window : 0;
+      for (uint32_t p = begin; p < count; ++p) hash = Mix(hash, history[p], 7);
+    }
+    Fill(hash, logits);
+  }
+
+  TimePoint now = TimePoint(std::chrono::hours(1));
+  std::function<void(const model::Batch&)> on_forward;
+  uint64_t steps = 0, rows_in_all = 0;
+  uint32_t last_rows = 0, last_items = 0;
+
+ private:
+  struct Slot {
+    uint32_t token;
+    uint32_t position;
+  };
+  static constexpr size_t kBlockBytes = model::kBlockPositions * sizeof(Slot);
+  static constexpr uint64_t kSeed = 0x243F6A8885A308D3u;
+
+  static uint64_t Mix(uint64_t hash, uint64_t token, uint64_t position) {
+    hash ^= token * 0x9E3779B97F4A7C15u + position * 0xC2B2AE3D27D4EB4Fu;
+    hash *= 0xFF51AFD7ED558CCDu;
+    return hash ^ (hash >> 29);
+  }
+
+  Slot* At(const model::BatchItem& item, const model::KvView& kv, size_t group,
+           uint32_t position) const {
+    const uint32_t index = position / model::kBlockPositions;
+    INFE_CHECK(index < item.blocks[group].size());
+    const uint32_t block = item.blocks[group][index];
+    INFE_CHECK(block != model::kNoBlock);
+    return reinterpret_cast<Slot*>(kv.arena[group] + size_t{block} * kBlockBytes) +
+           position % model::kBlockPositions;
+  }
+
+  void Write(const model::BatchItem& item, const model::KvView& kv) {
+    for (uint32_t r = 0; r < item.tokens.size(); ++r) {
+      for (size_t g = 0; g < groups_.size(); ++g) {
+        *At(item, kv, g, item.position + r) = {item.tokens[r], item.position + r};
+      }
+    }
+  }
+
+  void MakeLogits(const model::BatchItem& item, const model::KvView& kv, uint32_t position,
+                  float* logits) const {
+    uint64_t hash = kSeed;
+    const uint32_t count = position + 1;
+    const uint32_t first =
+        options_.order > 0 && count > options_.order ? count - options_.order : 0;
+    for (uint32_t p = 0; p < count; ++p) {
+      const Slot slot = *At(item, kv, 0, p);
+      const uint64_t wrong = slot.position == p ? 0 : 0xBAD;  // also outside the last `order`
+      if (p >= first || wrong != 0)
+        hash = Mix(hash, slot.token, (options_.order > 0 ? 0 : p) + wrong);
+    }
+    if (options_.window > 0) {
+      for (uint32_t p = count > options_.window ? count - options_.window : 0; p < count; ++p) {
+        const Slot slot = *At(item, kv, 1, p);
+        hash = Mix(hash, slot.token, slot.position == p ? 7 : 0xBAD);
+      }
+    }
+    Fill(hash, logits);
+    if (!item.head_rows.empty()) {
+      std::vector<bool> wanted(options_.vocabulary, false);
+      for (const uint32_t token : item.head_rows) wanted[token] = true;
+      for (uint32_t v = 0; v < options_.vocabulary; ++v) {
+        if (!wanted[v]) logits[v] = -std::numeric_limits<float>::infinity();
+      }
+    }
+  }
+
+  void Fill(uint64_t hash, float* logits) const {
+    for (uint32_t v = 0; v < options_.vocabulary; ++v) {
+      const uint64_t bits = Mix(hash, v, 0) >> 40;
+      const float u = static_cast<float>(bits) / static_cast<float>(1 << 24);
+      logits[v] = 8 * u * u * u - 2;  // a few likely ones, many unlikely
+    }
+  }
+
+  FakeModelOptions options_;
+  model::ModelConfig config_;
+  std::vector<model::KvGroup> groups_;
+  std::vector<float> logits_;
+};
+
+}  // namespace infe::engine

@@ -211,7 +211,7 @@ void Fields::Refuse(std::string_view name, std::string_view reason) {
 }
 
 void Fields::Finish() {
-  for (size_t i = 0; i < members_.size() && !context_.failed(); ++i)
+  for (size_t i = 0; i < members_.size() && context_.wants_unknown(); ++i)
     if (!known_[i]) context_.Unknown(Path(members_[i].first));
 }
 

@@ -35,6 +35,8 @@ class ParseContext {
   bool failed() const { return error_.has_value(); }
   ApiError TakeError() { return *std::move(error_); }
   void Ignore(std::string_view path) { ignored_.Add(path); }
+  // Whether one more unknown field would change anything: a body may hold a million of them.
+  bool wants_unknown() const { return !failed() && (options_.strict_params || !ignored_.full()); }
   // A field that the API does not know.
   void Unknown(std::string_view path);
   IgnoredParams TakeIgnored() { return std::move(ignored_); }

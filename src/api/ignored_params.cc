@@ -17,7 +17,7 @@ bool IsAllowed(char c) {
 }  // namespace
 
 void IgnoredParams::Add(std::string_view path) {
-  if (names_.size() >= kNamesMax) return;
+  if (full()) return;
   std::string name;
   for (size_t i = 0; i < path.size() && name.size() < kNameBytesMax; ++i) {
     if (IsAllowed(path[i])) name += path[i];

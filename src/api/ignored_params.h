@@ -18,6 +18,7 @@ class IgnoredParams {
   // ("_" if nothing is left). After 32 names further ones are dropped.
   void Add(std::string_view path);
 
+  bool full() const { return names_.size() >= kNamesMax; }
   bool empty() const { return names_.empty(); }
   const std::vector<std::string>& names() const { return names_; }
   std::string Header() const;  // joined by ", "; empty if there is none

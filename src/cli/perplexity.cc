@@ -33,24 +33,23 @@ Result<void> Run(const Arguments& a) {
   ThreadPool pool(a.threads != 0 ? a.threads : GetCpuFeatures().cores_allowed);
   engine::LoadOptions options;
   options.kv_type = a.kv_type == "int8" ? kernels::KvType::kInt8 : kernels::KvType::kF16;
-  options.batch_sequences_max = 32;  // half a window of logits in one step
   INFE_ASSIGN(const engine::LoadedModel loaded,
               engine::LoadModel(path, pool, kernels::SelectKernels(), options));
   const auto tokens = loaded.tokenizer->Encode(text);
   ProgressBar bar(a.model, a.json);
+  model::PerplexityOptions scoring;
+  scoring.on_window = [&](uint32_t done, uint32_t total, double) { bar.Show("scoring", done, total); };
   INFE_ASSIGN(const model::PerplexityResult result,
-              model::Perplexity(*loaded.model, tokens, [&](size_t done, size_t total) {
-                bar.Show("scoring", done, total);
-              }));
+              model::Perplexity(*loaded.model, tokens, scoring));
   if (a.json)
-    fmt::print("{}\n",
-               Json(Json::Object{{"perplexity", result.perplexity},
-                                 {"tokens_scored", static_cast<uint64_t>(result.tokens_scored)},
-                                 {"windows", static_cast<uint64_t>(result.windows)}})
-                   .Dump());
+    fmt::print("{}\n", Json(Json::Object{{"perplexity", result.perplexity},
+                                         {"standard_error", result.standard_error},
+                                         {"tokens_scored", static_cast<int64_t>(result.tokens)},
+                                         {"windows", static_cast<int64_t>(result.windows)}})
+                           .Dump());
   else
-    fmt::print("perplexity {:.4f} over {} tokens in {} windows of 512, second halves scored\n",
-               result.perplexity, result.tokens_scored, result.windows);
+    fmt::print("perplexity {:.4f} +- {:.4f} over {} tokens in {} windows of 512, second halves scored\n",
+               result.perplexity, result.standard_error, result.tokens, result.windows);
   return {};
 }
 

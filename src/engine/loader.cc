@@ -83,8 +83,7 @@ Result<LoadedModel> LoadModel(const std::string& path, ThreadPool& pool,
   INFE_ASSIGN(loaded.chat_template, LoadChatTemplate(file));
   model::LoadOptions load;
   load.kv_type = options.kv_type;
-  // EngineOptions::logits_rows_max: a row for every sequence, and for drafts while they are few.
-  load.logits_rows_max = std::max(64u, options.batch_sequences_max);
+  load.logits_rows_max = LogitsRowsMax(options.batch_sequences_max);
   load.packed_cache_dir = options.packed_cache_dir;
   load.on_progress = options.on_progress;
   INFE_ASSIGN(loaded.model, model::Model::Load(file, pool, kernels, load));

@@ -23,9 +23,9 @@ struct LoadOptions {
   std::function<void(double fraction)> on_progress;  // optional
 };
 
-// Rows of logits in one step: every sequence may have one for each token of a draft.
+// Rows of logits in one step: one for every sequence, and for drafts while they are few.
 inline constexpr uint32_t LogitsRowsMax(uint32_t batch_sequences_max) {
-  return batch_sequences_max > 4 ? 16 * batch_sequences_max : 64;
+  return batch_sequences_max > 64 ? batch_sequences_max : 64;
 }
 
 struct LoadedModel {

@@ -57,6 +57,10 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledMod
   options.step_budget_ms = config.step_budget_ms;
   options.prefix_cache = config.prefix_cache;
   options.speculation = config.speculation;
+  options.logits_rows_max = engine::LogitsRowsMax(config.max_batch);
+  options.tokenize = [tokenizer = self->loaded_.tokenizer](std::string_view text) {
+    return tokenizer->Encode(text, {.add_special = tokenizer::AddSpecial::kNever});
+  };
   options.vocabulary = static_cast<uint32_t>(self->loaded_.tokenizer->size());
   INFE_ASSIGN(self->engine_, engine::Engine::Start(*self->loaded_.model, options));
 

@@ -60,8 +60,7 @@ void RequestParser::Reset() {
 bool RequestParser::SetBodyLimit(uint64_t bytes_max) {
   INFE_CHECK(state_ == State::kHeadDone);
   body_limit_ = bytes_max;
-  if (head_.content_length.value_or(0) <= bytes_max) return true;
-  return Fail(413, "request body too large");
+  return head_.content_length.value_or(0) <= bytes_max;
 }
 
 RequestParser::Step RequestParser::Next(std::string_view input) {
@@ -83,6 +82,10 @@ RequestParser::Step RequestParser::Next(std::string_view input) {
       }
       case State::kHeadDone:
         remaining_ = head_.content_length.value_or(0);
+        if (remaining_ > body_limit_) {
+          Fail(413, "request body too large");
+          break;
+        }
         state_ = head_.chunked ? State::kChunkLine
                                : (remaining_ > 0 ? State::kLengthBody : State::kDone);
         break;

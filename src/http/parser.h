@@ -40,7 +40,7 @@ class RequestParser {
  public:
   enum class Event {
     kNeedMore,  // everything was consumed; give more
-    kHead,      // head() is there; call SetBodyLimit before going on
+    kHead,      // head() is there; SetBodyLimit may be called before going on
     kBody,      // `body` views a piece of the input
     kComplete,  // the request ended; unconsumed bytes belong to the next one
     kError,     // error_status() and error_reason()
@@ -58,7 +58,8 @@ class RequestParser {
   // For the next request on the same connection. REQUIRES: kComplete was seen.
   void Reset();
 
-  // Between kHead and the next call. False, and the state is error 413, if Content-Length is more.
+  // Between kHead and the next call, in place of HttpLimits::body_bytes_max. False if
+  // Content-Length is more: the next event will be error 413.
   bool SetBodyLimit(uint64_t bytes_max);
 
   // Between kHead and Reset; may be moved from.

@@ -183,6 +183,7 @@ TEST(ParserTest, TheBodyLimitOfARouteCounts) {
   const std::string length = "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n";
   ASSERT_EQ(parser.Next(length).event, Event::kHead);
   EXPECT_FALSE(parser.SetBodyLimit(10));
+  EXPECT_EQ(parser.Next("hello world").event, Event::kError);
   EXPECT_EQ(parser.error_status(), 413);
 
   RequestParser chunks(limits);

@@ -1,0 +1,190 @@
+// What a model file must have, and what is said when it has not.
+#include <functional>
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include "model/arch/registry.h"
+#include "model/gguf_builder.h"
+#include "model/model.h"
+#include "model/plain_kv.h"
+
+namespace infe::model {
+namespace {
+
+constexpr uint32_t kF32 = 0;
+
+struct TensorSpec {
+  uint32_t type = kF32;
+  std::vector<uint64_t> shape;
+};
+
+// A one-layer model of 32 dimensions, all zeros, which tests then spoil.
+struct Spec {
+  std::string architecture = "llama";
+  std::map<std::string, uint32_t> numbers;
+  std::map<std::string, float> floats;
+  std::map<std::string, std::string> texts;
+  std::map<std::string, TensorSpec> tensors;
+};
+
+Spec ValidSpec(const std::string& architecture) {
+  Spec spec;
+  spec.architecture = architecture;
+  const std::string p = architecture + ".";
+  spec.numbers = {{p + "block_count", 1},          {p + "context_length", 64},
+                  {p + "embedding_length", 32},    {p + "feed_forward_length", 64},
+                  {p + "attention.head_count", 2}, {p + "attention.head_count_kv", 1}};
+  spec.floats = {{p + "attention.layer_norm_rms_epsilon", 1e-5F}};
+  spec.tensors = {
+      {"token_embd.weight", {kF32, {32, 40}}},        {"output_norm.weight", {kF32, {32}}},
+      {"blk.0.attn_norm.weight", {kF32, {32}}},       {"blk.0.attn_q.weight", {kF32, {32, 32}}},
+      {"blk.0.attn_k.weight", {kF32, {32, 16}}},      {"blk.0.attn_v.weight", {kF32, {32, 16}}},
+      {"blk.0.attn_output.weight", {kF32, {32, 32}}}, {"blk.0.ffn_norm.weight", {kF32, {32}}},
+      {"blk.0.ffn_gate.weight", {kF32, {32, 64}}},    {"blk.0.ffn_up.weight", {kF32, {32, 64}}},
+      {"blk.0.ffn_down.weight", {kF32, {64, 32}}}};
+  if (architecture == "qwen2") {
+    spec.tensors["blk.0.attn_q.bias"] = {kF32, {32}};
+    spec.tensors["blk.0.attn_k.bias"] = {kF32, {16}};
+    spec.tensors["blk.0.attn_v.bias"] = {kF32, {16}};
+  }
+  if (architecture == "qwen3" || architecture == "gemma3") {
+    spec.tensors["blk.0.attn_q_norm.weight"] = {kF32, {16}};
+    spec.tensors["blk.0.attn_k_norm.weight"] = {kF32, {16}};
+  }
+  if (architecture == "gemma3") {
+    spec.numbers["gemma3.attention.sliding_window"] = 16;
+    spec.tensors["blk.0.post_attention_norm.weight"] = {kF32, {32}};
+    spec.tensors["blk.0.post_ffw_norm.weight"] = {kF32, {32}};
+  }
+  return spec;
+}
+
+std::string Build(const Spec& spec) {
+  GgufBuilder builder;
+  builder.String("general.architecture", spec.architecture);
+  for (const auto& [key, value] : spec.numbers) builder.Unsigned(key, value);
+  for (const auto& [key, value] : spec.floats) builder.Float(key, value);
+  for (const auto& [key, value] : spec.texts) builder.String(key, value);
+  for (const auto& [name, tensor] : spec.tensors) {
+    uint64_t bytes = tensor.type == kF32 ? 4 : 1;  // other types here are bytes
+    for (uint64_t size : tensor.shape) bytes *= size;
+    builder.Tensor(name, tensor.type, tensor.shape, std::string(bytes, '\0'));
+  }
+  return builder.Bytes();
+}
+
+// Empty if the model loads and a step runs, else the error's message.
+std::string LoadError(const Spec& spec) {
+  const std::string bytes = Build(spec);
+  auto file = GgufFile::Parse(AsBytes(bytes));
+  if (!file) return file.error().message;
+  ThreadPool pool(1);
+  auto model = Model::Load(*file, pool, kernels::SelectKernels(), {});
+  if (!model) {
+    EXPECT_NE(model.error().code, ErrorCode::kInternal);
+    return model.error().message;
+  }
+  const PlainKv kv((*model)->kv_groups(), 1, 32);
+  const TokenId token = 39;
+  BatchItem item;
+  item.tokens = {&token, 1};
+  for (auto& blocks : item.blocks) blocks = kv.Blocks(0);
+  item.logits_rows = 1;
+  (*model)->Forward({.items = {&item, 1}}, kv.view());
+  return "";
+}
+
+void ExpectError(const std::function<void(Spec&)>& spoil, const std::string& part,
+                 const std::string& architecture = "llama") {
+  Spec spec = ValidSpec(architecture);
+  spoil(spec);
+  const std::string message = LoadError(spec);
+  EXPECT_NE(message.find(part), std::string::npos) << "\"" << message << "\" lacks " << part;
+}
+
+TEST(Load, EveryArchitectureLoads) {
+  for (const Architecture& architecture : AllArchitectures()) {
+    EXPECT_EQ(LoadError(ValidSpec(std::string(architecture.name))), "") << architecture.name;
+  }
+}
+
+TEST(Load, EveryMissingTensorIsNamed) {
+  for (const Architecture& architecture : AllArchitectures()) {
+    const std::string family(architecture.name);
+    for (const auto& [name, tensor] : ValidSpec(family).tensors) {
+      // A missing bias or norm of layer 0 tells the families apart only where the family demands
+      // it.
+      ExpectError([&](Spec& spec) { spec.tensors.erase(name); }, name, family);
+    }
+  }
+}
+
+TEST(Load, EveryMisshapenTensorIsNamed) {
+  for (const auto& [name, tensor] : ValidSpec("gemma3").tensors) {
+    for (size_t dimension = 0; dimension < tensor.shape.size(); ++dimension) {
+      // More rows of the embedding are a larger vocabulary, and that is all.
+      if (name == "token_embd.weight" && dimension == 1) continue;
+      ExpectError([&](Spec& spec) { spec.tensors[name].shape[dimension] += 32; }, name, "gemma3");
+    }
+  }
+}
+
+TEST(Load, HeadAndEmbeddingMustAgree) {
+  ExpectError([](Spec& s) { s.tensors["output.weight"] = {kF32, {32, 41}}; }, "output.weight");
+  Spec untied = ValidSpec("llama");
+  untied.tensors["output.weight"] = {kF32, {32, 40}};
+  EXPECT_EQ(LoadError(untied), "");
+}
+
+TEST(Load, UnknownTensorsAndTypesAreRefused) {
+  ExpectError([](Spec& s) { s.tensors["blk.0.attn_sinks.weight"] = {kF32, {2}}; },
+              "blk.0.attn_sinks.weight");
+  ExpectError([](Spec& s) { s.tensors["blk.1.attn_norm.weight"] = {kF32, {32}}; },
+              "blk.1.attn_norm.weight");
+  ExpectError([](Spec& s) { s.tensors["blk.0.ffn_up.weight"].type = 24; }, "I8");
+  ExpectError([](Spec& s) { s.tensors["blk.0.ffn_norm.weight"].type = 24; }, "I8");
+  ExpectError([](Spec& s) { s.tensors["token_embd.weight"].type = 24; }, "I8");
+}
+
+TEST(Load, MetadataThatCannotBeIsRefused) {
+  ExpectError([](Spec& s) { s.architecture = "mamba"; }, "llama, qwen2, qwen3, gemma3");
+  for (const auto& [key, value] : ValidSpec("llama").numbers) {
+    ExpectError([&](Spec& s) { s.numbers[key] = 0; }, key);
+    ExpectError([&](Spec& s) { s.numbers[key] = 0xFFFFFFFF; }, key);
+    if (!key.ends_with("head_count_kv")) ExpectError([&](Spec& s) { s.numbers.erase(key); }, key);
+  }
+  ExpectError([](Spec& s) { s.floats.clear(); }, "layer_norm_rms_epsilon");
+  ExpectError([](Spec& s) { s.floats["llama.attention.layer_norm_rms_epsilon"] = -1; }, "epsilon");
+  ExpectError([](Spec& s) { s.floats["llama.rope.freq_base"] = 0; }, "freq_base");
+  ExpectError([](Spec& s) { s.numbers["llama.attention.head_count"] = 3; }, "");
+  ExpectError([](Spec& s) { s.numbers["llama.attention.key_length"] = 15; }, "");
+  ExpectError([](Spec& s) { s.numbers["llama.attention.value_length"] = 8; }, "different lengths");
+  ExpectError([](Spec& s) { s.numbers["llama.rope.dimension_count"] = 8; }, "8 of 16");
+  ExpectError([](Spec& s) { s.numbers["llama.expert_count"] = 8; }, "experts");
+  ExpectError([](Spec& s) { s.texts["llama.rope.scaling.type"] = "yarn"; }, "yarn");
+  ExpectError([](Spec& s) { s.numbers["gemma3.attention.sliding_window"] = 0; }, "sliding_window",
+              "gemma3");
+  ExpectError([](Spec& s) { s.tensors["rope_freqs.weight"] = {kF32, {8}}; }, "not positive");
+  ExpectError([](Spec& s) { s.tensors["rope_freqs.weight"] = {kF32, {7}}; }, "rope_freqs.weight");
+}
+
+TEST(Load, LinearScalingAppliesToGlobalLayersOnly) {
+  Spec spec = ValidSpec("gemma3");
+  spec.numbers["gemma3.attention.sliding_window_pattern"] = 1;
+  spec.texts["gemma3.rope.scaling.type"] = "linear";
+  spec.floats["gemma3.rope.scaling.factor"] = 8;
+  for (const uint32_t pattern : {1u, 2u}) {
+    spec.numbers["gemma3.attention.sliding_window_pattern"] = pattern;
+    const std::string bytes = Build(spec);
+    auto file = GgufFile::Parse(AsBytes(bytes));
+    ASSERT_TRUE(file);
+    const auto config = ReadModelConfig(*file);
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->rope_scale_of_layer[0], pattern == 1 ? 8 : 1);
+    EXPECT_EQ(config->window_of_layer[0], pattern == 1 ? 0u : 16u);
+  }
+}
+
+}  // namespace
+}  // namespace infe::model

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <new>
 #include <random>
 #include <utility>
 
@@ -218,11 +219,9 @@ void Connection::RouteRequest() {
   route_ = match.route;
   request_.route = route_->pattern;
   request_.path_params = std::move(match.params);
-  if (core_->options().head_hook) {
-    std::optional<HttpResponse> refusal = core_->options().head_hook(request_);
-    recorded_.context = request_.context;
-    if (refusal) return RefuseEarly(std::move(*refusal));
-  }
+  std::optional<HttpResponse> refusal = core_->AskHook(request_);
+  recorded_.context = request_.context;
+  if (refusal) return RefuseEarly(std::move(*refusal));
   if (std::exchange(proof_, ServerCore::Proof::kGiven) == ServerCore::Proof::kNone) {
     core_->ProveConnection(peer_);
   }
@@ -268,7 +267,11 @@ bool Connection::GrowBody(size_t more) {
   if (const auto announced = parser_.head().content_length) target = std::min(target, *announced);
   if (!core_->ReserveBody(target - body_reserved_)) return false;
   body_reserved_ = target;
-  request_.body.reserve(target);
+  try {
+    request_.body.reserve(target);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "http/server_core.h"
 
 #include <algorithm>
+#include <exception>
 
 namespace infe::http {
 
@@ -10,6 +11,15 @@ ServerCore::ServerCore(ServerOptions options, Router router)
 HttpResponse ServerCore::MakeError(int status, std::string_view reason) const {
   if (options_.error_responder) return options_.error_responder(status, reason);
   return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(reason) + "\n"};
+}
+
+std::optional<HttpResponse> ServerCore::AskHook(HttpRequest& head) const {
+  if (!options_.head_hook) return std::nullopt;
+  try {
+    return options_.head_hook(head);
+  } catch (const std::exception&) {
+    return MakeError(500, "the request could not be judged");
+  }
 }
 
 bool ServerCore::IsUnlimited(const PeerAddress& peer) const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -26,6 +27,9 @@ class ServerCore {
   const Router& router() const { return router_; }
 
   HttpResponse MakeError(int status, std::string_view reason) const;
+
+  // The HeadHook's verdict; 500 if it throws.
+  std::optional<HttpResponse> AskHook(HttpRequest& head) const;
 
   // False: over a connection limit, and nothing was counted.
   bool AdmitConnection(const PeerAddress& peer);

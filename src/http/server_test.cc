@@ -188,6 +188,18 @@ TEST(ServerTest, TheHookRefusesBeforeTheBodyIsRead) {
   EXPECT_TRUE(client.SeesEnd());
 }
 
+TEST(ServerTest, AHookThatThrowsLetsNobodyIn) {
+  ServerOptions options;
+  options.head_hook = [](HttpRequest&) -> std::optional<HttpResponse> {
+    throw std::runtime_error("x");
+  };
+  const auto server = StartServer(std::move(options), EchoRouter());
+  RawClient client(server->port());
+  client.Send(Get("/hello"));
+  EXPECT_EQ(client.ReadResponse().status, 500);
+  EXPECT_EQ(server->stats().requests, 0u);
+}
+
 TEST(ServerTest, TooLargeABodyIsRefusedByItsLengthAndWhileItStreams) {
   ServerOptions options;
   options.limits.body_bytes_max = 1000;

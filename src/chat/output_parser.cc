@@ -1,0 +1,415 @@
+#include "chat/output_parser.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace infe::chat {
+namespace {
+
+// An object without markers counts as a call at the start of a line within so much content: small
+// models put a sentence before it, while one deep in a long answer is an example.
+constexpr size_t kBareWithinBytes = 512;
+// A candidate that is longer without having given its name is none.
+constexpr size_t kCandidateBytesMax = 64 * 1024;
+constexpr size_t kFenceWordMax = 16;
+constexpr std::string_view kFence = "```";
+
+bool IsBlank(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+std::string Trimmed(std::string_view text) {
+  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
+  return std::string(text);
+}
+
+enum class Match : uint8_t { kNo, kPartial, kWhole };
+
+Match MatchAny(std::string_view text, const std::vector<std::string>& marks) {
+  Match best = Match::kNo;
+  for (const std::string& mark : marks) {
+    if (mark == text) return Match::kWhole;
+    if (!mark.empty() && std::string_view(mark).starts_with(text)) best = Match::kPartial;
+  }
+  return best;
+}
+
+}  // namespace
+
+OutputParser::OutputParser(OutputParserOptions options)
+    : options_(std::move(options)), state_(State::kText) {
+  if (options_.reasoning == ReasoningMode::kOptional) state_ = State::kLead;
+  if (options_.reasoning == ReasoningMode::kOpen) state_ = State::kThink;
+  if (options_.tools) {
+    const ToolFormat& format = *options_.tools;
+    const std::string mark =
+        Trimmed(format.kind == ToolFormat::Kind::kNamed ? format.call_begin + format.before_name
+                                                        : format.call_begin);
+    if (!mark.empty()) after_call_marks_.push_back(mark);
+    for (const std::string& trigger : format.triggers) after_call_marks_.push_back(trigger);
+  }
+}
+
+std::vector<OutputEvent> OutputParser::Feed(std::string_view piece) {
+  input_.append(piece);
+  Drain();
+  return std::exchange(events_, {});
+}
+
+std::vector<OutputEvent> OutputParser::Finish() {
+  // A marked call that was cut before its name says nothing; anything else held is content after
+  // all.
+  while (state_ == State::kCandidate) {
+    if (origin_ != Origin::kBare && origin_ != Origin::kFence) {
+      raw_.clear();
+      blanks_.clear();
+      state_ = State::kAfterCall;
+      break;
+    }
+    FailCandidate();
+    Drain();
+  }
+  switch (state_) {
+    case State::kLead:
+    case State::kText: {
+      state_ = State::kText;
+      for (const char c : std::exchange(match_, {})) EmitText(c);
+      if (call_count_ == 0 && !(trim_lead_ && !has_text_))
+        Emit(OutputEvent::Kind::kContent, blanks_);
+      break;
+    }
+    case State::kThink:
+      Emit(OutputEvent::Kind::kReasoning, blanks_ + match_);
+      break;
+    case State::kBroken:
+      if (!scanner_->arguments_complete()) Emit(OutputEvent::Kind::kCallArguments, match_);
+      [[fallthrough]];
+    case State::kCall:
+      EndCall(scanner_->arguments_complete());
+      break;
+    case State::kCandidate:
+    case State::kAfterCall:
+      break;
+  }
+  match_.clear();
+  blanks_.clear();
+  return std::exchange(events_, {});
+}
+
+void OutputParser::Drain() {
+  while (input_at_ < input_.size()) Step(input_[input_at_++]);
+  input_.clear();
+  input_at_ = 0;
+}
+
+void OutputParser::Step(char c) {
+  switch (state_) {
+    case State::kLead:
+      return StepLead(c);
+    case State::kThink:
+      return StepThink(c);
+    case State::kText:
+      return StepText(c);
+    case State::kCandidate:
+      return StepCandidate(c);
+    case State::kCall:
+      return StepCall(c);
+    case State::kAfterCall:
+      return StepAfterCall(c);
+    case State::kBroken:
+      return StepBroken(c);
+  }
+}
+
+void OutputParser::Emit(OutputEvent::Kind kind, std::string_view text) {
+  if (text.empty()) return;
+  if (!events_.empty() && events_.back().kind == kind &&
+      (kind != OutputEvent::Kind::kCallArguments || events_.back().call + 1 == call_count_)) {
+    events_.back().text.append(text);
+    return;
+  }
+  const size_t call = kind == OutputEvent::Kind::kCallArguments ? call_count_ - 1 : 0;
+  events_.push_back({kind, std::string(text), call, true});
+}
+
+// A byte of content. Blanks wait: before a call they are dropped.
+void OutputParser::EmitText(char c) {
+  if (IsBlank(c) && (options_.tools || (trim_lead_ && !has_text_))) {
+    blanks_ += c;
+    return;
+  }
+  const bool keeps_blanks = has_text_ || (call_count_ == 0 && !trim_lead_);
+  if (keeps_blanks) {
+    Emit(OutputEvent::Kind::kContent, blanks_);
+    content_bytes_ += blanks_.size();
+  }
+  blanks_.clear();
+  has_text_ = true;
+  ++content_bytes_;
+  Emit(OutputEvent::Kind::kContent, std::string_view(&c, 1));
+}
+
+void OutputParser::StepLead(char c) {
+  if (match_.empty() && IsBlank(c)) {
+    blanks_ += c;
+    return;
+  }
+  match_ += c;
+  if (match_ == options_.tags.begin) {
+    match_.clear();
+    blanks_.clear();
+    state_ = State::kThink;
+    return;
+  }
+  if (std::string_view(options_.tags.begin).starts_with(match_)) return;
+  // No reasoning: all of it is the answer.
+  state_ = State::kText;
+  const std::string held = std::exchange(blanks_, {}) + std::exchange(match_, {});
+  input_.insert(input_at_, held);
+}
+
+void OutputParser::StepThink(char c) {
+  match_ += c;
+  while (!match_.empty()) {
+    if (match_ == options_.tags.end) {
+      match_.clear();
+      blanks_.clear();
+      trim_lead_ = true;
+      state_ = State::kText;
+      return;
+    }
+    // Some models open the tags again that the prompt has opened.
+    if (!has_reasoning_ && match_ == options_.tags.begin) {
+      match_.clear();
+      return;
+    }
+    if (std::string_view(options_.tags.end).starts_with(match_) ||
+        (!has_reasoning_ && std::string_view(options_.tags.begin).starts_with(match_)))
+      return;
+    const char first = match_.front();
+    match_.erase(0, 1);
+    if (IsBlank(first)) {
+      blanks_ += first;
+      continue;
+    }
+    // Blanks at both ends of the reasoning belong to the tags.
+    if (has_reasoning_) Emit(OutputEvent::Kind::kReasoning, blanks_);
+    blanks_.clear();
+    has_reasoning_ = true;
+    Emit(OutputEvent::Kind::kReasoning, std::string_view(&first, 1));
+  }
+}
+
+bool OutputParser::AllowsBare() const {
+  const bool line_start = !has_text_ || blanks_.find('\n') != std::string::npos;
+  return line_start && !options_.tool_names.empty() && content_bytes_ <= kBareWithinBytes;
+}
+
+void OutputParser::StepText(char c) {
+  if (!options_.tools) return EmitText(c);
+  match_ += c;
+  while (!match_.empty()) {
+    const Match marker = MatchAny(match_, options_.tools->triggers);
+    if (marker == Match::kWhole) return BeginCandidate(Origin::kMarker, std::exchange(match_, {}));
+    if (marker == Match::kPartial) return;
+    const char first = match_.front();
+    if (AllowsBare()) {
+      if (match_ == kFence) return BeginCandidate(Origin::kFence, std::exchange(match_, {}));
+      if (kFence.starts_with(match_)) return;
+      if (first == '{' || first == '[') {
+        input_.insert(input_at_, match_, 1, std::string::npos);
+        match_.clear();
+        return BeginCandidate(Origin::kBare, std::string(1, first));
+      }
+    }
+    match_.erase(0, 1);
+    EmitText(first);
+  }
+}
+
+void OutputParser::BeginCandidate(Origin origin, std::string raw) {
+  state_ = State::kCandidate;
+  origin_ = origin;
+  raw_ = std::move(raw);
+  fence_word_.clear();
+  in_prelude_ = true;
+  prelude_blank_ = false;
+  scanner_.reset();
+  if (origin == Origin::kBare) {
+    if (raw_ == "{") {
+      BeginScan(origin);
+      scanner_->Feed('{');
+    }
+  } else if (options_.tools->kind == ToolFormat::Kind::kNamed && origin != Origin::kFence) {
+    BeginScan(origin);
+  }
+}
+
+void OutputParser::BeginScan(Origin origin) {
+  const bool bare = origin == Origin::kBare || origin == Origin::kFence;
+  scanner_.emplace(*options_.tools,
+                   bare ? CallScanner::Strictness::kBare : CallScanner::Strictness::kMarked);
+  in_prelude_ = false;
+}
+
+// What was held is text: its first byte for certain, the rest is looked at anew.
+void OutputParser::FailCandidate() {
+  const std::string raw = std::exchange(raw_, {});
+  scanner_.reset();
+  state_ = State::kText;
+  EmitText(raw.front());
+  input_.insert(input_at_, raw, 1, std::string::npos);
+}
+
+bool OutputParser::IsKnownTool(std::string_view name) const {
+  return std::find(options_.tool_names.begin(), options_.tool_names.end(), name) !=
+         options_.tool_names.end();
+}
+
+void OutputParser::StepCandidate(char c) {
+  raw_ += c;
+  if (raw_.size() > kCandidateBytesMax) return FailCandidate();
+  if (in_prelude_) return StepPrelude(c);
+  const CallScanner::Status status = scanner_->Feed(c);
+  if (scanner_->has_name()) {
+    const bool bare = origin_ == Origin::kBare || origin_ == Origin::kFence;
+    if (bare && !IsKnownTool(scanner_->name())) return FailCandidate();
+    CommitCall();
+    if (status == CallScanner::Status::kDone) EndCall(true);
+    return;
+  }
+  if (status != CallScanner::Status::kMore) FailCandidate();
+}
+
+// Between the marker and the object: blanks, the bracket of a list, the language of a fence.
+void OutputParser::StepPrelude(char c) {
+  const bool is_call_fence =
+      fence_word_.empty() || fence_word_ == "json" || fence_word_ == "tool_call";
+  if (c == '{' && is_call_fence) {
+    BeginScan(origin_);
+    scanner_->Feed(c);
+    return;
+  }
+  if (IsBlank(c) || (c == '[' && is_call_fence)) {
+    prelude_blank_ = true;
+    return;
+  }
+  const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  if (origin_ == Origin::kFence && letter && !prelude_blank_ &&
+      fence_word_.size() < kFenceWordMax) {
+    fence_word_ += c;
+    return;
+  }
+  if (origin_ == Origin::kMarker && c == ']') return;  // an empty list: no call
+  FailCandidate();
+}
+
+void OutputParser::CommitCall() {
+  raw_.clear();
+  blanks_.clear();
+  events_.push_back({OutputEvent::Kind::kCallBegin, scanner_->name(), call_count_, true});
+  ++call_count_;
+  state_ = State::kCall;
+  Emit(OutputEvent::Kind::kCallArguments, scanner_->TakeArguments());
+}
+
+void OutputParser::EndCall(bool complete) {
+  if (complete && !scanner_->has_arguments()) Emit(OutputEvent::Kind::kCallArguments, "{}");
+  events_.push_back({OutputEvent::Kind::kCallEnd, {}, call_count_ - 1, complete});
+  scanner_.reset();
+  match_.clear();
+  state_ = State::kAfterCall;
+}
+
+void OutputParser::StepCall(char c) {
+  const CallScanner::Status status = scanner_->Feed(c);
+  Emit(OutputEvent::Kind::kCallArguments, scanner_->TakeArguments());
+  if (status == CallScanner::Status::kDone) return EndCall(true);
+  if (status == CallScanner::Status::kFailed) {
+    state_ = State::kBroken;
+    StepBroken(c);
+  }
+}
+
+void OutputParser::StepAfterCall(char c) {
+  match_ += c;
+  while (!match_.empty()) {
+    if (MatchAny(match_, options_.tools->closers) == Match::kWhole || match_ == kFence) {
+      match_.clear();
+      state_ = State::kText;
+      return;
+    }
+    const Match next = MatchAny(match_, after_call_marks_);
+    if (next == Match::kWhole) return BeginCandidate(Origin::kNext, std::exchange(match_, {}));
+    if (next == Match::kPartial || kFence.starts_with(match_) ||
+        MatchAny(match_, options_.tools->closers) == Match::kPartial)
+      return;
+    const char first = match_.front();
+    if (IsBlank(first) || first == ',' || first == ';' || first == ']' || first == '}') {
+      if (IsBlank(first)) blanks_ += first;
+      match_.erase(0, 1);
+      continue;
+    }
+    // The next object of a list, or text.
+    const std::string held = std::exchange(match_, {});
+    if (first == '{' && options_.tools->kind != ToolFormat::Kind::kNamed) {
+      const bool bare = origin_ == Origin::kBare || origin_ == Origin::kFence;
+      BeginCandidate(bare ? Origin::kBare : Origin::kNext, "{");
+      if (!bare) {
+        BeginScan(origin_);
+        scanner_->Feed('{');
+      }
+      input_.insert(input_at_, held, 1, std::string::npos);
+    } else {
+      state_ = State::kText;
+      input_.insert(input_at_, held);
+    }
+    return;
+  }
+}
+
+void OutputParser::StepBroken(char c) {
+  match_ += c;
+  while (!match_.empty()) {
+    const Match closer = MatchAny(match_, options_.tools->closers);
+    if (closer == Match::kWhole) {
+      EndCall(scanner_->arguments_complete());  // a missing last brace is no harm
+      state_ = State::kText;
+      return;
+    }
+    if (closer == Match::kPartial) return;
+    if (!scanner_->arguments_complete())
+      Emit(OutputEvent::Kind::kCallArguments, std::string_view(match_).substr(0, 1));
+    match_.erase(0, 1);
+  }
+}
+
+ParsedOutput ParseOutput(const OutputParserOptions& options, std::string_view text) {
+  OutputParser parser(options);
+  std::vector<OutputEvent> events = parser.Feed(text);
+  for (OutputEvent& event : parser.Finish()) events.push_back(std::move(event));
+  ParsedOutput out;
+  for (const OutputEvent& event : events) {
+    switch (event.kind) {
+      case OutputEvent::Kind::kContent:
+        out.content += event.text;
+        break;
+      case OutputEvent::Kind::kReasoning:
+        out.reasoning += event.text;
+        break;
+      case OutputEvent::Kind::kCallBegin:
+        out.calls.push_back({event.text, {}, false});
+        break;
+      case OutputEvent::Kind::kCallArguments:
+        out.calls.back().arguments += event.text;
+        break;
+      case OutputEvent::Kind::kCallEnd:
+        out.calls.back().complete = event.complete;
+        break;
+    }
+  }
+  return out;
+}
+
+}  // namespace infe::chat

@@ -1,0 +1,145 @@
+// The model's text, piece by piece, to content, reasoning and tool calls.
+//
+//   Lead -> Think -> Text <-> Candidate -> Call -> AfterCall -> Text
+//
+// A byte is held back only while it may still belong to a marker, to blanks before a call, or to an
+// object that may turn out to be a call; Finish() releases what is held. How the text is cut into
+// pieces makes no difference to the joined events. Nothing the model writes is an error: a
+// malformed call becomes content or ends early, a cut one ends where the text does.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chat/call_scanner.h"
+#include "chat/tool_format.h"
+
+namespace infe::chat {
+
+// Whether the answer begins with reasoning.
+enum class ReasoningMode : uint8_t {
+  kNone,      // the model has none, or the prompt has closed it: all is answer
+  kOptional,  // the answer may begin with the opening tag
+  kOpen,      // the prompt ends inside the tags: the answer begins with reasoning
+};
+
+struct ReasoningTags {
+  std::string begin = "<think>";
+  std::string end = "</think>";
+};
+
+struct OutputEvent {
+  enum class Kind : uint8_t {
+    kContent,        // text
+    kReasoning,      // text
+    kCallBegin,      // text: the function's name
+    kCallArguments,  // text: bytes of the arguments, as the model wrote them
+    kCallEnd,        // of call `call`
+  };
+  Kind kind = Kind::kContent;
+  std::string text;
+  size_t call = 0;       // index of the call in this answer, from 0
+  bool complete = true;  // of kCallEnd: the call was closed, not cut or broken
+  bool operator==(const OutputEvent&) const = default;
+};
+
+struct OutputParserOptions {
+  // How calls look; unset: tools are off and only reasoning is looked for.
+  std::optional<ToolFormat> tools;
+  // The tools of the request. An object without markers is a call only if it names one of them.
+  std::vector<std::string> tool_names;
+  ReasoningMode reasoning = ReasoningMode::kNone;
+  ReasoningTags tags;
+};
+
+class OutputParser {
+ public:
+  explicit OutputParser(OutputParserOptions options);
+  OutputParser(const OutputParser&) = delete;
+  OutputParser& operator=(const OutputParser&) = delete;
+
+  // The events that the piece completes. Neighbouring events of one kind are joined.
+  std::vector<OutputEvent> Feed(std::string_view piece);
+  // What was held back. To be called once, at the end.
+  std::vector<OutputEvent> Finish();
+
+  size_t call_count() const { return call_count_; }
+  // Reasoning is still going on.
+  bool is_reasoning() const { return state_ == State::kThink; }
+
+ private:
+  enum class State : uint8_t {
+    kLead,       // before the first byte that is no blank, while an opening tag may come
+    kThink,      // between the reasoning tags
+    kText,       // content
+    kCandidate,  // what may be a call: held in raw_
+    kCall,       // its name is known and given out
+    kAfterCall,  // behind a call: closing marker, comma, next call
+    kBroken,     // a call that is no JSON any more: its bytes pass until a closing marker
+  };
+  // What announced the candidate.
+  enum class Origin : uint8_t { kMarker, kFence, kBare, kNext };
+
+  void Step(char c);
+  void StepLead(char c);
+  void StepThink(char c);
+  void StepText(char c);
+  void StepCandidate(char c);
+  void StepPrelude(char c);
+  void StepCall(char c);
+  void StepAfterCall(char c);
+  void StepBroken(char c);
+  void Drain();
+
+  void BeginCandidate(Origin origin, std::string raw);
+  void FailCandidate();
+  void BeginScan(Origin origin);
+  void CommitCall();
+  void EndCall(bool complete);
+  bool IsKnownTool(std::string_view name) const;
+  bool AllowsBare() const;
+
+  void Emit(OutputEvent::Kind kind, std::string_view text);
+  void EmitText(char c);
+
+  const OutputParserOptions options_;
+  std::vector<std::string> after_call_marks_;  // what begins the next call of a section
+  State state_;
+  std::vector<OutputEvent> events_;
+  std::string input_;  // bytes to step over, oldest first
+  size_t input_at_ = 0;
+
+  std::string match_;      // bytes that may become a marker
+  std::string blanks_;     // blanks whose fate the next byte decides
+  bool has_text_ = false;  // content was given out
+  size_t content_bytes_ = 0;
+  bool has_reasoning_ = false;  // reasoning was given out
+  bool trim_lead_ = false;      // drop blanks before the first content
+
+  std::string raw_;  // of the candidate, its marker included
+  Origin origin_ = Origin::kMarker;
+  bool in_prelude_ = false;     // between the marker and the object
+  bool prelude_blank_ = false;  // a blank was seen there
+  std::string fence_word_;      // the language after ```
+  std::optional<CallScanner> scanner_;
+  size_t call_count_ = 0;
+};
+
+// A whole answer at once.
+struct ParsedOutput {
+  struct Call {
+    std::string name;
+    std::string arguments;
+    bool complete = false;
+  };
+  std::string content;
+  std::string reasoning;
+  std::vector<Call> calls;
+};
+ParsedOutput ParseOutput(const OutputParserOptions& options, std::string_view text);
+
+}  // namespace infe::chat

@@ -1,0 +1,80 @@
+#include "chat/template_probe.h"
+
+#include <utility>
+
+namespace infe::chat {
+namespace {
+
+Json Object(Json::Object members) {
+  return Json(std::move(members));
+}
+
+Json ProbeTools() {
+  Json key = Object({{"type", "string"}, {"description", "zqkeytext"}});
+  Json parameters = Object({{"type", "object"},
+                            {"properties", Object({{std::string(kProbeKey), std::move(key)}})},
+                            {"required", Json::Array{Json(kProbeKey)}}});
+  Json function = Object(
+      {{"name", kProbeTool}, {"description", "zqtooltext"}, {"parameters", std::move(parameters)}});
+  return Json::Array{Object({{"type", "function"}, {"function", std::move(function)}})};
+}
+
+}  // namespace
+
+std::string ProbeCallId(std::string_view tool, const TemplateTraits& traits) {
+  if (!traits.wants_short_ids) return "call_" + std::string(tool);
+  std::string id = std::string(tool) + "000000000";
+  id.resize(9);
+  return id;
+}
+
+std::optional<std::string> TemplateProbe::Render(Json::Array messages,
+                                                 const Options& options) const {
+  Json context = variables_;
+  context.set("messages", Json(std::move(messages)));
+  context.set("tools", options.with_tools ? ProbeTools() : Json());
+  context.set("documents", Json());
+  context.set("add_generation_prompt", options.add_generation_prompt);
+  if (!options.set_variable.empty()) context.set(options.set_variable, options.value);
+  RenderOptions bounds;
+  bounds.now = 0;
+  Result<RenderedText> rendered = compiled_.Render(context, bounds);
+  if (!rendered) return std::nullopt;
+  return std::move(rendered->text);
+}
+
+Json ProbeContent(std::string_view text, bool typed) {
+  if (!typed) return Json(text);
+  return Json::Array{Object({{"type", "text"}, {"text", text}})};
+}
+
+Json ProbeMessage(std::string_view role, Json content) {
+  return Object({{"role", role}, {"content", std::move(content)}});
+}
+
+Json ProbeCalls(const std::vector<std::string_view>& tools, const TemplateTraits& traits) {
+  Json::Array calls;
+  for (const std::string_view tool : tools) {
+    Json arguments = Object({{std::string(kProbeKey), kProbeValue}});
+    if (!traits.wants_object_arguments) {
+      arguments =
+          Json(R"({")" + std::string(kProbeKey) + R"(": ")" + std::string(kProbeValue) + R"("})");
+    }
+    Json function = Object({{"name", tool}, {"arguments", std::move(arguments)}});
+    calls.push_back(Object({{"id", ProbeCallId(tool, traits)},
+                            {"type", "function"},
+                            {"function", std::move(function)}}));
+  }
+  Json message = ProbeMessage("assistant", traits.wants_null_content ? Json() : Json(""));
+  message.set("tool_calls", Json(std::move(calls)));
+  return message;
+}
+
+Json ProbeToolResult(std::string_view tool, const TemplateTraits& traits) {
+  Json message = ProbeMessage("tool", ProbeContent(kProbeResult, traits.wants_typed_content));
+  message.set("name", tool);
+  message.set("tool_call_id", ProbeCallId(tool, traits));
+  return message;
+}
+
+}  // namespace infe::chat

@@ -1,0 +1,124 @@
+#include "chat/template_traits.h"
+
+#include <utility>
+
+#include "chat/template_probe.h"
+
+namespace infe::chat {
+namespace {
+
+class TraitFinder {
+ public:
+  TraitFinder(const Template& compiled, const Json& variables) : probe_(compiled, variables) {}
+
+  TemplateTraits Run() {
+    // Content first: every other probe has some.
+    traits_.wants_typed_content =
+        !Shows(Render({User()}), kProbeUser) &&
+        Shows(Render({ProbeMessage("user", ProbeContent(kProbeUser, true))}), kProbeUser);
+    FindSystem();
+    traits_.requires_alternation =
+        Render({User()}) && Render({User(), Answer(), User()}) &&
+        (!Render({User(), User()}) || !Render({User(), Answer(), Answer(), User()}));
+    FindTools();
+    FindReasoning();
+    return traits_;
+  }
+
+ private:
+  std::optional<std::string> Render(Json::Array messages, bool with_tools = false) const {
+    return probe_.Render(std::move(messages), {.with_tools = with_tools,
+                                               .add_generation_prompt = false,
+                                               .set_variable = {},
+                                               .value = false});
+  }
+  Json Say(std::string_view role, std::string_view text) const {
+    return ProbeMessage(role, ProbeContent(text, traits_.wants_typed_content));
+  }
+  Json User() const { return Say("user", kProbeUser); }
+  Json Answer() const { return Say("assistant", kProbeAnswer); }
+
+  void FindSystem() {
+    const Json system = Say("system", kProbeSystem);
+    traits_.takes_system = Shows(Render({system, User()}), kProbeSystem);
+    traits_.takes_late_system =
+        traits_.takes_system && Shows(Render({User(), Answer(), system, User()}), kProbeSystem);
+  }
+
+  // Whether calls in the form that `form` says appear, name and arguments, as JSON or bare values.
+  bool CallsAppear(const TemplateTraits& form) const {
+    const std::optional<std::string> text = Render({User(), ProbeCalls({kProbeTool}, form)}, true);
+    if (!Shows(text, kProbeTool) || !Shows(text, kProbeKey) || !Shows(text, kProbeValue))
+      return false;
+    const bool as_python = Shows(text, "'" + std::string(kProbeKey) + "'");
+    const bool as_string = Shows(text, "\\\"" + std::string(kProbeKey) + "\\\"");
+    return !as_python && !as_string && !Shows(text, "None");
+  }
+
+  void FindTools() {
+    const std::optional<std::string> with_tools = Render({User()}, true);
+    traits_.takes_tools = Shows(with_tools, kProbeTool) && Shows(with_tools, kProbeKey);
+    for (const bool short_ids : {false, true}) {
+      for (const bool null_content : {false, true}) {
+        for (const bool object_arguments : {true, false}) {
+          TemplateTraits form = traits_;
+          form.wants_short_ids = short_ids;
+          form.wants_null_content = null_content;
+          form.wants_object_arguments = object_arguments;
+          if (!CallsAppear(form)) continue;
+          traits_ = form;
+          traits_.takes_tool_calls = true;
+          TemplateTraits as_text = form;
+          as_text.wants_object_arguments = false;
+          traits_.takes_text_arguments =
+              Shows(Render({User(), ProbeCalls({kProbeTool}, as_text)}, true), kProbeValue);
+          traits_.takes_tool_role = Shows(
+              Render({User(), ProbeCalls({kProbeTool}, form), ProbeToolResult(kProbeTool, form)},
+                     true),
+              kProbeResult);
+          return;
+        }
+      }
+    }
+  }
+
+  void FindReasoning() {
+    const auto prompt = [&](const std::string& variable, bool value) {
+      return probe_.Render({User()}, {.with_tools = false,
+                                      .add_generation_prompt = true,
+                                      .set_variable = variable,
+                                      .value = value});
+    };
+    for (const std::string variable : {"enable_thinking", "thinking"}) {
+      if (prompt(variable, true) == prompt(variable, false)) continue;
+      traits_.thinking_variable = variable;
+      traits_.has_reasoning = true;
+      return;
+    }
+    Json answer = Answer();
+    answer.set("reasoning_content", "zqreasoning");
+    const auto shows_tags = [](const std::optional<std::string>& text) {
+      return Shows(text, "<think>");
+    };
+    traits_.has_reasoning =
+        shows_tags(prompt("", false)) || shows_tags(Render({User(), answer})) || DropsReasoning();
+  }
+
+  // Templates of thinking models cut the reasoning out of earlier answers.
+  bool DropsReasoning() const {
+    const std::optional<std::string> text =
+        Render({User(), Say("assistant", "<think>zqreasoning</think>zqanswer"), User()});
+    return Shows(text, kProbeAnswer) && !Shows(text, "zqreasoning");
+  }
+
+  const TemplateProbe probe_;
+  TemplateTraits traits_;
+};
+
+}  // namespace
+
+TemplateTraits ProbeTraits(const Template& compiled, const Json& variables) {
+  return TraitFinder(compiled, variables).Run();
+}
+
+}  // namespace infe::chat

@@ -1,0 +1,58 @@
+// How a model spells its tool calls. Found by rendering probe conversations (template_probe.h), so
+// that a new template needs no code; one fallback for templates that know no tools.
+//
+// All calls of an answer are, byte for byte as the template would replay them,
+//
+//   section_begin  call {separator call}  section_end
+//   call = call_begin  before_name NAME between ARGUMENTS after_arguments  call_end
+//
+// e.g. Qwen: call_begin "<tool_call>\n", before_name {"name": ", between ", "arguments": ,
+// after_arguments }, call_end "\n</tool_call>", separator "\n". A grammar for forced calls is these
+// texts with the tools' names and schemas in between; the OutputParser is laxer about blanks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace infe::chat {
+
+struct ToolFormat {
+  enum class Kind : uint8_t {
+    kJson,      // a JSON object with the name and the arguments, between markers
+    kBareJson,  // such an object as the whole answer, without markers (Llama 3)
+    kNamed,     // the name, a marker, then the arguments (newer Mistral, DeepSeek V3.1)
+  };
+  Kind kind = Kind::kJson;
+
+  std::string section_begin;
+  std::string call_begin;
+  std::string before_name;
+  std::string between;
+  std::string after_arguments;
+  std::string call_end;
+  std::string separator;
+  std::string section_end;
+
+  std::string name_key = "name";
+  std::string arguments_key = "arguments";
+
+  // Any of these begins calls wherever it stands in the answer. Empty for kBareJson.
+  std::vector<std::string> triggers;
+  // Any of these ends a call; the first is the template's own.
+  std::vector<std::string> closers;
+
+  bool is_native = false;     // the model's own template spells it so
+  bool takes_several = true;  // calls in one answer
+
+  // Text before the name of the first or a later call, and after the arguments of the last or an
+  // earlier one: what a grammar puts around NAME between ARGUMENTS.
+  std::string OpenText(bool first) const;
+  std::string CloseText(bool last) const;
+};
+
+// <tool_call> {"name": ..., "arguments": {...}} </tool_call>, as Hermes, Qwen and SmolLM2 spell it.
+ToolFormat HermesFormat();
+
+}  // namespace infe::chat

@@ -18,6 +18,13 @@ bool EqualIgnoringCase(std::string_view a, std::string_view b) {
   return true;
 }
 
+// application/json, with or without parameters; a body without a type is taken for JSON.
+bool IsJson(std::string_view content_type) {
+  std::string_view type = content_type.substr(0, content_type.find(';'));
+  while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
+  return type.empty() || EqualIgnoringCase(type, "application/json");
+}
+
 // The token of "Bearer TOKEN"; the scheme in any case. Nothing for another scheme or none.
 std::optional<std::string_view> BearerToken(std::string_view header) {
   constexpr std::string_view kScheme = "Bearer";
@@ -36,6 +43,10 @@ std::optional<std::string_view> BearerToken(std::string_view header) {
 std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpRequest& head) {
   const auto context = NewRequestContext(head);
   head.context = context;
+  if (head.method == "POST" && head.path.starts_with("/v1/") &&
+      !IsJson(head.headers.Get("Content-Type")))
+    return ErrorResponse(api::UnsupportedContentType(head.headers.Get("Content-Type")),
+                         CommonHeaders(*context));
   if (!head.path.starts_with("/v1/")) return std::nullopt;
   if (!services.keys.HasKeys()) return std::nullopt;
   // Two credentials are an attempt to have two parties read two different ones.

@@ -19,6 +19,8 @@ class ChatStream : public GenerationConsumer {
       : setup_(std::move(setup)),
         chunks_(setup_.head, {.include_usage = setup_.streaming.include_usage,
                               .include_obfuscation = setup_.streaming.include_obfuscation}) {
+    for (uint32_t i = 0; i < setup_.choices; ++i)
+      choices_.push_back({std::make_unique<ChoiceReader>(setup_.reading), {}});
     http::Headers headers = CommonHeaders(*setup_.context);
     for (const auto& [name, value] : http::SseHeaders()) headers.Set(name, value);
     for (const auto& [name, value] : setup_.headers) headers.Set(name, value);
@@ -26,52 +28,101 @@ class ChatStream : public GenerationConsumer {
     KeepStreamAlive(setup_.writer, wrote_);
   }
 
-  void OnText(uint32_t choice, const TextPiece& piece) override {
-    const int index = static_cast<int>(choice);
-    if (setup_.logprobs) {
-      const auto logprobs = ToLogprobs(*setup_.model, piece.tokens);
-      Send(chunks_.Content(index, piece.text, &logprobs));
-    } else {
-      Send(chunks_.Content(index, piece.text));
-    }
+  bool OnText(uint32_t index, const TextPiece& piece) override {
+    Choice& choice = choices_[index];
+    if (setup_.logprobs)
+      for (auto& entry : ToLogprobs(*setup_.model, piece.tokens))
+        choice.logprobs.push_back(std::move(entry));
+    if (choice.reader->is_reasoning()) reasoning_tokens_ += 1;
+    Send(index, choice.reader->Feed(piece.text));
+    return !choice.reader->complete();
   }
 
-  void OnChoiceEnd(uint32_t choice, engine::FinishReason reason) override {
+  void OnChoiceEnd(uint32_t index, engine::FinishReason reason) override {
+    Send(index, choices_[index].reader->Finish());
     // The extras ride on the last JSON chunk of the stream; OnEnd follows at once after the last
     // choice, so that one's chunk waits for it.
-    if (pending_) Send(chunks_.Finish(pending_->first, pending_->second));
-    pending_ = {static_cast<int>(choice), ToWire(reason)};
+    if (pending_) SendFinish(*pending_, nullptr);
+    pending_ = {index, choices_[index].reader->ToWire(ToWire(reason))};
   }
 
   void OnEnd(const GenerationTotals& totals) override {
     setup_.extras.timings = ToTimings(totals, *setup_.context);
+    SendFinish(*pending_, chunks_.include_usage() ? nullptr : &setup_.extras);
     if (chunks_.include_usage()) {
-      Send(chunks_.Finish(pending_->first, pending_->second));
-      Send(chunks_.UsageChunk(ToUsage(totals), setup_.extras));
-    } else {
-      Send(chunks_.Finish(pending_->first, pending_->second, nullptr, &setup_.extras));
+      api::Usage usage = ToUsage(totals);
+      usage.reasoning_tokens = reasoning_tokens_;
+      SendData(chunks_.UsageChunk(usage, setup_.extras));
     }
     setup_.context->finish_reason = api::Name(pending_->second);
-    Send("[DONE]");
+    SendData("[DONE]");
     setup_.writer->End();
   }
 
   void OnError(const api::ApiError& error) override {
     setup_.context->error_code = error.code.value_or(error.type);
-    Send(api::WriteError(error));
+    SendData(api::WriteError(error));
     setup_.writer->End();
   }
 
  private:
-  void Send(std::string_view payload) {
+  struct Choice {
+    std::unique_ptr<ChoiceReader> reader;
+    std::vector<api::TokenLogprob> logprobs;  // of tokens whose chunk has not gone out
+  };
+  using Kind = chat::OutputEvent::Kind;
+
+  void Send(uint32_t index, const std::vector<chat::OutputEvent>& events) {
+    for (const chat::OutputEvent& event : events) SendEvent(index, event);
+  }
+
+  // One chunk for one event; the first of a piece takes the piece's logprobs along.
+  void SendEvent(uint32_t index, const chat::OutputEvent& event) {
+    Choice& choice = choices_[index];
+    const int i = static_cast<int>(index);
+    const int call = static_cast<int>(event.call);
+    const bool legacy = setup_.reading.legacy_functions;
+    const std::vector<api::TokenLogprob> taken = std::exchange(choice.logprobs, {});
+    const auto* logprobs = setup_.logprobs ? &taken : nullptr;
+    switch (event.kind) {
+      case Kind::kContent:
+        return SendData(chunks_.Content(i, event.text, logprobs));
+      case Kind::kReasoning:
+        return SendData(chunks_.Reasoning(i, event.text, logprobs));
+      case Kind::kCallBegin: {
+        if (legacy) return SendData(chunks_.FunctionCallBegin(i, event.text, logprobs));
+        api::ToolCall begun = choice.reader->calls()[event.call];
+        begun.arguments.clear();
+        return SendData(chunks_.ToolCallBegin(i, call, begun, logprobs));
+      }
+      case Kind::kCallArguments:
+        if (legacy) return SendData(chunks_.FunctionCallArguments(i, event.text, logprobs));
+        return SendData(chunks_.ToolCallArguments(
+            i, call, event.text, choice.reader->calls()[event.call].kind, logprobs));
+      case Kind::kCallEnd:
+        choice.logprobs = taken;
+        return;  // nothing on the wire
+    }
+  }
+
+  void SendFinish(const std::pair<uint32_t, api::FinishReason>& end,
+                  const api::ResponseExtras* extras) {
+    const auto taken = std::exchange(choices_[end.first].logprobs, {});
+    SendData(chunks_.Finish(static_cast<int>(end.first), end.second,
+                            taken.empty() ? nullptr : &taken, extras));
+  }
+
+  void SendData(std::string_view payload) {
     *wrote_ = true;
     setup_.writer->Write(http::SseData(payload));
   }
 
   ChatAnswerSetup setup_;
   api::ChunkWriter chunks_;
+  std::vector<Choice> choices_;
+  uint32_t reasoning_tokens_ = 0;
   std::shared_ptr<bool> wrote_ = std::make_shared<bool>(false);
-  std::optional<std::pair<int, api::FinishReason>> pending_;
+  std::optional<std::pair<uint32_t, api::FinishReason>> pending_;
 };
 
 class ChatCollector : public GenerationConsumer {
@@ -79,24 +130,34 @@ class ChatCollector : public GenerationConsumer {
   explicit ChatCollector(ChatAnswerSetup setup) : setup_(std::move(setup)) {
     response_.choices.resize(setup_.choices);
     for (uint32_t i = 0; i < setup_.choices; ++i) {
+      readers_.push_back(std::make_unique<ChoiceReader>(setup_.reading));
       response_.choices[i].index = static_cast<int>(i);
-      response_.choices[i].content.emplace();
       if (setup_.logprobs) response_.choices[i].logprobs.emplace();
     }
   }
 
-  void OnText(uint32_t choice, const TextPiece& piece) override {
-    *response_.choices[choice].content += piece.text;
-    if (!setup_.logprobs) return;
-    auto& all = *response_.choices[choice].logprobs;
-    for (auto& entry : ToLogprobs(*setup_.model, piece.tokens)) all.push_back(std::move(entry));
+  bool OnText(uint32_t index, const TextPiece& piece) override {
+    if (setup_.logprobs) {
+      auto& all = *response_.choices[index].logprobs;
+      for (auto& entry : ToLogprobs(*setup_.model, piece.tokens)) all.push_back(std::move(entry));
+    }
+    if (readers_[index]->is_reasoning()) reasoning_tokens_ += 1;
+    Add(index, readers_[index]->Feed(piece.text));
+    return !readers_[index]->complete();
   }
-  void OnChoiceEnd(uint32_t choice, engine::FinishReason reason) override {
-    response_.choices[choice].finish_reason = ToWire(reason);
+  void OnChoiceEnd(uint32_t index, engine::FinishReason reason) override {
+    Add(index, readers_[index]->Finish());
+    api::ChatChoice& choice = response_.choices[index];
+    choice.finish_reason = readers_[index]->ToWire(ToWire(reason));
+    choice.tool_calls = readers_[index]->calls();
+    choice.legacy_function_call = setup_.reading.legacy_functions && !choice.tool_calls.empty();
+    // Null only beside calls: an empty answer is an empty text.
+    if (!choice.content && choice.tool_calls.empty()) choice.content.emplace();
   }
   void OnEnd(const GenerationTotals& totals) override {
     response_.head = setup_.head;
     response_.usage = ToUsage(totals);
+    response_.usage.reasoning_tokens = reasoning_tokens_;
     setup_.extras.timings = ToTimings(totals, *setup_.context);
     response_.extras = setup_.extras;
     setup_.context->finish_reason = api::Name(response_.choices.back().finish_reason);
@@ -113,7 +174,22 @@ class ChatCollector : public GenerationConsumer {
   }
 
  private:
+  void Add(uint32_t index, const std::vector<chat::OutputEvent>& events) {
+    api::ChatChoice& choice = response_.choices[index];
+    for (const chat::OutputEvent& event : events) {
+      if (event.kind == chat::OutputEvent::Kind::kContent) {
+        if (!choice.content) choice.content.emplace();
+        *choice.content += event.text;
+      } else if (event.kind == chat::OutputEvent::Kind::kReasoning) {
+        if (!choice.reasoning_content) choice.reasoning_content.emplace();
+        *choice.reasoning_content += event.text;
+      }
+    }
+  }
+
   ChatAnswerSetup setup_;
+  std::vector<std::unique_ptr<ChoiceReader>> readers_;
+  uint32_t reasoning_tokens_ = 0;
   api::ChatCompletionResponse response_;
 };
 

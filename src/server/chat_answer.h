@@ -7,6 +7,7 @@
 #include "api/chat_completion_request.h"
 #include "api/response_parts.h"
 #include "http/response_writer.h"
+#include "server/choice_reader.h"
 #include "server/generation.h"
 
 namespace infe::server {
@@ -22,6 +23,7 @@ struct ChatAnswerSetup {
   api::Streaming streaming;
   uint32_t choices = 1;
   bool logprobs = false;
+  ReadingRules reading;
 };
 
 std::unique_ptr<GenerationConsumer> MakeChatStream(ChatAnswerSetup setup);

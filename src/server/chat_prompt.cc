@@ -1,40 +1,167 @@
 #include "server/chat_prompt.h"
 
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
 #include "server/errors.h"
 
 namespace infe::server {
 namespace {
 
-Json MessageJson(const api::Message& message) {
-  Json json =
-      Json::Object{{"role", std::string(api::Name(message.role))}, {"content", message.Text()}};
-  if (!message.name.empty()) json.set("name", message.name);
-  return json;
+chat::Role ToRole(api::Role role) {
+  switch (role) {
+    case api::Role::kSystem:
+      return chat::Role::kSystem;
+    case api::Role::kUser:
+      return chat::Role::kUser;
+    case api::Role::kAssistant:
+      return chat::Role::kAssistant;
+    case api::Role::kTool:
+      return chat::Role::kTool;
+  }
+  return chat::Role::kUser;
+}
+
+chat::Message ToMessage(const api::Message& wire) {
+  chat::Message message;
+  message.role = ToRole(wire.role);
+  message.content = wire.Text();
+  if (message.content.empty() && !wire.refusal.empty()) message.content = wire.refusal;
+  message.name = wire.name;
+  for (const api::ToolCall& call : wire.tool_calls)
+    message.tool_calls.push_back({call.id, call.name, call.arguments});
+  message.tool_call_id = wire.tool_call_id;
+  message.reasoning_content = wire.reasoning_content;
+  return message;
+}
+
+// A custom tool takes one text: to a template it is a function with one string argument.
+Json CustomToolParameters() {
+  return Json::Object{{"type", "object"},
+                      {"properties", Json::Object{{"input", Json::Object{{"type", "string"}}}}},
+                      {"required", Json::Array{"input"}}};
+}
+
+chat::ToolSpec ToSpec(const api::Tool& tool) {
+  chat::ToolSpec spec;
+  spec.name = tool.name;
+  spec.description = tool.description;
+  spec.parameters =
+      tool.kind == api::Tool::Kind::kCustom ? CustomToolParameters() : tool.parameters;
+  spec.strict = tool.strict;
+  return spec;
+}
+
+// A format that the model never saw yields fluent nonsense: the schema goes into the system
+// message.
+std::string SchemaLine(const api::OutputFormat& format) {
+  switch (format.kind) {
+    case api::OutputFormat::Kind::kText:
+    case api::OutputFormat::Kind::kRegex:
+    case api::OutputFormat::Kind::kGrammar:
+      return {};
+    case api::OutputFormat::Kind::kJsonObject:
+      return "Answer with one JSON object and nothing else.";
+    case api::OutputFormat::Kind::kJsonSchema:
+      return "Answer with JSON that follows this schema and nothing else: " + format.schema.Dump();
+    case api::OutputFormat::Kind::kChoice: {
+      std::string line = "Answer with exactly one of these:";
+      for (const std::string& choice : format.choices) line += fmt::format(" \"{}\"", choice);
+      return line;
+    }
+  }
+  return {};
+}
+
+void AddSystemLine(std::vector<chat::Message>& messages, std::string line) {
+  if (line.empty()) return;
+  if (!messages.empty() && messages.front().role == chat::Role::kSystem) {
+    messages.front().content += messages.front().content.empty() ? line : "\n\n" + line;
+    return;
+  }
+  chat::Message system;
+  system.role = chat::Role::kSystem;
+  system.content = std::move(line);
+  messages.insert(messages.begin(), std::move(system));
+}
+
+// Drops the oldest turn after the system messages: a user message with everything up to the next
+// one, so that calls and their answers go together. 0 when nothing may be dropped.
+uint32_t DropOldestTurn(std::vector<chat::Message>& messages) {
+  const auto first = std::find_if(messages.begin(), messages.end(),
+                                  [](const auto& m) { return m.role != chat::Role::kSystem; });
+  if (first == messages.end()) return 0;
+  const auto next = std::find_if(first + 1, messages.end(),
+                                 [](const auto& m) { return m.role == chat::Role::kUser; });
+  if (next == messages.end()) return 0;
+  const auto dropped = static_cast<uint32_t>(next - first);
+  messages.erase(first, next);
+  return dropped;
+}
+
+bool HasTools(const api::ChatCompletionRequest& request) {
+  return !request.tool_use.tools.empty();
+}
+
+std::vector<std::string> CallableNames(const api::ToolUse& use) {
+  if (use.choice.mode == api::ToolChoice::Mode::kNone) return {};
+  if (use.choice.restricted) return use.choice.names;
+  std::vector<std::string> names;
+  for (const api::Tool& tool : use.tools) names.push_back(tool.name);
+  return names;
 }
 
 }  // namespace
 
 api::Parsed<ChatPrompt> BuildChatPrompt(const ServedModel& model,
-                                        const api::ChatCompletionRequest& request) {
-  Json messages = Json::MakeArray();
-  for (const api::Message& message : request.messages) messages.push_back(MessageJson(message));
-  const Json context = Json::Object{{"messages", std::move(messages)},
-                                    {"add_generation_prompt", true},
-                                    {"bos_token", model.loaded().bos_text},
-                                    {"eos_token", model.loaded().eos_text}};
-  auto rendered = model.chat_template().Render(context);
-  if (!rendered) {
-    api::ApiError error = ToApiError(rendered.error());
-    if (!error.param) error.param = "messages";
-    return error;
-  }
-  std::vector<tokenizer::TextSpan> trusted;
-  for (const chat::TrustedRange& range : rendered->trusted)
-    trusted.push_back({range.begin, range.end});
+                                        const api::ChatCompletionRequest& request,
+                                        const ChatPromptOptions& options) {
+  const chat::PromptRenderer& renderer = model.renderer();
+  chat::PromptRequest conversation;
+  for (const api::Message& message : request.messages)
+    conversation.messages.push_back(ToMessage(message));
+  if (options.show_schema) AddSystemLine(conversation.messages, SchemaLine(request.format));
+  for (const api::Tool& tool : request.tool_use.tools) conversation.tools.push_back(ToSpec(tool));
+
   ChatPrompt prompt;
-  prompt.tokens = model.tokenizer().Encode(
-      rendered->text, {.special = tokenizer::SpecialTokens::kTrusted, .trusted = trusted});
-  prompt.text = std::move(rendered->text);
+  if (request.reasoning_effort) {
+    if (renderer.traits().thinking_variable.empty())
+      prompt.ignored.push_back("reasoning_effort");
+    else
+      conversation.thinking = *request.reasoning_effort != api::ReasoningEffort::kNone;
+  }
+  for (;;) {
+    auto rendered = renderer.Render(conversation);
+    if (!rendered) {
+      api::ApiError error = ToApiError(rendered.error());
+      if (!error.param) error.param = "messages";
+      return error;
+    }
+    std::vector<tokenizer::TextSpan> trusted;
+    for (const chat::TrustedRange& range : rendered->rendered.trusted)
+      trusted.push_back({range.begin, range.end});
+    prompt.tokens = model.tokenizer().Encode(
+        rendered->rendered.text,
+        {.special = tokenizer::SpecialTokens::kTrusted,
+         .trusted = trusted,
+         .add_special = rendered->add_bos ? tokenizer::AddSpecial::kAsVocabulary
+                                          : tokenizer::AddSpecial::kNever});
+    if (request.truncation == api::Truncation::kAuto &&
+        prompt.tokens.size() >= model.context_max()) {
+      const uint32_t dropped = DropOldestTurn(conversation.messages);
+      prompt.truncated_messages += dropped;
+      if (dropped > 0) continue;
+    }
+    prompt.reading =
+        renderer.ParserOptions(*rendered, HasTools(request) ? CallableNames(request.tool_use)
+                                                            : std::vector<std::string>());
+    prompt.text = std::move(rendered->rendered.text);
+    break;
+  }
+  if (prompt.tokens.empty())
+    return api::InvalidValue("messages", "The template makes no prompt of these 'messages'.");
   return prompt;
 }
 

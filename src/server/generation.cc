@@ -44,7 +44,7 @@ Result<std::shared_ptr<Generation>> Generation::Start(
         {choice.id,
          std::make_unique<ChoiceText>(self->model_->tokenizer(), choice.prompt.back(),
                                       request.stops, request.keep_tokens),
-         false});
+         false, false});
   }
   for (uint32_t i = 0; i < request.choices.size(); ++i) {
     request.choices[i].sink = std::make_shared<Sink>(self, i);
@@ -87,10 +87,11 @@ void Generation::OnEvent(uint32_t index, engine::TokenEvent event) {
   Choice& choice = choices_[index];
   if (choice.ended) return;
   for (const engine::SampledToken& token : event.tokens) {
-    if (choice.text->stopped()) break;
+    if (choice.cut) break;
     const TextPiece piece = choice.text->Feed(token);
-    if (!piece.text.empty() || !piece.tokens.empty()) consumer_->OnText(index, piece);
-    if (choice.text->stopped()) model_->engine().Cancel(choice.id);
+    if (!piece.text.empty() || !piece.tokens.empty()) choice.cut = !consumer_->OnText(index, piece);
+    choice.cut = choice.cut || choice.text->stopped();
+    if (choice.cut) model_->engine().Cancel(choice.id);
   }
   if (event.finished) EndChoice(index, event);
 }
@@ -100,7 +101,7 @@ void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
   choice.ended = true;
   engine::FinishReason reason = event.reason;
   uint32_t tokens = event.completion_tokens;
-  if (choice.text->stopped()) {
+  if (choice.cut) {
     // What was sampled after the stop string is nobody's: the count is the same at any load.
     reason = engine::FinishReason::kStop;
     tokens = choice.text->tokens_used();
@@ -117,8 +118,10 @@ void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
       consumer_->OnError(api::ShuttingDown(1000));  // only a stopping engine cancels by itself
     return;
   }
-  const TextPiece rest = choice.text->Finish();
-  if (!rest.text.empty() || !rest.tokens.empty()) consumer_->OnText(index, rest);
+  if (!choice.cut) {
+    const TextPiece rest = choice.text->Finish();
+    if (!rest.text.empty() || !rest.tokens.empty()) consumer_->OnText(index, rest);
+  }
   consumer_->OnChoiceEnd(index, reason);
   totals_.completion_tokens += tokens;
   if (index == 0) totals_.timings = event.timings;

@@ -34,7 +34,8 @@ struct GenerationTotals {
 class GenerationConsumer {
  public:
   virtual ~GenerationConsumer() = default;
-  virtual void OnText(uint32_t choice, const TextPiece& piece) = 0;
+  // False: this choice is complete, end it here (as a stop string would).
+  virtual bool OnText(uint32_t choice, const TextPiece& piece) = 0;
   virtual void OnChoiceEnd(uint32_t choice, engine::FinishReason reason) = 0;
   virtual void OnEnd(const GenerationTotals& totals) = 0;
   // Instead of OnEnd: nothing more follows.
@@ -63,6 +64,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   struct Choice {
     engine::RequestId id = 0;
     std::unique_ptr<ChoiceText> text;
+    bool cut = false;  // by a stop string or the consumer: what follows is nobody's
     bool ended = false;
   };
   class Sink;

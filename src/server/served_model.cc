@@ -1,5 +1,7 @@
 #include "server/served_model.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -9,16 +11,41 @@
 namespace infe::server {
 namespace {
 
-// What a model without a template of its own is prompted with: ChatML, the commonest form.
-constexpr const char* kFallbackTemplate =
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] "
-    "+ '<|im_end|>' + '\\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
-
 std::string ShortHash(std::string_view text) {
   Sha256 sha;
   sha.Update(text);
   return ToHex(sha.Finish()).substr(0, 16);
+}
+
+chat::ModelTokens TokensOf(const engine::LoadedModel& loaded) {
+  const tokenizer::Tokenizer& tokenizer = *loaded.tokenizer;
+  chat::ModelTokens tokens;
+  tokens.bos = loaded.bos_text;
+  tokens.eos = loaded.eos_text;
+  if (tokenizer.unknown()) tokens.unknown = tokenizer.TokenText(*tokenizer.unknown());
+  if (tokenizer.padding()) tokens.padding = tokenizer.TokenText(*tokenizer.padding());
+  tokens.adds_bos = tokenizer.add_bos();
+  for (tokenizer::TokenId id = 0; id < tokenizer.size(); ++id)
+    if (tokenizer.Type(id) == tokenizer::TokenType::kControl)
+      tokens.control.push_back(tokenizer.TokenText(id));
+  return tokens;
+}
+
+Result<std::shared_ptr<const grammar::TokenTrie>> BuildTrie(const engine::LoadedModel& loaded) {
+  const tokenizer::Tokenizer& tokenizer = *loaded.tokenizer;
+  grammar::TokenTable table;
+  table.bytes.reserve(tokenizer.size());
+  for (tokenizer::TokenId id = 0; id < tokenizer.size(); ++id) {
+    table.bytes.emplace_back(tokenizer.TokenBytes(id));
+    if (tokenizer.Type(id) == tokenizer::TokenType::kControl) table.special_tokens.push_back(id);
+  }
+  table.end_tokens = loaded.end_tokens;
+  // An end token is legal where the text is complete, and nowhere by its name.
+  std::erase_if(table.special_tokens, [&](uint32_t id) {
+    return std::find(table.end_tokens.begin(), table.end_tokens.end(), id) !=
+           table.end_tokens.end();
+  });
+  return grammar::TokenTrie::Build(std::move(table));
 }
 
 // The file's own time: the same after every restart.
@@ -42,9 +69,9 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledMod
   load.packed_cache_dir = config.packed_cache ? packed_cache_dir : std::string();
   load.digest = installed.sha256;
   INFE_ASSIGN(self->loaded_, engine::LoadModel(installed.path, pool, kernels, load));
-  const std::string source =
-      self->loaded_.chat_template.empty() ? kFallbackTemplate : self->loaded_.chat_template;
-  INFE_ASSIGN(self->template_, chat::Template::Compile(source));
+  const std::string& source = self->loaded_.chat_template;
+  INFE_ASSIGN(self->renderer_, chat::PromptRenderer::Create(source, TokensOf(self->loaded_)));
+  INFE_ASSIGN(self->trie_, BuildTrie(self->loaded_));
 
   INFE_ASSIGN(const uint64_t kv_bytes, ParseBytes(config.kv_memory));
   engine::EngineOptions options;
@@ -80,6 +107,7 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledMod
   if (!installed.sha256.empty()) object.file_digest = "sha256:" + installed.sha256;
   object.template_hash = ShortHash(source);
   object.architecture = shape.architecture;
+  object.tool_format = self->renderer_->Describe();
   return self;
 }
 

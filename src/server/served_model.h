@@ -10,9 +10,10 @@
 
 #include "api/model_object.h"
 #include "base/thread_pool.h"
-#include "chat/template.h"
+#include "chat/prompt_renderer.h"
 #include "engine/engine.h"
 #include "engine/loader.h"
+#include "grammar/token_trie.h"
 #include "server/config.h"
 #include "store/model_registry.h"
 #include "tokenizer/tokenizer.h"
@@ -33,7 +34,9 @@ class ServedModel {
   const store::InstalledModel& installed() const { return installed_; }
   const tokenizer::Tokenizer& tokenizer() const { return *loaded_.tokenizer; }
   const engine::LoadedModel& loaded() const { return loaded_; }
-  const chat::Template& chat_template() const { return *template_; }
+  const chat::PromptRenderer& renderer() const { return *renderer_; }
+  // The vocabulary as grammars see it.
+  const std::shared_ptr<const grammar::TokenTrie>& trie() const { return trie_; }
   engine::Engine& engine() const { return *engine_; }
   uint32_t context_max() const { return engine_->context_max(); }
   // Changes only when the output could: file, tokenizer and template version, numerics, ISA, KV
@@ -47,7 +50,8 @@ class ServedModel {
   ServedModel() = default;
   store::InstalledModel installed_;
   engine::LoadedModel loaded_;
-  std::unique_ptr<const chat::Template> template_;
+  std::unique_ptr<const chat::PromptRenderer> renderer_;
+  std::shared_ptr<const grammar::TokenTrie> trie_;
   std::string fingerprint_, render_fingerprint_;
   api::ModelObject object_;
   std::unique_ptr<engine::Engine> engine_;  // last: its thread stops before the model goes

@@ -8,8 +8,10 @@
 #include "api/ids.h"
 #include "api/prompt_view.h"
 #include "base/random.h"
+#include "grammar/matcher.h"
 #include "server/chat_answer.h"
 #include "server/chat_prompt.h"
+#include "server/constraint.h"
 #include "server/errors.h"
 #include "server/handlers/handlers.h"
 #include "server/sampling.h"
@@ -35,20 +37,33 @@ api::Parsed<ChatCall> Prepare(Services& services, const http::HttpRequest& http)
   call.context->stream = call.request.streaming.stream;
   call.model = services.models.Find(call.request.model);
   if (!call.model) return api::UnknownModel(call.request.model);
-  auto prompt = BuildChatPrompt(*call.model, call.request);
+  auto prompt =
+      BuildChatPrompt(*call.model, call.request, {.show_schema = services.config.show_schema});
   if (!prompt) return std::move(prompt).error();
   call.prompt = std::move(*prompt);
+  for (const std::string& name : call.prompt.ignored) call.request.ignored.Add(name);
   call.context->prompt_tokens = static_cast<uint32_t>(call.prompt.tokens.size());
   return call;
+}
+
+ReadingRules RulesOf(const api::ChatCompletionRequest& request, const ChatPrompt& prompt) {
+  ReadingRules rules;
+  rules.parser = prompt.reading;
+  rules.one_call = !request.tool_use.parallel_calls;
+  rules.legacy_functions = request.tool_use.legacy_functions;
+  rules.named = request.tool_use.choice.mode == api::ToolChoice::Mode::kNamed;
+  for (const api::Tool& tool : request.tool_use.tools)
+    if (tool.kind == api::Tool::Kind::kCustom) rules.custom_tools.push_back(tool.name);
+  return rules;
 }
 
 std::optional<api::ApiError> Run(Services& services, ChatCall call, const WriterPtr& writer) {
   const api::ChatCompletionRequest& request = call.request;
   if (services.state.load() == ServingState::kDraining) return api::ShuttingDown(1000);
-  if (request.format.kind != api::OutputFormat::Kind::kText)
-    return api::UnsupportedParameter(request.format.param, "structured output is not built yet");
-  if (!request.tool_use.tools.empty())
-    return api::UnsupportedParameter("tools", "tool calling is not built yet");
+  auto constraint =
+      CompileConstraint(services.grammars, *call.model, request, call.prompt,
+                        {.openai_strictness = services.config.strict_schema == "openai"});
+  if (!constraint) return std::move(constraint).error();
 
   const auto budget = TokenBudget(*call.model, call.prompt.tokens.size(), request.max_tokens);
   if (!budget) return budget.error();
@@ -58,11 +73,16 @@ std::optional<api::ApiError> Run(Services& services, ChatCall call, const Writer
   generation.model = call.model;
   generation.context = call.context;
   generation.stops = request.sampling.stop;
+  for (const std::string& text : call.model->renderer().stop_texts())
+    generation.stops.push_back(text);
   generation.keep_tokens = request.logprobs;
   for (int i = 0; i < request.n; ++i) {
     auto choice = MakeEngineRequest(*call.model, *call.context, request.sampling, seed);
     if (!choice) return choice.error();
     choice->prompt = call.prompt.tokens;
+    if (constraint->grammar)
+      choice->matcher = grammar::NewMatcher(constraint->grammar, call.model->trie());
+    choice->close_before_limit = services.config.close_before_limit;
     choice->max_tokens = *budget;
     choice->sampling.choice = static_cast<uint32_t>(i);
     choice->sampling.logprobs = request.logprobs;
@@ -86,6 +106,13 @@ std::optional<api::ApiError> Run(Services& services, ChatCall call, const Writer
   setup.head.service_tier = request.service_tier;
   setup.extras.seed = static_cast<int64_t>(seed);
   setup.extras.metadata = request.metadata;
+  setup.extras.unenforced = constraint->unenforced;
+  if (call.prompt.truncated_messages > 0) {
+    setup.extras.truncated_messages = call.prompt.truncated_messages;
+    setup.headers.Set("x-infe-truncated-messages",
+                      fmt::format("{}", call.prompt.truncated_messages));
+  }
+  setup.reading = RulesOf(request, call.prompt);
   setup.streaming = request.streaming;
   setup.choices = static_cast<uint32_t>(request.n);
   setup.logprobs = request.logprobs;

@@ -6,8 +6,10 @@
 #include "api/completion_request.h"
 #include "api/completion_response.h"
 #include "api/ids.h"
+#include "grammar/matcher.h"
 #include "http/sse.h"
 #include "server/chat_answer.h"
+#include "server/constraint.h"
 #include "server/errors.h"
 #include "server/handlers/handlers.h"
 #include "server/sampling.h"
@@ -61,13 +63,14 @@ class CompletionStream : public GenerationConsumer {
     for (size_t i = 0; i < setup_.echoes.size(); ++i)
       if (!setup_.echoes[i].empty()) Send(chunks_.Text(static_cast<int>(i), setup_.echoes[i]));
   }
-  void OnText(uint32_t choice, const TextPiece& piece) override {
+  bool OnText(uint32_t choice, const TextPiece& piece) override {
     if (setup_.logprobs) {
       const auto logprobs = logprobs_[choice].Take(*setup_.model, piece);
       Send(chunks_.Text(static_cast<int>(choice), piece.text, &logprobs));
     } else {
       Send(chunks_.Text(static_cast<int>(choice), piece.text));
     }
+    return true;
   }
   void OnChoiceEnd(uint32_t choice, engine::FinishReason reason) override {
     if (pending_) Send(chunks_.Finish(pending_->first, pending_->second));
@@ -113,11 +116,12 @@ class CompletionCollector : public GenerationConsumer {
       if (setup_.logprobs) response_.choices[i].logprobs.emplace();
     }
   }
-  void OnText(uint32_t choice, const TextPiece& piece) override {
+  bool OnText(uint32_t choice, const TextPiece& piece) override {
     response_.choices[choice].text += piece.text;
-    if (!setup_.logprobs) return;
+    if (!setup_.logprobs) return true;
     for (auto& token : logprobs_[choice].Take(*setup_.model, piece).tokens)
       response_.choices[choice].logprobs->tokens.push_back(std::move(token));
+    return true;
   }
   void OnChoiceEnd(uint32_t choice, engine::FinishReason reason) override {
     response_.choices[choice].finish_reason = ToWire(reason);
@@ -171,8 +175,8 @@ std::optional<api::ApiError> Run(Services& services, const http::HttpRequest& ht
   const auto model = services.models.Find(request.model);
   if (!model) return api::UnknownModel(request.model);
   if (services.state.load() == ServingState::kDraining) return api::ShuttingDown(1000);
-  if (request.format.kind != api::OutputFormat::Kind::kText)
-    return api::UnsupportedParameter(request.format.param, "structured output is not built yet");
+  auto constraint = CompileFormat(services.grammars, request.format, {});
+  if (!constraint) return std::move(constraint).error();
   if (request.max_tokens < 1)
     return api::UnsupportedValue("max_tokens", "0",
                                  "1 or more; scoring a prompt without generating is not built yet");
@@ -198,6 +202,9 @@ std::optional<api::ApiError> Run(Services& services, const http::HttpRequest& ht
       auto choice = MakeEngineRequest(*model, *context, request.sampling, seed);
       if (!choice) return choice.error();
       choice->prompt = *tokens;
+      if (constraint->grammar)
+        choice->matcher = grammar::NewMatcher(constraint->grammar, model->trie());
+      choice->close_before_limit = services.config.close_before_limit;
       choice->max_tokens = *budget;
       choice->sampling.choice = static_cast<uint32_t>(i);
       choice->sampling.logprobs = request.logprobs.has_value();
@@ -213,6 +220,7 @@ std::optional<api::ApiError> Run(Services& services, const http::HttpRequest& ht
   setup.writer = writer;
   setup.head = {api::NewCompletionId(), std::time(nullptr), request.model, model->fingerprint(),
                 request.service_tier};
+  setup.extras.unenforced = constraint->unenforced;
   setup.extras.seed = static_cast<int64_t>(seed);
   setup.streaming = request.streaming;
   setup.logprobs = request.logprobs.has_value();

@@ -146,6 +146,7 @@ void OutputParser::EmitText(char c) {
   }
   blanks_.clear();
   has_text_ = true;
+  after_call_ = false;
   ++content_bytes_;
   Emit(OutputEvent::Kind::kContent, std::string_view(&c, 1));
 }
@@ -213,6 +214,11 @@ void OutputParser::StepText(char c) {
     const Match marker = MatchAny(match_, options_.tools->triggers);
     if (marker == Match::kWhole) return BeginCandidate(Origin::kMarker, std::exchange(match_, {}));
     if (marker == Match::kPartial) return;
+    if (after_call_) {  // what closes a whole section of calls
+      const Match closer = MatchAny(match_, options_.tools->closers);
+      if (closer == Match::kWhole) return match_.clear();
+      if (closer == Match::kPartial) return;
+    }
     const char first = match_.front();
     if (AllowsBare()) {
       if (match_ == kFence) return BeginCandidate(Origin::kFence, std::exchange(match_, {}));
@@ -319,6 +325,7 @@ void OutputParser::EndCall(bool complete) {
   events_.push_back({OutputEvent::Kind::kCallEnd, {}, call_count_ - 1, complete});
   scanner_.reset();
   match_.clear();
+  after_call_ = true;
   state_ = State::kAfterCall;
 }
 
@@ -335,16 +342,22 @@ void OutputParser::StepCall(char c) {
 void OutputParser::StepAfterCall(char c) {
   match_ += c;
   while (!match_.empty()) {
-    if (MatchAny(match_, options_.tools->closers) == Match::kWhole || match_ == kFence) {
+    const Match closer = MatchAny(match_, options_.tools->closers);
+    if (closer == Match::kWhole) {
       match_.clear();
       state_ = State::kText;
       return;
     }
     const Match next = MatchAny(match_, after_call_marks_);
     if (next == Match::kWhole) return BeginCandidate(Origin::kNext, std::exchange(match_, {}));
-    if (next == Match::kPartial || kFence.starts_with(match_) ||
-        MatchAny(match_, options_.tools->closers) == Match::kPartial)
+    if (closer == Match::kPartial || next == Match::kPartial) return;
+    if (std::string_view(match_).starts_with(kFence)) {
+      input_.insert(input_at_, match_, kFence.size(), std::string::npos);
+      match_.clear();
+      state_ = State::kText;
       return;
+    }
+    if (kFence.starts_with(match_)) return;
     const char first = match_.front();
     if (IsBlank(first) || first == ',' || first == ';' || first == ']' || first == '}') {
       if (IsBlank(first)) blanks_ += first;
@@ -372,7 +385,9 @@ void OutputParser::StepAfterCall(char c) {
 void OutputParser::StepBroken(char c) {
   match_ += c;
   while (!match_.empty()) {
-    const Match closer = MatchAny(match_, options_.tools->closers);
+    Match closer = MatchAny(match_, options_.tools->closers);
+    if (origin_ == Origin::kFence && kFence.starts_with(match_))
+      closer = match_ == kFence ? Match::kWhole : Match::kPartial;
     if (closer == Match::kWhole) {
       EndCall(scanner_->arguments_complete());  // a missing last brace is no harm
       state_ = State::kText;

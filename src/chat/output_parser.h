@@ -117,6 +117,7 @@ class OutputParser {
   std::string blanks_;     // blanks whose fate the next byte decides
   bool has_text_ = false;  // content was given out
   size_t content_bytes_ = 0;
+  bool after_call_ = false;     // only blanks since the last call
   bool has_reasoning_ = false;  // reasoning was given out
   bool trim_lead_ = false;      // drop blanks before the first content
 

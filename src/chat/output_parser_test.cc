@@ -152,6 +152,8 @@ std::vector<Sample> Samples() {
        R"(||add({"a": 1}))"},
       {Hermes(), "<tool_call><tool_call>{\"name\": \"add\", \"arguments\": {}}</tool_call>",
        "<tool_call>||add({})"},
+      {Hermes(), "```json\n{\"name\": \"add\", \"arguments\": {\"a\": 1}\n```\nSo.",
+       R"(So.||add({"a": 1}))"},
       // Other families.
       {With(MistralList()),
        R"([TOOL_CALLS] [{"name": "add", "arguments": {"a": 1}, "id": "abcdef123"}, {"name": "add", "arguments": {}}])",

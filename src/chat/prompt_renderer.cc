@@ -33,8 +33,8 @@ std::string ShortId(const std::string& id) {
 
 }  // namespace
 
-Result<std::unique_ptr<const PromptRenderer>> PromptRenderer::Create(
-    std::string_view template_source, ModelTokens tokens) {
+using Created = Result<std::unique_ptr<const PromptRenderer>>;
+Created PromptRenderer::Create(std::string_view template_source, ModelTokens tokens) {
   std::unique_ptr<PromptRenderer> renderer(new PromptRenderer());
   renderer->has_own_template_ = !template_source.empty();
   if (template_source.empty()) {

@@ -50,9 +50,13 @@ class TraitFinder {
     const std::optional<std::string> text = Render({User(), ProbeCalls({kProbeTool}, form)}, true);
     if (!Shows(text, kProbeTool) || !Shows(text, kProbeKey) || !Shows(text, kProbeValue))
       return false;
-    const bool as_python = Shows(text, "'" + std::string(kProbeKey) + "'");
-    const bool as_string = Shows(text, "\\\"" + std::string(kProbeKey) + "\\\"");
-    return !as_python && !as_string && !Shows(text, "None");
+    const std::string key(kProbeKey);
+    const std::string value(kProbeValue);
+    const bool as_python = Shows(text, "'" + key + "': '" + value + "'");
+    const bool as_string = Shows(text, "\\\"" + key + "\\\": \\\"" + value + "\\\"");
+    const bool prints_null = form.wants_null_content && Shows(text, "None") &&
+                             !Shows(Render({User(), Answer()}, true), "None");
+    return !as_python && !as_string && !prints_null;
   }
 
   void FindTools() {

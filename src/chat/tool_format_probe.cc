@@ -118,8 +118,8 @@ std::string KeyBefore(std::string_view object) {
 
 class FormatFinder {
  public:
-  FormatFinder(const TemplateProbe& probe, const TemplateTraits& traits)
-      : probe_(probe), traits_(traits) {}
+  FormatFinder(const TemplateProbe& probe, const TemplateTraits& traits, std::string eos)
+      : probe_(probe), traits_(traits), eos_(std::move(eos)) {}
 
   std::optional<ToolFormat> Run() {
     const std::optional<std::string> one = Region({kProbeTool});
@@ -165,7 +165,10 @@ class FormatFinder {
     const size_t head = std::min(CommonPrefix(*plain, *calls), answer);
     const std::string_view tail = std::string_view(*plain).substr(answer + kProbeAnswer.size());
     const size_t shared = std::min(CommonSuffix(tail, *calls), calls->size() - head);
-    return calls->substr(head, calls->size() - head - shared);
+    std::string region = calls->substr(head, calls->size() - head - shared);
+    // What ends the turn is no part of the calls.
+    if (!eos_.empty()) region.resize(std::min(region.find(eos_), region.size()));
+    return region;
   }
 
   // Tells what stands around each call from what stands around all, by an answer with two.
@@ -211,6 +214,11 @@ class FormatFinder {
       if (!closer.empty() && closer.find_first_not_of("]") != std::string::npos)
         format.closers.push_back(closer);
     }
+    // Of a section with several calls each begins with a marker too.
+    const std::string call_trigger = Trimmed(format.call_begin);
+    if (call_trigger != trigger && call_trigger.size() > 2 &&
+        (call_trigger.front() == '<' || call_trigger.front() == '['))
+      format.triggers.push_back(call_trigger);
     if (trigger == "<tool_call>") {  // small models echo the tag around the tools instead
       format.triggers.push_back("<tools>");
       format.closers.push_back("</tools>");
@@ -222,6 +230,7 @@ class FormatFinder {
 
   const TemplateProbe& probe_;
   const TemplateTraits& traits_;
+  const std::string eos_;
   ToolFormat format_;
 };
 
@@ -231,7 +240,8 @@ std::optional<ToolFormat> ProbeToolFormat(const Template& compiled, const Templa
                                           const Json& variables) {
   if (!traits.takes_tool_calls) return std::nullopt;
   const TemplateProbe probe(compiled, variables);
-  return FormatFinder(probe, traits).Run();
+  const Json* eos = variables.find("eos_token");
+  return FormatFinder(probe, traits, eos != nullptr ? eos->as_string() : std::string()).Run();
 }
 
 }  // namespace infe::chat

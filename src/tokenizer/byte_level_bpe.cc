@@ -73,11 +73,11 @@ MergeStep MergeTable::Find(TokenId left, TokenId right) const {
   return {};
 }
 
-ByteLevelBpe::ByteLevelBpe(const TokenTable& table, PreTokenizerKind kind, size_t rules_max)
+ByteLevelBpe::ByteLevelBpe(const TokenTable& table, const PreTokenizerSpec& spec, size_t rules_max)
     : table_(table),
-      pre_tokenizer_(kind),
+      pre_tokenizer_(spec.kind),
       merges_(rules_max),
-      vocabulary_first_(kind == PreTokenizerKind::kLlama3),
+      vocabulary_first_(spec.vocabulary_first),
       memo_(table.size()) {
   for (int byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
@@ -87,13 +87,13 @@ ByteLevelBpe::ByteLevelBpe(const TokenTable& table, PreTokenizerKind kind, size_
 
 Result<std::unique_ptr<PieceEncoder>> ByteLevelBpe::Create(const Vocab& vocab,
                                                            const TokenTable& table) {
-  const std::optional<PreTokenizerKind> kind = FindPreTokenizer(vocab.pre_tokenizer);
-  if (!kind) {
+  const std::optional<PreTokenizerSpec> spec = FindPreTokenizer(vocab.pre_tokenizer);
+  if (!spec) {
     return Unsupported("the pre-tokenizer \"" + vocab.pre_tokenizer +
                        "\" is not known; gpt-2, smollm, qwen2, llama-bpe and their kin are");
   }
   if (vocab.merges.empty()) return Corrupt("a vocabulary of kind gpt2 has no merges");
-  std::unique_ptr<ByteLevelBpe> bpe(new ByteLevelBpe(table, *kind, vocab.merges.size()));
+  std::unique_ptr<ByteLevelBpe> bpe(new ByteLevelBpe(table, *spec, vocab.merges.size()));
   for (size_t rank = 0; rank < vocab.merges.size(); ++rank) {
     INFE_ASSIGN(const Rule rule, ParseRule(vocab.merges[rank], rank, table));
     bpe->merges_.Insert(rule.left, rule.right, {static_cast<uint32_t>(rank), rule.merged});

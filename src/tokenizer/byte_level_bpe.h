@@ -44,7 +44,7 @@ class ByteLevelBpe final : public PieceEncoder {
   void Encode(std::string_view text, std::vector<TokenId>& out) const override;
 
  private:
-  ByteLevelBpe(const TokenTable& table, PreTokenizerKind kind, size_t rules_max);
+  ByteLevelBpe(const TokenTable& table, const PreTokenizerSpec& spec, size_t rules_max);
   // Merges a piece; the result stands in scratch.symbols.
   void Merge(std::string_view piece, MergeScratch& scratch) const;
   bool IsOneToken(TokenId token, std::string_view piece, MergeScratch& scratch) const;
@@ -53,8 +53,7 @@ class ByteLevelBpe final : public PieceEncoder {
   PreTokenizer pre_tokenizer_;
   MergeTable merges_;
   std::array<TokenId, 256> byte_tokens_;  // kNoToken: the vocabulary lacks the byte
-  // Llama 3: a piece that is a token is taken whole, merge rules or not.
-  bool vocabulary_first_;
+  bool vocabulary_first_;                 // PreTokenizerSpec::vocabulary_first
   WordMemo memo_;
 };
 

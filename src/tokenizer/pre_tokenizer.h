@@ -23,8 +23,16 @@ enum class PreTokenizerKind {
   kLlama3,
 };
 
-// The kind that a model file's name (tokenizer.ggml.pre) means; nothing for a name unknown here.
-std::optional<PreTokenizerKind> FindPreTokenizer(std::string_view name);
+// What a model file's name for its pre-tokenizer (tokenizer.ggml.pre) stands for.
+struct PreTokenizerSpec {
+  PreTokenizerKind kind = PreTokenizerKind::kGpt2;
+  // A piece that is a token is taken whole, whether or not merges lead to it (Llama 3).
+  bool vocabulary_first = false;
+  bool add_bos = false;  // where the file does not say
+};
+
+// Nothing for a name unknown here.
+std::optional<PreTokenizerSpec> FindPreTokenizer(std::string_view name);
 
 class PreTokenizer {
  public:

@@ -11,7 +11,7 @@ namespace {
 using Pieces = std::vector<std::string>;
 
 Pieces Cut(std::string_view name, std::string_view text) {
-  const PreTokenizer pre_tokenizer(*FindPreTokenizer(name));
+  const PreTokenizer pre_tokenizer(FindPreTokenizer(name)->kind);
   Pieces pieces;
   for (size_t at = 0; at < text.size();) {
     const size_t end = pre_tokenizer.PieceEnd(text, at);
@@ -63,7 +63,15 @@ TEST(PreTokenizer, MalformedBytesAreCharactersOfNoClass) {
 TEST(PreTokenizer, UnknownNamesAreNotGuessed) {
   EXPECT_FALSE(FindPreTokenizer("default"));
   EXPECT_FALSE(FindPreTokenizer(""));
-  EXPECT_EQ(FindPreTokenizer("smollm"), PreTokenizerKind::kDigitsThenGpt2);
+  EXPECT_EQ(FindPreTokenizer("smollm")->kind, PreTokenizerKind::kDigitsThenGpt2);
+}
+
+TEST(PreTokenizer, OnlyLlama3sOwnTakeTheVocabularyFirst) {
+  EXPECT_TRUE(FindPreTokenizer("llama-bpe")->vocabulary_first);
+  EXPECT_TRUE(FindPreTokenizer("llama-bpe")->add_bos);
+  EXPECT_TRUE(FindPreTokenizer("glm4")->vocabulary_first);
+  EXPECT_FALSE(FindPreTokenizer("glm4")->add_bos);
+  EXPECT_FALSE(FindPreTokenizer("dbrx")->vocabulary_first);
 }
 
 TEST(CharClass, FollowsTheUnicodeTables) {

@@ -82,9 +82,9 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(Vocab vocab) {
   result->eos_ = vocab.eos;
   result->unknown_ = vocab.unknown;
   result->padding_ = vocab.padding;
-  const bool llama3 =
-      byte_level && FindPreTokenizer(vocab.pre_tokenizer) == PreTokenizerKind::kLlama3;
-  result->add_bos_ = vocab.bos.has_value() && vocab.add_bos.value_or(!byte_level || llama3);
+  const bool bos_default =
+      byte_level ? FindPreTokenizer(vocab.pre_tokenizer)->add_bos : true;  // Create knew the name
+  result->add_bos_ = vocab.bos.has_value() && vocab.add_bos.value_or(bos_default);
   result->add_eos_ = vocab.eos.has_value() && vocab.add_eos.value_or(false);
   result->add_space_prefix_ = !byte_level && vocab.add_space_prefix.value_or(true);
   return result;

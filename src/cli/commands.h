@@ -16,6 +16,7 @@ void AddKeys(CommandLine& line);
 void AddTokenize(CommandLine& line);
 void AddRender(CommandLine& line);
 void AddPerplexity(CommandLine& line);
+void AddBench(CommandLine& line);
 void AddDoctor(CommandLine& line);
 
 }  // namespace infe::cli

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
     AddTokenize(line);
     AddRender(line);
     AddPerplexity(line);
+    AddBench(line);
     AddDoctor(line);
     return line.Main(argc, argv);
   } catch (const std::exception& e) {  // the last catch: a defect of ours, or no memory

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -162,12 +165,17 @@ std::string_view Name(GgufValueType type) {
 
 Result<GgufFile> GgufFile::Open(const std::string& path) {
   GgufFile file;
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(path, error);
+  file.path_ = error ? path : absolute.string();
+  const auto changed = std::filesystem::last_write_time(path, error);
+  if (!error) file.change_time_ns_ = std::chrono::nanoseconds(changed.time_since_epoch()).count();
   INFE_ASSIGN(file.file_, MappedFile::Open(path));
   file.bytes_ = file.file_.bytes();
   if (auto read = file.Read(); !read) {
-    Error error = read.error();
-    error.message = path + ": " + error.message;
-    return error;
+    Error failure = read.error();
+    failure.message = path + ": " + failure.message;
+    return failure;
   }
   return file;
 }

@@ -70,6 +70,9 @@ class GgufFile {
 
   uint32_t version() const { return version_; }
   size_t file_bytes() const { return bytes_.size(); }
+  // Where the file was and when it last changed, as Open found it; empty and 0 after Parse.
+  const std::string& path() const { return path_; }
+  int64_t change_time_ns() const { return change_time_ns_; }
   std::span<const GgufEntry> entries() const { return entries_; }
   std::span<const GgufTensor> tensors() const { return tensors_; }
   const GgufEntry* FindEntry(std::string_view key) const;     // null if absent
@@ -99,6 +102,8 @@ class GgufFile {
 
   MappedFile file_;                   // empty for Parse
   std::span<const std::byte> bytes_;  // of file_ or of Parse's caller
+  std::string path_;
+  int64_t change_time_ns_ = 0;
   uint32_t version_ = 0;
   std::vector<GgufEntry> entries_;
   std::vector<GgufTensor> tensors_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "model/arch/registry.h"
 #include "model/forward.h"
 #include "model/gguf.h"
+#include "model/packed_file.h"
 #include "model/scratch.h"
 #include "model/step_plan.h"
 #include "model/weights.h"
@@ -67,6 +69,13 @@ class LoadedModel : public Model {
               .partial_floats_max = partial_floats_,
               .partial_floats = kernels.attention_partial_floats,
               .head_dim = config_.head_dim};
+    if (!weights_.packed_path.empty()) {
+      // Failure to write costs the next start some time and nothing else.
+      packed_writer_ = std::jthread([this](std::stop_token stop) {
+        (void)WritePacked(weights_.packed_path, weights_.packed_digest, weights_.packed.bytes(),
+                          std::move(stop));
+      });
+    }
   }
 
   const ModelConfig& config() const override { return config_; }
@@ -142,6 +151,7 @@ class LoadedModel : public Model {
   StepPlan plan_;
   Scratch scratch_;
   std::array<WorkCursor, kPhases> cursors_;
+  std::jthread packed_writer_;  // last: it reads the weights until it is joined
 };
 
 }  // namespace
@@ -153,7 +163,8 @@ Result<std::unique_ptr<Model>> Model::Load(const GgufFile& file, ThreadPool& poo
   INFE_ASSIGN(ModelConfig config, ReadModelConfig(file));
   INFE_ASSIGN(std::vector<KvGroup> groups,
               MakeGroups(config, kernels.kv_tile_bytes(options.kv_type, config.head_dim)));
-  INFE_ASSIGN(Weights weights, LoadWeights(file, config, pool, kernels, options.on_progress));
+  INFE_ASSIGN(Weights weights, LoadWeights(file, config, pool, kernels, options.packed_cache_dir,
+                                           options.on_progress));
   return std::unique_ptr<Model>(std::make_unique<LoadedModel>(
       std::move(config), std::move(weights), std::move(groups), pool, kernels, options));
 }

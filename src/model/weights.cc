@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "model/packed_file.h"
 
 namespace infe::model {
 namespace {
@@ -107,10 +108,7 @@ class Loader {
     }
     WorkCursor cursor;
     pool.Run([&](Worker& worker) {
-      if (worker.index() == worker.count() - 1 && !config_.tied_head) {
-        const GgufTensor& embedding = *file_.FindTensor("token_embd.weight");
-        std::memcpy(weights.embedding_rows.data(), embedding.bytes.data(), embedding.bytes.size());
-      }
+      if (worker.index() == worker.count() - 1) CopyEmbedding(weights);
       for (;;) {
         const uint32_t chunk = cursor.Take(1);
         if (chunk >= chunk_begin.back()) break;
@@ -123,6 +121,12 @@ class Loader {
       }
     });
     if (on_progress) on_progress(1);
+  }
+
+  void CopyEmbedding(Weights& weights) const {
+    if (config_.tied_head) return;
+    const GgufTensor& embedding = *file_.FindTensor("token_embd.weight");
+    std::memcpy(weights.embedding_rows.data(), embedding.bytes.data(), embedding.bytes.size());
   }
 
  private:
@@ -265,6 +269,7 @@ void Weights::Embed(const kernels::KernelTable& kernels, uint32_t token, float* 
 
 Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, ThreadPool& pool,
                             const kernels::KernelTable& kernels,
+                            const std::string& packed_cache_dir,
                             const std::function<void(double fraction)>& on_progress) {
   // Jobs point into `weights.layers`, whose storage a move keeps; the head's job points into
   // `weights` itself, so it lives where it is built until packing is done.
@@ -272,6 +277,16 @@ Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, Thr
   Loader loader(file, config, kernels);
   INFE_TRY(loader.Plan(weights));
   INFE_TRY(loader.Allocate(weights));
+  if (!packed_cache_dir.empty() && !file.path().empty()) {
+    weights.packed_path = PackedPath(packed_cache_dir, file, kernels);
+    weights.packed_digest = PackedDigest(file, kernels);
+    if (ReadPacked(weights.packed_path, weights.packed_digest, weights.packed.bytes(), pool)) {
+      weights.packed_path.clear();
+      loader.CopyEmbedding(weights);
+      if (on_progress) on_progress(1);
+      return weights;
+    }
+  }
   loader.Pack(weights, pool, on_progress);
   return weights;
 }

@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "base/memory.h"
 #include "base/result.h"
+#include "base/sha256.h"
 #include "base/thread_pool.h"
 #include "kernels/table.h"
 #include "model/gguf.h"
@@ -47,7 +49,10 @@ struct Weights {
   HugeBuffer embedding_rows;  // empty if tied
   bool any_float = false;     // some matrix reads unquantised activations
 
-  HugeBuffer packed;          // owns the panels
+  HugeBuffer packed;  // owns the panels
+  // Where the panels should be kept for the next start, and under which digest; empty if they are.
+  std::string packed_path;
+  Sha256Digest packed_digest{};
   std::vector<float> floats;  // owns the vectors
 
   // out: [cols of head] f32, row `token` of the input embedding, unscaled.
@@ -55,10 +60,13 @@ struct Weights {
 };
 
 // Checks that every tensor is there with the shape that config asks for and that no other one is,
-// then packs on the pool. kCorrupt for a missing or misshapen tensor, kUnsupported for a type that
-// infe does not compute or a tensor it does not know, kResourceExhausted if memory cannot hold it.
+// then packs on the pool, or reads the panels from the packed side file in packed_cache_dir if it
+// is there (empty: no such file). kCorrupt for a missing or misshapen tensor, kUnsupported for a
+// type that infe does not compute or a tensor it does not know, kResourceExhausted if memory cannot
+// hold it.
 Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, ThreadPool& pool,
                             const kernels::KernelTable& kernels,
+                            const std::string& packed_cache_dir,
                             const std::function<void(double fraction)>& on_progress);
 
 }  // namespace infe::model

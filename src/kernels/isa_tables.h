@@ -7,5 +7,6 @@
 namespace infe::kernels {
 
 const KernelTable& Avx2Table();
+const KernelTable& Avx512VnniTable();
 
 }  // namespace infe::kernels

@@ -1,5 +1,7 @@
 // Every type on every ISA that this CPU runs: products against f64 on the dequantised operands,
 // within the bound of the type's header; the bits of a row against the same row alone.
+#include "kernels/avx512/products.h"
+
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -12,13 +14,56 @@
 #include "base/random.h"
 #include "kernels/guarded_memory_test.h"
 #include "kernels/half.h"
+#include "kernels/panels/pack.h"
 #include "kernels/quant/block_fields.h"
 #include "kernels/table.h"
 
 namespace infe::kernels {
 namespace {
 
-using Case = std::tuple<Isa, QuantTypeTraits>;
+// The kernels under test; kEmulatedAvx512 is the AVX-512 source over emulated instructions.
+enum class Kernels { kGeneric, kAvx2, kAvx512, kEmulatedAvx512 };
+
+std::string NameOf(Kernels kernels) {
+  switch (kernels) {
+    case Kernels::kGeneric:
+      return "generic";
+    case Kernels::kAvx2:
+      return "avx2";
+    case Kernels::kAvx512:
+      return "avx512";
+    case Kernels::kEmulatedAvx512:
+      return "avx512_emulated";
+  }
+  return {};
+}
+
+// Null if this CPU (or this build's lack of SIMDe) cannot run them.
+const KernelTable* TableOf(Kernels kernels) {
+  switch (kernels) {
+    case Kernels::kGeneric:
+      return FindKernels(Isa::kGeneric);
+    case Kernels::kAvx2:
+      return FindKernels(Isa::kAvx2);
+    case Kernels::kAvx512:
+      return FindKernels(Isa::kAvx512Vnni);
+    case Kernels::kEmulatedAvx512: {
+      if (FindKernels(Isa::kAvx2) == nullptr || !HaveEmulatedAvx512()) return nullptr;
+      static const KernelTable table = [] {
+        KernelTable t = *FindKernels(Isa::kAvx2);
+        t.pack = panels::Pack<16>;
+        t.unpack_row = panels::UnpackRow<16>;
+        t.matmul = avx512_emulated::Matmul;
+        t.matvec_rows = avx512_emulated::MatvecRows;
+        return t;
+      }();
+      return &table;
+    }
+  }
+  return nullptr;
+}
+
+using Case = std::tuple<Kernels, QuantTypeTraits>;
 
 // Random bits for element i of stream `seed`.
 uint64_t Bits(uint64_t seed, uint64_t i) {
@@ -165,7 +210,7 @@ class Products : public testing::TestWithParam<Case> {
   const QuantTypeTraits& traits() const { return std::get<1>(GetParam()); }
   // Columns: one with a remainder of chunks, a multiple of 256 for k-quants.
   uint32_t cols() const { return traits().block_values == 256 ? 1280 : 1120; }
-  const KernelTable* table() const { return FindKernels(std::get<0>(GetParam())); }
+  const KernelTable* table() const { return TableOf(std::get<0>(GetParam())); }
 };
 
 TEST_P(Products, StayWithinTheTypesBoundOfExact) {
@@ -257,14 +302,14 @@ TEST_P(Products, PackedRowsComeBackAsTheyWere) {
 
 std::vector<Case> EveryCase() {
   std::vector<Case> cases;
-  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512Vnni})
-    for (const QuantTypeTraits& traits : AllQuantTypes()) cases.emplace_back(isa, traits);
+  for (const Kernels kernels :
+       {Kernels::kGeneric, Kernels::kAvx2, Kernels::kAvx512, Kernels::kEmulatedAvx512})
+    for (const QuantTypeTraits& traits : AllQuantTypes()) cases.emplace_back(kernels, traits);
   return cases;
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, Products, testing::ValuesIn(EveryCase()), [](const auto& info) {
-  return std::string(Name(std::get<0>(info.param))) + "_" +
-         std::string(std::get<1>(info.param).name);
+  return NameOf(std::get<0>(info.param)) + "_" + std::string(std::get<1>(info.param).name);
 });
 
 TEST(Quantising, IsTheSameOnEveryIsa) {

@@ -51,7 +51,7 @@ const KernelTable* FindKernels(Isa isa) {
     case Isa::kAvx2:
       return GetCpuFeatures().avx2 ? &Avx2Table() : nullptr;
     case Isa::kAvx512Vnni:
-      return nullptr;
+      return GetCpuFeatures().avx512_vnni ? &Avx512VnniTable() : nullptr;
   }
   return nullptr;
 }

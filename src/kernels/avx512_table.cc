@@ -1,0 +1,22 @@
+// The table of the AVX-512 VNNI kernels: its own products, everything else as on AVX2, which every
+// such CPU has. Baseline code: it only takes addresses.
+#include "kernels/avx512/products.h"
+#include "kernels/isa_tables.h"
+#include "kernels/panels/pack.h"
+
+namespace infe::kernels {
+
+const KernelTable& Avx512VnniTable() {
+  static const KernelTable table = [] {
+    KernelTable t = Avx2Table();
+    t.isa = Isa::kAvx512Vnni;
+    t.pack = panels::Pack<16>;
+    t.unpack_row = panels::UnpackRow<16>;
+    t.matmul = avx512::Matmul;
+    t.matvec_rows = avx512::MatvecRows;
+    return t;
+  }();
+  return table;
+}
+
+}  // namespace infe::kernels

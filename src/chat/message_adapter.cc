@@ -1,5 +1,6 @@
 #include "chat/message_adapter.h"
 
+#include <map>
 #include <string>
 #include <utility>
 
@@ -58,6 +59,17 @@ std::vector<Message> ToolsAsText(std::vector<Message> messages, const TemplateTr
     out.push_back(std::move(message));
   }
   return out;
+}
+
+// Results get the name of the function that they answer for, which some templates print.
+void NameResults(std::vector<Message>& messages) {
+  std::map<std::string, std::string> names;
+  for (Message& message : messages) {
+    for (const ToolCall& call : message.tool_calls) names[call.id] = call.name;
+    if (message.role != Role::kTool || !message.name.empty()) continue;
+    if (const auto found = names.find(message.tool_call_id); found != names.end())
+      message.name = found->second;
+  }
 }
 
 void AddSystemBlock(std::vector<Message>& messages, const std::string& block) {
@@ -123,7 +135,9 @@ AdaptedMessages AdaptMessages(const PromptRequest& request, const TemplateTraits
                               const ToolFormat& format) {
   AdaptedMessages out;
   out.passes_tools = !request.tools.empty() && traits.takes_tools && format.is_native;
-  out.messages = ToolsAsText(request.messages, traits, format);
+  std::vector<Message> messages = request.messages;
+  NameResults(messages);
+  out.messages = ToolsAsText(std::move(messages), traits, format);
   if (!request.tools.empty() && !out.passes_tools)
     AddSystemBlock(out.messages, ToolSystemBlock(request.tools, format));
   out.messages = PlaceSystem(std::move(out.messages), traits);

@@ -198,6 +198,19 @@ TEST(PromptRendererTest, ToolsReachATemplateThatKnowsNone) {
   EXPECT_FALSE(strict->tool_format().is_native);
 }
 
+TEST(PromptRendererTest, NamesGoToTemplatesThatPrintThem) {
+  const auto names =
+      Make(R"({%- for m in messages %}{{ '<' ~ m.role ~ ':' ~ (m.name or '') ~ '>' ~ m.content }}
+{%- for c in m.tool_calls %}{{ '<call>{"name": "' ~ c.function.name ~ '", "arguments": ' ~ c.function.arguments|tojson ~ '}</call>' }}{% endfor %}{% endfor %})");
+  EXPECT_TRUE(names->traits().takes_name);
+  EXPECT_FALSE(Make(kFull)->traits().takes_name);
+  PromptRequest request = Talk({Say(Role::kUser, "a"), Call("f", "{}"), Say(Role::kTool, "r")});
+  request.messages[0].name = "Ann";
+  request.messages[2].tool_call_id = "call_1";
+  EXPECT_EQ(Text(*names, request),
+            R"(<user:Ann>a<assistant:><call>{"name": "f", "arguments": {}}</call><tool:f>r)");
+}
+
 TEST(PromptRendererTest, TypedContentIsAListOfParts) {
   EXPECT_EQ(Text(*Make(kTyped), Talk({Say(Role::kUser, "hi")})), "<user>hi");
 }

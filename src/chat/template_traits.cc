@@ -20,6 +20,9 @@ class TraitFinder {
     traits_.requires_alternation =
         Render({User()}) && Render({User(), Answer(), User()}) &&
         (!Render({User(), User()}) || !Render({User(), Answer(), Answer(), User()}));
+    Json named = User();
+    named.set("name", "zqname");
+    traits_.takes_name = Shows(Render({named}), "zqname");
     FindTools();
     FindReasoning();
     return traits_;

@@ -23,6 +23,7 @@ struct TemplateTraits {
   bool wants_typed_content = false;     // content as a list of parts; else as text
   bool wants_null_content = false;      // null, not "", where an answer has only calls
   bool wants_short_ids = false;         // call ids of nine letters and digits
+  bool takes_name = false;              // the name of a message shows up
   bool has_reasoning = false;           // the template writes <think> tags
   std::string thinking_variable;        // the switch; empty: none
 };

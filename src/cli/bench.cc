@@ -26,7 +26,7 @@ namespace {
 
 struct Arguments {
   std::string model = "infe-pulse";
-  std::string data_dir, kv_type = "f16";
+  std::string data_dir, kv_type = "f16", work = "prefill,decode,batched,depth";
   uint32_t threads = 0;
   uint32_t prefill = 512, decode = 64, streams = 8, stream_prompt = 64, depth = 2048, repeat = 3;
   bool sweep = false, no_probes = false, json = false;
@@ -40,6 +40,11 @@ constexpr uint32_t kMixedChunks[] = {16, 32, 64, 128, 256};
 
 // Bounds of the options: far above any sensible measurement, so that memory and time stay finite.
 constexpr uint32_t kStreamsMax = 64, kRepeatMax = 1000, kDecodeMax = 4096, kThreadsMax = 256;
+
+// What is measured, from --work.
+struct WorkList {
+  bool prefill = false, decode = false, batched = false, depth = false;
+};
 
 struct MixedSeries {
   Series prefill_tok_s, decode_tok_s, worst_gap_ms;
@@ -60,6 +65,27 @@ struct Report {
   }
 };
 
+Result<WorkList> ParseWork(const std::string& text) {
+  WorkList work;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    const std::string name = text.substr(at, end - at);
+    if (name == "prefill")
+      work.prefill = true;
+    else if (name == "decode")
+      work.decode = true;
+    else if (name == "batched")
+      work.batched = true;
+    else if (name == "depth")
+      work.depth = true;
+    else
+      return InvalidArgument(
+          fmt::format("--work '{}': a list of prefill, decode, batched and depth", name));
+    at = end + 1;
+  }
+  return work;
+}
+
 Result<void> CheckBounds(const Arguments& a) {
   const auto within = [](const char* name, uint32_t value, uint32_t min,
                          uint32_t max) -> Result<void> {
@@ -67,22 +93,29 @@ Result<void> CheckBounds(const Arguments& a) {
     return InvalidArgument(fmt::format("{} {}: from {} to {}", name, value, min, max));
   };
   INFE_TRY(within("--threads", a.threads, 0, kThreadsMax));
-  INFE_TRY(within("--streams", a.streams, 0, kStreamsMax));
+  INFE_TRY(within("--streams", a.streams, 1, kStreamsMax));
   INFE_TRY(within("--repeat", a.repeat, 1, kRepeatMax));
   INFE_TRY(within("--decode", a.decode, 1, kDecodeMax));
+  INFE_TRY(within("--prefill", a.prefill, 1, UINT32_MAX));
   if (a.kv_type != "f16" && a.kv_type != "int8")
     return InvalidArgument(fmt::format("--kv-type {}: f16 or int8", a.kv_type));
   return {};
 }
 
 // The context must hold the longest sequence of the work.
-Result<void> CheckContext(const Arguments& a, uint32_t context_length) {
-  for (const uint64_t positions :
-       {uint64_t{a.prefill}, uint64_t{a.stream_prompt} + a.decode, uint64_t{a.depth} + a.decode})
-    if (positions > context_length)
-      return InvalidArgument(fmt::format("{} positions do not fit into the model's context of {}",
-                                         positions, context_length));
-  return {};
+Result<void> CheckContext(const Arguments& a, const WorkList& list, uint32_t context_length) {
+  uint64_t positions = 0;
+  const auto need = [&](bool wanted, uint64_t prompt, uint64_t more) {
+    if (wanted) positions = std::max(positions, prompt + more);
+  };
+  need(list.prefill, a.prefill, 0);
+  need(list.decode, 0, a.decode);
+  need(list.batched, a.stream_prompt, a.decode);
+  need(list.depth, a.depth, a.decode);
+  need(a.sweep, a.stream_prompt, std::max(a.decode, kMixedPrompt));
+  if (positions <= context_length) return {};
+  return InvalidArgument(fmt::format("{} positions do not fit into the model's context of {}",
+                                     positions, context_length));
 }
 
 struct Opened {
@@ -92,14 +125,14 @@ struct Opened {
 };
 
 // Loads twice: the second time, with the file in the page cache, is a warm start.
-Result<Opened> Open(const Arguments& a, const std::string& path, ThreadPool& pool,
-                    const kernels::KernelTable& kernels) {
+Result<Opened> Open(const Arguments& a, const WorkList& list, const std::string& path,
+                    ThreadPool& pool, const kernels::KernelTable& kernels) {
   engine::LoadOptions options;
   options.kv_type = a.kv_type == "int8" ? kernels::KvType::kInt8 : kernels::KvType::kF16;
   options.batch_sequences_max = kStreamsMax;
   {
     INFE_ASSIGN(const engine::LoadedModel first, engine::LoadModel(path, pool, kernels, options));
-    INFE_TRY(CheckContext(a, first.model->config().context_length));
+    INFE_TRY(CheckContext(a, list, first.model->config().context_length));
   }
   Opened opened;
   const auto start = std::chrono::steady_clock::now();
@@ -117,15 +150,15 @@ Result<Opened> Open(const Arguments& a, const std::string& path, ThreadPool& poo
 
 // One round of everything asked for. The kinds alternate, so that a slow minute of the machine
 // falls on all of them.
-void Round(const Arguments& a, BenchWork& work, BenchWork* deep, BenchProbes* probes,
-           Report& report) {
+void Round(const Arguments& a, const WorkList& list, BenchWork& work, BenchWork* deep,
+           BenchProbes* probes, Report& report) {
   if (probes != nullptr) {
     report.read_gb_s.Add(probes->ReadGigabytesPerSecond());
     report.matmul_gmac_s.Add(probes->MatmulGigamacsPerSecond());
   }
-  if (a.prefill > 0) report.prefill_tok_s.Add(work.Prefill(a.prefill));
-  report.decode_tok_s.Add(work.Decode(1, 0, a.decode));
-  if (a.streams > 0) {
+  if (list.prefill) report.prefill_tok_s.Add(work.Prefill(a.prefill));
+  if (list.decode) report.decode_tok_s.Add(work.Decode(1, 0, a.decode));
+  if (list.batched) {
     work.Fill(a.streams, a.stream_prompt);
     report.batched_tok_s.Add(work.Decode(a.streams, a.stream_prompt, a.decode));
   }
@@ -176,7 +209,7 @@ Json ToJson(const Arguments& a, const model::ModelConfig& config, const Report& 
   add("depth_tok_s", report.depth_tok_s);
   add("read_gb_s", report.read_gb_s);
   add("matmul_gmac_s", report.matmul_gmac_s);
-  if (!report.read_gb_s.empty()) out.push_back({"roofline_pct", report.RooflinePercent()});
+  if (report.RooflinePercent() > 0) out.push_back({"roofline_pct", report.RooflinePercent()});
   if (a.sweep) {
     Json::Array sweep, mixed;
     for (const auto& [streams, series] : report.sweep_tok_s)
@@ -222,19 +255,20 @@ void Print(const Arguments& a, const model::ModelConfig& config, const Report& r
   PrintRow("probe: memory read", report.read_gb_s, "GB/s");
   PrintRow("probe: product, 64 rows, Q4_0", report.matmul_gmac_s, "GMAC/s");
   fmt::print("  {:<34}{:>9.2f}   s\n", "load, warm", report.load_s);
-  if (!report.read_gb_s.empty())
+  if (report.RooflinePercent() > 0)
     fmt::print("  one stream reads {:.1f} MB of weights a token: {:.0f}% of the memory's speed\n",
                static_cast<double>(report.weight_bytes_per_token) / 1e6, report.RooflinePercent());
 }
 
 Result<void> Run(const Arguments& a) {
   INFE_TRY(CheckBounds(a));
+  INFE_ASSIGN(const WorkList list, ParseWork(a.work));
   INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
   ThreadPool pool(a.threads != 0 ? a.threads : GetCpuFeatures().cores_allowed);
   const kernels::KernelTable& kernels = kernels::SelectKernels();
   ProgressBar bar(a.model, a.json);
   bar.Show("loading", 0, a.repeat);
-  INFE_ASSIGN(Opened opened, Open(a, path, pool, kernels));
+  INFE_ASSIGN(Opened opened, Open(a, list, path, pool, kernels));
   model::Model& model = *opened.loaded.model;
 
   Report report;
@@ -244,23 +278,24 @@ Result<void> Run(const Arguments& a) {
   report.weight_bytes_per_token = opened.weight_bytes_per_token;
   std::unique_ptr<BenchProbes> probes;
   if (!a.no_probes) probes = std::make_unique<BenchProbes>(pool, kernels);
-  uint32_t streams = std::max(a.streams, 1u);
-  uint32_t positions = std::max({a.prefill, a.stream_prompt + a.decode, 1u});
+  uint32_t streams = list.batched ? a.streams : 1, positions = a.decode;
+  if (list.prefill) positions = std::max(positions, a.prefill);
+  if (list.batched) positions = std::max(positions, a.stream_prompt + a.decode);
   if (a.sweep) {
     streams = std::max(streams, kSweepStreamsMax);
-    positions = std::max({positions, kMixedPrompt, a.stream_prompt + kMixedPrompt});
+    positions = std::max(positions, a.stream_prompt + std::max(a.decode, kMixedPrompt));
   }
   BenchWork work(model, kernels, streams, positions);
   std::unique_ptr<BenchWork> deep;
-  if (a.depth > 0) {
+  if (list.depth) {
     deep = std::make_unique<BenchWork>(model, kernels, 1, a.depth + a.decode);
     deep->Fill(1, a.depth);
   }
   work.Decode(1, 0, 1);  // one warm-up step of each kind
-  if (a.prefill > 0) work.Prefill(std::min(a.prefill, 64u));
+  if (list.prefill) work.Prefill(std::min(a.prefill, 64u));
   for (uint32_t round = 0; round < a.repeat; ++round) {
     bar.Show("measuring", round, a.repeat);
-    Round(a, work, deep.get(), probes.get(), report);
+    Round(a, list, work, deep.get(), probes.get(), report);
   }
   bar.Show("measuring", a.repeat, a.repeat);
   if (a.json)
@@ -277,11 +312,12 @@ void AddBench(CommandLine& line) {
   line.Add("bench", "Measure prefill, decode and batched decode on this machine")
       .Option("--model", a.model, "Name or GGUF path")
       .Option("--threads", a.threads, "Compute threads; 0: all that this process may use")
-      .Option("--prefill", a.prefill, "Tokens of the prompt; 0: skip")
+      .Option("--work", a.work, "What to measure, of prefill, decode, batched and depth")
+      .Option("--prefill", a.prefill, "Tokens of the prompt")
       .Option("--decode", a.decode, "Tokens that each stream decodes")
-      .Option("--streams", a.streams, "Streams of batched decode; 0: skip")
+      .Option("--streams", a.streams, "Streams of batched decode")
       .Option("--stream-prompt", a.stream_prompt, "Positions before batched decode starts")
-      .Option("--depth", a.depth, "Positions before decode at depth starts; 0: skip")
+      .Option("--depth", a.depth, "Positions before decode at depth starts")
       .Option("--repeat", a.repeat, "Rounds; each measures everything once")
       .Option("--kv-type", a.kv_type, "f16 or int8")
       .Option("--data-dir", a.data_dir, "Where models and keys are kept")

@@ -107,6 +107,19 @@ RegexPool::EdgeList RegexPool::ComputeEdges(RegexId id) {
       const EdgeList* inner = &RawEdges(node.a);
       return Overlay({&inner, 1}, Kind::kNot);
     }
+    case Kind::kRemainder: {
+      EdgeList result;
+      if (node.b == kUnbounded)
+        result.push_back({'.', '.', Remainder(node.min, node.max, node.a, node.max)});
+      const bool exhausted = node.b == 0;  // further digits must be zeros and change nothing
+      for (uint32_t d = 0; d <= (exhausted ? 0 : 9); ++d) {
+        const uint32_t left = node.b == kUnbounded || exhausted ? node.b : node.b - 1;
+        const uint64_t next = exhausted ? node.a : (uint64_t{node.a} * 10 + d) % node.min;
+        result.push_back(
+            {'0' + d, '0' + d, Remainder(node.min, node.max, static_cast<uint32_t>(next), left)});
+      }
+      return result;
+    }
     case Kind::kRepeat: {
       EdgeList result = RawEdges(node.a);
       const RegexId rest = Repeat(node.a, node.min == 0 ? 0 : node.min - 1,

@@ -269,6 +269,20 @@ RegexId RegexPool::Repeat(RegexId a, uint32_t min, uint32_t max) {
                 {});
 }
 
+RegexId RegexPool::Remainder(uint32_t divisor, uint32_t scale, uint32_t remainder, uint32_t left) {
+  // Zeros for the digits that are not written must bring the remainder to nothing.
+  uint64_t rest = remainder;
+  for (uint32_t i = left == kUnbounded ? scale : left; i > 0; --i) rest = rest * 10 % divisor;
+  return Intern({.kind = Kind::kRemainder,
+                 .nullable = rest == 0,
+                 .pure = false,
+                 .a = remainder,
+                 .b = left,
+                 .min = divisor,
+                 .max = scale},
+                {});
+}
+
 bool RegexPool::IsClassWindow(RegexId id, RegexId* character, uint32_t* min, uint32_t* max) const {
   const Node& node = nodes_[id];
   if (id == kAnything) {
@@ -289,6 +303,7 @@ RegexId RegexPool::DeriveSymbol(RegexId id, uint32_t symbol) {
   switch (node.kind) {
     case Kind::kNothing:
     case Kind::kEmptyText:
+    case Kind::kRemainder:
       return kNothing;
     case Kind::kClass:
       return classes_[node.a].Contains(symbol) ? kEmptyText : kNothing;
@@ -329,6 +344,7 @@ RegexId RegexPool::QuotientSymbol(RegexId id, uint32_t symbol) {
   switch (node.kind) {
     case Kind::kNothing:
     case Kind::kEmptyText:
+    case Kind::kRemainder:
       return kNothing;
     case Kind::kClass:
       return classes_[node.a].Contains(symbol) ? kEmptyText : kNothing;

@@ -55,6 +55,11 @@ class RegexPool {
   RegexId Repeat(RegexId a, uint32_t min, uint32_t max);
   RegexId Star(RegexId a) { return Repeat(a, 0, kUnbounded); }
   RegexId Optional(RegexId a) { return Repeat(a, 0, 1); }
+  // Digits, with or without a point and more digits, whose value is a multiple of divisor/10^scale.
+  // The automaton of remainders, one node each, made as far as it is visited. divisor below 2^30.
+  RegexId Multiple(uint32_t divisor, uint32_t scale) {
+    return Remainder(divisor, scale, 0, kUnbounded);
+  }
 
   // -- Asking.
   bool Nullable(RegexId id) const { return nodes_[id].nullable; }
@@ -80,7 +85,18 @@ class RegexPool {
   bool overflowed() const { return overflowed_ || nodes_.size() > node_limit_; }
 
  private:
-  enum class Kind : uint8_t { kNothing, kEmptyText, kClass, kConcat, kOr, kAnd, kNot, kRepeat };
+  enum class Kind : uint8_t {
+    kNothing,
+    kEmptyText,
+    kClass,
+    kConcat,
+    kOr,
+    kAnd,
+    kNot,
+    kRepeat,
+    kRemainder,  // a = remainder, b = digits left behind the point (kUnbounded: before it),
+                 // min = divisor, max = scale
+  };
   struct Node {
     Kind kind = Kind::kNothing;
     bool nullable = false;
@@ -98,6 +114,7 @@ class RegexPool {
   using EdgeList = std::vector<RegexEdge>;
 
   RegexId Intern(Node node, std::span<const RegexId> list);
+  RegexId Remainder(uint32_t divisor, uint32_t scale, uint32_t remainder, uint32_t left);
   RegexId LiteralTree(std::span<const std::u32string> sorted, size_t at);
   std::span<const RegexId> List(const Node& node) const {
     return {lists_.data() + node.list_begin, node.list_size};

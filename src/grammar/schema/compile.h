@@ -1,0 +1,16 @@
+// A schema compiled into a program under construction, for grammars that hold several (tool calls).
+#pragma once
+
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "grammar/grammar.h"
+#include "grammar/program_builder.h"
+
+namespace infe::grammar {
+
+Result<Value> CompileSchemaInto(ProgramBuilder& builder, const Json& schema,
+                                const SchemaOptions& options, std::vector<Unenforced>* unenforced);
+
+}  // namespace infe::grammar

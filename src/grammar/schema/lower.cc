@@ -1,0 +1,351 @@
+#include "grammar/schema/lower.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/utf8.h"
+#include "grammar/limits.h"
+
+namespace infe::grammar {
+namespace {
+
+// Key languages and item languages of at most so many texts are spelled out.
+constexpr size_t kSpelledOutMax = 64;
+constexpr size_t kUniqueTextsMax = 1024;
+
+bool Matches(RegexPool& pool, RegexId id, std::string_view text) {
+  for (size_t at = 0; at < text.size() && id != kNothing;)
+    id = pool.Derive(id, DecodeUtf8(text, at));
+  return id != kNothing && pool.Nullable(id);
+}
+
+}  // namespace
+
+Lowering::Lowering(SchemaContext* context, ProgramBuilder* builder)
+    : context_(context),
+      builder_(builder),
+      normaliser_(context),
+      values_(builder, context->options().whitespace) {}
+
+Result<Value> Lowering::Lower(Terms terms) {
+  std::sort(terms.begin(), terms.end());
+  terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
+  std::erase_if(terms, [](const Term& t) {
+    return !t.negated && (t.place->schema->is_bool() ? t.place->schema->as_bool()
+                                                     : t.place->schema->object().empty());
+  });
+  if (terms.empty()) return values_.Anything();
+  if (const auto it = known_.find(terms); it != known_.end()) return it->second;
+  INFE_ASSIGN(std::vector<Shape> shapes, normaliser_.Shapes(terms));
+  Value value;
+  INFE_TRY(AddScalars(shapes, &value));
+  for (Shape& shape : shapes) {
+    for (const TypeSet type : {kObjectType, kArrayType}) {
+      if ((shape.types & type) == 0) continue;
+      const bool is_object = type == kObjectType;
+      const NodeId node = builder_->AddNode(is_object ? Node::Kind::kObject : Node::Kind::kArray);
+      value.nodes.push_back(node);
+      jobs_.push_back({node, is_object, shape});
+    }
+  }
+  known_.emplace(std::move(terms), value);
+  return value;
+}
+
+Result<void> Lowering::Drain() {
+  while (!jobs_.empty()) {
+    const Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    INFE_TRY(context_->CheckTime());
+    if (builder_->state_count() > kProgramStatesMax)
+      return ResourceExhausted("the schema needs more states than kProgramStatesMax");
+    INFE_TRY(job.is_object ? FillObject(job) : FillArray(job));
+  }
+  return {};
+}
+
+Result<RegexId> Lowering::StringContent(const StringPart& part, bool with_length) {
+  RegexPool& pool = context_->pool();
+  std::vector<RegexId> all = part.all;
+  if (with_length && (part.min > 0 || part.max != kUnbounded))
+    all.push_back(pool.Repeat(pool.Class(CharSet::All()), part.min, part.max));
+  return pool.And(std::move(all));
+}
+
+// All strings, and all other scalars, of all shapes in one lexeme each: fewer items to carry, and
+// alternatives that overlap are no ambiguity.
+Result<void> Lowering::AddScalars(const std::vector<Shape>& shapes, Value* value) {
+  RegexPool& pool = context_->pool();
+  std::vector<const StringPart*> strings;
+  std::vector<RegexId> others;
+  std::vector<std::string> words;
+  for (const Shape& shape : shapes) {
+    if ((shape.types & kStringType) != 0 && shape.string.min <= shape.string.max)
+      strings.push_back(&shape.string);
+    if ((shape.types & kNumberType) != 0) {
+      NumberBounds bounds = shape.number.bounds;
+      bounds.fraction_zero = context_->options().integers_with_fraction;
+      if (!shape.number.all.empty()) bounds.no_exponent = true;
+      INFE_ASSIGN(const RegexId regex, NumberRegex(pool, bounds));
+      std::vector<RegexId> all = shape.number.all;
+      all.push_back(regex);
+      others.push_back(pool.And(std::move(all)));
+    }
+    if ((shape.types & kNullType) != 0) words.emplace_back("null");
+    if ((shape.types & kTrueType) != 0) words.emplace_back("true");
+    if ((shape.types & kFalseType) != 0) words.emplace_back("false");
+  }
+  if (!words.empty()) others.push_back(pool.Literals(words));
+  if (!others.empty()) {
+    const RegexId content = pool.Or(std::move(others));
+    if (!pool.IsEmpty(content)) value->lexemes.push_back(builder_->AddLexeme({.content = content}));
+  }
+  if (strings.empty()) return {};
+  Lexeme lexeme{.spelling = Spelling::kJsonString};
+  if (strings.size() == 1 && !strings.front()->listed) {
+    // A length beside the regex, where any length can be reached from anywhere.
+    const StringPart& part = *strings.front();
+    INFE_ASSIGN(const RegexId content, StringContent(part, false));
+    RegexId character = kNothing;
+    uint32_t min = 0;
+    uint32_t max = kUnbounded;
+    if (pool.IsClassWindow(content, &character, &min, &max)) {
+      lexeme.content = content == kAnything ? kAnything : pool.Star(character);
+      lexeme.min_chars = std::max(min, part.min);
+      lexeme.max_chars = std::min(max, part.max);
+      if (lexeme.min_chars <= lexeme.max_chars)
+        value->lexemes.push_back(builder_->AddLexeme(lexeme));
+      return {};
+    }
+  }
+  std::vector<RegexId> contents;
+  bool all_listed = true;
+  for (const StringPart* part : strings) {
+    INFE_ASSIGN(const RegexId content, StringContent(*part, true));
+    contents.push_back(content);
+    all_listed = all_listed && part->listed;
+  }
+  lexeme.content = pool.Or(std::move(contents));
+  if (all_listed) lexeme.spelling = Spelling::kJsonCanonical;
+  if (!pool.IsEmpty(lexeme.content)) value->lexemes.push_back(builder_->AddLexeme(lexeme));
+  return {};
+}
+
+Result<RegexId> Lowering::KeyRegex(const Terms& names) {
+  if (names.empty()) return kAnything;
+  INFE_ASSIGN(const std::vector<Shape> shapes, normaliser_.Shapes(names));
+  std::vector<RegexId> ways;
+  for (const Shape& shape : shapes) {
+    if ((shape.types & kStringType) == 0) continue;
+    INFE_ASSIGN(const RegexId content, StringContent(shape.string, true));
+    ways.push_back(content);
+  }
+  return context_->pool().Or(std::move(ways));
+}
+
+Result<void> Lowering::FillObject(const Job& job) {
+  RegexPool& pool = context_->pool();
+  const ObjectPart& part = job.shape.object;
+  INFE_ASSIGN(const RegexId keys, KeyRegex(part.names));
+  ObjectParts parts{.min = part.min, .max = part.max};
+  // Names that are spelled out, in the order of their first mention.
+  std::vector<std::string> names;
+  std::unordered_set<std::string> mentioned;
+  const auto mention = [&](const std::string& name) {
+    if (mentioned.insert(name).second) names.push_back(name);
+  };
+  for (const ObjectPart::Group& group : part.groups)
+    for (const auto& [name, term] : group.properties) mention(name);
+  for (const std::string& name : part.required) mention(name);
+  for (const auto& [name, term] : part.extra) mention(name);
+  for (const auto& [name, needed] : part.needs) {
+    mention(name);
+    for (const std::string& other : needed) mention(other);
+  }
+  for (const std::string& name : part.forbidden) mention(name);
+  if (names.size() > kPropertiesMax)
+    return ResourceExhausted("more properties in one object than kPropertiesMax");
+
+  const std::unordered_set<std::string> required(part.required.begin(), part.required.end());
+  const std::unordered_set<std::string> forbidden(part.forbidden.begin(), part.forbidden.end());
+  std::vector<std::unordered_map<std::string_view, Term>> by_name(part.groups.size());
+  for (size_t g = 0; g < part.groups.size(); ++g)
+    for (const auto& [name, term] : part.groups[g].properties) by_name[g].emplace(name, term);
+  std::unordered_map<std::string, uint32_t> index;
+  for (const std::string& name : names) {
+    const bool possible = !forbidden.contains(name) && Matches(pool, keys, name);
+    Terms terms;
+    for (size_t g = 0; g < part.groups.size(); ++g) {
+      const ObjectPart::Group& group = part.groups[g];
+      bool covered = false;
+      if (const auto it = by_name[g].find(name); it != by_name[g].end()) {
+        terms.push_back(it->second);
+        covered = true;
+      }
+      for (const auto& [regex, term] : group.patterns) {
+        if (!Matches(pool, regex, name)) continue;
+        terms.push_back(term);
+        covered = true;
+      }
+      if (!covered && group.additional) terms.push_back(*group.additional);
+    }
+    for (const auto& [key, term] : part.extra)
+      if (key == name) terms.push_back(term);
+    Value value;
+    if (possible) {
+      INFE_ASSIGN(value, Lower(std::move(terms)));
+    }
+    index.emplace(name, static_cast<uint32_t>(parts.properties.size()));
+    parts.properties.push_back(
+        {.name = name, .required = required.contains(name), .value = std::move(value)});
+  }
+  for (const auto& [name, needed] : part.needs)
+    for (const std::string& other : needed)
+      parts.properties[index.at(name)].needs.push_back(index.at(other));
+  const RegexId undeclared = pool.And(keys, pool.Not(pool.Literals(names)));
+  INFE_TRY(AddKeyClasses(part, undeclared, &parts));
+  parts.ordered = parts.others.empty() && context_->options().key_order == KeyOrder::kDeclared;
+  values_.FillObject(job.node, parts);
+  return {};
+}
+
+// Splits the undeclared keys into classes of equal treatment: those that match the same patterns.
+Result<void> Lowering::AddKeyClasses(const ObjectPart& part, RegexId keys, ObjectParts* parts) {
+  RegexPool& pool = context_->pool();
+  struct Class {
+    RegexId keys;
+    Terms terms;
+    bool covered = false;
+  };
+  std::vector<Class> classes{{keys, {}}};
+  for (const ObjectPart::Group& group : part.groups) {
+    for (Class& c : classes) c.covered = false;
+    for (const auto& [regex, term] : group.patterns) {
+      std::vector<Class> split;
+      for (Class& c : classes) {
+        Class with{pool.And(c.keys, regex), c.terms, true};
+        with.terms.push_back(term);
+        c.keys = pool.And(c.keys, pool.Not(regex));
+        if (!pool.IsEmpty(with.keys)) split.push_back(std::move(with));
+        if (!pool.IsEmpty(c.keys)) split.push_back(std::move(c));
+      }
+      classes = std::move(split);
+      if (classes.size() > kKeyClassesMax)
+        return ResourceExhausted("patternProperties need more than kKeyClassesMax classes of keys");
+    }
+    if (!group.additional) continue;
+    for (Class& c : classes)
+      if (!c.covered) c.terms.push_back(*group.additional);
+  }
+  for (Class& c : classes) {
+    if (pool.IsEmpty(c.keys)) continue;
+    const bool refused = std::ranges::any_of(c.terms, [](const Term& t) {
+      return t.place->schema->is_bool() && t.place->schema->as_bool() == t.negated;
+    });
+    if (refused) continue;
+    INFE_ASSIGN(Value value, Lower(c.terms));
+    if (value.empty()) continue;
+    std::vector<std::string> texts;
+    if (pool.Enumerate(c.keys, kSpelledOutMax, &texts)) {
+      for (std::string& text : texts) parts->properties.push_back({.name = text, .value = value});
+    } else {
+      parts->others.push_back({c.keys, std::move(value)});
+    }
+  }
+  return {};
+}
+
+Result<Value> Lowering::Item(const ArrayPart& part, uint32_t index, const Term* also) {
+  Terms terms;
+  for (const ArrayPart::Group& group : part.groups) {
+    if (index < group.prefix.size()) {
+      terms.push_back(group.prefix[index]);
+    } else if (group.rest) {
+      terms.push_back(*group.rest);
+    }
+  }
+  for (const auto& [position, term] : part.at)
+    if (position == index) terms.push_back(term);
+  if (also != nullptr) terms.push_back(*also);
+  return Lower(std::move(terms));
+}
+
+bool Lowering::CountTexts(const Value& value, uint32_t* count) {
+  *count = 0;
+  for (const LexemeId id : value.lexemes) {
+    const Lexeme lexeme = builder_->program().lexemes[id];
+    std::vector<std::string> texts;
+    if (lexeme.windowed() && lexeme.max_chars == kUnbounded) return false;
+    RegexId content = lexeme.content;
+    RegexPool& pool = context_->pool();
+    if (lexeme.windowed())
+      content = pool.And(
+          content, pool.Repeat(pool.Class(CharSet::All()), lexeme.min_chars, lexeme.max_chars));
+    if (!pool.Enumerate(content, kUniqueTextsMax, &texts)) return false;
+    *count += static_cast<uint32_t>(texts.size());
+  }
+  return true;
+}
+
+Result<void> Lowering::FillArray(const Job& job) {
+  const ArrayPart& part = job.shape.array;
+  ArrayParts parts{.min = part.min, .max = part.max};
+  size_t prefix = 0;
+  for (const ArrayPart::Group& group : part.groups) prefix = std::max(prefix, group.prefix.size());
+  for (const auto& [position, term] : part.at) prefix = std::max<size_t>(prefix, position + 1);
+  prefix = std::min<size_t>(prefix, part.max);
+  if (prefix > kPropertiesMax) return ResourceExhausted("more prefixItems than kPropertiesMax");
+  std::optional<ArrayPart::Contains> contains;
+  if (!part.contains.empty()) contains = part.contains.front();
+  for (size_t i = 1; i < part.contains.size(); ++i)
+    INFE_TRY(context_->NotEnforced(part.contains[i].term.place, "contains",
+                                   "several at once are counted one by one"));
+  if (contains && contains->max != kUnbounded) {
+    if (!normaliser_.CanCountMisses(contains->term)) {
+      INFE_TRY(context_->NotEnforced(contains->term.place, "maxContains",
+                                     "the opposite of its schema cannot be expressed"));
+      contains->max = kUnbounded;
+      if (contains->min == 0) contains.reset();
+    }
+  }
+  if (contains) {
+    parts.counts_hits = true;
+    parts.min_hits = contains->min;
+    parts.max_hits = contains->max;
+  }
+  const auto position = [&](uint32_t index) -> Result<ArrayParts::Position> {
+    ArrayParts::Position p;
+    if (!contains) {
+      INFE_ASSIGN(p.any, Item(part, index, nullptr));
+      return p;
+    }
+    const Term hit = contains->term;
+    const Term miss{hit.place, !hit.negated};
+    INFE_ASSIGN(p.hit, Item(part, index, &hit));
+    INFE_ASSIGN(p.miss, Item(part, index, contains->max == kUnbounded ? nullptr : &miss));
+    return p;
+  };
+  for (uint32_t i = 0; i < prefix; ++i) {
+    INFE_ASSIGN(ArrayParts::Position p, position(i));
+    parts.prefix.push_back(std::move(p));
+  }
+  if (part.max > prefix) {
+    INFE_ASSIGN(ArrayParts::Position p, position(static_cast<uint32_t>(prefix)));
+    parts.rest = std::move(p);
+  }
+  if (part.unique && part.max > 1) {
+    const bool scalars = !contains && prefix == 0 && parts.rest && parts.rest->any.nodes.empty();
+    if (!scalars) {
+      INFE_TRY(context_->NotEnforced(*part.unique, "uniqueItems",
+                                     "items that may be objects or arrays are not compared"));
+    } else {
+      parts.unique = true;
+      uint32_t count = 0;
+      if (CountTexts(parts.rest->any, &count)) parts.max = std::min(parts.max, count);
+    }
+  }
+  values_.FillArray(job.node, parts);
+  return {};
+}
+
+}  // namespace infe::grammar

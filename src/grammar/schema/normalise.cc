@@ -1,0 +1,513 @@
+#include "grammar/schema/normalise.h"
+
+#include <algorithm>
+
+#include "grammar/formats.h"
+#include "grammar/limits.h"
+#include "grammar/schema/keywords.h"
+
+namespace infe::grammar {
+
+TypeSet TypeOf(const Json& value) {
+  switch (value.kind()) {
+    case Json::Kind::kNull:
+      return kNullType;
+    case Json::Kind::kBool:
+      return value.as_bool() ? kTrueType : kFalseType;
+    case Json::Kind::kNumber:
+      return kNumberType;
+    case Json::Kind::kString:
+      return kStringType;
+    case Json::Kind::kArray:
+      return kArrayType;
+    case Json::Kind::kObject:
+      return kObjectType;
+  }
+  return 0;
+}
+
+Result<std::vector<Shape>> Normaliser::Shapes(const Terms& terms) {
+  INFE_TRY(context_->CheckTime());
+  Branches queue(1);
+  queue.front().todo = terms;
+  std::vector<Shape> shapes;
+  while (!queue.empty()) {
+    Branch branch = std::move(queue.back());
+    queue.pop_back();
+    if (branch.shape.types == 0) continue;
+    if (branch.todo.empty()) {
+      shapes.push_back(std::move(branch.shape));
+      if (shapes.size() > kAlternativesMax)
+        return ResourceExhausted("the schema has more alternatives than kAlternativesMax",
+                                 terms.empty() ? "" : terms.front().place->path);
+      continue;
+    }
+    const Term term = branch.todo.back();
+    branch.todo.pop_back();
+    if (!branch.done.insert(term).second) continue;
+    if (branch.done.contains({term.place, !term.negated})) continue;  // a and not a
+    Branches next;
+    INFE_TRY(Apply(std::move(branch), term, &next));
+    if (queue.size() + next.size() > kAlternativesMax)
+      return ResourceExhausted("the schema has more alternatives than kAlternativesMax",
+                               term.place->path);
+    // In reverse, so that the first alternative comes first.
+    for (size_t i = next.size(); i-- > 0;) queue.push_back(std::move(next[i]));
+  }
+  return shapes;
+}
+
+Result<void> Normaliser::Apply(Branch branch, const Term& term, Branches* out) {
+  const Json& schema = *term.place->schema;
+  if (schema.is_bool()) {
+    if (schema.as_bool() != term.negated) out->push_back(std::move(branch));
+    return {};
+  }
+  return term.negated ? Deny(std::move(branch), term.place, out)
+                      : Assert(std::move(branch), term.place, out);
+}
+
+Result<void> Normaliser::Assert(Branch branch, const Place* place, Branches* out) {
+  INFE_TRY(AssertReferences(branch, place));
+  const bool ref_alone = place->draft <= Draft::k7 && Keyword(place, "$ref") != nullptr;
+  if (ref_alone) {
+    out->push_back(std::move(branch));
+    return {};
+  }
+  INFE_TRY(AssertType(branch, place));
+  INFE_TRY(AssertString(branch, place));
+  INFE_TRY(AssertNumber(branch, place));
+  INFE_TRY(AssertObject(branch, place));
+  INFE_TRY(AssertArray(branch, place));
+  INFE_TRY(CheckOthers(place));
+  Branches branches;
+  branches.push_back(std::move(branch));
+  INFE_TRY(AssertEnum(place, &branches));
+  INFE_ASSIGN(const auto any_of, SchemaList(*context_, place, "anyOf"));
+  if (!any_of.empty()) {
+    Branches spread;
+    for (const Branch& b : branches) {
+      for (const Place* choice : any_of) {
+        spread.push_back(b);
+        spread.back().todo.push_back({choice, false});
+      }
+    }
+    branches = std::move(spread);
+  }
+  INFE_TRY(AssertOneOf(place, &branches));
+  INFE_TRY(AssertConditions(place, &branches));
+  for (Branch& b : branches) out->push_back(std::move(b));
+  return {};
+}
+
+Result<void> Normaliser::AssertReferences(Branch& branch, const Place* place) {
+  if (const Json* ref = Keyword(place, "$ref")) {
+    if (!ref->is_string()) return SchemaContext::Malformed(place, "$ref", "must be a string");
+    INFE_ASSIGN(const Place* target, context_->document().Resolve(place, ref->as_string()));
+    branch.todo.push_back({target, false});
+    if (place->draft <= Draft::k7) return {};
+  }
+  for (const char* name : {"$dynamicRef", "$recursiveRef"}) {
+    const Json* ref = Keyword(place, name);
+    if (ref == nullptr) continue;
+    if (!ref->is_string()) return SchemaContext::Malformed(place, name, "must be a string");
+    const auto target = context_->document().ResolveDynamic(place, ref->as_string());
+    if (target) {
+      branch.todo.push_back({*target, false});
+    } else {
+      INFE_TRY(context_->NotEnforced(place, name, "its target depends on the path to it"));
+    }
+  }
+  INFE_ASSIGN(const auto all_of, SchemaList(*context_, place, "allOf"));
+  for (const Place* part : all_of) branch.todo.push_back({part, false});
+  return {};
+}
+
+Result<void> Normaliser::AssertType(Branch& branch, const Place* place) {
+  INFE_ASSIGN(const auto choice, TypeKeyword(place));
+  if (!choice) return {};
+  branch.shape.types &= choice->types;
+  if (choice->integer_only) branch.shape.number.bounds.integer = true;
+  return {};
+}
+
+Result<void> Normaliser::AssertString(Branch& branch, const Place* place) {
+  StringPart& part = branch.shape.string;
+  INFE_ASSIGN(const auto min, CountKeyword(place, "minLength"));
+  INFE_ASSIGN(const auto max, CountKeyword(place, "maxLength"));
+  if (min && *min > kRepeatMax)
+    return ResourceExhausted("'minLength' is larger than kRepeatMax", place->path + "/minLength");
+  if (min) part.min = std::max(part.min, *min);
+  if (max) part.max = std::min(part.max, *max);
+  if (const Json* pattern = Keyword(place, "pattern")) {
+    if (!pattern->is_string())
+      return SchemaContext::Malformed(place, "pattern", "must be a string");
+    const auto regex = context_->Pattern(place, "pattern", pattern->as_string());
+    if (regex) {
+      part.all.push_back(*regex);
+    } else if (regex.error().code == ErrorCode::kUnsupported) {
+      INFE_TRY(context_->NotEnforced(place, "pattern", regex.error().message));
+    } else {
+      return Error(regex.error());
+    }
+  }
+  if (const Json* format = Keyword(place, "format");
+      format != nullptr && context_->options().formats == FormatPolicy::kEnforce) {
+    if (!format->is_string()) return SchemaContext::Malformed(place, "format", "must be a string");
+    if (const auto regex = FormatRegex(context_->pool(), format->as_string())) {
+      part.all.push_back(*regex);
+    } else if (context_->options().strictness == Strictness::kStrict) {
+      // The specification makes an unknown format an annotation; who asks for strictness is told.
+      return context_->NotEnforced(place, "format", "an unknown format");
+    }
+  }
+  return {};
+}
+
+Result<void> Normaliser::AssertNumber(Branch& branch, const Place* place) {
+  NumberBounds& bounds = branch.shape.number.bounds;
+  INFE_ASSIGN(NumberBounds more, BoundsKeywords(place));
+  const auto tighter = [](const NumberBounds::Bound& a, const NumberBounds::Bound& b, int sign) {
+    const int order = Compare(a.value, b.value) * sign;
+    return order > 0 || (order == 0 && a.exclusive);
+  };
+  if (more.lower && (!bounds.lower || tighter(*more.lower, *bounds.lower, 1)))
+    bounds.lower = more.lower;
+  if (more.upper && (!bounds.upper || tighter(*more.upper, *bounds.upper, -1)))
+    bounds.upper = more.upper;
+  for (Decimal& m : more.multiples) {
+    if (NumberRegex(context_->pool(), {.multiples = {m}})) {
+      bounds.multiples.push_back(std::move(m));
+    } else {
+      INFE_TRY(context_->NotEnforced(place, "multipleOf", "more digits than we calculate with"));
+    }
+  }
+  return {};
+}
+
+Result<void> Normaliser::AssertObject(Branch& branch, const Place* place) {
+  ObjectPart& part = branch.shape.object;
+  ObjectPart::Group group;
+  INFE_ASSIGN(const auto properties, SchemaMap(*context_, place, "properties"));
+  if (properties.size() > kPropertiesMax)
+    return ResourceExhausted("more properties in one object than kPropertiesMax",
+                             place->path + "/properties");
+  for (const auto& [name, schema] : properties) group.properties.push_back({name, {schema, false}});
+  INFE_ASSIGN(const auto patterns, SchemaMap(*context_, place, "patternProperties"));
+  for (const auto& [pattern, schema] : patterns) {
+    const auto regex = context_->Pattern(place, "patternProperties", pattern);
+    if (regex) {
+      group.patterns.push_back({*regex, {schema, false}});
+    } else if (regex.error().code == ErrorCode::kUnsupported) {
+      INFE_TRY(context_->NotEnforced(place, "patternProperties", regex.error().message));
+    } else {
+      return Error(regex.error());
+    }
+  }
+  INFE_ASSIGN(const Place* additional, SchemaKeyword(*context_, place, "additionalProperties"));
+  if (additional != nullptr) group.additional = Term{additional, false};
+  if (!group.properties.empty() || !group.patterns.empty() || group.additional)
+    part.groups.push_back(std::move(group));
+  if (const Json* required = Keyword(place, "required")) {
+    if (required->is_bool()) {
+      INFE_TRY(context_->NotEnforced(place, "required", "a boolean, as draft-03 had it"));
+    } else {
+      INFE_ASSIGN(const auto names, StringList(place, "required", *required));
+      part.required.insert(part.required.end(), names.begin(), names.end());
+    }
+  }
+  INFE_ASSIGN(const auto min, CountKeyword(place, "minProperties"));
+  INFE_ASSIGN(const auto max, CountKeyword(place, "maxProperties"));
+  if (min) part.min = std::max(part.min, *min);
+  if (max) part.max = std::min(part.max, *max);
+  INFE_ASSIGN(const Place* names, SchemaKeyword(*context_, place, "propertyNames"));
+  if (names != nullptr) part.names.push_back({names, false});
+  INFE_ASSIGN(Dependencies dependencies, DependencyKeywords(*context_, place));
+  for (auto& [key, keys] : dependencies.keys) part.needs.emplace_back(key, std::move(keys));
+  return {};
+}
+
+Result<void> Normaliser::AssertArray(Branch& branch, const Place* place) {
+  ArrayPart& part = branch.shape.array;
+  INFE_ASSIGN(auto group, ItemKeywords(*context_, place));
+  if (group) part.groups.push_back(std::move(*group));
+  INFE_ASSIGN(const auto min, CountKeyword(place, "minItems"));
+  INFE_ASSIGN(const auto max, CountKeyword(place, "maxItems"));
+  if (min) part.min = std::max(part.min, *min);
+  if (max) part.max = std::min(part.max, *max);
+  INFE_ASSIGN(const auto contains, ContainsKeywords(*context_, place));
+  if (contains && (contains->min > 0 || contains->max != kUnbounded))
+    part.contains.push_back(*contains);
+  if (const Json* unique = Keyword(place, "uniqueItems")) {
+    if (!unique->is_bool())
+      return SchemaContext::Malformed(place, "uniqueItems", "must be a boolean");
+    if (unique->as_bool()) part.unique = place;
+  }
+  return {};
+}
+
+// Keywords that look at what others evaluated: only the trivial ones are enforced.
+Result<void> Normaliser::CheckOthers(const Place* place) {
+  for (const char* name : {"unevaluatedProperties", "unevaluatedItems"}) {
+    const Json* value = Keyword(place, name);
+    if (value == nullptr) continue;
+    const bool free =
+        (value->is_bool() && value->as_bool()) || (value->is_object() && value->object().empty());
+    if (!free) INFE_TRY(context_->NotEnforced(place, name, "it depends on what others evaluated"));
+  }
+  return {};
+}
+
+// A constant as a schema: what an object or array has to look like to be equal to it. To deny it,
+// the closing condition is a count, which can be negated.
+const Place* Normaliser::ConstSchema(const Place* like, const Json& value, bool to_deny) {
+  const Place*& known = const_schemas_[{&value, to_deny}];
+  if (known != nullptr) return known;
+  Json schema = Json::MakeObject();
+  const auto constant = [](const Json& v) {
+    Json c = Json::MakeObject();
+    c.set("const", v);
+    return c;
+  };
+  if (value.is_object()) {
+    schema.set("type", "object");
+    Json properties = Json::MakeObject();
+    Json required = Json::MakeArray();
+    for (const auto& [key, member] : value.object()) {
+      properties.set(key, constant(member));
+      required.push_back(key);
+    }
+    const auto size = static_cast<uint64_t>(value.object().size());
+    schema.set("properties", std::move(properties));
+    schema.set("required", std::move(required));
+    if (to_deny) {
+      schema.set("maxProperties", size);
+    } else {
+      schema.set("additionalProperties", false);
+    }
+  } else {
+    schema.set("type", "array");
+    Json items = Json::MakeArray();
+    for (const Json& item : value.array()) items.push_back(constant(item));
+    const auto size = static_cast<uint64_t>(value.array().size());
+    if (size > 0) schema.set("prefixItems", std::move(items));
+    schema.set("minItems", size);
+    schema.set("maxItems", size);
+  }
+  known = context_->document().Synthetic(std::move(schema), like);
+  const_cast<Place*>(known)->draft = Draft::k2020;
+  return known;
+}
+
+Result<void> Normaliser::AssertEnum(const Place* place, Branches* branches) {
+  for (const char* name : {"enum", "const"}) {
+    const Json* listed = Keyword(place, name);
+    if (listed == nullptr) continue;
+    std::vector<const Json*> values;
+    if (std::string_view(name) == "const") {
+      values.push_back(listed);
+    } else {
+      if (!listed->is_array()) return SchemaContext::Malformed(place, name, "must be an array");
+      if (listed->array().size() > kEnumValuesMax)
+        return ResourceExhausted("more enum values than kEnumValuesMax", place->path + "/enum");
+      for (const Json& value : listed->array()) values.push_back(&value);
+    }
+    TypeSet types = 0;
+    std::vector<std::string> strings;
+    std::vector<RegexId> numbers;
+    std::vector<const Json*> compounds;
+    for (const Json* value : values) {
+      if (value->is_object() || value->is_array()) {
+        compounds.push_back(value);
+        continue;
+      }
+      types |= TypeOf(*value);
+      if (value->is_string()) strings.push_back(value->as_string());
+      if (value->is_number()) {
+        INFE_ASSIGN(const Decimal number, ParseDecimal(value->number_text()));
+        numbers.push_back(
+            EqualNumberRegex(context_->pool(), number, context_->options().integers_with_fraction));
+      }
+    }
+    Branches spread;
+    for (Branch& branch : *branches) {
+      for (const Json* value : compounds) {
+        if ((branch.shape.types & TypeOf(*value)) == 0) continue;
+        spread.push_back(branch);
+        spread.back().todo.push_back({ConstSchema(place, *value, false), false});
+      }
+      branch.shape.types &= types;
+      if (branch.shape.types == 0) continue;
+      if ((branch.shape.types & kStringType) != 0) {
+        branch.shape.string.all.push_back(context_->pool().Literals(strings));
+        branch.shape.string.listed = true;
+      }
+      if ((branch.shape.types & kNumberType) != 0)
+        branch.shape.number.all.push_back(context_->pool().Or(numbers));
+      spread.push_back(std::move(branch));
+    }
+    *branches = std::move(spread);
+  }
+  return {};
+}
+
+// Appends a term to every branch, or leaves a branch out when that is impossible.
+Result<void> Normaliser::AssertConditions(const Place* place, Branches* branches) {
+  if (const Json* value = Keyword(place, "not")) {
+    INFE_ASSIGN(const Place* inner, SchemaKeyword(*context_, place, "not"));
+    (void)value;
+    std::string keyword;
+    std::set<const Place*> seen;
+    if (CanDeny(inner, &seen, &keyword)) {
+      for (Branch& b : *branches) b.todo.push_back({inner, true});
+    } else {
+      INFE_TRY(context_->NotEnforced(place, "not",
+                                     "the opposite of '" + keyword + "' cannot be expressed"));
+    }
+  }
+  INFE_ASSIGN(const Place* condition, SchemaKeyword(*context_, place, "if"));
+  if (condition != nullptr) {
+    INFE_ASSIGN(const Place* then, SchemaKeyword(*context_, place, "then"));
+    INFE_ASSIGN(const Place* otherwise, SchemaKeyword(*context_, place, "else"));
+    std::string keyword;
+    std::set<const Place*> seen;
+    if (then == nullptr && otherwise == nullptr) {
+      // Says nothing.
+    } else if (!CanDeny(condition, &seen, &keyword)) {
+      INFE_TRY(context_->NotEnforced(place, "if",
+                                     "the opposite of '" + keyword + "' cannot be expressed"));
+    } else {
+      Branches spread;
+      for (const Branch& b : *branches) {
+        spread.push_back(b);
+        spread.back().todo.push_back({condition, false});
+        if (then != nullptr) spread.back().todo.push_back({then, false});
+        spread.push_back(b);
+        spread.back().todo.push_back({condition, true});
+        if (otherwise != nullptr) spread.back().todo.push_back({otherwise, false});
+      }
+      *branches = std::move(spread);
+    }
+  }
+  INFE_ASSIGN(const Dependencies dependencies, DependencyKeywords(*context_, place));
+  for (const auto& [key, schema] : dependencies.schemas) {
+    Branches spread;
+    for (Branch& b : *branches) {
+      if ((b.shape.types & kObjectType) != 0) {
+        spread.push_back(b);
+        spread.back().shape.types = kObjectType;
+        spread.back().shape.object.required.push_back(key);
+        spread.back().todo.push_back({schema, false});
+        b.shape.object.forbidden.push_back(key);
+      }
+      spread.push_back(std::move(b));
+    }
+    *branches = std::move(spread);
+    if (branches->size() > kAlternativesMax)
+      return ResourceExhausted("more alternatives than kAlternativesMax", place->path);
+  }
+  return {};
+}
+
+Result<void> Normaliser::AssertOneOf(const Place* place, Branches* branches) {
+  INFE_ASSIGN(const auto choices, SchemaList(*context_, place, "oneOf"));
+  if (choices.empty()) return {};
+  // For each choice the others that might hold as well: those have to be denied beside it.
+  std::vector<Terms> beside(choices.size());
+  bool expressible = true;
+  std::string keyword;
+  for (size_t i = 0; i < choices.size() && expressible; ++i) {
+    for (size_t j = i + 1; j < choices.size() && expressible; ++j) {
+      INFE_TRY(context_->CheckTime());
+      INFE_ASSIGN(const bool disjoint, Disjoint({choices[i], false}, {choices[j], false}, 3));
+      if (disjoint) continue;
+      beside[i].push_back({choices[j], true});
+      beside[j].push_back({choices[i], true});
+      std::set<const Place*> seen;
+      expressible = CanDeny(choices[i], &seen, &keyword) && CanDeny(choices[j], &seen, &keyword);
+    }
+  }
+  if (!expressible) {
+    for (Terms& terms : beside) terms.clear();
+    INFE_TRY(context_->NotEnforced(place, "oneOf",
+                                   "alternatives may overlap, and the opposite of '" + keyword +
+                                       "' cannot be expressed; any of them is taken"));
+  }
+  Branches spread;
+  for (const Branch& b : *branches) {
+    for (size_t i = 0; i < choices.size(); ++i) {
+      spread.push_back(b);
+      spread.back().todo.push_back({choices[i], false});
+      for (const Term& term : beside[i]) spread.back().todo.push_back(term);
+    }
+  }
+  *branches = std::move(spread);
+  return {};
+}
+
+Result<bool> Normaliser::Disjoint(const Term& a, const Term& b, int depth) {
+  return IsEmpty({a, b}, depth);
+}
+
+// Whether no value fits: no shape at all, or each contradicts itself where it can be seen easily.
+Result<bool> Normaliser::IsEmpty(const Terms& terms, int depth) {
+  auto shapes = Shapes(terms);
+  if (!shapes) {
+    if (shapes.error().code == ErrorCode::kResourceExhausted) return false;
+    return Error(shapes.error());
+  }
+  for (const Shape& shape : *shapes) {
+    TypeSet types = shape.types;
+    if ((types & kStringType) != 0) {
+      RegexPool& pool = context_->pool();
+      std::vector<RegexId> all = shape.string.all;
+      all.push_back(pool.Repeat(pool.Class(CharSet::All()), shape.string.min, shape.string.max));
+      if (shape.string.min > shape.string.max || pool.IsEmpty(pool.And(std::move(all))))
+        types &= static_cast<TypeSet>(~kStringType);
+    }
+    if ((types & kNumberType) != 0) {
+      auto regex = NumberRegex(context_->pool(), shape.number.bounds);
+      if (regex) {
+        std::vector<RegexId> all = shape.number.all;
+        all.push_back(*regex);
+        if (context_->pool().IsEmpty(context_->pool().And(std::move(all))))
+          types &= static_cast<TypeSet>(~kNumberType);
+      }
+    }
+    if ((types & kArrayType) != 0 && shape.array.min > shape.array.max)
+      types &= static_cast<TypeSet>(~kArrayType);
+    if ((types & kObjectType) != 0) {
+      const ObjectPart& object = shape.object;
+      bool empty = object.min > object.max;
+      for (const std::string& name : object.required) {
+        if (empty) break;
+        if (std::ranges::find(object.forbidden, name) != object.forbidden.end()) {
+          empty = true;
+          break;
+        }
+        if (depth <= 0) continue;
+        Terms member;
+        for (const ObjectPart::Group& group : object.groups) {
+          bool covered = !group.patterns.empty();  // patterns are left to the real compilation
+          for (const auto& [key, term] : group.properties) {
+            if (key != name) continue;
+            member.push_back(term);
+            covered = true;
+          }
+          if (!covered && group.additional) member.push_back(*group.additional);
+        }
+        for (const auto& [key, term] : object.extra)
+          if (key == name) member.push_back(term);
+        std::sort(member.begin(), member.end());
+        member.erase(std::unique(member.begin(), member.end()), member.end());
+        if (member.empty()) continue;
+        INFE_ASSIGN(empty, IsEmpty(member, depth - 1));
+      }
+      if (empty) types &= static_cast<TypeSet>(~kObjectType);
+    }
+    if (types != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace infe::grammar

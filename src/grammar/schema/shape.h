@@ -1,0 +1,91 @@
+// A schema's meaning for one value, with choices spread out: a Shape is a set of types and, for
+// each type, constraints that all hold at once. A schema is a list of shapes of which one has to
+// fit. Subschemas of members and items stay references (Term lists) until their turn.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "grammar/number_regex.h"
+#include "grammar/regex_pool.h"
+#include "grammar/schema/document.h"
+
+namespace infe::grammar {
+
+// A subschema that has to hold, or has to fail.
+struct Term {
+  const Place* place = nullptr;
+  bool negated = false;
+  auto operator<=>(const Term&) const = default;
+};
+using Terms = std::vector<Term>;  // all of them; sorted and unique when used as a key
+
+using TypeSet = uint8_t;
+inline constexpr TypeSet kNullType = 1;
+inline constexpr TypeSet kTrueType = 2;
+inline constexpr TypeSet kFalseType = 4;
+inline constexpr TypeSet kNumberType = 8;
+inline constexpr TypeSet kStringType = 16;
+inline constexpr TypeSet kArrayType = 32;
+inline constexpr TypeSet kObjectType = 64;
+inline constexpr TypeSet kAllTypes = 127;
+
+struct StringPart {
+  std::vector<RegexId> all;  // regexes over the decoded text
+  uint32_t min = 0;
+  uint32_t max = kUnbounded;
+  bool listed = false;  // values from enum or const: written in one spelling only
+};
+
+struct NumberPart {
+  NumberBounds bounds;
+  std::vector<RegexId> all;  // regexes over the decimal text
+};
+
+struct ObjectPart {
+  // The three keywords that look at each other within one schema.
+  struct Group {
+    std::vector<std::pair<std::string, Term>> properties;
+    std::vector<std::pair<RegexId, Term>> patterns;
+    std::optional<Term> additional;
+  };
+  std::vector<Group> groups;
+  std::vector<std::pair<std::string, Term>> extra;  // if the member is there, this holds, too
+  std::vector<std::string> required;
+  std::vector<std::string> forbidden;
+  std::vector<std::pair<std::string, std::vector<std::string>>> needs;
+  Terms names;  // what every key has to be
+  uint32_t min = 0;
+  uint32_t max = kUnbounded;
+};
+
+struct ArrayPart {
+  struct Group {
+    std::vector<Term> prefix;
+    std::optional<Term> rest;
+  };
+  struct Contains {
+    Term term;
+    uint32_t min = 1;
+    uint32_t max = kUnbounded;
+  };
+  std::vector<Group> groups;
+  std::vector<std::pair<uint32_t, Term>> at;  // the item at an index
+  std::vector<Contains> contains;
+  uint32_t min = 0;
+  uint32_t max = kUnbounded;
+  std::optional<const Place*> unique;  // the schema that asks for it
+};
+
+struct Shape {
+  TypeSet types = kAllTypes;
+  StringPart string;
+  NumberPart number;
+  ObjectPart object;
+  ArrayPart array;
+};
+
+}  // namespace infe::grammar

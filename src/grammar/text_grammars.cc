@@ -1,0 +1,45 @@
+// Regex and choice: one lexeme each.
+#include "grammar/ecma_regex.h"
+#include "grammar/grammar.h"
+#include "grammar/limits.h"
+#include "grammar/program_builder.h"
+
+namespace infe::grammar {
+namespace {
+
+// The whole text is one match of content. A lexeme is never empty, so the empty text is a way of
+// its own.
+Result<GrammarPtr> OneLexeme(ProgramBuilder& builder, RegexId content) {
+  RegexPool& pool = builder.pool();
+  const NodeId root = builder.AddNode();
+  const StateId start = builder.AddState(root);
+  const StateId end = builder.AddState(root);
+  builder.SetStart(root, start);
+  builder.SetFinal(end);
+  if (pool.Nullable(content)) {
+    builder.Free(start, end);
+    content = pool.And(content, pool.Not(kEmptyText));
+  }
+  if (!pool.IsEmpty(content))
+    builder.Lex(start, builder.AddLexeme({.content = content, .last = true}), end);
+  INFE_ASSIGN(Program program, builder.Finish(root));
+  return GrammarPtr(std::make_shared<const Grammar>(std::move(program)));
+}
+
+}  // namespace
+
+Result<GrammarPtr> CompileRegex(std::string_view pattern) {
+  ProgramBuilder builder;
+  INFE_ASSIGN(const RegexId content, CompilePattern(builder.pool(), pattern, PatternMode::kWhole));
+  return OneLexeme(builder, content);
+}
+
+Result<GrammarPtr> CompileChoice(const std::vector<std::string>& choices) {
+  if (choices.empty()) return InvalidArgument("a choice needs at least one text");
+  if (choices.size() > kEnumValuesMax)
+    return ResourceExhausted("a choice of more texts than kEnumValuesMax");
+  ProgramBuilder builder;
+  return OneLexeme(builder, builder.pool().Literals(choices));
+}
+
+}  // namespace infe::grammar

@@ -117,6 +117,7 @@ const std::vector<Key>& Keys() {
       StringKey("strict_schema", &C::strict_schema),
       SwitchKey("show_schema", &C::show_schema),
       SwitchKey("close_before_limit", &C::close_before_limit),
+      CountKey("json_tokens_max", &C::json_tokens_max),
       NumberKey("drain_timeout_s", &C::drain_timeout_s),
       NumberKey("drain_grace_s", &C::drain_grace_s),
       StringKey("access_log", &C::access_log),

@@ -199,9 +199,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data", type=pathlib.Path, default=default)
+    parser.add_argument("--head-refusals", action="store_true",
+                        help="401, 404, 405 and 415 are refusals too: the server under test gives them "
+                             "before it reads a body, and takes no request")
     parser.add_argument("--verbose", action="store_true", help="name what is stricter")
     parser.add_argument("command", nargs="*", help="after --: starts a server on that port")
     options = parser.parse_args()
+    if options.head_refusals:
+        FRAMING_REFUSALS.update({401, 404, 405, 415})
 
     folder = pathlib.Path(options.data) / "llhttp-requests" / "test" / "request"
     if not folder.is_dir():

@@ -65,7 +65,10 @@ std::optional<api::ApiError> Run(Services& services, ChatCall call, const Writer
                         {.openai_strictness = services.config.strict_schema == "openai"});
   if (!constraint) return std::move(constraint).error();
 
-  const auto budget = TokenBudget(*call.model, call.prompt.tokens.size(), request.max_tokens);
+  std::optional<int64_t> max_tokens = request.max_tokens;
+  if (constraint->grammar && !max_tokens && services.config.json_tokens_max > 0)
+    max_tokens = services.config.json_tokens_max;
+  const auto budget = TokenBudget(*call.model, call.prompt.tokens.size(), max_tokens);
   if (!budget) return budget.error();
   const uint64_t seed = ResolveSeed(request.sampling);
 

@@ -1,6 +1,7 @@
 // The element-wise and sampling kernels of every ISA against f64, at lengths with and without
 // tails, at the edge of readable memory.
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <limits>
@@ -149,6 +150,30 @@ TEST(Tables, ForeignIsaNamesAreKnown) {
   EXPECT_EQ(Name(Isa::kAvx2), "avx2");
   EXPECT_EQ(Name(Isa::kAvx512Vnni), "avx512");
   EXPECT_NE(FindKernels(Isa::kGeneric), nullptr);
+}
+
+// In a child process: the choice is made once and kept.
+void ExpectSelected(const char* wanted, Isa isa) {
+  EXPECT_EXIT(
+      {
+        setenv("INFE_ISA", wanted, 1);
+        std::exit(SelectKernels().isa == isa ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+TEST(Tables, TheEnvironmentMayNameTheIsa) {
+  ExpectSelected("generic", Isa::kGeneric);
+  if (FindKernels(Isa::kAvx2) != nullptr) ExpectSelected("avx2", Isa::kAvx2);
+}
+
+TEST(Tables, UnusableNamesFallBackToTheBest) {
+  Isa best = Isa::kGeneric;
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512Vnni})
+    if (FindKernels(isa) != nullptr) best = isa;
+  ExpectSelected("", best);
+  ExpectSelected("mmx", best);
+  if (FindKernels(Isa::kAvx512Vnni) == nullptr) ExpectSelected("avx512", best);
 }
 
 }  // namespace

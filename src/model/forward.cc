@@ -13,9 +13,11 @@ using kernels::Activations;
 using kernels::kStripeRows;
 using kernels::PackedMatrix;
 
-// Of the units of a phase, the quarters that are dealt out in advance; the rest goes to whoever is
-// free, because a neighbour on the machine may have stolen a thread's time.
-constexpr uint32_t kStaticQuarters = 3;
+// A thread takes this fraction (of its share) of the units that are left: long runs first, whose
+// weights are one linear stream, and single units at the end, so that a thread whose time was
+// stolen by a neighbour on the machine holds the others up by one unit at most. Polychronopoulos &
+// Kuck 1987.
+constexpr uint32_t kGuide = 2;
 // Stripes of the head taken at a time.
 constexpr uint32_t kHeadChunk = 8;
 
@@ -38,14 +40,13 @@ void Forward::Share(Lane& lane, Phase phase, uint32_t n, const Body& body) const
     body(0, n);
     return;
   }
-  const uint32_t fixed = n * kStaticQuarters / 4 / threads;
-  const uint32_t begin = lane.worker.index() * fixed;
-  if (fixed > 0) body(begin, begin + fixed);
-  WorkCursor& cursor = Cursor(phase);
-  for (;;) {
-    const uint32_t at = fixed * threads + cursor.Take(1);
-    if (at >= n) return;
-    body(at, at + 1);
+  std::atomic<uint32_t>& next = Cursor(phase).next;
+  uint32_t at = next.load(std::memory_order_relaxed);
+  while (at < n) {
+    const uint32_t count = std::max(1u, (n - at) / (kGuide * threads));
+    if (!next.compare_exchange_weak(at, at + count, std::memory_order_relaxed)) continue;
+    body(at, at + count);
+    at = next.load(std::memory_order_relaxed);
   }
 }
 

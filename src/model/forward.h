@@ -99,7 +99,7 @@ class Forward {
   void HeadRows(const kernels::Activations& input, uint32_t stripe_begin, uint32_t stripe_end,
                 float* tile) const;
 
-  // Deals units [0, n) out: a fixed share for each thread, then single units to whoever is free.
+  // Deals units [0, n) out to whoever is free, in runs that become shorter towards the end.
   template <typename Body>
   void Share(Lane& lane, Phase phase, uint32_t n, const Body& body) const;
 

@@ -51,7 +51,9 @@ void FloatTile(const uint8_t* stripe, uint32_t first, const float* x, uint32_t c
       for (int p = 0; p < panels; ++p) acc[t][p] = _mm256_fmadd_ps(weights[p], v, acc[t][p]);
     }
   }
+#pragma GCC unroll 6
   for (int t = 0; t < rows; ++t)
+#pragma GCC unroll 4
     for (int p = 0; p < panels; ++p) _mm256_storeu_ps(out + t * out_stride + kLanes * p, acc[t][p]);
 }
 

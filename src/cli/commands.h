@@ -15,6 +15,8 @@ void AddShow(CommandLine& line);
 void AddKeys(CommandLine& line);
 void AddTokenize(CommandLine& line);
 void AddRender(CommandLine& line);
+void AddGrammar(CommandLine& line);
+void AddParse(CommandLine& line);
 void AddPerplexity(CommandLine& line);
 void AddBench(CommandLine& line);
 void AddDoctor(CommandLine& line);

@@ -18,6 +18,8 @@ int main(int argc, char** argv) {
     AddKeys(line);
     AddTokenize(line);
     AddRender(line);
+    AddGrammar(line);
+    AddParse(line);
     AddPerplexity(line);
     AddBench(line);
     AddDoctor(line);

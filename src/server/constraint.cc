@@ -1,5 +1,7 @@
 #include "server/constraint.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace infe::server {
@@ -35,10 +37,17 @@ Result<grammar::GrammarPtr> Compile(const api::OutputFormat& format) {
       break;
     case Kind::kJsonObject:
       return grammar::CompileJsonObject();
-    case Kind::kJsonSchema:
+    case Kind::kJsonSchema: {
+      grammar::SchemaOptions options;
+      if (format.strict) options.strictness = grammar::Strictness::kStrict;
+      return grammar::CompileJsonSchema(format.schema, options);
+    }
     case Kind::kRegex:
+      return grammar::CompileRegex(format.text);
     case Kind::kChoice:
-    case Kind::kGrammar: return Unsupported("only json_object is built so far");
+      return grammar::CompileChoice(format.choices);
+    case Kind::kGrammar:
+      return grammar::CompileGbnf(format.text);
   }
   return Internal("no grammar for plain text");
 }
@@ -95,10 +104,102 @@ api::Parsed<ChatConstraint> CompileFormat(GrammarCache& cache, const api::Output
   return constraint;
 }
 
-api::Parsed<ChatConstraint> CompileConstraint(GrammarCache& cache, const ServedModel&,
+namespace {
+
+using Mode = api::ToolChoice::Mode;
+
+// A function without parameters takes an object; a custom tool's call carries its text as `input`.
+Json ParametersOf(const api::Tool& tool) {
+  if (tool.kind == api::Tool::Kind::kCustom)
+    return Json::Object{{"type", "object"},
+                        {"properties", Json::Object{{"input", Json::Object{{"type", "string"}}}}},
+                        {"required", Json::Array{"input"}},
+                        {"additionalProperties", false}};
+  if (tool.parameters.is_null()) return Json::Object{{"type", "object"}};
+  return tool.parameters;
+}
+
+Json AnyObject() {
+  return Json::Object{{"type", "object"}};
+}
+
+// {"name": "...", "arguments": {...}} with this function's name and schema, in this order.
+Json CallSchema(const chat::ToolFormat& format, const std::string& name, Json parameters) {
+  Json properties = Json::Object{{format.name_key, Json::Object{{"const", name}}},
+                                 {format.arguments_key, std::move(parameters)}};
+  return Json::Object{{"type", "object"},
+                      {"properties", std::move(properties)},
+                      {"required", Json::Array{format.name_key, format.arguments_key}},
+                      {"additionalProperties", false}};
+}
+
+bool IsCallable(const api::ToolChoice& choice, const std::string& name) {
+  if (!choice.restricted) return true;
+  return std::find(choice.names.begin(), choice.names.end(), name) != choice.names.end();
+}
+
+// References inside a function's schema are relative to its own root: it can stand inside another
+// schema only if it has none.
+bool HasReferences(const Json& schema) {
+  return schema.Dump().find("\"$ref\"") != std::string::npos;
+}
+
+}  // namespace
+
+api::Parsed<ChatConstraint> CompileConstraint(GrammarCache& cache, const ServedModel& model,
                                               const api::ChatCompletionRequest& request,
                                               const ChatPrompt&, const ConstraintOptions& options) {
-  return CompileFormat(cache, request.format, options);
+  const api::ToolUse& use = request.tool_use;
+  const bool forced = use.choice.mode == Mode::kRequired || use.choice.mode == Mode::kNamed;
+  ChatConstraint tools;
+  Json calls = Json::MakeArray();
+  for (const api::Tool& tool : use.tools) {
+    Json parameters = ParametersOf(tool);
+    api::OutputFormat format;
+    format.kind = Kind::kJsonSchema;
+    format.param = tool.param;
+    format.schema = parameters;
+    format.strict = tool.strict;
+    const std::string key = CacheKey(format);
+    grammar::GrammarPtr compiled = cache.Find(key);
+    if (!compiled) {
+      auto made = Compile(format);
+      if (made) {
+        compiled = std::move(*made);
+        cache.Add(key, compiled);
+      } else if (tool.strict || made.error().code == ErrorCode::kInvalidArgument) {
+        return api::InvalidFunctionParameters(
+            tool.param,
+            fmt::format("Invalid schema for function '{}': {}{}", tool.name, made.error().message,
+                        made.error().param.empty() ? "" : " (at " + made.error().param + ")"));
+      } else {
+        // One tool that cannot be enforced does not fail the others: any object, and it is said.
+        tools.unenforced.push_back(fmt::format("{}: {}", tool.param, made.error().message));
+        parameters = AnyObject();
+      }
+    }
+    if (compiled)
+      for (const grammar::Unenforced& missing : compiled->unenforced())
+        tools.unenforced.push_back(
+            fmt::format("{} at {}#{}", missing.keyword, tool.param, missing.path));
+    if (HasReferences(parameters) && use.tools.size() > 1 && forced) parameters = AnyObject();
+    if (IsCallable(use.choice, tool.name))
+      calls.push_back(CallSchema(model.renderer().tool_format(), tool.name, std::move(parameters)));
+  }
+  if (!forced) {
+    auto format = CompileFormat(cache, request.format, options);
+    if (!format) return format;
+    for (std::string& name : tools.unenforced) format->unenforced.push_back(std::move(name));
+    return format;
+  }
+  api::OutputFormat call;
+  call.kind = Kind::kJsonSchema;
+  call.param = "tools";
+  call.schema = calls.array().size() == 1 ? calls.array().front()
+                                          : Json(Json::Object{{"anyOf", std::move(calls)}});
+  auto compiled = CompileFormat(cache, call, options);
+  if (compiled) compiled->unenforced = std::move(tools.unenforced);
+  return compiled;
 }
 
 }  // namespace infe::server

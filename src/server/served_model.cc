@@ -1,12 +1,11 @@
 #include "server/served_model.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include "base/sha256.h"
 #include "engine/numerics_version.h"
+#include "engine/token_trie.h"
 
 namespace infe::server {
 namespace {
@@ -29,23 +28,6 @@ chat::ModelTokens TokensOf(const engine::LoadedModel& loaded) {
     if (tokenizer.Type(id) == tokenizer::TokenType::kControl)
       tokens.control.push_back(tokenizer.TokenText(id));
   return tokens;
-}
-
-Result<std::shared_ptr<const grammar::TokenTrie>> BuildTrie(const engine::LoadedModel& loaded) {
-  const tokenizer::Tokenizer& tokenizer = *loaded.tokenizer;
-  grammar::TokenTable table;
-  table.bytes.reserve(tokenizer.size());
-  for (tokenizer::TokenId id = 0; id < tokenizer.size(); ++id) {
-    table.bytes.emplace_back(tokenizer.TokenBytes(id));
-    if (tokenizer.Type(id) == tokenizer::TokenType::kControl) table.special_tokens.push_back(id);
-  }
-  table.end_tokens = loaded.end_tokens;
-  // An end token is legal where the text is complete, and nowhere by its name.
-  std::erase_if(table.special_tokens, [&](uint32_t id) {
-    return std::find(table.end_tokens.begin(), table.end_tokens.end(), id) !=
-           table.end_tokens.end();
-  });
-  return grammar::TokenTrie::Build(std::move(table));
 }
 
 // The file's own time: the same after every restart.
@@ -71,7 +53,8 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledMod
   INFE_ASSIGN(self->loaded_, engine::LoadModel(installed.path, pool, kernels, load));
   const std::string& source = self->loaded_.chat_template;
   INFE_ASSIGN(self->renderer_, chat::PromptRenderer::Create(source, TokensOf(self->loaded_)));
-  INFE_ASSIGN(self->trie_, BuildTrie(self->loaded_));
+  INFE_ASSIGN(self->trie_,
+              engine::BuildTokenTrie(*self->loaded_.tokenizer, self->loaded_.end_tokens));
 
   INFE_ASSIGN(const uint64_t kv_bytes, ParseBytes(config.kv_memory));
   engine::EngineOptions options;

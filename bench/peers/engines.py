@@ -114,7 +114,7 @@ class IkLlamaCpp:
     """ik_llama.cpp by ik_work.py. rtr repacks weights at load, for its interleaved kernels."""
 
     name = "ik_llama.cpp"
-    flag_sets = ("no-fa", "fa", "rtr no-fa", "rtr fa")
+    flag_sets = ("fa", "no-fa", "rtr fa", "rtr no-fa")
 
     def __init__(self, folder: pathlib.Path):
         self.folder = folder

@@ -52,7 +52,14 @@ void JsonValues::FillObject(NodeId node, const ObjectParts& parts) {
         b.AddLexeme({.content = b.pool().Concat(b.pool().Literal(CanonicalString(p.name)), colon)});
     b.Lex(first, key, value, Op::kKey, i);
     b.Lex(next, key, value, Op::kKey, i);
-    b.Read(value, p.value, after);
+    StateId behind = after;
+    if (!p.mark.empty()) {
+      behind = b.AddState(node, true);
+      b.Free(behind, after);
+      b.SetTag(value, p.mark + ".begin");
+      b.SetTag(behind, p.mark + ".end");
+    }
+    b.Read(value, p.value, behind);
     rule.properties.push_back(
         {.name = p.name, .required = p.required, .needs = p.needs, .value = value});
     rule.has_needs = rule.has_needs || !p.needs.empty();

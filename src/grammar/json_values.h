@@ -17,6 +17,9 @@ struct ObjectParts {
     bool required = false;
     Value value = {};
     std::vector<uint32_t> needs = {};  // indices of properties that must come with this one
+    // Events before and behind the value, under the names MARK.begin and MARK.end. The first lies
+    // right behind the colon, so whitespace may follow it.
+    std::string mark = {};
   };
   struct Others {
     RegexId key = kNothing;  // decoded keys, declared names excluded

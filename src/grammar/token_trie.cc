@@ -37,6 +37,11 @@ Result<std::shared_ptr<const TokenTrie>> TokenTrie::Build(TokenTable table) {
   for (const uint32_t id : table.end_tokens)
     if (!trie->is_special_[id]) table.bytes[id].clear();
 
+  // FF belongs to the special tokens: as text it is never legal UTF-8.
+  for (uint32_t id = 0; id < count; ++id)
+    if (!trie->is_special_[id] && table.bytes[id].find('\xFF') != std::string::npos)
+      table.bytes[id].clear();
+
   std::vector<uint32_t> order;
   for (uint32_t id = 0; id < count; ++id)
     if (!table.bytes[id].empty()) order.push_back(id);

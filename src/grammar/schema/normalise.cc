@@ -44,7 +44,10 @@ Result<std::vector<Shape>> Normaliser::Shapes(const Terms& terms) {
     }
     const Term term = branch.todo.back();
     branch.todo.pop_back();
-    if (!branch.done.insert(term).second) continue;
+    if (!branch.done.insert(term).second) {  // said before
+      queue.push_back(std::move(branch));
+      continue;
+    }
     if (branch.done.contains({term.place, !term.negated})) continue;  // a and not a
     Branches next;
     INFE_TRY(Apply(std::move(branch), term, &next));

@@ -1,0 +1,222 @@
+#include "grammar/combine.h"
+
+#include "grammar/ecma_regex.h"
+#include "grammar/json_values.h"
+#include "grammar/program_builder.h"
+#include "grammar/schema/compile.h"
+#include "grammar/token_trie.h"
+
+namespace infe::grammar {
+
+GrammarBuilder::GrammarBuilder(const SchemaOptions& options)
+    : options_(options),
+      builder_(std::make_unique<ProgramBuilder>()),
+      values_(std::make_unique<JsonValues>(builder_.get(), options.whitespace)) {}
+
+GrammarBuilder::~GrammarBuilder() = default;
+
+GrammarBuilder::Part GrammarBuilder::Empty() {
+  return Sequence({});
+}
+
+GrammarBuilder::Part GrammarBuilder::Lexeme(LexemeId lexeme, bool may_be_empty) {
+  const NodeId node = builder_->AddNode();
+  const StateId start = builder_->AddState(node);
+  const StateId end = builder_->AddState(node);
+  builder_->SetStart(node, start);
+  builder_->SetFinal(end);
+  builder_->Lex(start, lexeme, end);
+  if (may_be_empty) builder_->Free(start, end);
+  return {node};
+}
+
+GrammarBuilder::Part GrammarBuilder::Literal(std::string_view text) {
+  if (text.empty()) return Empty();
+  return Lexeme(builder_->AddLexeme({.content = builder_->pool().Literal(text)}), false);
+}
+
+GrammarBuilder::Part GrammarBuilder::SpecialToken(uint32_t token) {
+  const RegexId content = builder_->pool().LiteralBytes(SpecialBytes(token));
+  return Lexeme(builder_->AddLexeme({.spelling = Spelling::kBytes, .content = content}), false);
+}
+
+Result<GrammarBuilder::Part> GrammarBuilder::Pattern(std::string_view pattern) {
+  RegexPool& pool = builder_->pool();
+  INFE_ASSIGN(RegexId content, CompilePattern(pool, pattern, PatternMode::kWhole));
+  const bool nullable = pool.Nullable(content);
+  if (nullable) content = pool.And(content, pool.Not(kEmptyText));
+  if (nullable && pool.IsEmpty(content)) return Empty();
+  return Lexeme(builder_->AddLexeme({.content = content}), nullable);
+}
+
+Result<GrammarBuilder::Part> GrammarBuilder::JsonSchema(const Json& schema) {
+  return JsonSchema(schema, options_);
+}
+
+Result<GrammarBuilder::Part> GrammarBuilder::JsonSchema(const Json& schema,
+                                                        const SchemaOptions& options) {
+  SchemaOptions same_blanks = options;
+  same_blanks.whitespace = options_.whitespace;
+  INFE_ASSIGN(const Value value, CompileSchemaInto(*builder_, schema, same_blanks, &unenforced_));
+  return Part{values_->Whole(value)};
+}
+
+GrammarBuilder::Part GrammarBuilder::JsonObject() {
+  return {values_->AnyObject()};
+}
+
+GrammarBuilder::Part GrammarBuilder::Sequence(const std::vector<Part>& parts) {
+  const NodeId node = builder_->AddNode();
+  StateId at = builder_->AddState(node);
+  builder_->SetStart(node, at);
+  for (const Part& part : parts) {
+    const StateId next = builder_->AddState(node);
+    builder_->Call(at, part.node, next);
+    at = next;
+  }
+  builder_->SetFinal(at);
+  return {node};
+}
+
+GrammarBuilder::Part GrammarBuilder::Choice(const std::vector<Part>& parts) {
+  const NodeId node = builder_->AddNode();
+  const StateId start = builder_->AddState(node);
+  const StateId end = builder_->AddState(node);
+  builder_->SetStart(node, start);
+  builder_->SetFinal(end);
+  for (const Part& part : parts) builder_->Call(start, part.node, end);
+  return {node};
+}
+
+GrammarBuilder::Part GrammarBuilder::Optional(Part part) {
+  return Choice({part, Empty()});
+}
+
+GrammarBuilder::Part GrammarBuilder::Repeat(Part part, uint32_t min, uint32_t max) {
+  const NodeId node = builder_->AddNode(Node::Kind::kRepeat);
+  const StateId start = builder_->AddState(node);
+  const StateId end = builder_->AddState(node);
+  builder_->SetStart(node, start);
+  builder_->SetFinal(end);
+  builder_->Call(start, part.node, start, Op::kRepeat);
+  builder_->Free(start, end, Op::kRepeatDone);
+  builder_->repeat_rule(node) = {.min = min, .max = max};
+  return {node};
+}
+
+GrammarBuilder::Part GrammarBuilder::Mark(std::string_view name) {
+  const NodeId node = builder_->AddNode();
+  const StateId state = builder_->AddState(node);
+  builder_->SetStart(node, state);
+  builder_->SetFinal(state);
+  builder_->SetTag(state, name);
+  return {node};
+}
+
+Result<GrammarBuilder::Part> GrammarBuilder::Call(const CallParts& parts) {
+  SchemaOptions options = parts.options != nullptr ? *parts.options : options_;
+  options.whitespace = options_.whitespace;
+  ObjectParts object;
+  const auto add = [&](const std::string& key, const Json* schema) -> Result<void> {
+    ObjectParts::Property property{.name = key, .required = true};
+    if (schema == nullptr) {
+      property.value.nodes.push_back(values_->AnyObject());
+    } else {
+      INFE_ASSIGN(property.value, CompileSchemaInto(*builder_, *schema, options, &unenforced_));
+    }
+    object.properties.push_back(std::move(property));
+    return {};
+  };
+  const auto add_all =
+      [&](const std::vector<std::pair<std::string, const Json*>>& members) -> Result<void> {
+    for (const auto& [key, schema] : members) INFE_TRY(add(key, schema));
+    return {};
+  };
+  INFE_TRY(add_all(parts.before));
+  ObjectParts::Property name{.name = parts.name_key, .required = true};
+  name.value.lexemes.push_back(builder_->AddLexeme(
+      {.spelling = Spelling::kJsonCanonical, .content = builder_->pool().Literal(parts.name)}));
+  object.properties.push_back(std::move(name));
+  INFE_TRY(add(parts.arguments_key, parts.schema));
+  object.properties.back().mark = parts.mark;
+  INFE_TRY(add_all(parts.behind));
+  const NodeId node = builder_->AddNode(Node::Kind::kObject);
+  values_->FillObject(node, object);
+  return Part{node};
+}
+
+// Any bytes, complete characters or not, without the lead byte of special tokens.
+RegexId GrammarBuilder::AnyText() {
+  RegexPool& pool = builder_->pool();
+  return pool.Star(pool.Class(CharSet::Range(0, 0xFE)));
+}
+
+GrammarBuilder::Part GrammarBuilder::TextWithout(const std::vector<std::string>& strings) {
+  RegexPool& pool = builder_->pool();
+  std::vector<RegexId> found;
+  for (const std::string& s : strings) found.push_back(pool.LiteralBytes(s));
+  RegexId content = pool.Repeat(pool.Class(CharSet::Range(0, 0xFE)), 1, kUnbounded);
+  if (!found.empty())
+    content = pool.And(content, pool.Not(pool.Concat({AnyText(), pool.Or(found), AnyText()})));
+  return Lexeme(
+      builder_->AddLexeme({.spelling = Spelling::kBytes, .content = content, .last = true}), true);
+}
+
+GrammarBuilder::Part GrammarBuilder::TextUpTo(const std::string& trigger,
+                                              const std::vector<std::string>& all_triggers) {
+  RegexPool& pool = builder_->pool();
+  std::vector<RegexId> found;
+  for (const std::string& s : all_triggers) found.push_back(pool.LiteralBytes(s));
+  const RegexId early = pool.Concat(
+      {AnyText(), pool.Or(std::move(found)), pool.Class(CharSet::Range(0, 0xFE)), AnyText()});
+  const RegexId content =
+      pool.And(pool.Concat(AnyText(), pool.LiteralBytes(trigger)), pool.Not(early));
+  return Lexeme(builder_->AddLexeme({.spelling = Spelling::kBytes, .content = content}), false);
+}
+
+GrammarBuilder::Part GrammarBuilder::TextUpToSpecial(
+    uint32_t token, const std::vector<std::string>& other_triggers) {
+  RegexPool& pool = builder_->pool();
+  std::vector<RegexId> found;
+  for (const std::string& s : other_triggers) found.push_back(pool.LiteralBytes(s));
+  RegexId text = AnyText();
+  if (!found.empty())
+    text = pool.And(text, pool.Not(pool.Concat({AnyText(), pool.Or(std::move(found)), AnyText()})));
+  const RegexId content = pool.Concat(text, pool.LiteralBytes(SpecialBytes(token)));
+  return Lexeme(builder_->AddLexeme({.spelling = Spelling::kBytes, .content = content}), false);
+}
+
+GrammarBuilder::Part GrammarBuilder::TextAndCalls(const std::vector<Triggered>& calls,
+                                                  const CallLimits& limits) {
+  std::vector<std::string> triggers = limits.forbidden;
+  for (const Triggered& call : calls) triggers.push_back(call.trigger);
+  const auto round = [&](bool text) {
+    std::vector<Part> ways;
+    for (const Triggered& call : calls) {
+      const Part lead = text ? TextUpTo(call.trigger, triggers) : Literal(call.trigger);
+      ways.push_back(Sequence({lead, call.then}));
+    }
+    return Choice(ways);
+  };
+  const Part tail = limits.text_behind ? TextWithout(triggers) : Empty();
+  if (calls.empty() || limits.max_calls == 0) return tail;
+  const Part first = round(limits.text_before);
+  RegexPool& pool = builder_->pool();
+  CharSet blanks = CharSet::Of('\n');
+  blanks.Add(' ', ' ');
+  const Part gap =
+      Lexeme(builder_->AddLexeme({.content = pool.Repeat(pool.Class(blanks), 1, 2)}), true);
+  const Part later = limits.text_between ? round(true) : Sequence({gap, round(false)});
+  const uint32_t more = limits.max_calls == UINT32_MAX ? UINT32_MAX : limits.max_calls - 1;
+  const uint32_t least = limits.min_calls > 0 ? limits.min_calls - 1 : 0;
+  const Part some = Sequence({first, Repeat(later, least, more), tail});
+  if (limits.min_calls > 0) return some;
+  return Choice({some, limits.text_before ? TextWithout(triggers) : Empty()});
+}
+
+Result<GrammarPtr> GrammarBuilder::Build(Part root) {
+  INFE_ASSIGN(Program program, builder_->Finish(root.node));
+  return GrammarPtr(std::make_shared<const Grammar>(std::move(program), std::move(unenforced_)));
+}
+
+}  // namespace infe::grammar

@@ -61,7 +61,8 @@ EngineCore::EngineCore(model::StepModel& model, const EngineOptions& options, co
                   .idle_budget_ms = std::max(options.step_budget_ms, options.idle_step_budget_ms),
                   .rows_max = options.batch_rows_max,
                   .logits_rows_max = options.logits_rows_max}),
-      math_(kPlainMath) {}
+      math_(MathOf(kernels::SelectKernels())),
+      sampler_(math_) {}
 
 EngineCore::~EngineCore() {
   CancelAll();

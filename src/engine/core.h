@@ -109,8 +109,8 @@ class EngineCore {
   KvCache cache_;
   Scheduler scheduler_;
   StepCost cost_;
+  const SamplerMath math_;
   Sampler sampler_;
-  const SamplerMath& math_;
 
   std::vector<std::unique_ptr<Sequence>> sequences_;  // in order of submission
   std::unordered_map<RequestId, Sequence*> by_id_;

@@ -11,12 +11,14 @@ namespace infe::engine {
 namespace {
 
 // Spans are what is skipped or looked into as a whole: 1 KiB of logits, four words of a mask.
-constexpr uint32_t kSpan = 256;
-// The first look takes at least so many candidates; each further one eight times as many.
-constexpr size_t kCandidatesFirst = 32;
-constexpr size_t kWidening = 8;
+constexpr uint32_t kSpan = kWeighCount;
+// A first look takes at least so many candidates: most draws end among them.
+constexpr size_t kNearSpans = 64;
 // Below this a range of candidates is sorted instead of being halved again.
 constexpr size_t kSortedRange = 128;
+// The histogram of a far draw: buckets of 1/32 in the exponent, the last one open.
+constexpr uint32_t kBuckets = 1024;
+constexpr float kBucketsPerUnit = 32;
 // exp of anything below is 0 in f32.
 constexpr float kExponentMin = -104.0f;
 constexpr float kTemperatureMin = 1e-5f;  // below it 1/temperature is no use; greedy is the limit
@@ -121,8 +123,6 @@ float Sampler::Patched(const SampleInput& input, TokenId token) const {
 // left.
 bool Sampler::FindMax(const SampleInput& input) {
   candidates_.clear();
-  wanted_ = 0;
-  threshold_ = kInfinity;
   max_ = -kInfinity;
   listed_ = !input.allowed.empty();
   if (listed_) {
@@ -141,7 +141,7 @@ bool Sampler::FindMax(const SampleInput& input) {
   for (uint32_t s = 0; s < spans; ++s) {
     const auto values = Span(input, s);
     span_max_[s] = values.empty() ? -kInfinity
-                                  : math_.max(values.data(), static_cast<uint32_t>(values.size()));
+                                  : math_.Max(values.data(), static_cast<uint32_t>(values.size()));
     max_ = std::max(max_, span_max_[s]);
   }
   return max_ > -kInfinity;
@@ -173,68 +173,66 @@ TokenId Sampler::Greedy(const SampleInput& input) {
          static_cast<uint32_t>(std::find(values.begin(), values.end(), max_) - values.begin());
 }
 
-// Collects the next band of candidates, likelier ones first. False: all have been collected.
-bool Sampler::Widen(const SampleInput& input, float factor) {
-  const bool first = wanted_ == 0;
-  if (!first && threshold_ == -kInfinity) return false;
-  if (listed_) {
-    wanted_ = candidates_.size();
-    threshold_ = -kInfinity;
-    for (Candidate& candidate : candidates_) candidate.weight = Weight(candidate.logit, factor);
-    return true;
-  }
-  wanted_ = first ? kCandidatesFirst : wanted_ * kWidening;
-  float threshold = -kInfinity;
-  if (wanted_ < span_max_.size()) {
+// Collects everything at least as likely as the best of the `spans` best spans' worst: so many
+// candidates or more.
+void Sampler::CollectSpans(const SampleInput& input, size_t spans) {
+  threshold_ = -kInfinity;
+  if (spans < span_max_.size()) {
     sorted_max_ = span_max_;
-    std::nth_element(sorted_max_.begin(), sorted_max_.begin() + static_cast<ptrdiff_t>(wanted_) - 1,
+    std::nth_element(sorted_max_.begin(), sorted_max_.begin() + static_cast<ptrdiff_t>(spans) - 1,
                      sorted_max_.end(), std::greater<>());
-    threshold = sorted_max_[wanted_ - 1];
+    threshold_ = sorted_max_[spans - 1];
   }
   for (uint32_t s = 0; s < span_max_.size(); ++s) {
-    if (span_max_[s] < threshold || span_max_[s] == -kInfinity) continue;
+    if (span_max_[s] < threshold_ || span_max_[s] == -kInfinity) continue;
     const auto values = Span(input, s);
     for (size_t i = 0; i < values.size(); ++i) {
-      const float logit = values[i];
-      if (!(logit >= threshold) || (!first && logit >= threshold_)) continue;
-      const double weight = Weight(logit, factor);
-      if (weight > 0) candidates_.push_back({logit, s * kSpan + static_cast<TokenId>(i), weight});
+      if (!(values[i] >= threshold_ && values[i] > -kInfinity)) continue;
+      const double weight = Weight(values[i]);
+      if (weight > 0) {
+        candidates_.push_back({values[i], s * kSpan + static_cast<TokenId>(i), weight});
+      }
     }
   }
-  threshold_ = threshold;
-  return true;
 }
 
-double Sampler::TotalWeight(const SampleInput& input, float factor) {
-  if (listed_) {
-    Widen(input, factor);
-    return WeightOf(0, candidates_.size());
-  }
+double Sampler::TotalWeight(const SampleInput& input) {
   double total = 0;
   for (uint32_t s = 0; s < span_max_.size(); ++s) {
-    if (!((span_max_[s] - max_) * factor > kExponentMin)) continue;
+    if (!((span_max_[s] - max_) * factor_ > kExponentMin)) continue;
     const auto values = Span(input, s);
-    total += math_.exp_sum(values.data(), max_, factor, static_cast<uint32_t>(values.size()));
+    const double sum =
+        math_.exp_sum(values.data(), max_, factor_, static_cast<uint32_t>(values.size()));
+    if (sum == sum) {
+      total += sum;
+      continue;
+    }
+    for (const float logit : values) {  // a broken row: what is no number counts nothing
+      if (logit == logit) total += Weight(logit);
+    }
   }
   return total;
 }
 
-double Sampler::WeightOf(size_t begin, size_t end) const {
+double Sampler::WeightOf(const std::vector<Candidate>& from, size_t end) {
   double sum = 0;
-  for (size_t i = begin; i < end; ++i) sum += candidates_[i].weight;
+  for (size_t i = 0; i < end; ++i) sum += from[i].weight;
   return sum;
 }
 
-// Of candidates [begin, end) in order of likelihood, the first with which the sum of weights,
+// Of the first `end` candidates in order of likelihood, the first with which the sum of weights,
 // starting from `before`, passes `target`; the last if none does. Afterwards everything before the
 // index returned is likelier than what stands there, everything behind it is not: a quickselect by
 // weight, so that no long range is ever sorted.
-size_t Sampler::FindCrossing(size_t begin, size_t end, double before, double target) {
-  const auto at = [&](size_t i) { return candidates_.begin() + static_cast<ptrdiff_t>(i); };
+size_t Sampler::FindCrossing(std::vector<Candidate>& from, size_t end, double before,
+                             double target) {
+  const auto at = [&](size_t i) { return from.begin() + static_cast<ptrdiff_t>(i); };
+  size_t begin = 0;
   while (end - begin > kSortedRange) {
     const size_t middle = begin + (end - begin) / 2;
     std::nth_element(at(begin), at(middle), at(end), Likelier);
-    const double weight = WeightOf(begin, middle);
+    double weight = 0;
+    for (size_t i = begin; i < middle; ++i) weight += from[i].weight;
     if (before + weight > target) {
       end = middle;
     } else {
@@ -244,82 +242,23 @@ size_t Sampler::FindCrossing(size_t begin, size_t end, double before, double tar
   }
   std::sort(at(begin), at(end), Likelier);
   for (size_t i = begin; i + 1 < end; ++i) {
-    before += candidates_[i].weight;
+    before += from[i].weight;
     if (before > target) return i;
   }
   return end - 1;
 }
 
-// Leaves the `count` likeliest candidates, sorted.
-void Sampler::CollectTop(const SampleInput& input, float factor, size_t count) {
-  do {
-    if (!Widen(input, factor)) break;
-  } while (candidates_.size() < count);
-  if (candidates_.size() > count) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(count),
+// All candidates are there: cut, then draw.
+TokenId Sampler::DrawListed(const SamplingParams& params, double uniform) {
+  size_t end = candidates_.size();
+  if (params.top_k > 0 && params.top_k < end) {
+    end = params.top_k;
+    std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(end),
                      candidates_.end(), Likelier);
-    candidates_.resize(count);
   }
-  std::sort(candidates_.begin(), candidates_.end(), Likelier);
-}
-
-TokenId Sampler::DrawFrom(size_t end, double uniform) {
-  return candidates_[FindCrossing(0, end, 0, uniform * WeightOf(0, end))].token;
-}
-
-TokenId Sampler::Draw(const SampleInput& input) {
-  const SamplingParams& params = *input.params;
-  const float factor = 1.0f / params.temperature;
-  const double uniform = UniformAt(params.seed, params.choice, input.position);
-  const bool top_k = params.top_k > 0 && params.top_k < input.vocabulary;
-  const bool top_p = params.top_p < 1;
-
-  if (!top_k && !top_p && params.min_p <= 0) {
-    const double target = uniform * TotalWeight(input, factor);
-    if (listed_) return candidates_[FindCrossing(0, candidates_.size(), 0, target)].token;
-    double before = 0;
-    size_t begin = 0;
-    while (Widen(input, factor)) {
-      const size_t end = candidates_.size();
-      const double weight = WeightOf(begin, end);
-      if (before + weight > target) {
-        return candidates_[FindCrossing(begin, end, before, target)].token;
-      }
-      before += weight;
-      begin = end;
-    }
-    // Rounding between two ways of adding up the same weights: the draw was at the very end.
-    return candidates_[FindCrossing(0, candidates_.size(), 0, target)].token;
-  }
-
-  size_t end = 0;
-  if (top_k) {
-    CollectTop(input, factor, params.top_k);
-    end = candidates_.size();
-    if (top_p) {
-      const double target = double{params.top_p} * WeightOf(0, end);
-      end = FindCrossing(0, end, 0, std::nextafter(target, -1.0)) + 1;
-    }
-  } else if (top_p) {
-    // The smallest set of likeliest tokens whose probabilities reach top_p (Holtzman et al. 2020).
-    const double target = std::nextafter(double{params.top_p} * TotalWeight(input, factor), -1.0);
-    double before = 0;
-    size_t begin = 0;
-    if (listed_) end = FindCrossing(0, candidates_.size(), 0, target) + 1;
-    while (end == 0 && Widen(input, factor)) {
-      const double weight = WeightOf(begin, candidates_.size());
-      if (before + weight > target) {
-        end = FindCrossing(begin, candidates_.size(), before, target) + 1;
-      }
-      before += weight;
-      begin = candidates_.size();
-    }
-    if (end == 0) end = candidates_.size();
-  } else {
-    while (Widen(input, factor) &&
-           (threshold_ == -kInfinity ? false : Weight(threshold_, factor) >= params.min_p)) {
-    }
-    end = candidates_.size();
+  if (params.top_p < 1) {
+    const double target = double{params.top_p} * WeightOf(candidates_, end);
+    end = FindCrossing(candidates_, end, 0, std::nextafter(target, -1.0)) + 1;
   }
   if (params.min_p > 0) {  // weights are relative to the likeliest token's
     const auto kept = std::stable_partition(
@@ -327,7 +266,180 @@ TokenId Sampler::Draw(const SampleInput& input) {
         [&](const Candidate& candidate) { return candidate.weight >= double{params.min_p}; });
     end = std::max<size_t>(1, static_cast<size_t>(kept - candidates_.begin()));
   }
-  return DrawFrom(end, uniform);
+  const double target = uniform * WeightOf(candidates_, end);
+  return candidates_[FindCrossing(candidates_, end, 0, target)].token;
+}
+
+// A draw that the likeliest few hundred tokens decide; nullopt if they do not.
+std::optional<TokenId> Sampler::DrawNear(const SampleInput& input, double uniform) {
+  const SamplingParams& params = *input.params;
+  const bool top_k = params.top_k > 0 && params.top_k < input.vocabulary;
+  if (top_k && params.top_k > span_max_.size()) return std::nullopt;
+  CollectSpans(input, top_k ? params.top_k : kNearSpans);
+  if (top_k || threshold_ == -kInfinity) return DrawListed(params, uniform);
+  const double weight = WeightOf(candidates_, candidates_.size());
+  if (params.min_p > 0 && Weight(threshold_) < params.min_p && params.top_p >= 1) {
+    return DrawListed(params, uniform);
+  }
+  const double total = TotalWeight(input);
+  if (params.top_p >= 1 && params.min_p <= 0) {
+    const double target = uniform * total;
+    if (!(weight > target)) return std::nullopt;
+    return candidates_[FindCrossing(candidates_, candidates_.size(), 0, target)].token;
+  }
+  if (params.top_p >= 1) return std::nullopt;
+  // The smallest set of likeliest tokens whose probabilities reach top_p (Holtzman et al. 2020).
+  const double target = std::nextafter(double{params.top_p} * total, -1.0);
+  if (!(weight > target)) return std::nullopt;
+  candidates_.resize(FindCrossing(candidates_, candidates_.size(), 0, target) + 1);
+  SamplingParams rest;
+  rest.min_p = params.min_p;
+  return DrawListed(rest, uniform);
+}
+
+uint32_t Sampler::BucketOf(float logit) const {
+  const float bucket = (max_ - logit) * factor_ * kBucketsPerUnit;
+  return static_cast<uint32_t>(std::min(bucket, static_cast<float>(kBuckets - 1)));
+}
+
+void Sampler::MakeHistogram(const SampleInput& input) {
+  bucket_weight_.assign(kBuckets, 0);
+  bucket_count_.assign(kBuckets, 0);
+  float padded[kSpan];
+  float weights[kSpan];
+  int32_t buckets[kSpan];
+  for (uint32_t s = 0; s < span_max_.size(); ++s) {
+    if (span_max_[s] == -kInfinity) continue;
+    const auto values = Span(input, s);
+    const float* x = values.data();
+    if (values.size() < kSpan) {
+      std::fill(std::copy(values.begin(), values.end(), padded), padded + kSpan, -kInfinity);
+      x = padded;
+    }
+    Weigh(x, max_, factor_, kBucketsPerUnit, static_cast<float>(kBuckets - 1), weights, buckets);
+    for (uint32_t i = 0; i < kSpan; ++i) {
+      bucket_weight_[static_cast<size_t>(buckets[i])] += weights[i];
+      bucket_count_[static_cast<size_t>(buckets[i])] += x[i] > -kInfinity ? 1 : 0;
+    }
+  }
+}
+
+void Sampler::CollectBucket(const SampleInput& input, uint32_t bucket,
+                            std::vector<Candidate>& into) {
+  into.clear();
+  if (bucket >= kBuckets) return;
+  // Logits of the bucket, a little more generously; BucketOf decides.
+  const float unit = factor_ * kBucketsPerUnit;
+  const float high = max_ - (static_cast<float>(bucket) - 0.5f) / unit;
+  const float low =
+      bucket + 1 == kBuckets ? -kInfinity : max_ - (static_cast<float>(bucket) + 1.5f) / unit;
+  for (uint32_t s = 0; s < span_max_.size(); ++s) {
+    if (span_max_[s] == -kInfinity || BucketOf(span_max_[s]) > bucket) continue;
+    const auto values = Span(input, s);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (!(values[i] > low) || !(values[i] <= high) || BucketOf(values[i]) != bucket) continue;
+      into.push_back({values[i], s * kSpan + static_cast<TokenId>(i), Weight(values[i])});
+    }
+  }
+}
+
+// The `count` likeliest tokens.
+Sampler::Cut Sampler::CutByCount(const SampleInput& input, size_t count) {
+  Cut cut;
+  size_t before = 0;
+  while (cut.bucket + 1 < kBuckets && before + bucket_count_[cut.bucket] < count) {
+    before += bucket_count_[cut.bucket];
+    cut.weight_before += bucket_weight_[cut.bucket++];
+  }
+  CollectBucket(input, cut.bucket, cut.kept);
+  if (cut.kept.size() > count - before) {
+    std::nth_element(cut.kept.begin(), cut.kept.begin() + static_cast<ptrdiff_t>(count - before),
+                     cut.kept.end(), Likelier);
+    cut.kept.resize(count - before);
+  }
+  cut.weight = cut.weight_before + WeightOf(cut.kept, cut.kept.size());
+  return cut;
+}
+
+// The shortest prefix of `within` whose weight passes `target`, or all of it.
+Sampler::Cut Sampler::CutByWeight(const SampleInput& input, const Cut& within, double target) {
+  Cut cut;
+  while (cut.bucket < within.bucket && !(cut.weight_before + bucket_weight_[cut.bucket] > target)) {
+    cut.weight_before += bucket_weight_[cut.bucket++];
+  }
+  if (cut.bucket == within.bucket) {
+    cut.kept = within.kept;
+  } else {
+    CollectBucket(input, cut.bucket, cut.kept);
+  }
+  if (!cut.kept.empty()) {
+    cut.kept.resize(FindCrossing(cut.kept, cut.kept.size(), cut.weight_before, target) + 1);
+  }
+  cut.weight = cut.weight_before + WeightOf(cut.kept, cut.kept.size());
+  return cut;
+}
+
+// The tokens of `within` with at least min_p times the weight of the likeliest, which is 1.
+Sampler::Cut Sampler::CutByRatio(const SampleInput& input, const Cut& within, double min_p) {
+  const auto edge = static_cast<uint32_t>(
+      std::min<double>(-std::log(min_p) * double{kBucketsPerUnit}, kBuckets - 1));
+  // The bucket next to the edge may hold some that pass, by rounding.
+  Cut cut;
+  cut.bucket = std::min(edge + 1, std::min(within.bucket, kBuckets - 1));
+  while (true) {
+    if (cut.bucket == within.bucket) {
+      cut.kept = within.kept;
+    } else {
+      CollectBucket(input, cut.bucket, cut.kept);
+    }
+    std::erase_if(cut.kept, [&](const Candidate& c) { return !(c.weight >= min_p); });
+    if (!cut.kept.empty() || cut.bucket == 0) break;
+    --cut.bucket;
+  }
+  for (uint32_t b = 0; b < cut.bucket; ++b) cut.weight_before += bucket_weight_[b];
+  cut.weight = cut.weight_before + WeightOf(cut.kept, cut.kept.size());
+  return cut;
+}
+
+TokenId Sampler::DrawWithin(const SampleInput& input, const Cut& cut, double target) {
+  // The same search as CutByWeight, and its last token.
+  Cut found = CutByWeight(input, cut, target);
+  while (found.kept.empty()) {  // rounding has led into an empty bucket
+    INFE_CHECK(found.bucket > 0);
+    CollectBucket(input, --found.bucket, found.kept);
+  }
+  return found.kept.back().token;
+}
+
+// Any draw, by a histogram of weights: only the bucket that decides is ever looked into.
+TokenId Sampler::DrawFar(const SampleInput& input, double uniform) {
+  const SamplingParams& params = *input.params;
+  MakeHistogram(input);
+  Cut cut;
+  if (params.top_k > 0 && params.top_k < input.vocabulary) {
+    cut = CutByCount(input, params.top_k);
+  } else {
+    cut.bucket = kBuckets;  // everything
+    for (const double weight : bucket_weight_) cut.weight += weight;
+    cut.weight_before = cut.weight;
+  }
+  if (params.top_p < 1) {
+    cut = CutByWeight(input, cut, std::nextafter(double{params.top_p} * cut.weight, -1.0));
+  }
+  if (params.min_p > 0) cut = CutByRatio(input, cut, params.min_p);
+  return DrawWithin(input, cut, uniform * cut.weight);
+}
+
+TokenId Sampler::Draw(const SampleInput& input) {
+  const SamplingParams& params = *input.params;
+  factor_ = 1.0f / params.temperature;
+  const double uniform = UniformAt(params.seed, params.choice, input.position);
+  if (listed_) {
+    for (Candidate& candidate : candidates_) candidate.weight = Weight(candidate.logit);
+    return DrawListed(params, uniform);
+  }
+  if (const auto token = DrawNear(input, uniform)) return *token;
+  return DrawFar(input, uniform);
 }
 
 void RawLogprobs(const SamplerMath& math, const float* logits, uint32_t vocabulary, TokenId token,
@@ -336,7 +448,7 @@ void RawLogprobs(const SamplerMath& math, const float* logits, uint32_t vocabula
   std::vector<float> span_max(spans);
   float max = -kInfinity;
   for (uint32_t s = 0; s < spans; ++s) {
-    span_max[s] = math.max(logits + s * kSpan, std::min(kSpan, vocabulary - s * kSpan));
+    span_max[s] = math.Max(logits + s * kSpan, std::min(kSpan, vocabulary - s * kSpan));
     max = std::max(max, span_max[s]);
   }
   double sum = 0;

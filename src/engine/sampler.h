@@ -52,6 +52,14 @@ class Sampler {
   static bool Likelier(const Candidate& a, const Candidate& b) {
     return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
   }
+  // A prefix of the vocabulary in order of likelihood: all buckets before `bucket`, and of that one
+  // the `kept` candidates.
+  struct Cut {
+    uint32_t bucket = 0;
+    double weight_before = 0;  // of the buckets before
+    double weight = 0;         // of the whole prefix
+    std::vector<Candidate> kept;
+  };
 
   void MakePatches(const SampleInput& input, bool with_bias);
   bool FindMax(const SampleInput& input);
@@ -59,26 +67,37 @@ class Sampler {
   float Patched(const SampleInput& input, TokenId token) const;
   TokenId Greedy(const SampleInput& input);
   TokenId Draw(const SampleInput& input);
-  TokenId DrawFrom(size_t end, double target);
-  bool Widen(const SampleInput& input, float factor);
-  void CollectTop(const SampleInput& input, float factor, size_t count);
-  double TotalWeight(const SampleInput& input, float factor);
-  size_t FindCrossing(size_t begin, size_t end, double before, double target);
-  double WeightOf(size_t begin, size_t end) const;
-  double Weight(float logit, float factor) const { return math_.exp_sum(&logit, max_, factor, 1); }
+  TokenId DrawListed(const SamplingParams& params, double uniform);
+  std::optional<TokenId> DrawNear(const SampleInput& input, double uniform);
+  TokenId DrawFar(const SampleInput& input, double uniform);
 
-  const SamplerMath& math_;
+  void CollectSpans(const SampleInput& input, size_t spans);
+  double TotalWeight(const SampleInput& input);
+  void MakeHistogram(const SampleInput& input);
+  void CollectBucket(const SampleInput& input, uint32_t bucket, std::vector<Candidate>& into);
+  Cut CutByCount(const SampleInput& input, size_t count);
+  Cut CutByWeight(const SampleInput& input, const Cut& within, double target);
+  Cut CutByRatio(const SampleInput& input, const Cut& within, double min_p);
+  TokenId DrawWithin(const SampleInput& input, const Cut& cut, double target);
+
+  static size_t FindCrossing(std::vector<Candidate>& from, size_t end, double before,
+                             double target);
+  static double WeightOf(const std::vector<Candidate>& from, size_t end);
+  double Weight(float logit) const { return math_.exp_sum(&logit, max_, factor_, 1); }
+  uint32_t BucketOf(float logit) const;
+
+  const SamplerMath math_;
   std::vector<std::pair<TokenId, float>> patches_;  // sorted by id: the changed logits
   std::vector<float> span_max_;
   std::vector<float> sorted_max_;
   std::vector<float> scratch_;
   std::vector<Candidate> candidates_;
-  size_t patch_cursor_ = 0;
+  std::vector<double> bucket_weight_;
+  std::vector<uint32_t> bucket_count_;
   float max_ = 0;
-  // Candidates with a logit >= threshold_ have been collected.
-  float threshold_ = 0;
+  float factor_ = 1;     // 1 / temperature
+  float threshold_ = 0;  // CollectSpans took all logits >= it
   bool listed_ = false;  // all candidates were collected at once, from `allowed`
-  size_t wanted_ = 0;    // how many the next Widen aims at
 };
 
 }  // namespace infe::engine

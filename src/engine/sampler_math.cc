@@ -1,51 +1,97 @@
 #include "engine/sampler_math.h"
 
-#include <bit>
-#include <cmath>
+#include <cstring>
 #include <limits>
 
 namespace infe::engine {
 namespace {
 
-constexpr uint32_t kLanes = 8;  // independent chains, so that the compiler can use vectors
+// Four lanes in the compilers' vector extension: baseline instructions on every 64-bit machine.
+constexpr uint32_t kLanes = 4;
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+using Ints = int32_t __attribute__((vector_size(4 * kLanes)));
 
-float PlainMax(const float* x, uint32_t n) {
-  float best[kLanes];
-  for (float& b : best) b = -std::numeric_limits<float>::infinity();
-  uint32_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (uint32_t j = 0; j < kLanes; ++j) best[j] = x[i + j] > best[j] ? x[i + j] : best[j];
-  }
-  for (uint32_t j = 0; i < n; ++i, ++j) best[j] = x[i] > best[j] ? x[i] : best[j];
-  for (uint32_t j = 1; j < kLanes; ++j) best[0] = best[j] > best[0] ? best[j] : best[0];
-  return best[0];
+constexpr float kExpMin = -87.0f;  // below it 0
+
+Floats Load(const float* x) {
+  Floats v;
+  std::memcpy(&v, x, sizeof v);
+  return v;
 }
 
-// exp(x) for x <= 0, relative error below 2e-7: 2^k times a polynomial on [-ln2/2, ln2/2].
-// Cody and Waite's reduction with Cephes' coefficients for expf (Moshier). NaN gives 0.
-float Exp(float x) {
-  if (!(x > -87.0f)) return 0.0f;
-  const float k = static_cast<float>(static_cast<int>(x * 1.44269504f - 0.5f));
-  const float r = (x - k * 0.693359375f) + k * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
+// exp(x) for x in [-87, 0], relative error below 2e-7: 2^k times a polynomial on [-ln2/2, ln2/2].
+// Cody and Waite's reduction with Cephes' coefficients for expf (Moshier).
+Floats Exp(Floats x) {
+  const Ints k = __builtin_convertvector(x * 1.44269504f - 0.5f, Ints);
+  const Floats kf = __builtin_convertvector(k, Floats);
+  const Floats r = (x - kf * 0.693359375f) + kf * 2.12194440e-4f;
+  Floats p = r * 1.9875691500e-4f + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-  return p * std::bit_cast<float>((static_cast<int>(k) + 127) << 23);
+  return p * (Floats)((k + 127) << 23);
+}
+
+// exp((x - shift) * factor), 0 where the exponent is below kExpMin or no number.
+Floats Weight(Floats x, float shift, float factor, Floats* inside) {
+  const Floats exponent = (x - shift) * factor;
+  const Ints in = exponent > kExpMin;
+  *inside = (Floats)((in & (Ints)exponent) | (~in & (Ints)(Floats{} + kExpMin)));
+  return (Floats)(in & (Ints)Exp(*inside));
+}
+
+float PlainMaxIndex(const float* x, uint32_t n, uint32_t* index) {
+  float best[8];
+  for (float& b : best) b = -std::numeric_limits<float>::infinity();
+  uint32_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    for (uint32_t j = 0; j < 8; ++j) best[j] = x[i + j] > best[j] ? x[i + j] : best[j];
+  }
+  for (uint32_t j = 0; i < n; ++i, ++j) best[j] = x[i] > best[j] ? x[i] : best[j];
+  for (uint32_t j = 1; j < 8; ++j) best[0] = best[j] > best[0] ? best[j] : best[0];
+  *index = 0;
+  for (i = 0; i < n && x[i] != best[0]; ++i) *index = i + 1;
+  if (*index == n) *index = 0;  // nothing but what is no number
+  return best[0];
 }
 
 double PlainExpSum(const float* x, float shift, float factor, uint32_t n) {
   double sum[kLanes] = {};
-  for (uint32_t i = 0; i < n; ++i) sum[i % kLanes] += Exp((x[i] - shift) * factor);
-  for (uint32_t j = 1; j < kLanes; ++j) sum[0] += sum[j];
-  return sum[0];
+  Floats inside;
+  for (uint32_t i = 0; i < n; i += kLanes) {
+    float part[kLanes];
+    for (uint32_t j = 0; j < kLanes; ++j) {
+      part[j] = i + j < n ? x[i + j] : -std::numeric_limits<float>::infinity();
+    }
+    const Floats weight = Weight(Load(part), shift, factor, &inside);
+    for (uint32_t j = 0; j < kLanes; ++j) sum[j] += weight[j];
+  }
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 }  // namespace
 
-const SamplerMath kPlainMath = {PlainMax, PlainExpSum};
+const SamplerMath kPlainMath = {PlainMaxIndex, PlainExpSum};
+
+void Weigh(const float* x, float shift, float factor, float per_unit, float bucket_last,
+           float* weights, int32_t* buckets) {
+  for (uint32_t i = 0; i < kWeighCount; i += kLanes) {
+    Floats inside;
+    const Floats weight = Weight(Load(x + i), shift, factor, &inside);
+    const Floats bucket = inside * -per_unit;
+    const Ints open = bucket > bucket_last;
+    const Ints limited = (open & (Ints)(Floats{} + bucket_last)) | (~open & (Ints)bucket);
+    const Ints number = __builtin_convertvector((Floats)limited, Ints);
+    std::memcpy(weights + i, &weight, sizeof weight);
+    std::memcpy(buckets + i, &number, sizeof number);
+  }
+}
+
+SamplerMath MathOf(const kernels::KernelTable& table) {
+  if (table.isa == kernels::Isa::kGeneric) return kPlainMath;
+  return {table.max_index, table.exp_sum};
+}
 
 }  // namespace infe::engine

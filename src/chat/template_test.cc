@@ -165,23 +165,38 @@ TEST(TemplateTest, LimitsEndARunawayTemplate) {
   }
 }
 
-TEST(TemplateTest, DeepNestingIsRefusedAtCompileTime) {
-  const auto repeated = [](const std::string& part, int times) {
-    std::string out;
-    for (int i = 0; i < times; ++i) out += part;
-    return out;
-  };
+std::string Repeated(const std::string& part, int times) {
+  std::string out;
+  for (int i = 0; i < times; ++i) out += part;
+  return out;
+}
+
+TEST(TemplateTest, RecursionThroughDeepExpressionsKeepsTheStack) {
   for (const std::string& source : {
-           "{{ " + repeated("(", 5000) + "1" + repeated(")", 5000) + " }}",
-           "{{ " + repeated("[", 5000) + repeated("]", 5000) + " }}",
-           "{{ " + repeated("-", 5000) + "1 }}",
-           "{{ " + repeated("not ", 5000) + "1 }}",
-           "{{ 1" + repeated(" + 1", 5000) + " }}",
-           "{{ x" + repeated(".a", 5000) + " }}",
-           "{{ x" + repeated("|e", 5000) + " }}",
-           "{{ 1" + repeated(" if 1 else 1", 5000) + " }}",
-           repeated("{% if 1 %}", 5000) + repeated("{% endif %}", 5000),
-           repeated("{% for x in y %}", 5000),
+           "{{ " + Repeated("[", 90) + "m()" + Repeated("]", 90) + " }}",
+           "{{ (m()|int)" + Repeated(" + 1", 380) + " }}",
+           Repeated("{% if 1 %}", 90) + "{{ m() }}" + Repeated("{% endif %}", 90),
+           Repeated("{% filter upper %}", 90) + "{{ m() }}" + Repeated("{% endfilter %}", 90),
+       }) {
+    const auto result =
+        TryRender("{% macro m() %}" + source + "{% endmacro %}{{ m() }}", Json::MakeObject());
+    ASSERT_FALSE(result) << source.substr(0, 40);
+    EXPECT_EQ(result.error().code, ErrorCode::kResourceExhausted) << source.substr(0, 40);
+  }
+}
+
+TEST(TemplateTest, DeepNestingIsRefusedAtCompileTime) {
+  for (const std::string& source : {
+           "{{ " + Repeated("(", 5000) + "1" + Repeated(")", 5000) + " }}",
+           "{{ " + Repeated("[", 5000) + Repeated("]", 5000) + " }}",
+           "{{ " + Repeated("-", 5000) + "1 }}",
+           "{{ " + Repeated("not ", 5000) + "1 }}",
+           "{{ 1" + Repeated(" + 1", 5000) + " }}",
+           "{{ x" + Repeated(".a", 5000) + " }}",
+           "{{ x" + Repeated("|e", 5000) + " }}",
+           "{{ 1" + Repeated(" if 1 else 1", 5000) + " }}",
+           Repeated("{% if 1 %}", 5000) + Repeated("{% endif %}", 5000),
+           Repeated("{% for x in y %}", 5000),
        }) {
     EXPECT_FALSE(Template::Compile(source)) << source.substr(0, 40);
   }

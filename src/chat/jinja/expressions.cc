@@ -13,7 +13,7 @@
 namespace infe::chat::jinja {
 
 Value Interpreter::Evaluate(const Expr& expr, Activation& activation) {
-  Deeper deeper(*this);
+  CheckStack();
   runtime_.Charge(1);
   const auto child = [&](size_t i) { return Evaluate(*expr.children[i], activation); };
   switch (expr.kind) {
@@ -234,7 +234,7 @@ Value Interpreter::CallValue(const Value& callee, CallValues values) {
 }
 
 Value Interpreter::CallMacro(const MacroObject& object, CallValues values) {
-  Deeper deeper(*this);
+  CheckStack();
   Call call(*this);
   const MacroNode& macro = *object.macro;
   Activation& activation = NewActivation(macro.slot_count, object.closure);

@@ -32,7 +32,7 @@ void Interpreter::Assign(const Expr& target, Value value, Activation& activation
 }
 
 Flow Interpreter::Execute(const Block& block, Activation& activation) {
-  Deeper deeper(*this);
+  CheckStack();
   for (const StmtPtr& stmt : block) {
     runtime_.Charge(1);
     const Flow flow = Execute(*stmt, activation);
@@ -198,7 +198,7 @@ Flow Interpreter::ExecuteFor(const ForNode& loop, Activation& activation) {
 
 Value Interpreter::RunRecursive(const ForNode& loop, const Value& iterable, Activation& outer,
                                 int64_t depth0) {
-  Deeper deeper(*this);
+  CheckStack();
   Call call(*this);
   MarkCaptured(outer);
   Activation& activation = NewActivation(loop.slot_count, &outer);

@@ -26,7 +26,7 @@ namespace {
 
 struct Arguments {
   std::string model = "infe-pulse";
-  std::string data_dir, kv_type = "f16", work = "prefill,decode,batched,depth";
+  std::string data_dir, packed_cache, kv_type = "f16", work = "prefill,decode,batched,depth";
   uint32_t threads = 0;
   uint32_t prefill = 512, decode = 64, streams = 8, stream_prompt = 64, depth = 2048, repeat = 3;
   bool sweep = false, no_probes = false, json = false;
@@ -124,12 +124,14 @@ struct Opened {
   uint64_t weight_bytes_per_token = 0;
 };
 
-// Loads twice: the second time, with the file in the page cache, is a warm start.
+// Loads twice: the second time, with the file in the page cache (and its packed weights on disk, if
+// there is a folder for them), is a warm start.
 Result<Opened> Open(const Arguments& a, const WorkList& list, const std::string& path,
                     ThreadPool& pool, const kernels::KernelTable& kernels) {
   engine::LoadOptions options;
   options.kv_type = a.kv_type == "int8" ? kernels::KvType::kInt8 : kernels::KvType::kF16;
   options.batch_sequences_max = kStreamsMax;
+  options.packed_cache_dir = a.packed_cache;
   {
     INFE_ASSIGN(const engine::LoadedModel first, engine::LoadModel(path, pool, kernels, options));
     INFE_TRY(CheckContext(a, list, first.model->config().context_length));
@@ -320,6 +322,8 @@ void AddBench(CommandLine& line) {
       .Option("--depth", a.depth, "Positions before decode at depth starts")
       .Option("--repeat", a.repeat, "Rounds; each measures everything once")
       .Option("--kv-type", a.kv_type, "f16 or int8")
+      .Option("--packed-cache", a.packed_cache,
+              "Folder of packed weights for the warm start, as servers have one; default: none")
       .Option("--data-dir", a.data_dir, "Where models and keys are kept")
       .Flag("--sweep", a.sweep,
             "Also 1, 2, 4, 8 and 16 streams, and a prompt arriving beside three streams")

@@ -33,6 +33,7 @@ def arguments():
     parser.add_argument("--tokens", type=int, default=64, help="max_completion_tokens")
     parser.add_argument("--prompt-words", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=120, help="limit of the whole run")
+    parser.add_argument("--pid", type=int, help="the server's process: also tell its CPU time")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -43,7 +44,8 @@ class Client(threading.Thread):
     def __init__(self, number, a, start):
         super().__init__(daemon=True)
         self.number, self.a, self.start_together = number, a, start
-        self.first, self.gaps, self.tokens, self.errors = [], [], 0, []
+        self.first, self.gaps, self.errors = [], [], []
+        self.tokens = self.prompt_tokens = self.cached_tokens = 0
         self.began = self.ended = 0.0
 
     def run(self):
@@ -81,7 +83,11 @@ class Client(threading.Thread):
             now = time.perf_counter()
             chunk = json.loads(line[6:])
             if chunk.get("usage"):
-                self.tokens += chunk["usage"]["completion_tokens"]
+                usage = chunk["usage"]
+                self.tokens += usage["completion_tokens"]
+                self.prompt_tokens += usage["prompt_tokens"]
+                details = usage.get("prompt_tokens_details") or {}
+                self.cached_tokens += details.get("cached_tokens") or 0
             if any(c["delta"].get("content") for c in chunk.get("choices", [])):
                 (self.gaps if seen else self.first).append(now - (last if seen else sent))
                 last = now
@@ -94,16 +100,27 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
+def cpu_seconds(pid) -> float:
+    """User and system time of a process so far; 0 without a pid."""
+    if not pid:
+        return 0.0
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> int:
     a = arguments()
     start = threading.Event()
     clients = [Client(i, a, start) for i in range(a.streams)]
     for client in clients:
         client.start()
+    cpu = cpu_seconds(a.pid)
     start.set()
     deadline = time.monotonic() + a.seconds
     for client in clients:
         client.join(max(0.0, deadline - time.monotonic()))
+    cpu = cpu_seconds(a.pid) - cpu
     unfinished = sum(c.is_alive() for c in clients)
     done = [c for c in clients if not c.is_alive()]
     errors = [e for c in clients for e in c.errors]
@@ -113,21 +130,28 @@ def main() -> int:
     seconds = max((c.ended for c in done), default=0) - min((c.began for c in done), default=0)
     result = {
         "streams": a.streams, "requests": a.streams * a.requests, "tokens": tokens,
+        "prompt_tokens": sum(c.prompt_tokens for c in done),
+        "cached_tokens": sum(c.cached_tokens for c in done),
         "seconds": round(seconds, 3),
         "tok_s": round(tokens / seconds, 1) if seconds > 0 else 0.0,
         "ttft_ms": {"p50": round(1e3 * percentile(first, 0.5), 1),
                     "p95": round(1e3 * percentile(first, 0.95), 1)},
         "gap_ms": {"p50": round(1e3 * statistics.median(gaps), 1) if gaps else 0.0,
                    "worst": round(1e3 * max(gaps, default=0.0), 1)},
+        "server_cpu_s": round(cpu, 2),
         "errors": len(errors), "unfinished": unfinished,
     }
     if a.json:
         print(json.dumps(result))
     else:
         print(f"{a.streams} streams, {result['requests']} requests: {tokens} tokens in "
-              f"{seconds:.2f} s, {result['tok_s']} tok/s together (prompts included)\n"
+              f"{seconds:.2f} s, {result['tok_s']} tok/s together (prompts included: "
+              f"{result['prompt_tokens']} tokens, {result['cached_tokens']} from the cache)\n"
               f"  first token p50 {result['ttft_ms']['p50']} ms, p95 {result['ttft_ms']['p95']} ms"
               f"; gap p50 {result['gap_ms']['p50']} ms, worst {result['gap_ms']['worst']} ms")
+        if a.pid:
+            print(f"  the server took {cpu:.2f} s of CPU, {tokens / max(cpu, 0.01):.1f} tokens a "
+                  "CPU second")
         for error in errors[:3]:
             print(f"  failed: {error}")
         if unfinished:

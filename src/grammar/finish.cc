@@ -45,6 +45,8 @@ std::optional<std::string> Machine::FinishText(const Threads& from, std::string_
     for (const Thread& thread : threads) {
       if (thread.lex == kDeadLex) continue;
       for (Lexer::Ending& ending : lexer_.Endings(thread.lex, thread.chars)) {
+        // A lexeme that may end here has ended in another thread, which is fresh already.
+        if (ending.bytes.empty()) continue;
         const RowId next = rows_.Advance(thread.row, lexer_.SetOf(ending.lexeme), nullptr);
         const uint32_t rest = rows_.BytesToEnd(next);
         if (next == kDeadRow || rest == kNoIndex) continue;

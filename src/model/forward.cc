@@ -332,30 +332,35 @@ void Forward::QuantiseAttended(Lane& lane) const {
   lane.worker.Barrier();
 }
 
+template <typename Body>
+void Forward::ForTiles(Lane& lane, Phase phase, uint32_t stripes, const Body& body) const {
+  const uint32_t row_step = RowsPerTile(lane.rows, kStripeRows);
+  const uint32_t stripe_step = std::max(1u, kTileFloats / kStripeRows / row_step);
+  Share(lane, phase, stripes, [&](uint32_t begin, uint32_t end) {
+    for (uint32_t s0 = begin; s0 < end; s0 += stripe_step) {
+      for (uint32_t r0 = 0; r0 < lane.rows; r0 += row_step) {
+        body(s0, std::min(s0 + stripe_step, end), r0, std::min(r0 + row_step, lane.rows));
+      }
+    }
+  });
+}
+
 void Forward::Project(Lane& lane, Phase phase, const PackedMatrix& matrix,
                       const Activations& input) const {
   const uint32_t d = config_.embedding;
   const bool add = !config_.post_norms;
   float* target = add ? lane.x : scratch_.delta;
-  const uint32_t row_step = RowsPerTile(lane.rows, kStripeRows);
-  const uint32_t stripe_step = std::max(1u, kTileFloats / kStripeRows / row_step);
-  Share(lane, phase, matrix.stripes(), [&](uint32_t begin, uint32_t end) {
-    for (uint32_t s0 = begin; s0 < end; s0 += stripe_step) {
-      const uint32_t s1 = std::min(s0 + stripe_step, end);
-      const uint32_t cols = (s1 - s0) * kStripeRows;
-      for (uint32_t r0 = 0; r0 < lane.rows; r0 += row_step) {
-        const uint32_t r1 = std::min(r0 + row_step, lane.rows);
-        float* tile = lane.own.tile_a;
-        kernels_.matmul(matrix, input, r0, r1, s0, s1, tile, cols);
-        for (uint32_t r = r0; r < r1; ++r) {
-          float* to = target + size_t{r} * d + s0 * kStripeRows;
-          const float* from = tile + size_t{r - r0} * cols;
-          if (add) {
-            kernels_.add(to, from, cols);
-          } else {
-            std::memcpy(to, from, cols * sizeof(float));
-          }
-        }
+  float* tile = lane.own.tile_a;
+  ForTiles(lane, phase, matrix.stripes(), [&](uint32_t s0, uint32_t s1, uint32_t r0, uint32_t r1) {
+    const uint32_t cols = (s1 - s0) * kStripeRows;
+    kernels_.matmul(matrix, input, r0, r1, s0, s1, tile, cols);
+    for (uint32_t r = r0; r < r1; ++r) {
+      float* to = target + size_t{r} * d + s0 * kStripeRows;
+      const float* from = tile + size_t{r - r0} * cols;
+      if (add) {
+        kernels_.add(to, from, cols);
+      } else {
+        std::memcpy(to, from, cols * sizeof(float));
       }
     }
   });
@@ -367,28 +372,23 @@ void Forward::GateUp(Lane& lane, uint32_t layer, const Activations& input) const
   const auto activation =
       config_.activation == Activation::kSwiGlu ? kernels_.swiglu : kernels_.geglu;
   const Activations out = HiddenActivations(lane.rows);
-  const uint32_t row_step = RowsPerTile(lane.rows, kStripeRows);
-  const uint32_t stripe_step = std::max(1u, kTileFloats / kStripeRows / row_step);
-  Share(lane, Phase::kGateUp, w.gate.stripes(), [&](uint32_t begin, uint32_t end) {
-    for (uint32_t s0 = begin; s0 < end; s0 += stripe_step) {
-      const uint32_t s1 = std::min(s0 + stripe_step, end);
-      const uint32_t at = s0 * kStripeRows;
-      const uint32_t cols = (s1 - s0) * kStripeRows;
-      for (uint32_t r0 = 0; r0 < lane.rows; r0 += row_step) {
-        const uint32_t r1 = std::min(r0 + row_step, lane.rows);
-        kernels_.matmul(w.gate, input, r0, r1, s0, s1, lane.own.tile_a, cols);
-        kernels_.matmul(w.up, input, r0, r1, s0, s1, lane.own.tile_b, cols);
-        for (uint32_t r = r0; r < r1; ++r) {
-          // The activation of these columns lands where a whole row would have them.
-          float* row =
-              scratch_.hidden == nullptr ? lane.own.row : scratch_.hidden + size_t{r} * width;
-          const size_t from = size_t{r - r0} * cols;
-          activation(lane.own.tile_a + from, lane.own.tile_b + from, cols, row + at);
-          kernels_.quantise_row(row, at, at + cols, r, out);
-        }
-      }
-    }
-  });
+  float* gate = lane.own.tile_a;
+  float* up = lane.own.tile_b;
+  ForTiles(lane, Phase::kGateUp, w.gate.stripes(),
+           [&](uint32_t s0, uint32_t s1, uint32_t r0, uint32_t r1) {
+             const uint32_t at = s0 * kStripeRows;
+             const uint32_t cols = (s1 - s0) * kStripeRows;
+             kernels_.matmul(w.gate, input, r0, r1, s0, s1, gate, cols);
+             kernels_.matmul(w.up, input, r0, r1, s0, s1, up, cols);
+             for (uint32_t r = r0; r < r1; ++r) {
+               // The activation of these columns lands where a whole row would have them.
+               float* row =
+                   scratch_.hidden == nullptr ? lane.own.row : scratch_.hidden + size_t{r} * width;
+               const size_t from = size_t{r - r0} * cols;
+               activation(gate + from, up + from, cols, row + at);
+               kernels_.quantise_row(row, at, at + cols, r, out);
+             }
+           });
 }
 
 // Logits of the wanted rows over some stripes. Rows that need all of the vocabulary are computed in

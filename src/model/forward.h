@@ -102,6 +102,10 @@ class Forward {
   // Deals units [0, n) out to whoever is free, in runs that become shorter towards the end.
   template <typename Body>
   void Share(Lane& lane, Phase phase, uint32_t n, const Body& body) const;
+  // Deals stripes out and cuts them into products whose output fits a tile:
+  // body(stripe_begin, stripe_end, row_begin, row_end).
+  template <typename Body>
+  void ForTiles(Lane& lane, Phase phase, uint32_t stripes, const Body& body) const;
 
   kernels::Activations AttendedActivations(uint32_t rows) const;
   kernels::Activations HiddenActivations(uint32_t rows) const;

@@ -39,6 +39,7 @@ int FirstDifference(const Rows& a, const Rows& b) {
 Rows FeedInCrowd(Model& model, std::span<const TokenId> tokens, uint32_t others, uint32_t seed) {
   std::mt19937 random(seed);
   const uint32_t length = static_cast<uint32_t>(tokens.size());
+  const uint32_t size_max = length > 200 ? 40 : 9;  // long ones take fewer steps
   const uint32_t vocabulary = model.config().vocabulary;
   const PlainKv kv(model.kv_groups(), others + 1, length + 64);
   std::vector<uint32_t> position(others + 1, 0);
@@ -56,13 +57,13 @@ Rows FeedInCrowd(Model& model, std::span<const TokenId> tokens, uint32_t others,
       const uint32_t s = i == our_place ? 0 : i < our_place ? i + 1 : i;
       BatchItem item;
       item.position = position[s];
-      const uint32_t size = 1 + random() % 9;
+      const uint32_t size = 1 + random() % size_max;
       if (s == 0) {
         item.tokens = tokens.subspan(position[0], std::min(size, length - position[0]));
         item.logits_rows = static_cast<uint32_t>(item.tokens.size());
         first_row = wanted;
       } else {
-        if (position[s] + 9 >= length + 64) position[s] = item.position = 0;
+        if (position[s] + size_max >= length + 64) position[s] = item.position = 0;
         if (random() % 4 == 0) continue;  // not in this step
         item.tokens = std::span(noise).subspan(random() % 4000, size);
         item.logits_rows = random() % 2;

@@ -1,5 +1,8 @@
 # The front door. `make serve` to use infe, `make test` to change it; `make help` lists the rest.
 SHELL := /bin/bash
+# Clones of this repository share compiled objects, wherever they lie.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
 BUILD := build/release
 INFE := $(BUILD)/infe
 JOBS ?= $(shell nproc)

@@ -15,6 +15,7 @@ import os
 import pathlib
 import platform
 import shlex
+import signal
 import statistics
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def arguments():
     parser.add_argument("--streams", type=int, default=8)
     parser.add_argument("--depth", type=int, default=2048)
     parser.add_argument("--flags", choices=["try", "first"], default="try",
-                        help="try each peer's flag sets first, or take the first one")
+                        help="try all flag sets of each peer first, or take the first that works")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall",
                         help="cpu: one thread, CPU time; for busy machines")
     parser.add_argument("--seconds", type=float, default=300, help="limit of one measurement")
@@ -94,10 +95,13 @@ class Bench:
 
     def best_flags(self, engine, model, work):
         """The flag set that did best in one trial of each; None if none works."""
-        if self.a.flags == "first" or len(engine.flag_sets) == 1:
-            return engine.flag_sets[0]
-        trials = {f: self.measure(engine, model, work, f) for f in engine.flag_sets}
-        done = {f: speed for f, speed in trials.items() if speed is not None}
+        done = {}
+        for flags in engine.flag_sets:
+            speed = self.measure(engine, model, work, flags)
+            if speed is not None:
+                done[flags] = speed
+                if self.a.flags == "first":
+                    break
         return max(done, key=done.get) if done else None
 
     def compare(self, model, work):
@@ -179,6 +183,8 @@ def report(bench, results) -> str:
 
 
 def main() -> int:
+    # An exit by exception also ends the engine that is being measured.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     a = arguments()
     if a.clock == "cpu":
         a.threads = 1

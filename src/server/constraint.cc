@@ -200,11 +200,16 @@ class CallGrammar {
   Result<Part> TextAndCalls(const std::vector<Callable>& functions, uint32_t calls_max) {
     std::vector<GrammarBuilder::Triggered> triggered;
     for (const std::string& trigger : format_.triggers) {
-      if (trigger != Trimmed(format_.section_begin + format_.call_begin)) continue;
+      const size_t at = static_cast<size_t>(&trigger - format_.triggers.data());
+      const bool own = trigger == Trimmed(format_.section_begin + format_.call_begin);
+      // A trigger of another spelling needs a closer of its own, as <tools> has </tools>.
+      if (!own && (format_.kind != chat::ToolFormat::Kind::kJson || at >= format_.closers.size()))
+        continue;
       INFE_ASSIGN(const Part body, AnyBody(functions));
       INFE_ASSIGN(const Part blank, b_.Pattern("[\\n ]{0,4}"));
       INFE_ASSIGN(const Part blank_after, b_.Pattern("[\\n ]{0,4}"));
-      const std::string end = Trimmed(format_.call_end + format_.section_end);
+      const std::string end =
+          own ? Trimmed(format_.call_end + format_.section_end) : format_.closers[at];
       triggered.push_back(
           {trigger, end.empty() ? b_.Sequence({blank, body})
                                 : b_.Sequence({blank, body, blank_after, b_.Literal(end)})});
@@ -216,6 +221,12 @@ class CallGrammar {
           INFE_ASSIGN(const Part blank, b_.Pattern("[\\n ]{0,12}"));
           triggered.push_back({opening, b_.Sequence({arguments, blank, b_.Literal("}")})});
         }
+        // An echo of the tool's own definition becomes a call of it.
+        INFE_ASSIGN(const Part arguments, b_.JsonSchema(function.parameters, function.options));
+        triggered.push_back(
+            {EchoOpening(function.name),
+             b_.Sequence({b_.Literal(fmt::format(", \"{}\": ", format_.arguments_key)), arguments,
+                          b_.Literal("}}")})});
       }
     }
     return b_.TextAndCalls(triggered, {.max_calls = calls_max});
@@ -224,6 +235,7 @@ class CallGrammar {
     std::vector<std::string> forbidden = format_.triggers;
     for (const std::string& name : names)
       for (std::string& opening : BareOpenings(name)) forbidden.push_back(std::move(opening));
+    for (const std::string& name : names) forbidden.push_back(EchoOpening(name));
     return b_.TextWithout(forbidden);
   }
 
@@ -244,6 +256,11 @@ class CallGrammar {
     openings.push_back(
         fmt::format("{{\"{}\":\"{}\",\"{}\":", format_.name_key, name, format_.arguments_key));
     return openings;
+  }
+
+  std::string EchoOpening(const std::string& name) const {
+    return fmt::format("{{\"type\": \"function\", \"function\": {{\"{}\": \"{}\"", format_.name_key,
+                       name);
   }
 
   GrammarBuilder& b_;

@@ -57,6 +57,37 @@ ReadingRules RulesOf(const api::ChatCompletionRequest& request, const ChatPrompt
   return rules;
 }
 
+// What the answer's writer needs of the request.
+ChatAnswerSetup AnswerSetup(const ChatCall& call, const ChatConstraint& constraint, uint64_t seed,
+                            const WriterPtr& writer) {
+  const api::ChatCompletionRequest& request = call.request;
+  ChatAnswerSetup setup;
+  setup.model = call.model;
+  setup.context = call.context;
+  setup.writer = writer;
+  setup.head.id = api::NewChatCompletionId();
+  setup.head.created = std::time(nullptr);
+  setup.head.model = request.model;
+  setup.head.fingerprint = call.model->fingerprint();
+  setup.head.service_tier = request.service_tier;
+  setup.extras.seed = static_cast<int64_t>(seed);
+  setup.extras.metadata = request.metadata;
+  setup.extras.unenforced = constraint.unenforced;
+  if (call.prompt.truncated_messages > 0) {
+    setup.extras.truncated_messages = call.prompt.truncated_messages;
+    setup.headers.Set("x-infe-truncated-messages",
+                      fmt::format("{}", call.prompt.truncated_messages));
+  }
+  setup.reading = RulesOf(request, call.prompt);
+  setup.streaming = request.streaming;
+  setup.choices = static_cast<uint32_t>(request.n);
+  setup.logprobs = request.logprobs;
+  setup.headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(seed)));
+  if (!request.ignored.empty())
+    setup.headers.Set("x-infe-ignored-params", request.ignored.Header());
+  return setup;
+}
+
 std::optional<api::ApiError> Run(Services& services, ChatCall call, const WriterPtr& writer) {
   const api::ChatCompletionRequest& request = call.request;
   if (services.state.load() == ServingState::kDraining) return api::ShuttingDown(1000);
@@ -98,31 +129,7 @@ std::optional<api::ApiError> Run(Services& services, ChatCall call, const Writer
     generation.choices.push_back(std::move(*choice));
   }
 
-  ChatAnswerSetup setup;
-  setup.model = call.model;
-  setup.context = call.context;
-  setup.writer = writer;
-  setup.head.id = api::NewChatCompletionId();
-  setup.head.created = std::time(nullptr);
-  setup.head.model = request.model;
-  setup.head.fingerprint = call.model->fingerprint();
-  setup.head.service_tier = request.service_tier;
-  setup.extras.seed = static_cast<int64_t>(seed);
-  setup.extras.metadata = request.metadata;
-  setup.extras.unenforced = constraint->unenforced;
-  if (call.prompt.truncated_messages > 0) {
-    setup.extras.truncated_messages = call.prompt.truncated_messages;
-    setup.headers.Set("x-infe-truncated-messages",
-                      fmt::format("{}", call.prompt.truncated_messages));
-  }
-  setup.reading = RulesOf(request, call.prompt);
-  setup.streaming = request.streaming;
-  setup.choices = static_cast<uint32_t>(request.n);
-  setup.logprobs = request.logprobs;
-  setup.headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(seed)));
-  if (!request.ignored.empty())
-    setup.headers.Set("x-infe-ignored-params", request.ignored.Header());
-
+  ChatAnswerSetup setup = AnswerSetup(call, *constraint, seed, writer);
   auto consumer = request.streaming.stream ? MakeChatStream : MakeChatCollector;
   auto started =
       Generation::Start(std::move(generation), writer, [&] { return consumer(std::move(setup)); });

@@ -445,7 +445,8 @@ Result<RegexId> CompilePattern(RegexPool& pool, std::string_view pattern, Patter
   const RegexId behind = pool.Optional(pool.Concat(gap, end));
   const RegexId before = pool.Optional(pool.Concat(start, gap));
   const RegexId framed = pool.Concat(before, compiler.Before(*tree, behind));
-  const RegexId result = pool.QuotientSymbol(pool.DeriveSymbol(framed, kTextStart), kTextEnd);
+  const RegexId result =
+      pool.WithoutBorders(pool.QuotientSymbol(pool.DeriveSymbol(framed, kTextStart), kTextEnd));
   if (pool.overflowed()) return ResourceExhausted("pattern: too complex (kRegexNodesMax)");
   return result;
 }

@@ -7,7 +7,7 @@
 //      "default_dialect"}; "id": anything, given back. An instance may be a list of token ids.
 // Out: {"status": "ok|named|refused", "reason", "path", "named": [...], "results": [{"accepted",
 //      "tokens", "at" (bytes taken, when refused)}], "compile_us", "mask_us": {"avg","p50","p99",
-//      "max", "count"}}
+//      "max", "count"}}; times are processor time of the one thread
 #pragma once
 
 #include <functional>

@@ -27,7 +27,8 @@ Lexer::Lexer(RegexPool* pool, std::vector<Lexeme> lexemes, RegexId blank)
   sets_.emplace_back();  // kNoLexemes
   only_last_.push_back(false);
   states_.emplace_back();  // kDeadLex
-  states_.back().next.fill(kDeadLex);
+  marks_.emplace_back();
+  next_.resize(256, kDeadLex);
 }
 
 LexemeId Lexer::AddLexeme(const Lexeme& lexeme) {
@@ -100,7 +101,8 @@ LexStateId Lexer::Intern(std::vector<Element> elements, RegexId blank) {
   states_.emplace_back();
   State& state = states_.back();
   state.blank = blank;
-  state.next.fill(kUnknown);
+  Marks marks;
+  next_.resize(next_.size() + 256, kUnknown);
   std::vector<LexemeId> accepts;
   for (const Element& e : elements) {
     const Lexeme& lexeme = lexemes_[e.lexeme];
@@ -109,16 +111,18 @@ LexStateId Lexer::Intern(std::vector<Element> elements, RegexId blank) {
       if (const auto it = original_.find(e.lexeme); it != original_.end())
         accepts.push_back(it->second);
     }
-    state.can_continue = state.can_continue || e.pending || speller_.CanContinue(lexeme, e.place);
+    marks.can_continue = marks.can_continue || e.pending || speller_.CanContinue(lexeme, e.place);
   }
   if (elements.size() == 1 && !elements[0].pending) {
     const Element& e = elements.front();
-    state.windowed =
-        lexemes_[e.lexeme].windowed() && Speller::InsideString(lexemes_[e.lexeme], e.place);
-    state.boundary = Speller::AtBoundary(lexemes_[e.lexeme], e.place);
+    const bool inside = Speller::InsideString(lexemes_[e.lexeme], e.place);
+    marks.windowed = inside && lexemes_[e.lexeme].windowed();
+    marks.boundary = Speller::AtBoundary(lexemes_[e.lexeme], e.place);
+    marks.free = inside && e.place.regex == kAnything;
   }
   state.elements = std::move(elements);
-  state.accepts = InternSet(std::move(accepts));
+  marks.accepts = InternSet(std::move(accepts));
+  marks_.push_back(marks);
   known_states_.emplace(hash, id);
   return id;
 }
@@ -140,6 +144,15 @@ LexemeSetId Lexer::InternSet(std::vector<LexemeId> set) {
   return id;
 }
 
+LexStateId Lexer::FreeBoundary(LexStateId state) {
+  if (AtBoundary(state)) return state;
+  Element element = states_[state].elements.front();
+  SpellState inside;
+  speller_.Step(lexemes_[element.lexeme], speller_.Start(lexemes_[element.lexeme]), '"', &inside);
+  element.place = {kAnything, inside.phase};
+  return Intern({element}, kNothing);
+}
+
 LexStateId Lexer::ComputeNext(LexStateId from, uint8_t byte) {
   const State& state = states_[from];
   const RegexId blank =
@@ -156,14 +169,14 @@ LexStateId Lexer::ComputeNext(LexStateId from, uint8_t byte) {
       elements.push_back({e.lexeme, false, to});
   }
   const LexStateId next = Intern(std::move(elements), any_pending ? blank : kNothing);
-  if (!overflowed_) states_[from].next[byte] = next;
+  if (!overflowed_) next_[size_t{from} * 256 + byte] = next;
   return next;
 }
 
 std::vector<Lexer::Ending> Lexer::Endings(LexStateId id, uint32_t chars) {
   std::vector<Ending> endings;
   const std::vector<Element> elements = states_[id].elements;
-  const bool counted = states_[id].windowed;
+  const bool counted = marks_[id].windowed;
   for (const Element& e : elements) {
     const Lexeme lexeme = lexemes_[e.lexeme];
     const uint32_t done = counted ? chars : 0;
@@ -173,15 +186,6 @@ std::vector<Lexer::Ending> Lexer::Endings(LexStateId id, uint32_t chars) {
       endings.back().lexeme = it->second;
   }
   return endings;
-}
-
-bool Lexer::SoleString(LexStateId id, SpellState* place) const {
-  const State& state = states_[id];
-  if (state.elements.size() != 1 || state.elements[0].pending) return false;
-  if (!Speller::InsideString(lexemes_[state.elements[0].lexeme], state.elements[0].place))
-    return false;
-  *place = state.elements[0].place;
-  return true;
 }
 
 }  // namespace infe::grammar

@@ -6,7 +6,6 @@
 // One thread at a time; owned by a Machine.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -43,17 +42,17 @@ class Lexer {
   LexStateId Start(std::vector<Wanted> wanted);
 
   LexStateId Next(LexStateId from, uint8_t byte) {
-    const LexStateId known = states_[from].next[byte];
+    const LexStateId known = next_[size_t{from} * 256 + byte];
     return known != kUnknown ? known : ComputeNext(from, byte);
   }
   // Lexemes that may end here.
-  LexemeSetId Accepts(LexStateId state) const { return states_[state].accepts; }
+  LexemeSetId Accepts(LexStateId state) const { return marks_[state].accepts; }
   // Whether any byte may follow within the lexemes under way.
-  bool CanContinue(LexStateId state) const { return states_[state].can_continue; }
+  bool CanContinue(LexStateId state) const { return marks_[state].can_continue; }
   // In a state inside exactly one string whose length is kept beside the regex: that lexeme; the
   // caller counts characters. A character begins when AtBoundary and the byte does not close.
-  bool Windowed(LexStateId state) const { return states_[state].windowed; }
-  bool AtBoundary(LexStateId state) const { return states_[state].boundary; }
+  bool Windowed(LexStateId state) const { return marks_[state].windowed; }
+  bool AtBoundary(LexStateId state) const { return marks_[state].boundary; }
   const Lexeme& WindowLexeme(LexStateId state) const {
     return lexemes_[states_[state].elements.front().lexeme];
   }
@@ -69,9 +68,14 @@ class Lexer {
   };
   std::vector<Ending> Endings(LexStateId state, uint32_t chars);
 
-  // Identity of a state that is nothing but one string lexeme under way: its regex state. Used to
-  // share walks between grammars. False for any other state.
-  bool SoleString(LexStateId state, SpellState* place) const;
+  // In a state inside exactly one string that may go on with any text: walks are the same from
+  // every such state (free_strings.h), up to the length.
+  bool IsFree(LexStateId state) const { return marks_[state].free; }
+  // The same string between two characters.
+  LexStateId FreeBoundary(LexStateId state);
+  Spelling FreeSpelling(LexStateId state) const {
+    return lexemes_[states_[state].elements.front().lexeme].spelling;
+  }
 
   bool overflowed() const { return overflowed_; }
   size_t state_count() const { return states_.size(); }
@@ -88,11 +92,14 @@ class Lexer {
   struct State {
     std::vector<Element> elements;
     RegexId blank = kNothing;  // what whitespace may follow, kNothing when none
+  };
+  // What a walk asks of every state, apart from the rest so that it stays in the cache.
+  struct Marks {
     LexemeSetId accepts = kNoLexemes;
     bool can_continue = false;
     bool windowed = false;
     bool boundary = false;
-    std::array<LexStateId, 256> next;
+    bool free = false;
   };
 
   LexStateId ComputeNext(LexStateId from, uint8_t byte);
@@ -108,6 +115,8 @@ class Lexer {
   std::unordered_map<LexemeId, LexemeId> unwindowed_;
   std::unordered_map<LexemeId, LexemeId> original_;  // reports of an unwindowed copy go to these
   std::deque<State> states_;
+  std::vector<Marks> marks_;      // by state
+  std::vector<LexStateId> next_;  // 256 for each state
   std::unordered_multimap<uint64_t, LexStateId> known_states_;
   std::deque<std::vector<LexemeId>> sets_;
   std::vector<bool> only_last_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -82,7 +83,7 @@ void Machine::SetToken(uint32_t token, std::vector<uint64_t>* mask) const {
     (*mask)[token / 64] |= uint64_t{1} << (token % 64);
 }
 
-void Machine::ApplyStays(const Walk& walk, const Thread& thread, std::vector<uint64_t>* mask) {
+void Machine::AddStays(const Walk& walk, const Thread& thread, std::vector<uint64_t>* mask) {
   if (!walk.counted) {
     for (const uint32_t token : walk.tokens) SetToken(token, mask);
     for (size_t i = 0; i < walk.bits.size(); ++i) (*mask)[i] |= walk.bits[i];
@@ -90,35 +91,112 @@ void Machine::ApplyStays(const Walk& walk, const Thread& thread, std::vector<uin
   }
   const uint32_t max = lexer_.WindowLexeme(thread.lex).max_chars;
   const uint32_t room = max == kUnbounded ? kUnbounded : max - thread.chars;
-  const size_t fit = room < walk.chars_begin.size() - 1 && !walk.chars_begin.empty()
-                         ? walk.chars_begin[room + 1]
-                         : walk.tokens.size();
+  size_t fit = walk.tokens.size();
+  if (!walk.chars_begin.empty() && room < walk.chars_begin.size() - 1)
+    fit = walk.chars_begin[room + 1];
   if (walk.bits.empty() || fit < walk.tokens.size() / 2) {
     for (size_t i = 0; i < fit; ++i) SetToken(walk.tokens[i], mask);
     return;
   }
   std::vector<uint64_t> bits = walk.bits;
   for (size_t i = fit; i < walk.tokens.size(); ++i)
-    for (uint32_t t = walk.tokens[i]; t != kNoToken; t = walker_.trie().NextSame(t))
+    for (uint32_t t = walk.tokens[i]; t != kNoToken; t = trie().NextSame(t))
       bits[t / 64] &= ~(uint64_t{1} << (t % 64));
   for (size_t i = 0; i < bits.size(); ++i) (*mask)[i] |= bits[i];
 }
 
-void Machine::Cross(RowId row, const Walk::Crossing& crossing, bool remembered,
-                    std::vector<uint64_t>* mask, std::vector<Pending>* pending,
-                    std::vector<uint32_t>* doubtful) {
+// All tokens that stay in or close a string that may hold anything. state: between two characters.
+void Machine::AddFree(const Thread& thread, LexStateId state, Work* work) {
+  const Spelling spelling = lexer_.FreeSpelling(state);
+  const FreeString& free = trie().free_strings().Get(spelling);
+  uint32_t room = kUnbounded;
+  uint32_t needed = 0;
+  if (lexer_.Windowed(state)) {
+    const Lexeme& lexeme = lexer_.WindowLexeme(state);
+    if (lexeme.max_chars != kUnbounded) room = lexeme.max_chars - thread.chars;
+    if (lexeme.min_chars > thread.chars) needed = lexeme.min_chars - thread.chars;
+  }
+  std::vector<uint64_t>& mask = *work->mask;
+  const std::vector<uint64_t>& stays = room < free.up_to.size() ? free.up_to[room] : free.stays;
+  for (size_t i = 0; i < stays.size(); ++i) mask[i] |= stays[i];
+  if (room >= free.up_to.size() && room < free.chars_max) {
+    for (const auto& [first, chars] : free.long_tokens) {
+      if (chars <= room) continue;
+      for (uint32_t t = first; t != kNoToken; t = trie().NextSame(t))
+        mask[t / 64] &= ~(uint64_t{1} << (t % 64));
+    }
+  }
+  const LexStateId closed = lexer_.Next(state, '"');
+  if (closed == kDeadLex) return;
+  const auto close = [&](const FreeString::Closing& closing, uint32_t chars) {
+    const ViewId rest = walker_.ClosingView(spelling, chars);
+    if (lexer_.CanContinue(closed)) {  // a tail follows: the same lexeme goes on
+      for (const uint32_t token : closing.tokens) SetToken(token, work->mask);
+      if (rest != kNoView) work->pending.push_back({thread.row, rest, closed, false});
+    } else {
+      Cross(thread.row, {lexer_.Accepts(closed), 0, rest, closing.tokens}, false, work);
+    }
+  };
+  if (needed == 0 && room >= free.closings.size()) {
+    close(free.all_closings, kNoIndex);
+    return;
+  }
+  for (uint32_t c = needed; c < free.closings.size() && c <= room; ++c) close(free.closings[c], c);
+}
+
+void Machine::Cross(RowId row, const Walk::Crossing& crossing, bool remembered, Work* work) {
   const bool remembers = rows_.Remembers(row) && rows_.NeedsText(row, crossing.ended);
   if (remembers && remembered) {
     // Two remembered texts within one token: whether they differ is known only by trying.
-    doubtful->insert(doubtful->end(), crossing.tokens.begin(), crossing.tokens.end());
-    if (crossing.rest != kNoView) walker_.Tokens(crossing.rest, doubtful);
+    work->doubtful.insert(work->doubtful.end(), crossing.tokens.begin(), crossing.tokens.end());
+    if (crossing.rest != kNoView) walker_.Tokens(crossing.rest, &work->doubtful);
     return;
   }
   const RowId next = rows_.Advance(row, crossing.ended, nullptr);
   if (next == kDeadRow) return;
-  for (const uint32_t token : crossing.tokens) SetToken(token, mask);
+  for (const uint32_t token : crossing.tokens) SetToken(token, work->mask);
   if (crossing.rest != kNoView && rows_.Start(next) != kDeadLex)
-    pending->push_back({next, crossing.rest, rows_.Start(next), remembered || remembers});
+    work->pending.push_back({next, crossing.rest, rows_.Start(next), remembered || remembers});
+}
+
+void Machine::DrainPending(Work* work) {
+  while (!work->pending.empty()) {
+    const Pending next = work->pending.back();
+    work->pending.pop_back();
+    if (++work->steps > kMaskStepsMax) mask_limit_ = true;
+    if (mask_limit_) return;
+    const Walk& walk = walker_.Get(next.view, next.lex);
+    for (const uint32_t token : walk.tokens) SetToken(token, work->mask);
+    for (size_t i = 0; i < walk.bits.size(); ++i) (*work->mask)[i] |= walk.bits[i];
+    for (const Walk::Crossing& crossing : walk.crossings)
+      Cross(next.row, crossing, next.remembered, work);
+  }
+}
+
+void Machine::AddThread(const Thread& thread, Work* work) {
+  const Walk& walk = walker_.Get(kWholeTrie, thread.lex);
+  if (walk.base != kDeadLex) {
+    // The free part on its own, so that the exceptions are taken out of nothing else.
+    std::vector<uint64_t> part(trie().mask_words());
+    std::vector<uint64_t>* mask = std::exchange(work->mask, &part);
+    AddFree(thread, walk.base, work);
+    DrainPending(work);
+    work->mask = mask;
+    for (const uint32_t first : walk.except)
+      for (uint32_t t = first; t != kNoToken; t = trie().NextSame(t))
+        part[t / 64] &= ~(uint64_t{1} << (t % 64));
+    for (size_t i = 0; i < part.size(); ++i) (*mask)[i] |= part[i];
+  }
+  AddStays(walk, thread, work->mask);
+  for (const Walk::Crossing& crossing : walk.crossings) {
+    if (walk.counted) {
+      const Lexeme& lexeme = lexer_.WindowLexeme(thread.lex);
+      const uint64_t chars = uint64_t{thread.chars} + crossing.chars;
+      if (chars < lexeme.min_chars || chars > lexeme.max_chars) continue;
+    }
+    Cross(thread.row, crossing, false, work);
+  }
+  DrainPending(work);
 }
 
 // Positions with equal keys have equal masks: where a lexeme began does not matter, and neither
@@ -145,41 +223,17 @@ Result<Machine::MaskWords> Machine::Mask(const Threads& threads, std::string_vie
     return it->second->words;
   }
   auto mask = std::make_shared<std::vector<uint64_t>>(trie().mask_words());
-  std::vector<Pending> pending;
-  std::vector<uint32_t> doubtful;
-  size_t steps = 0;
-  for (const Thread& thread : threads) {
-    if (thread.lex == kDeadLex) continue;
-    const Walk& walk = walker_.Get(kWholeTrie, thread.lex);
-    ApplyStays(walk, thread, mask.get());
-    for (const Walk::Crossing& crossing : walk.crossings) {
-      if (walk.counted) {
-        const Lexeme& lexeme = lexer_.WindowLexeme(thread.lex);
-        const uint64_t chars = uint64_t{thread.chars} + crossing.chars;
-        if (chars < lexeme.min_chars || chars > lexeme.max_chars) continue;
-      }
-      Cross(thread.row, crossing, false, mask.get(), &pending, &doubtful);
-    }
-  }
-  while (!pending.empty()) {
-    const Pending next = pending.back();
-    pending.pop_back();
-    if (++steps > kMaskStepsMax) mask_limit_ = true;
-    if (mask_limit_) break;
-    const Walk& walk = walker_.Get(next.view, next.lex);
-    for (const uint32_t token : walk.tokens) SetToken(token, mask.get());
-    for (size_t i = 0; i < walk.bits.size(); ++i) (*mask)[i] |= walk.bits[i];
-    for (const Walk::Crossing& crossing : walk.crossings)
-      Cross(next.row, crossing, next.remembered, mask.get(), &pending, &doubtful);
-  }
-  for (const uint32_t token : doubtful)
+  Work work{.mask = mask.get()};
+  for (const Thread& thread : threads)
+    if (thread.lex != kDeadLex) AddThread(thread, &work);
+  for (const uint32_t token : work.doubtful)
     if (((*mask)[token / 64] >> (token % 64) & 1) == 0 && AllowsToken(threads, token, text))
       SetToken(token, mask.get());
   if (IsComplete(threads))
     for (const uint32_t token : trie().end_tokens())
       (*mask)[token / 64] |= uint64_t{1} << (token % 64);
   if (const auto failure = Failure()) return *failure;
-  if (doubtful.empty()) {
+  if (work.doubtful.empty()) {
     kept_.push_front({key, mask});
     kept_index_[key] = kept_.begin();
     if (kept_.size() > kKeptMasks) {

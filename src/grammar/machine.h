@@ -71,10 +71,18 @@ class Machine {
     LexStateId lex;
     bool remembered;  // a lexeme whose text is not known lies on the way
   };
-  void Cross(RowId row, const Walk::Crossing& crossing, bool remembered,
-             std::vector<uint64_t>* mask, std::vector<Pending>* pending,
-             std::vector<uint32_t>* doubtful);
-  void ApplyStays(const Walk& walk, const Thread& thread, std::vector<uint64_t>* mask);
+  // Everything that one mask under construction carries along.
+  struct Work {
+    std::vector<uint64_t>* mask = nullptr;
+    std::vector<Pending> pending = {};
+    std::vector<uint32_t> doubtful = {};
+    size_t steps = 0;
+  };
+  void Cross(RowId row, const Walk::Crossing& crossing, bool remembered, Work* work);
+  void AddThread(const Thread& thread, Work* work);
+  void AddFree(const Thread& thread, LexStateId state, Work* work);
+  void AddStays(const Walk& walk, const Thread& thread, std::vector<uint64_t>* mask);
+  void DrainPending(Work* work);
   void SetToken(uint32_t token, std::vector<uint64_t>* mask) const;
   std::string MaskKey(const Threads& threads) const;
 

@@ -380,4 +380,38 @@ RegexId RegexPool::QuotientSymbol(RegexId id, uint32_t symbol) {
   return kNothing;
 }
 
+RegexId RegexPool::WithoutBorders(RegexId id) {
+  const Node node = nodes_[id];
+  switch (node.kind) {
+    case Kind::kNothing:
+    case Kind::kEmptyText:
+    case Kind::kRemainder:
+      return id;
+    case Kind::kClass:
+      return Class(classes_[node.a].Intersect(CharSet::All()));
+    case Kind::kConcat: {
+      std::vector<RegexId> heads;
+      RegexId rest = id;
+      while (nodes_[rest].kind == Kind::kConcat) {
+        heads.push_back(nodes_[rest].a);
+        rest = nodes_[rest].b;
+      }
+      RegexId result = WithoutBorders(rest);
+      for (size_t i = heads.size(); i-- > 0;) result = Concat(WithoutBorders(heads[i]), result);
+      return result;
+    }
+    case Kind::kOr:
+    case Kind::kAnd: {
+      std::vector<RegexId> parts(List(node).begin(), List(node).end());
+      for (RegexId& part : parts) part = WithoutBorders(part);
+      return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
+    }
+    case Kind::kNot:
+      return Not(WithoutBorders(node.a));
+    case Kind::kRepeat:
+      return Repeat(WithoutBorders(node.a), node.min, node.max);
+  }
+  return id;
+}
+
 }  // namespace infe::grammar

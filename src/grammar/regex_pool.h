@@ -72,6 +72,8 @@ class RegexPool {
   RegexId DeriveSymbol(RegexId id, uint32_t symbol);
   // {s : s + symbol is in the language}, for the two border symbols.
   RegexId QuotientSymbol(RegexId id, uint32_t symbol);
+  // The same language within Unicode: whatever needs a border symbol cannot match any more.
+  RegexId WithoutBorders(RegexId id);
   // Code points of the shortest match; an upper bound when the search is cut by its limit.
   uint32_t ShortestLength(RegexId id);
   // If the language is all texts of min..max characters of one class: that class and window.

@@ -73,6 +73,17 @@ TEST(EcmaRegex, RefusesWhatItCannotDo) {
   EXPECT_EQ(deep.error().code, ErrorCode::kResourceExhausted);
 }
 
+// An anchor that can no longer match must not keep a state alive: the mask would lead into a text
+// that never ends.
+TEST(EcmaRegex, AnchoredPatternsDieAtTheFirstWrongCharacter) {
+  RegexPool pool;
+  const auto id = CompilePattern(pool, "^\\+44[\\d]{10}$");
+  ASSERT_TRUE(id);
+  EXPECT_EQ(pool.Derive(*id, 'x'), kNothing);
+  EXPECT_EQ(pool.Derive(pool.Derive(*id, '+'), ' '), kNothing);
+  EXPECT_EQ(pool.Derive(pool.Derive(*id, '+'), '5'), kNothing);
+}
+
 TEST(EcmaRegex, RepeatsAreCounters) {
   RegexPool pool;
   const auto id = CompilePattern(pool, "^[a-z]{3,900000}$");

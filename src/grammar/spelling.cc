@@ -350,7 +350,7 @@ RegexId Speller::NearestEdge(RegexId regex, bool quoted, uint32_t* code_point) {
   const auto edges = pool_->Edges(regex);
   const std::vector<RegexEdge> copy(edges.begin(), edges.end());
   RegexId best = kNothing;
-  uint32_t best_cost = UINT32_MAX;
+  uint64_t best_cost = UINT64_MAX;
   for (const RegexEdge& e : copy) {
     uint32_t c = e.lo;
     uint32_t price = 1;
@@ -360,9 +360,9 @@ RegexId Speller::NearestEdge(RegexId regex, bool quoted, uint32_t* code_point) {
       if (c == '"' || c == '\\') price = 2;
     }
     if (c >= 0x80) price = c >= 0x10000 ? 4 : c >= 0x800 ? 3 : 2;
-    const uint32_t rest = pool_->ShortestLength(e.target);
-    const uint32_t cost = rest > UINT32_MAX - 8 ? rest : rest + price;
-    if (cost < best_cost || best == kNothing) {
+    // Nearer first, or the way might never end; cheaper only among equally near ones.
+    const uint64_t cost = (uint64_t{pool_->ShortestLength(e.target)} << 8) + price;
+    if (cost < best_cost) {
       best_cost = cost;
       best = e.target;
       *code_point = c;

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "grammar/free_strings.h"
+
 namespace infe::grammar {
 namespace {
 
@@ -87,6 +89,7 @@ Result<std::shared_ptr<const TokenTrie>> TokenTrie::Build(TokenTable table) {
   close(0);
   nodes[0].skip_and_byte |= static_cast<uint32_t>(nodes.size()) << 8;
   trie->table_ = std::move(table);
+  trie->free_strings_ = std::make_shared<const FreeStrings>(*trie);
   return std::shared_ptr<const TokenTrie>(std::move(trie));
 }
 

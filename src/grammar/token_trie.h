@@ -24,6 +24,8 @@ struct TokenTable {
 
 inline constexpr uint32_t kNoToken = UINT32_MAX;
 
+class FreeStrings;
+
 class TokenTrie {
  public:
   struct Node {
@@ -49,6 +51,8 @@ class TokenTrie {
   uint32_t NextSame(uint32_t token) const { return next_same_[token]; }
   size_t token_bytes_max() const { return token_bytes_max_; }
 
+  const FreeStrings& free_strings() const { return *free_strings_; }
+
   // Longest match first, for tools and tests without a tokenizer. Bytes that start no token end it.
   std::vector<uint32_t> GreedyTokens(std::string_view text) const;
 
@@ -59,6 +63,7 @@ class TokenTrie {
   std::vector<bool> is_end_;
   std::vector<bool> is_special_;
   size_t token_bytes_max_ = 0;
+  std::shared_ptr<const FreeStrings> free_strings_;  // shared only to keep the type incomplete here
 };
 
 // The out-of-band spelling of special token id: FF and three bytes of the id, most significant

@@ -2,17 +2,44 @@
 
 #include <algorithm>
 
+#include "grammar/program.h"
+
 namespace infe::grammar {
 namespace {
 
 // From this share of the vocabulary on, a walk keeps bits instead of a list.
 constexpr size_t kBitsFromShare = 64;
 
+// The two kinds of trie under one face.
+struct MainReader {
+  const TokenTrie* trie;
+  std::span<const TokenTrie::Node> nodes;
+  uint8_t Byte(uint32_t i) const { return nodes[i].byte(); }
+  uint32_t Skip(uint32_t i) const { return nodes[i].skip(); }
+  bool HasToken(uint32_t i) const { return nodes[i].token != kNoToken; }
+  template <typename Take>
+  void Tokens(uint32_t i, Take take) const {
+    if (nodes[i].token != kNoToken) take(nodes[i].token);
+  }
+};
+
+struct RestReader {
+  const RestTrie* trie;
+  uint8_t Byte(uint32_t i) const { return static_cast<uint8_t>(trie->nodes[i].skip_and_byte); }
+  uint32_t Skip(uint32_t i) const { return trie->nodes[i].skip_and_byte >> 8; }
+  bool HasToken(uint32_t i) const { return trie->nodes[i].list != UINT32_MAX; }
+  template <typename Take>
+  void Tokens(uint32_t i, Take take) const {
+    if (trie->nodes[i].list == UINT32_MAX) return;
+    for (const uint32_t token : trie->lists[trie->nodes[i].list]) take(token);
+  }
+};
+
 }  // namespace
 
 Walker::Walker(std::shared_ptr<const TokenTrie> trie, Lexer* lexer)
     : trie_(std::move(trie)), lexer_(lexer) {
-  views_.push_back({0});
+  views_.push_back({nullptr, {0}});
 }
 
 const Walk& Walker::Get(ViewId view, LexStateId state) {
@@ -20,12 +47,48 @@ const Walk& Walker::Get(ViewId view, LexStateId state) {
   const auto it = walks_.find(key);
   if (it != walks_.end()) return *it->second;
   auto walk = std::make_unique<Walk>();
-  Run(views_[view], state, walk.get());
+  if (const RestTrie* rest = views_[view].rest) {
+    Run(RestReader{rest}, view, state, walk.get());
+  } else {
+    Run(MainReader{trie_.get(), trie_->nodes()}, view, state, walk.get());
+  }
   bytes_ += sizeof(Walk) + walk->tokens.size() * 4 + walk->bits.size() * 8;
   return *walks_.emplace(key, std::move(walk)).first->second;
 }
 
-void Walker::Run(const std::vector<uint32_t>& roots, LexStateId start, Walk* walk) {
+ViewId Walker::ClosingView(Spelling spelling, uint32_t chars) {
+  const auto [it, fresh] = closing_views_.emplace(std::pair(spelling, chars), kNoView);
+  if (!fresh) return it->second;
+  const FreeString& free = trie_->free_strings().Get(spelling);
+  const FreeString::Closing& closing = chars == kNoIndex ? free.all_closings : free.closings[chars];
+  if (closing.rest.nodes.size() > 1) {
+    it->second = static_cast<ViewId>(views_.size());
+    views_.push_back({&closing.rest, {0}});
+  }
+  return it->second;
+}
+
+// Whether most first bytes lead into one free string.
+bool Walker::WorthBase(LexStateId start) {
+  const auto nodes = trie_->nodes();
+  const auto all = static_cast<uint32_t>(nodes.size());
+  uint32_t free = 0;
+  for (uint32_t i = 1; i < all; i += nodes[i].skip()) {
+    const LexStateId next = lexer_->Next(start, nodes[i].byte());
+    if (next != kDeadLex && lexer_->IsFree(next) && !lexer_->Windowed(next))
+      free += nodes[i].skip();
+  }
+  return free > all / 2;
+}
+
+template <typename Reader>
+void Walker::Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk) {
+  if (view == kWholeTrie && lexer_->IsFree(start) && lexer_->AtBoundary(start)) {
+    walk->base = start;
+    return;
+  }
+  const bool with_base = view == kWholeTrie && !lexer_->Windowed(start) && WorthBase(start);
+  const std::vector<uint64_t>* touched = nullptr;
   struct Ending {
     LexemeSetId ended;
     uint32_t chars;
@@ -39,25 +102,36 @@ void Walker::Run(const std::vector<uint32_t>& roots, LexStateId start, Walk* wal
   std::vector<Ending> endings;
   std::vector<Stay> stays;
   const bool counted = lexer_->Windowed(start);
-  const auto nodes = trie_->nodes();
   const auto ending_of = [&](LexemeSetId ended, uint32_t chars) -> Ending& {
     for (Ending& e : endings)
       if (e.ended == ended && e.chars == chars) return e;
     return endings.emplace_back(Ending{ended, chars, {}, {}});
   };
+  // Tokens of a subtree (or of one node) that are decided here and not by the base.
+  std::vector<std::pair<uint32_t, uint32_t>> decided;
+  const std::vector<uint32_t> roots = views_[view].roots;
   for (const uint32_t root : roots) {
-    const uint32_t end = root + nodes[root].skip();
+    const uint32_t end = root + reader.Skip(root);
     stack_.clear();
     stack_.push_back({start, end, 0});
     for (uint32_t i = root + 1; i < end;) {
       while (i >= stack_.back().end) stack_.pop_back();
       const Frame frame = stack_.back();
-      const TokenTrie::Node node = nodes[i];
-      const uint32_t skip = node.skip();
-      const LexStateId next = lexer_->Next(frame.state, node.byte());
+      const uint32_t skip = reader.Skip(i);
+      const LexStateId next = lexer_->Next(frame.state, reader.Byte(i));
       if (next == kDeadLex) {
+        if (with_base) decided.emplace_back(i, i + skip);
         i += skip;
         continue;
+      }
+      if (with_base && lexer_->IsFree(next) && !lexer_->Windowed(next)) {
+        // Half-written characters of one string share the base of that string.
+        const LexStateId whole = lexer_->FreeBoundary(next);
+        if (walk->base == kDeadLex) walk->base = whole;
+        if (walk->base == whole) {
+          i += skip;
+          continue;
+        }
       }
       uint32_t chars = frame.chars;
       if (lexer_->Windowed(frame.state)) {
@@ -66,6 +140,7 @@ void Walker::Run(const std::vector<uint32_t>& roots, LexStateId start, Walk* wal
           const bool closes = !lexer_->Windowed(next);
           if (!closes) ++chars;
           if (!counted && (closes ? chars < lexeme.min_chars : chars > lexeme.max_chars)) {
+            if (with_base) decided.emplace_back(i, i + skip);
             i += skip;
             continue;
           }
@@ -75,22 +150,32 @@ void Walker::Run(const std::vector<uint32_t>& roots, LexStateId start, Walk* wal
       }
       const LexemeSetId ended = lexer_->Accepts(next);
       const bool goes_on = lexer_->CanContinue(next);
+      const bool has_token = reader.HasToken(i);
       if (ended != kNoLexemes) {
         const bool only_last = lexer_->OnlyLast(ended);
-        if ((skip > 1 && !only_last) || (node.token != kNoToken && !goes_on)) {
+        if ((skip > 1 && !only_last) || (has_token && !goes_on)) {
           Ending& ending = ending_of(ended, counted ? chars : 0);
           if (skip > 1 && !only_last) ending.roots.push_back(i);
-          if (node.token != kNoToken && !goes_on) ending.tokens.push_back(node.token);
+          if (!goes_on) reader.Tokens(i, [&](uint32_t t) { ending.tokens.push_back(t); });
         }
       }
+      if (with_base) decided.emplace_back(i, goes_on ? i + 1 : i + skip);
       if (!goes_on) {
         i += skip;
         continue;
       }
-      if (node.token != kNoToken) stays.push_back({node.token, chars});
+      if (has_token) reader.Tokens(i, [&](uint32_t t) { stays.push_back({t, chars}); });
       if (skip > 1) stack_.push_back({next, i + skip, chars});
       ++i;
     }
+  }
+  if (walk->base != kDeadLex) {
+    touched = &trie_->free_strings().Get(lexer_->FreeSpelling(walk->base)).touched;
+    for (const auto& [from, to] : decided)
+      for (uint32_t i = from; i < to; ++i)
+        reader.Tokens(i, [&](uint32_t t) {
+          if (((*touched)[t / 64] >> (t % 64) & 1) != 0) walk->except.push_back(t);
+        });
   }
   walk->counted = counted;
   if (counted) {
@@ -114,17 +199,24 @@ void Walker::Run(const std::vector<uint32_t>& roots, LexStateId start, Walk* wal
     if (!e.roots.empty()) {
       crossing.rest = static_cast<ViewId>(views_.size());
       bytes_ += e.roots.size() * 4;
-      views_.push_back(std::move(e.roots));
+      views_.push_back({views_[view].rest, std::move(e.roots)});
     }
     walk->crossings.push_back(std::move(crossing));
   }
 }
 
 void Walker::Tokens(ViewId view, std::vector<uint32_t>* out) const {
-  const auto nodes = trie_->nodes();
-  for (const uint32_t root : views_[view])
-    for (uint32_t i = root + 1; i < root + nodes[root].skip(); ++i)
-      if (nodes[i].token != kNoToken) out->push_back(nodes[i].token);
+  const View& v = views_[view];
+  const auto collect = [&](const auto& reader) {
+    for (const uint32_t root : v.roots)
+      for (uint32_t i = root + 1; i < root + reader.Skip(root); ++i)
+        reader.Tokens(i, [&](uint32_t t) { out->push_back(t); });
+  };
+  if (v.rest != nullptr) {
+    collect(RestReader{v.rest});
+  } else {
+    collect(MainReader{trie_.get(), trie_->nodes()});
+  }
 }
 
 }  // namespace infe::grammar

@@ -2,15 +2,21 @@
 // way, and which cross the end of one and where the rest of them lies. Only the crossing ones ask
 // the parser, and what follows a crossing is again a walk, over the remaining pieces.
 //
+// Where most of the trie leads into a string that may hold anything, that part is not walked: it is
+// taken from the vocabulary's FreeString, and the walk keeps the tokens that differ.
+//
 // One thread at a time; owned by a Machine.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "grammar/free_strings.h"
 #include "grammar/lexer.h"
 #include "grammar/token_trie.h"
 
@@ -35,6 +41,9 @@ struct Walk {
   // not applied; tokens are sorted by the characters that they add.
   bool counted = false;
   std::vector<uint32_t> chars_begin;  // tokens[chars_begin[c]..] add at least c characters
+  // Not kDeadLex: all other tokens behave as from this free state, except those listed.
+  LexStateId base = kDeadLex;
+  std::vector<uint32_t> except;
 };
 
 class Walker {
@@ -43,6 +52,9 @@ class Walker {
 
   // The reference stays valid as long as the walker.
   const Walk& Get(ViewId view, LexStateId state);
+  // The rests behind a quote that closes a free string; chars: after exactly so many characters,
+  // kNoIndex: after any number. kNoView if there are none.
+  ViewId ClosingView(Spelling spelling, uint32_t chars);
   // Every token under view, for those few that have to be tried one by one.
   void Tokens(ViewId view, std::vector<uint32_t>* out) const;
 
@@ -50,17 +62,24 @@ class Walker {
   size_t bytes() const { return bytes_; }
 
  private:
+  struct View {
+    const RestTrie* rest = nullptr;  // null: nodes of the vocabulary's own trie
+    std::vector<uint32_t> roots;
+  };
   struct Frame {
     LexStateId state;
     uint32_t end;
     uint32_t chars;
   };
-  void Run(const std::vector<uint32_t>& roots, LexStateId start, Walk* walk);
+  template <typename Reader>
+  void Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk);
+  bool WorthBase(LexStateId start);
 
   std::shared_ptr<const TokenTrie> trie_;  // shared with the model
   Lexer* lexer_;
-  std::deque<std::vector<uint32_t>> views_;
+  std::deque<View> views_;
   std::unordered_map<uint64_t, std::unique_ptr<Walk>> walks_;
+  std::map<std::pair<Spelling, uint32_t>, ViewId> closing_views_;
   std::vector<Frame> stack_;
   size_t bytes_ = 0;
 };

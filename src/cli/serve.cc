@@ -93,7 +93,7 @@ int Serve(const Arguments& arguments, const Command& command) {
   // Signals are taken one by one by this thread; every thread started from here on ignores them.
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, s);
+  for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&signals, s);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
@@ -104,6 +104,10 @@ int Serve(const Arguments& arguments, const Command& command) {
   for (;;) {
     int received = 0;
     sigwait(&signals, &received);
+    if (received == SIGUSR1) {
+      (*app)->ReopenLogs();
+      continue;
+    }
     if (received != SIGHUP) break;
     if (auto reloaded = (*app)->Reload(); reloaded)
       Say("reloaded");
@@ -117,7 +121,7 @@ int Serve(const Arguments& arguments, const Command& command) {
     int received = 0;
     do {
       sigwait(&signals, &received);
-    } while (received == SIGHUP);
+    } while (received == SIGHUP || received == SIGUSR1);
     fmt::print(stderr, "infe: stopped at once\n");
     std::_Exit(kExitInterrupted);
   });
@@ -169,7 +173,7 @@ void AddServe(CommandLine& line) {
       .Flag("--print-config", a.print_config, "Print the merged configuration and exit")
       .Footer(
           "Signals: SIGTERM or Ctrl-C drains and stops, SIGHUP re-reads keys, certificates and "
-          "models.")
+          "models, SIGUSR1 opens the access log anew.")
       .Run([&command] { return Serve(a, command); });
 }
 

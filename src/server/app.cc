@@ -9,8 +9,11 @@
 #include "base/cpu_features.h"
 #include "base/thread_pool.h"
 #include "http/server.h"
+#include "server/accounting.h"
 #include "server/auth.h"
 #include "server/errors.h"
+#include "server/metrics_text.h"
+#include "server/ops_routes.h"
 #include "server/request_context.h"
 #include "server/routes.h"
 #include "store/model_pull.h"
@@ -36,17 +39,21 @@ class AppImpl : public App {
   Result<void> Reload() override;
   void Drain() override;
   void StopNow() override;
+  void ReopenLogs() override { accounting_.ReopenLog(); }
 
  private:
-  AppImpl(const ServerConfig& config, store::DataDir dir, std::unique_ptr<store::KeyStore> keys)
+  AppImpl(const ServerConfig& config, store::DataDir dir, std::unique_ptr<store::KeyStore> keys,
+          std::unique_ptr<AccessLog> log)
       : config_(config),
         dir_(std::move(dir)),
         keys_(std::move(keys)),
         pool_(config.threads != 0 ? config.threads : GetCpuFeatures().cores_allowed),
         tasks_(std::make_unique<TaskPool>(kTaskThreads, kTaskQueueMax)),
+        accounting_(models_, std::move(log)),
         services_(config_, models_, *tasks_, *keys_) {}
 
   Result<void> Listen();
+  Result<void> ListenOps();
   Result<std::vector<store::InstalledModel>> ChosenModels() const;
   Result<void> LoadMissing();
 
@@ -57,7 +64,9 @@ class AppImpl : public App {
   ThreadPool pool_;
   ModelSet models_;
   std::unique_ptr<TaskPool> tasks_;
+  Accounting accounting_;
   Services services_;
+  std::unique_ptr<http::HttpServer> ops_;
   std::unique_ptr<http::HttpServer> public_;  // last: stops before what its handlers use
 };
 
@@ -66,7 +75,12 @@ Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config,
   INFE_TRY(Validate(config));
   INFE_ASSIGN(store::DataDir dir, store::OpenDataDir(config.data_dir));
   INFE_ASSIGN(std::unique_ptr<store::KeyStore> keys, store::KeyStore::Open(dir));
-  std::unique_ptr<AppImpl> app(new AppImpl(config, std::move(dir), std::move(keys)));
+  std::unique_ptr<AccessLog> log;
+  if (!config.access_log.empty()) {
+    INFE_ASSIGN(log, AccessLog::Open(config.access_log));
+  }
+  std::unique_ptr<AppImpl> app(
+      new AppImpl(config, std::move(dir), std::move(keys), std::move(log)));
   app->say_ = std::move(say);
   if (config.first_key && !app->keys_->HasKeys()) {
     INFE_ASSIGN(const store::NewKey key, app->keys_->Create("first", 0));
@@ -85,6 +99,7 @@ Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config,
                       config.host));
   }
   INFE_TRY(app->Listen());
+  INFE_TRY(app->ListenOps());
   INFE_TRY(app->LoadMissing());
   if (app->models_.All().empty())
     return NotFound("there is no model to serve; get one with: infe pull infe-pulse");
@@ -103,10 +118,34 @@ Result<void> AppImpl::Listen() {
     return ErrorResponse(FromHttpStatus(status, reason), CommonHeaders(*NewRequestContext(none)));
   };
   options.head_hook = [this](http::HttpRequest& head) { return Authenticate(services_, head); };
+  options.on_exchange_end = [this](const http::ExchangeRecord& record) {
+    accounting_.OnExchangeEnd(record);
+  };
   services_.parse_options.n_max = static_cast<int>(config_.n_max);
   services_.parse_options.strict_params = config_.strict_params;
   services_.parse_options.json_word_check = config_.json_word_check;
   INFE_ASSIGN(public_, http::HttpServer::Start(std::move(options), MakeRoutes(services_)));
+  return {};
+}
+
+Result<void> AppImpl::ListenOps() {
+  if (config_.ops_port == 0) return {};
+  http::ServerOptions options;
+  options.listen = {{.host = config_.ops_host, .port = static_cast<uint16_t>(config_.ops_port)}};
+  const auto metrics = [this] {
+    return WriteMetrics({.metrics = accounting_.metrics(),
+                         .models = models_,
+                         .http = public_.get(),
+                         .ready = services_.state.load() == ServingState::kReady,
+                         .log_lines_dropped = accounting_.log_lines_dropped()});
+  };
+  auto started = http::HttpServer::Start(std::move(options), MakeOpsRoutes(services_, metrics));
+  if (!started) {
+    Error error = std::move(started).error();
+    error.message += "; choose another --ops-port, or 0 for none";
+    return error;
+  }
+  ops_ = std::move(*started);
   return {};
 }
 
@@ -175,6 +214,7 @@ void AppImpl::Drain() {
 
 void AppImpl::StopNow() {
   services_.state.store(ServingState::kDraining);
+  if (ops_) ops_->Shutdown(std::chrono::milliseconds(0));
   if (public_) public_->Shutdown(std::chrono::milliseconds(0));
 }
 

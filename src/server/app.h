@@ -28,6 +28,8 @@ class App {
   // everything stops. now: cut what is left.
   virtual void Drain() = 0;
   virtual void StopNow() = 0;
+  // The access log is opened anew: for log rotation.
+  virtual void ReopenLogs() = 0;
 };
 
 }  // namespace infe::server

@@ -86,6 +86,7 @@ void Generation::OnEvent(uint32_t index, engine::TokenEvent event) {
   }
   Choice& choice = choices_[index];
   if (choice.ended) return;
+  context_->produced_tokens += static_cast<uint32_t>(event.tokens.size());
   for (const engine::SampledToken& token : event.tokens) {
     if (choice.cut) break;
     const TextPiece piece = choice.text->Feed(token);
@@ -131,6 +132,8 @@ void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
   context_->cached_tokens = totals_.timings.cached_tokens;
   context_->queue_ms = totals_.timings.queue_ms;
   context_->ttft_ms = totals_.timings.ttft_ms;
+  if (context_->finish_reason.empty())
+    context_->finish_reason = reason == engine::FinishReason::kLength ? "length" : "stop";
   consumer_->OnEnd(totals_);
 }
 

@@ -2,6 +2,7 @@
 // HttpRequest::context to the handler, the log and the metrics.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -27,6 +28,8 @@ struct RequestContext {
   uint32_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   double queue_ms = 0, ttft_ms = 0;
   std::string finish_reason;
+  // Counted while the answer grows, of all choices: what an answer that breaks off has cost.
+  std::atomic<uint32_t> produced_tokens{0};
 
   // Whose prefix cache and whose fair share: the key's project.
   std::string project() const { return key ? key->project : std::string(); }

@@ -1,0 +1,68 @@
+#include "server/access_line.h"
+
+#include <cmath>
+#include <ctime>
+
+#include <fmt/format.h>
+
+#include "base/json.h"
+
+namespace infe::server {
+namespace {
+
+// nginx's number for a client that left before its answer.
+constexpr int kClientGoneStatus = 499;
+
+Json TextOrNull(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+// Milliseconds with one decimal; null when unknown.
+Json Milliseconds(double ms) {
+  return ms > 0 ? Json(std::round(ms * 10) / 10) : Json();
+}
+
+}  // namespace
+
+std::string Rfc3339(int64_t unix_ms) {
+  const std::time_t seconds = unix_ms / 1000;
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900,
+                     utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                     unix_ms % 1000);
+}
+
+std::string AccessLine(const http::ExchangeRecord& record, const RequestContext* context,
+                       const std::string& model, int64_t unix_ms) {
+  const double total_ms = std::chrono::duration<double, std::milli>(record.duration).count();
+  Json line = Json::Object{
+      {"ts", Rfc3339(unix_ms)},
+      {"remote", std::string(record.remote_address)},
+      {"method", TextOrNull(std::string(record.method))},
+      {"route", TextOrNull(std::string(record.route))},
+      {"status", static_cast<int64_t>(record.client_gone ? kClientGoneStatus : record.status)},
+      {"cancelled", record.client_gone},
+      {"bytes_in", static_cast<int64_t>(record.request_body_bytes)},
+      {"bytes_out", static_cast<int64_t>(record.response_bytes)},
+      {"total_ms", Milliseconds(total_ms)}};
+  if (context == nullptr) return line.Dump();
+  const auto add = [&line](const char* name, Json value) {
+    line.object().emplace_back(name, std::move(value));
+  };
+  add("request_id", context->request_id);
+  add("client_request_id", TextOrNull(context->client_request_id));
+  add("key_id", context->key ? Json(context->key->id) : Json());
+  add("project", context->key ? Json(context->key->project) : Json());
+  add("model", TextOrNull(model));
+  add("stream", context->stream);
+  add("code", TextOrNull(context->error_code));
+  add("prompt_tokens", static_cast<int64_t>(context->prompt_tokens));
+  add("cached_tokens", static_cast<int64_t>(context->cached_tokens));
+  add("completion_tokens", static_cast<int64_t>(context->completion_tokens));
+  add("queue_ms", Milliseconds(context->queue_ms));
+  add("ttft_ms", Milliseconds(context->ttft_ms));
+  add("finish_reason", TextOrNull(context->finish_reason));
+  return line.Dump();
+}
+
+}  // namespace infe::server

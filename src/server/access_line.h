@@ -1,0 +1,21 @@
+// The text of one line of the access log.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "http/server.h"
+#include "server/request_context.h"
+
+namespace infe::server {
+
+// model: the served model's own name, or empty; what a client called it is not repeated, nor is the
+// path (its route is). context may be null: the head could not be read or matched no route.
+// unix_ms: the end of the request.
+std::string AccessLine(const http::ExchangeRecord& record, const RequestContext* context,
+                       const std::string& model, int64_t unix_ms);
+
+// "2026-01-31T12:34:56.789Z"
+std::string Rfc3339(int64_t unix_ms);
+
+}  // namespace infe::server

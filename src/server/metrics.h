@@ -1,0 +1,88 @@
+// What the server counts of itself: counters and histograms that any thread adds to without waiting
+// for a scrape. Numbers of the engines are not copied here: a scrape reads Engine::stats().
+//
+// Labels have few values by construction: routes are patterns, models are those being served.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace infe::server {
+
+class Histogram {
+ public:
+  // bounds: ascending upper limits, inclusive, of all buckets but the last; outlive the histogram.
+  explicit Histogram(std::span<const double> bounds)
+      : bounds_(bounds), buckets_(bounds.size() + 1) {}
+  void Observe(double value);
+
+  std::span<const double> bounds() const { return bounds_; }
+  uint64_t bucket(size_t i) const { return buckets_[i].load(std::memory_order_relaxed); }
+  double sum() const { return sum_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::span<const double> bounds_;
+  std::vector<std::atomic<uint64_t>> buckets_;  // not cumulative; the last has no bound
+  std::atomic<double> sum_{0};
+};
+
+// How one generation ended, as vllm:request_success_total names it, and ours beside it.
+enum class Finish { kStop, kLength, kToolCalls, kAbort, kError };
+inline constexpr std::array<const char*, 5> kFinishNames = {"stop", "length", "tool_calls", "abort",
+                                                            "error"};
+Finish ToFinish(std::string_view finish_reason);
+
+// One finished generation. Times in seconds; a time of 0 is unknown and not counted.
+struct GenerationFacts {
+  Finish finish = Finish::kStop;
+  double total_s = 0, queue_s = 0, ttft_s = 0;
+  uint32_t prompt_tokens = 0, completion_tokens = 0;
+};
+
+struct ModelMetrics {
+  ModelMetrics();
+  void Add(const GenerationFacts& facts);
+  Histogram ttft, inter_token, total, queue, prompt_tokens, completion_tokens;
+  std::array<std::atomic<uint64_t>, kFinishNames.size()> finished{};
+};
+
+enum class LimitKind { kRequests, kTokens, kConcurrent, kQuota };
+inline constexpr std::array<const char*, 4> kLimitNames = {"requests", "tokens", "concurrent",
+                                                           "quota"};
+
+class Metrics {
+ public:
+  void AddExchange(std::string_view method, std::string_view route, int status, double seconds);
+  void AddRateLimited(LimitKind kind) { rate_limited_[static_cast<size_t>(kind)] += 1; }
+  // Of a model that is served; made on first use, kept for good.
+  ModelMetrics& Model(const std::string& name);
+
+  struct RouteKey {
+    std::string method, route;
+    int status = 0;
+    auto operator<=>(const RouteKey&) const = default;
+  };
+  std::map<RouteKey, uint64_t> Exchanges() const;
+  const Histogram& exchange_seconds() const { return exchange_seconds_; }
+  uint64_t rate_limited(size_t kind) const { return rate_limited_[kind]; }
+
+ private:
+  mutable std::shared_mutex mutex_;  // of the maps' shape only: the values are atomic
+  std::map<RouteKey, std::atomic<uint64_t>> exchanges_;
+  std::map<std::string, std::unique_ptr<ModelMetrics>> models_;
+  Histogram exchange_seconds_{SecondsBounds()};
+  std::array<std::atomic<uint64_t>, kLimitNames.size()> rate_limited_{};
+
+  static std::span<const double> SecondsBounds();
+};
+
+}  // namespace infe::server

@@ -1,0 +1,281 @@
+#include "server/metrics_text.h"
+
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "server/version.h"
+
+namespace infe::server {
+namespace {
+
+// A label's value: backslash, quote and line feed are escaped.
+std::string Escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
+  }
+  return out;
+}
+
+class Text {
+ public:
+  void Family(std::string_view name, std::string_view type, std::string_view help) {
+    fmt::format_to(std::back_inserter(text_), "# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
+  }
+  template <typename Number>
+  void Sample(std::string_view name, std::string_view labels, Number value) {
+    if (labels.empty())
+      fmt::format_to(std::back_inserter(text_), "{} {}\n", name, value);
+    else
+      fmt::format_to(std::back_inserter(text_), "{}{{{}}} {}\n", name, labels, value);
+  }
+  void Samples(std::string_view name, std::string_view labels, const Histogram& histogram) {
+    const std::string comma = labels.empty() ? "" : ",";
+    uint64_t count = 0;
+    for (size_t i = 0; i <= histogram.bounds().size(); ++i) {
+      count += histogram.bucket(i);
+      const std::string bound =
+          i < histogram.bounds().size() ? fmt::format("{}", histogram.bounds()[i]) : "+Inf";
+      Sample(fmt::format("{}_bucket", name), fmt::format("{}{}le=\"{}\"", labels, comma, bound),
+             count);
+    }
+    Sample(fmt::format("{}_sum", name), labels, histogram.sum());
+    Sample(fmt::format("{}_count", name), labels, count);
+  }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+struct OneModel {
+  std::string name;
+  engine::EngineStats stats;
+  ModelMetrics* metrics;
+  std::string infe_labels() const { return fmt::format("model=\"{}\"", Escaped(name)); }
+  std::string vllm_labels() const {
+    return fmt::format("model_name=\"{}\",engine=\"0\"", Escaped(name));
+  }
+};
+
+// One series of the engine under our name and, where routers know one, under vLLM's.
+struct EngineSeries {
+  const char* name;
+  const char* alias;  // or null
+  const char* type;
+  const char* help;
+  double (*read)(const engine::EngineStats&);
+};
+
+double Ratio(uint64_t part, uint64_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+using S = engine::EngineStats;
+constexpr EngineSeries kEngineSeries[] = {
+    {"infe_running", "vllm:num_requests_running", "gauge", "Sequences in the batch.",
+     [](const S& s) { return static_cast<double>(s.running); }},
+    {"infe_queue_depth", "vllm:num_requests_waiting", "gauge", "Sequences that wait for the batch.",
+     [](const S& s) { return static_cast<double>(s.waiting); }},
+    {"infe_queue_tokens", nullptr, "gauge", "Prompt tokens of the waiting sequences.",
+     [](const S& s) { return static_cast<double>(s.waiting_prompt_tokens); }},
+    {"infe_paused", nullptr, "gauge", "Sequences whose reader does not read.",
+     [](const S& s) { return static_cast<double>(s.paused); }},
+    {"infe_kv_blocks_used", nullptr, "gauge", "KV blocks held by running sequences.",
+     [](const S& s) { return static_cast<double>(s.kv_blocks_used); }},
+    {"infe_kv_blocks_total", nullptr, "gauge", "KV blocks there are.",
+     [](const S& s) { return static_cast<double>(s.kv_blocks_total); }},
+    {"infe_kv_blocks_remembered", nullptr, "gauge", "Nodes of the prefix cache.",
+     [](const S& s) { return static_cast<double>(s.kv_blocks_remembered); }},
+    {"infe_kv_usage_ratio", "vllm:kv_cache_usage_perc", "gauge", "Used KV blocks of all, 0 to 1.",
+     [](const S& s) { return Ratio(s.kv_blocks_used, s.kv_blocks_total); }},
+    {"infe_prompt_tokens_total", "vllm:prompt_tokens_total", "counter", "Prompt tokens taken in.",
+     [](const S& s) { return static_cast<double>(s.prompt_tokens); }},
+    {"infe_cached_tokens_total", "vllm:prompt_tokens_cached_total", "counter",
+     "Prompt tokens found in the prefix cache.",
+     [](const S& s) { return static_cast<double>(s.cached_tokens); }},
+    {"infe_prefix_queries_total", "vllm:prefix_cache_queries_total", "counter",
+     "Prompt tokens looked up in the prefix cache.",
+     [](const S& s) { return static_cast<double>(s.prompt_tokens); }},
+    {"infe_prefix_hits_total", "vllm:prefix_cache_hits_total", "counter",
+     "Prompt tokens found in the prefix cache.",
+     [](const S& s) { return static_cast<double>(s.cached_tokens); }},
+    {"infe_generated_tokens_total", "vllm:generation_tokens_total", "counter", "Tokens generated.",
+     [](const S& s) { return static_cast<double>(s.generated_tokens); }},
+    {"infe_preemptions_total", "vllm:num_preemptions_total", "counter",
+     "Sequences set back for want of KV memory.",
+     [](const S& s) { return static_cast<double>(s.preemptions); }},
+    {"infe_cancelled_total", nullptr, "counter", "Sequences cancelled.",
+     [](const S& s) { return static_cast<double>(s.cancelled); }},
+    {"infe_finished_total", nullptr, "counter", "Sequences finished.",
+     [](const S& s) { return static_cast<double>(s.finished); }},
+    {"infe_rejected_total", nullptr, "counter", "Sequences refused by the engine's queue.",
+     [](const S& s) { return static_cast<double>(s.rejected); }},
+    {"infe_engine_steps_total", nullptr, "counter", "Forward passes.",
+     [](const S& s) { return static_cast<double>(s.steps); }},
+    {"infe_engine_forward_seconds_total", nullptr, "counter", "Time inside the model.",
+     [](const S& s) { return s.forward_ms / 1000; }},
+    {"infe_engine_overhead_seconds_total", nullptr, "counter",
+     "Time of steps outside the model: scheduling, sampling, events.",
+     [](const S& s) { return s.overhead_ms / 1000; }},
+    {"infe_drafted_tokens_total", "vllm:spec_decode_num_draft_tokens_total", "counter",
+     "Tokens proposed by speculation.", [](const S& s) { return static_cast<double>(s.drafted); }},
+    {"infe_accepted_tokens_total", "vllm:spec_decode_num_accepted_tokens_total", "counter",
+     "Proposed tokens that were right.",
+     [](const S& s) { return static_cast<double>(s.accepted); }},
+};
+
+struct HistogramSeries {
+  const char* name;
+  const char* alias;
+  const char* help;
+  Histogram ModelMetrics::* histogram;
+};
+constexpr HistogramSeries kHistograms[] = {
+    {"infe_ttft_seconds", "vllm:time_to_first_token_seconds",
+     "From admission by the engine to the first token.", &ModelMetrics::ttft},
+    {"infe_inter_token_seconds", "vllm:request_time_per_output_token_seconds",
+     "Mean time per token after the first, one observation a request.", &ModelMetrics::inter_token},
+    {"infe_request_seconds", "vllm:e2e_request_latency_seconds",
+     "First byte of the request to last byte of the answer.", &ModelMetrics::total},
+    {"infe_queue_time_seconds", "vllm:request_queue_time_seconds", "Time in the engine's queue.",
+     &ModelMetrics::queue},
+    {"infe_request_prompt_tokens", "vllm:request_prompt_tokens", "Prompt tokens of a request.",
+     &ModelMetrics::prompt_tokens},
+    {"infe_request_generation_tokens", "vllm:request_generation_tokens",
+     "Generated tokens of a request.", &ModelMetrics::completion_tokens},
+};
+
+void WriteModels(Text& text, const std::vector<OneModel>& models) {
+  for (const EngineSeries& series : kEngineSeries) {
+    text.Family(series.name, series.type, series.help);
+    for (const OneModel& m : models)
+      text.Sample(series.name, m.infe_labels(), series.read(m.stats));
+    if (series.alias == nullptr) continue;
+    text.Family(series.alias, series.type, series.help);
+    for (const OneModel& m : models)
+      text.Sample(series.alias, m.vllm_labels(), series.read(m.stats));
+  }
+  for (const HistogramSeries& series : kHistograms) {
+    text.Family(series.name, "histogram", series.help);
+    for (const OneModel& m : models)
+      text.Samples(series.name, m.infe_labels(), m.metrics->*series.histogram);
+    text.Family(series.alias, "histogram", series.help);
+    for (const OneModel& m : models)
+      text.Samples(series.alias, m.vllm_labels(), m.metrics->*series.histogram);
+  }
+  text.Family("infe_requests_finished_total", "counter", "Generations by how they ended.");
+  for (const OneModel& m : models)
+    for (size_t i = 0; i < kFinishNames.size(); ++i)
+      text.Sample("infe_requests_finished_total",
+                  fmt::format("{},finish_reason=\"{}\"", m.infe_labels(), kFinishNames[i]),
+                  m.metrics->finished[i].load());
+  text.Family("vllm:request_success_total", "counter", "Generations by how they ended.");
+  for (const OneModel& m : models)
+    for (size_t i = 0; i < kFinishNames.size(); ++i) {
+      if (i == static_cast<size_t>(Finish::kError)) continue;
+      text.Sample("vllm:request_success_total",
+                  fmt::format("{},finished_reason=\"{}\"", m.vllm_labels(), kFinishNames[i]),
+                  m.metrics->finished[i].load());
+    }
+}
+
+void WriteHttp(Text& text, const ScrapeSources& sources) {
+  text.Family("infe_http_requests_total", "counter", "Requests of the public API.");
+  for (const auto& [key, count] : sources.metrics.Exchanges())
+    text.Sample("infe_http_requests_total",
+                fmt::format("method=\"{}\",route=\"{}\",code=\"{}\"", Escaped(key.method),
+                            Escaped(key.route), key.status),
+                count);
+  text.Family("infe_http_request_duration_seconds", "histogram", "First byte to last byte.");
+  text.Samples("infe_http_request_duration_seconds", "", sources.metrics.exchange_seconds());
+  text.Family("infe_rate_limited_total", "counter", "Requests refused by a key's limit.");
+  for (size_t i = 0; i < kLimitNames.size(); ++i)
+    text.Sample("infe_rate_limited_total", fmt::format("limit=\"{}\"", kLimitNames[i]),
+                sources.metrics.rate_limited(i));
+  if (sources.http == nullptr) return;
+  const http::ServerStats stats = sources.http->stats();
+  text.Family("infe_http_connections", "gauge", "Open connections.");
+  text.Sample("infe_http_connections", "", sources.http->open_connections());
+  text.Family("infe_http_connections_total", "counter", "Connections accepted.");
+  text.Sample("infe_http_connections_total", "", stats.connections_accepted);
+  text.Family("infe_http_rejected_total", "counter", "What HTTP itself refused.");
+  text.Sample("infe_http_rejected_total", "reason=\"connections\"", stats.connections_refused);
+  text.Sample("infe_http_rejected_total", "reason=\"framing\"", stats.framing_errors);
+  text.Sample("infe_http_rejected_total", "reason=\"timeout\"", stats.timeouts);
+  text.Sample("infe_http_rejected_total", "reason=\"write_stall\"", stats.write_stalls);
+  text.Family("infe_http_body_bytes", "gauge", "Memory of request bodies that are arriving.");
+  text.Sample("infe_http_body_bytes", "", stats.bodies_in_flight_bytes);
+}
+
+// Field n of /proc/self/stat, counted from 1 as in proc(5); 0 when it cannot be read.
+double StatField(const std::string& stat, int n) {
+  const size_t after_name = stat.rfind(')');
+  if (after_name == std::string::npos) return 0;
+  std::istringstream fields(stat.substr(after_name + 1));
+  std::string field;
+  for (int i = 3; i <= n; ++i) fields >> field;
+  return std::strtod(field.c_str(), nullptr);
+}
+
+void WriteProcess(Text& text) {
+  std::ifstream in("/proc/self/stat");
+  std::string stat;
+  std::getline(in, stat);
+  const double ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
+  text.Family("process_cpu_seconds_total", "counter", "User and system time.");
+  text.Sample("process_cpu_seconds_total", "", (StatField(stat, 14) + StatField(stat, 15)) / ticks);
+  text.Family("process_virtual_memory_bytes", "gauge", "Address space.");
+  text.Sample("process_virtual_memory_bytes", "", StatField(stat, 23));
+  text.Family("process_resident_memory_bytes", "gauge", "Memory in use.");
+  text.Sample("process_resident_memory_bytes", "",
+              StatField(stat, 24) * static_cast<double>(sysconf(_SC_PAGESIZE)));
+  text.Family("process_threads", "gauge", "Threads.");
+  text.Sample("process_threads", "", StatField(stat, 20));
+  // Ticks since boot plus the boot's own time.
+  std::ifstream stat_file("/proc/stat");
+  double boot = 0;
+  for (std::string line; std::getline(stat_file, line);)
+    if (line.starts_with("btime ")) boot = std::strtod(line.c_str() + 6, nullptr);
+  text.Family("process_start_time_seconds", "gauge", "Unix time of the start.");
+  text.Sample("process_start_time_seconds", "", boot + StatField(stat, 22) / ticks);
+  std::error_code ec;
+  size_t files = 0;
+  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ec);
+       !ec && it != std::filesystem::directory_iterator(); it.increment(ec))
+    ++files;
+  text.Family("process_open_fds", "gauge", "Open file descriptors.");
+  text.Sample("process_open_fds", "", files);
+}
+
+}  // namespace
+
+std::string WriteMetrics(const ScrapeSources& sources) {
+  std::vector<OneModel> models;
+  for (const auto& model : sources.models.All())
+    models.push_back(
+        {model->name(), model->engine().stats(), &sources.metrics.Model(model->name())});
+  Text text;
+  text.Family("infe_build_info", "gauge", "Always 1; the labels tell.");
+  text.Sample("infe_build_info", fmt::format("version=\"{}\"", kVersion), 1);
+  text.Family("infe_ready", "gauge", "1 when requests are served.");
+  text.Sample("infe_ready", "", sources.ready ? 1 : 0);
+  WriteModels(text, models);
+  WriteHttp(text, sources);
+  text.Family("infe_log_dropped_total", "counter", "Access log lines lost to a full queue.");
+  text.Sample("infe_log_dropped_total", "", sources.log_lines_dropped);
+  WriteProcess(text);
+  return text.Take();
+}
+
+}  // namespace infe::server

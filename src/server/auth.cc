@@ -40,24 +40,35 @@ std::optional<std::string_view> BearerToken(std::string_view header) {
 
 }  // namespace
 
+namespace {
+
+// Who asks; leaves the key in the context. Nothing wrong: nothing returned.
+std::optional<api::ApiError> Identify(Services& services, const http::HttpRequest& head,
+                                      RequestContext& context) {
+  if (!services.keys.HasKeys()) return std::nullopt;
+  // Two credentials are an attempt to have two parties read two different ones.
+  if (head.headers.Count("Authorization") > 1) return api::InvalidKey("");
+  const auto token = BearerToken(head.headers.Get("Authorization"));
+  if (!token) return api::MissingKey();
+  auto key = services.keys.Find(*token, std::time(nullptr));
+  if (!key) return api::InvalidKey(*token);
+  context.key = std::move(*key);
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpRequest& head) {
   const auto context = NewRequestContext(head);
   head.context = context;
-  if (head.method == "POST" && head.path.starts_with("/v1/") &&
-      !IsJson(head.headers.Get("Content-Type")))
-    return ErrorResponse(api::UnsupportedContentType(head.headers.Get("Content-Type")),
-                         CommonHeaders(*context));
   if (!head.path.starts_with("/v1/")) return std::nullopt;
-  if (!services.keys.HasKeys()) return std::nullopt;
-  // Two credentials are an attempt to have two parties read two different ones.
-  if (head.headers.Count("Authorization") > 1)
-    return ErrorResponse(api::InvalidKey(""), CommonHeaders(*context));
-  const auto token = BearerToken(head.headers.Get("Authorization"));
-  if (!token) return ErrorResponse(api::MissingKey(), CommonHeaders(*context));
-  auto key = services.keys.Find(*token, std::time(nullptr));
-  if (!key) return ErrorResponse(api::InvalidKey(*token), CommonHeaders(*context));
-  context->key = std::move(*key);
-  return std::nullopt;
+  std::optional<api::ApiError> error = Identify(services, head, *context);
+  if (!error && services.state.load() == ServingState::kLoading) error = api::ModelLoading(1000);
+  if (!error && head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
+    error = api::UnsupportedContentType(head.headers.Get("Content-Type"));
+  if (!error) return std::nullopt;
+  context->error_code = error->code.value_or(error->type);
+  return ErrorResponse(*error, CommonHeaders(*context));
 }
 
 }  // namespace infe::server

@@ -309,6 +309,7 @@ void EngineCore::Admit(Sequence& sequence, TimePoint now) {
     sequence.admitted = now;
     --queued_requests_;
     queued_prompt_tokens_ -= sequence.prompt_size;
+    scheduler_.counters().Leave(sequence.request.fairness_key);
     scheduler_.counters().Charge(
         sequence.request.fairness_key,
         kServicePerPromptToken * sequence.prompt_size / sequence.request.fairness_weight);
@@ -395,8 +396,8 @@ void EngineCore::Report(TimePoint now) {
     if (!sequence->was_admitted) {
       --queued_requests_;
       queued_prompt_tokens_ -= sequence->prompt_size;
+      scheduler_.counters().Leave(sequence->request.fairness_key);
     }
-    scheduler_.counters().Leave(sequence->request.fairness_key);
     ++totals_.finished;
     if (*sequence->finish == FinishReason::kCancelled) ++totals_.cancelled;
     const auto it = by_id_.find(sequence->id);

@@ -124,7 +124,8 @@ Result<TokenId> EngineCore::SampleRow(Sequence& sequence, const float* logits,
     input.mask = mask->words;
     input.allowed = mask->allowed;
   }
-  // A text too long for its limit at first (bounds count bytes, the limit tokens) may come within it.
+  // A text too long for its limit at first (bounds count bytes, the limit tokens) may come within
+  // it.
   if (!sequence.closing && sequence.constraint != nullptr && sequence.request.close_before_limit) {
     const auto bound = sequence.constraint->FinishBound();
     sequence.closing = bound && *bound <= sequence.tokens_max - sequence.tokens.size();

@@ -10,7 +10,7 @@
 namespace infe::engine {
 namespace {
 
-// Past this many, keys without requests are forgotten even if they were ahead.
+// Past this many, keys without waiting requests are forgotten even if they were ahead.
 constexpr size_t kCountersMax = 4096;
 
 double Milliseconds(std::chrono::steady_clock::duration duration) {
@@ -33,10 +33,10 @@ double Score(double remaining_ms, TimePoint arrival, TimePoint now) {
 
 void VirtualCounters::Enter(const std::string& key) {
   Counter& counter = counters_[key];
-  if (counter.requests++ > 0) return;
+  if (counter.waiting++ > 0) return;
   double least = std::numeric_limits<double>::infinity();
   for (const auto& [other_key, other] : counters_) {
-    if (other.requests > 0 && other_key != key) least = std::min(least, other.service);
+    if (other.waiting > 0 && other_key != key) least = std::min(least, other.service);
   }
   if (least != std::numeric_limits<double>::infinity()) floor_ = std::max(floor_, least);
   counter.service = std::max(counter.service, floor_);
@@ -44,19 +44,19 @@ void VirtualCounters::Enter(const std::string& key) {
 
 void VirtualCounters::Leave(const std::string& key) {
   const auto it = counters_.find(key);
-  INFE_CHECK(it != counters_.end() && it->second.requests > 0);
-  if (--it->second.requests > 0) return;
+  INFE_CHECK(it != counters_.end() && it->second.waiting > 0);
+  if (--it->second.waiting > 0) return;
   const bool alone = std::none_of(counters_.begin(), counters_.end(),
-                                  [](const auto& entry) { return entry.second.requests > 0; });
+                                  [](const auto& entry) { return entry.second.waiting > 0; });
   if (alone) floor_ = std::max(floor_, it->second.service);
   std::erase_if(counters_, [&](const auto& entry) {
-    return entry.second.requests == 0 &&
+    return entry.second.waiting == 0 &&
            (entry.second.service <= floor_ || counters_.size() > kCountersMax);
   });
 }
 
 void VirtualCounters::Charge(const std::string& key, double service) {
-  counters_[key].service += service;
+  counters_.try_emplace(key, Counter{floor_, 0}).first->second.service += service;
 }
 
 double VirtualCounters::Value(const std::string& key) const {

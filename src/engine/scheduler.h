@@ -26,25 +26,25 @@ namespace infe::engine {
 using TimePoint = std::chrono::steady_clock::time_point;
 
 // Service received per fairness key ("Fairness in Serving Large Language Models", OSDI 2024). The
-// service that two keys receive while both have work differs by at most
-// 2 * max(w_in * longest prompt, w_out * tokens in flight).
+// service that two keys receive while both have requests waiting differs by at most
+// 2 * (w_in * longest prompt + w_out * output that a full batch can still make).
 class VirtualCounters {
  public:
-  // A key that gets its first request is lifted to the least of the active ones, or to where the
-  // last one left if nobody is active: idling saves nothing up, and having worked alone costs
-  // nothing later.
+  // A request of the key begins to wait, or ceases to (it is admitted, or ends in the queue). A key
+  // that had none waiting is lifted to the least of those that have, or to where the last one left
+  // the queue: idling saves nothing up, and having worked alone costs nothing later.
   void Enter(const std::string& key);
-  void Leave(const std::string& key);  // one request of the key ended
+  void Leave(const std::string& key);
   void Charge(const std::string& key, double service);
   double Value(const std::string& key) const;
 
  private:
   struct Counter {
     double service = 0;
-    uint32_t requests = 0;
+    uint32_t waiting = 0;
   };
-  // Keys without requests are kept only while they are ahead of floor_, so that coming back is not
-  // a fresh start.
+  // Keys without waiting requests are kept only while they are ahead of floor_, so that coming back
+  // is not a fresh start.
   std::map<std::string, Counter> counters_;
   double floor_ = 0;  // no key enters below it; never falls
 };

@@ -6,9 +6,10 @@
 namespace infe::engine {
 namespace {
 
-constexpr double kNewSample = 0.1;  // weight of a new sample in its cell
-constexpr double kOutlier = 4;      // a step stolen by the machine's neighbours counts as this
-constexpr double kFading = 0.999;   // per observation; a cell not met for 5000 steps is gone
+constexpr double kNewSample = 0.1;   // weight of a new sample in its cell
+constexpr double kPriorSamples = 2;  // what a prediction counts in a cell not met before
+constexpr double kOutlier = 4;       // a step stolen by the machine's neighbours counts as this
+constexpr double kFading = 0.999;    // per observation; a cell not met for 5000 steps is gone
 constexpr double kCellMin = 0.01;
 constexpr uint32_t kFitEvery = 8;
 constexpr int kSweeps = 60;
@@ -61,12 +62,15 @@ void StepCost::Observe(const StepShape& shape, double ms) {
   const auto key = std::pair(RowBucket(shape.rows, kRowBuckets),
                              static_cast<int>(std::log2(1 + shape.attended / shape.rows / 64)));
   Cell& cell = cells_[key];
+  const bool new_cell = cell.samples == 0;
+  if (new_cell && known_size && predicted > 0) {
+    cell = {features, predicted, kPriorSamples};  // the first sample may be the odd one
+  }
   const double weight = std::max(kNewSample, 1 / (1 + cell.samples));
   for (int i = 0; i < kFeatures; ++i) {
     cell.features[i] += weight * (features[i] - cell.features[i]);
   }
   cell.ms += weight * (ms - cell.ms);
-  const bool new_cell = cell.samples == 0;
   cell.samples = std::min(cell.samples + 1, 1 / kNewSample);
   for (auto it = cells_.begin(); it != cells_.end();) {
     it->second.samples *= kFading;

@@ -1,0 +1,294 @@
+// The policy: shortest first without starvation, fairness within its bound, budgets, victims.
+#include "engine/scheduler.h"
+
+#include <deque>
+
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+
+namespace infe::engine {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const TimePoint kStart = TimePoint(std::chrono::hours(10));
+const std::string kKey = "k";
+
+WaitingView View(double remaining_ms, int age_ms, Priority priority = Priority::kDefault,
+                 const std::string* key = &kKey) {
+  return {.priority = priority,
+          .fairness_key = key,
+          .remaining_ms = remaining_ms,
+          .arrival = kStart - milliseconds(age_ms)};
+}
+
+TEST(SchedulerAdmission, ShortestPromptFirstButAgeCountsAsMuch) {
+  const Scheduler scheduler({});
+  EXPECT_EQ(scheduler.PickAdmission(std::vector{View(500, 0), View(100, 0), View(300, 0)}, kStart),
+            1u);
+  EXPECT_EQ(scheduler.PickAdmission(std::vector{View(500, 401), View(100, 0)}, kStart), 0u);
+  EXPECT_EQ(scheduler.PickAdmission(std::vector{View(500, 399), View(100, 0)}, kStart), 1u);
+}
+
+TEST(SchedulerAdmission, BandsComeFirstUntilAgeLiftsARequest) {
+  const Scheduler scheduler({});
+  EXPECT_EQ(scheduler.PickAdmission(std::vector{View(1, 0, Priority::kFlex), View(1, 0),
+                                                View(900, 0, Priority::kPriority)},
+                                    kStart),
+            2u);
+  // A minute lifts flex to the top band, where its age wins.
+  EXPECT_EQ(
+      scheduler.PickAdmission(
+          std::vector{View(1, 60001, Priority::kFlex), View(1, 0, Priority::kPriority)}, kStart),
+      0u);
+}
+
+TEST(SchedulerAdmission, KeyWithLeastServiceComesFirst) {
+  Scheduler scheduler({});
+  const std::string a = "a", b = "b";
+  scheduler.counters().Enter(a);
+  scheduler.counters().Enter(b);
+  scheduler.counters().Charge(a, 10);
+  EXPECT_EQ(scheduler.PickAdmission(std::vector{View(1, 900, Priority::kDefault, &a),
+                                                View(900, 0, Priority::kDefault, &b)},
+                                    kStart),
+            1u);
+}
+
+TEST(VirtualCounters, IdlingSavesNothingUpAndHavingWorkedAloneCostsNothing) {
+  VirtualCounters counters;
+  counters.Enter("a");
+  counters.Charge("a", 1000);
+  counters.Enter("b");  // lifted to a
+  EXPECT_EQ(counters.Value("b"), 1000);
+  counters.Charge("b", 50);
+  counters.Leave("b");
+  counters.Charge("a", 10);
+  counters.Enter("b");  // ahead of a: stays there
+  EXPECT_EQ(counters.Value("b"), 1050);
+  counters.Leave("a");
+  counters.Leave("b");
+  counters.Enter("c");  // nobody was active: starts where the last one left
+  EXPECT_EQ(counters.Value("c"), 1050);
+  counters.Enter("a");
+  EXPECT_EQ(counters.Value("a"), 1050);
+}
+
+// Simulates continuous batching: any number of clients with random work. While two clients both
+// have requests waiting, what they receive differs by at most 2 * (w_in * L + w_out * M): L is the
+// longest prompt, M the output that a full batch can still make ("Fairness in Serving Large
+// Language Models", section 4; their M counts prompts too).
+TEST(VirtualCounters, BackloggedClientsReceiveTheSameWithinTheBound) {
+  for (uint64_t trial = 0; trial < 60; ++trial) {
+    const auto random = [&](uint32_t what, uint64_t i) { return UniformAt(trial, what, i); };
+    Scheduler scheduler({});
+    const uint32_t clients = 2 + static_cast<uint32_t>(random(0, 0) * 4);
+    const uint32_t slots = 1 + static_cast<uint32_t>(random(0, 1) * 16);
+    const uint32_t prompt_max = 1 + static_cast<uint32_t>(random(0, 2) * 2000);
+    const uint32_t output_max = 1 + static_cast<uint32_t>(random(0, 3) * 500);
+    struct Job {
+      uint32_t client, prompt, output;
+      TimePoint arrival;
+    };
+    struct Client {
+      std::string key;
+      double weight, received = 0;
+      uint32_t waiting = 0;
+    };
+    std::vector<Client> all(clients);
+    for (uint32_t c = 0; c < clients; ++c) {
+      all[c].key = std::to_string(c);
+      all[c].weight = trial % 2 == 0 ? 1 : 1 + c;
+    }
+    std::vector<Job> waiting, running;
+    // Since when each pair has been backlogged, with what both had received.
+    std::vector<std::vector<std::pair<double, double>>> since(
+        clients, std::vector<std::pair<double, double>>(clients, {-1, -1}));
+    const double bound =
+        2 * (kServicePerPromptToken * prompt_max + kServicePerOutputToken * slots * output_max);
+    uint64_t draw = 0;
+    double worst = 0;
+    for (int step = 0; step < 1500; ++step) {
+      const TimePoint now = kStart + milliseconds(10 * step);
+      for (uint32_t c = 0; c < clients; ++c) {
+        // Clients differ in greed; some go quiet for a while.
+        const uint32_t keep = (step / 300 + c) % 4 == 0 && c > 1 ? 0 : 1 + 5 * (c % 3);
+        while (all[c].waiting < keep) {
+          ++draw;
+          waiting.push_back({c, 1 + static_cast<uint32_t>(random(1, draw) * prompt_max),
+                             1 + static_cast<uint32_t>(random(2, draw) * output_max), now});
+          ++all[c].waiting;
+          scheduler.counters().Enter(all[c].key);
+        }
+      }
+      while (running.size() < slots && !waiting.empty()) {
+        std::vector<WaitingView> views;
+        for (const Job& job : waiting) {
+          views.push_back({.priority = Priority::kDefault,
+                           .fairness_key = &all[job.client].key,
+                           .remaining_ms = static_cast<double>(job.prompt),
+                           .arrival = now});  // of one band: age would lift all alike
+        }
+        const size_t pick = scheduler.PickAdmission(views, now);
+        const Job job = waiting[pick];
+        waiting.erase(waiting.begin() + static_cast<ptrdiff_t>(pick));
+        --all[job.client].waiting;
+        scheduler.counters().Leave(all[job.client].key);
+        const double service = kServicePerPromptToken * job.prompt / all[job.client].weight;
+        scheduler.counters().Charge(all[job.client].key, service);
+        all[job.client].received += service;
+        running.push_back(job);
+      }
+      for (Job& job : running) {
+        const double service = kServicePerOutputToken / all[job.client].weight;
+        scheduler.counters().Charge(all[job.client].key, service);
+        all[job.client].received += service;
+        --job.output;
+      }
+      std::erase_if(running, [](const Job& job) { return job.output == 0; });
+      for (uint32_t a = 0; a < clients; ++a) {
+        for (uint32_t b = 0; b < a; ++b) {
+          auto& from = since[a][b];
+          if (all[a].waiting == 0 || all[b].waiting == 0) {
+            from = {-1, -1};
+          } else if (from.first < 0) {
+            from = {all[a].received, all[b].received};
+          } else {
+            const double difference =
+                std::abs((all[a].received - from.first) - (all[b].received - from.second));
+            worst = std::max(worst, difference);
+            ASSERT_LE(difference, bound) << "trial " << trial << " step " << step;
+          }
+        }
+      }
+    }
+    EXPECT_GT(worst, 0);
+  }
+}
+
+StepCost Learnt(double step_ms, double row_ms, double attended_ms_per_1000) {
+  StepCost cost;
+  for (int round = 0; round < 20; ++round) {
+    for (const uint32_t rows : {1u, 2u, 4u, 8u, 16u, 32u, 64u, 128u, 256u, 512u}) {
+      for (const double context : {50.0, 1000.0, 4000.0}) {
+        cost.Observe({.rows = rows, .attended = rows * context, .logits_rows = 1},
+                     step_ms + row_ms * rows + attended_ms_per_1000 * rows * context / 1000);
+      }
+    }
+  }
+  return cost;
+}
+
+TEST(StepCost, LearnsALineFromMixedSteps) {
+  const StepCost cost = Learnt(3, 0.5, 0.2);
+  for (const uint32_t rows : {1u, 3u, 10u, 50u, 200u, 400u}) {
+    for (const double context : {100.0, 2000.0}) {
+      const double expected = 3 + 0.5 * rows + 0.2 * rows * context / 1000;
+      EXPECT_NEAR(cost.Predict({.rows = rows, .attended = rows * context, .logits_rows = 1}),
+                  expected, 0.1 * expected + 0.2);
+    }
+  }
+}
+
+TEST(StepCost, FollowsAChangeAndForgivesAnOutlier) {
+  StepCost cost = Learnt(3, 0.5, 0.2);
+  const StepShape shape{.rows = 4, .attended = 400, .logits_rows = 4};
+  const double before = cost.Predict(shape);
+  cost.Observe(shape, 5000);  // the machine was taken away
+  EXPECT_LT(cost.Predict(shape), 2 * before);
+  for (int i = 0; i < 200; ++i) cost.Observe(shape, 20);  // a machine become slower
+  EXPECT_NEAR(cost.Predict(shape), 20, 6);
+}
+
+TEST(StepCost, CapturesThatFewRowsAreNearlyFree) {
+  StepCost cost;
+  const auto real = [](uint32_t rows) { return rows <= 4 ? 4.0 : 4.0 + 0.8 * (rows - 4); };
+  for (int round = 0; round < 50; ++round) {
+    for (const uint32_t rows : {1u, 2u, 3u, 4u, 6u, 8u, 16u, 64u, 256u}) {
+      cost.Observe({.rows = rows, .attended = rows * 100.0, .logits_rows = rows}, real(rows));
+    }
+  }
+  for (const uint32_t rows : {1u, 2u, 4u, 8u, 16u, 64u, 256u}) {
+    EXPECT_NEAR(cost.Predict({.rows = rows, .attended = rows * 100.0, .logits_rows = rows}),
+                real(rows), 0.15 * real(rows));
+  }
+}
+
+TEST(SchedulerPrefill, ChunkFillsTheBudgetBesideDecode) {
+  const Scheduler scheduler({.budget_ms = 50});
+  const StepCost cost = Learnt(3, 0.5, 0);
+  const StepShape decode{.rows = 4, .attended = 400, .logits_rows = 4};
+  const auto chunks = scheduler.PlanPrefill(
+      std::vector{PrefillView{.remaining = 2000, .arrival = kStart}}, decode, cost, kStart);
+  ASSERT_EQ(chunks.size(), 1u);
+  EXPECT_GE(chunks[0].rows, 70u);
+  EXPECT_LE(chunks[0].rows, 95u);
+  // Alone: as many rows as a step may have.
+  const auto alone = scheduler.PlanPrefill(
+      std::vector{PrefillView{.remaining = 2000, .arrival = kStart}}, {}, cost, kStart);
+  EXPECT_EQ(alone[0].rows, 512u);
+}
+
+TEST(SchedulerPrefill, ProgressEvenWhereDecodeUsesTheWholeBudget) {
+  const Scheduler scheduler({.budget_ms = 5});
+  const StepCost cost = Learnt(3, 0.5, 0);
+  const StepShape decode{.rows = 16, .attended = 1600, .logits_rows = 16};
+  const auto chunks =
+      scheduler.PlanPrefill(std::vector{PrefillView{.remaining = 2000, .arrival = kStart},
+                                        PrefillView{.remaining = 2000, .arrival = kStart}},
+                            decode, cost, kStart);
+  ASSERT_EQ(chunks.size(), 1u);
+  EXPECT_EQ(chunks[0].rows, kChunkRowsMin);
+}
+
+TEST(SchedulerPrefill, ShortestFirstAndTheRestToTheNext) {
+  const Scheduler scheduler({});
+  const StepCost cost = Learnt(3, 0.5, 0);
+  const std::vector<PrefillView> prompts = {{.remaining = 900, .arrival = kStart},
+                                            {.remaining = 30, .arrival = kStart}};
+  const auto chunks = scheduler.PlanPrefill(prompts, {}, cost, kStart);
+  ASSERT_EQ(chunks.size(), 2u);
+  EXPECT_EQ(chunks[0].index, 1u);
+  EXPECT_EQ(chunks[0].rows, 30u);
+  EXPECT_GT(chunks[1].rows, 400u);
+}
+
+TEST(SchedulerPrefill, UnknownCostStartsCarefully) {
+  const Scheduler scheduler({});
+  const auto chunks = scheduler.PlanPrefill(
+      std::vector{PrefillView{.remaining = 2000, .arrival = kStart}}, {}, StepCost(), kStart);
+  EXPECT_EQ(chunks[0].rows, 64u);
+}
+
+TEST(SchedulerPrefill, AllLogitsKeepWithinTheirRows) {
+  const Scheduler scheduler({.logits_rows_max = 64});
+  const StepCost cost = Learnt(3, 0.01, 0);
+  const StepShape decode{.rows = 10, .attended = 100, .logits_rows = 10};
+  const auto chunks = scheduler.PlanPrefill(
+      std::vector{PrefillView{.remaining = 2000, .all_logits = true, .arrival = kStart}}, decode,
+      cost, kStart);
+  ASSERT_EQ(chunks.size(), 1u);
+  EXPECT_EQ(chunks[0].rows, 54u);
+}
+
+TEST(SchedulerVictim, PausedThenLowBandThenLateArrival) {
+  const Scheduler scheduler({});
+  std::vector<RunningView> running = {
+      {.priority = Priority::kDefault, .arrival = kStart, .order = 1},
+      {.priority = Priority::kFlex, .arrival = kStart - seconds(9), .order = 2},
+      {.priority = Priority::kPriority,
+       .paused = true,
+       .arrival = kStart - seconds(99),
+       .order = 3},
+      {.priority = Priority::kDefault, .arrival = kStart, .order = 4}};
+  for (const uint64_t expected : {3u, 2u, 4u, 1u}) {
+    const size_t victim = scheduler.PickVictim(running);
+    EXPECT_EQ(running[victim].order, expected);
+    running.erase(running.begin() + static_cast<ptrdiff_t>(victim));
+  }
+}
+
+}  // namespace
+}  // namespace infe::engine

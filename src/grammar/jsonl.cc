@@ -170,11 +170,16 @@ Result<void> RunGrammarJsonLines(std::istream& in, std::ostream& out,
       reply.set("named", std::move(named));
       std::vector<double> mask_times;
       Json results = Json::MakeArray();
+      Json details = Json::MakeArray();
       if (const Json* instances = request->find("instances");
           instances != nullptr && instances->is_array())
-        for (const Json& instance : instances->array())
-          results.push_back(Feed(*grammar, trie, Tokens(instance, encode), options, &mask_times));
+        for (const Json& instance : instances->array()) {
+          Json fed = Feed(*grammar, trie, Tokens(instance, encode), options, &mask_times);
+          results.push_back(fed.find("accepted")->as_bool());
+          details.push_back(std::move(fed));
+        }
       reply.set("results", std::move(results));
+      reply.set("details", std::move(details));
       if (Flag(&*request, "times", false)) {
         Json all = Json::MakeArray();
         for (const double t : mask_times) all.push_back(Rounded(t));

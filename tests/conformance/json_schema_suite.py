@@ -69,7 +69,7 @@ def main():
                 print("refused:", area, "/", group["description"], ":", reply["reason"])
             continue
         for test, result in zip(group["tests"], reply["results"]):
-            if result["accepted"] == test["valid"]:
+            if result == test["valid"]:
                 kind = "passed"
             elif test["valid"]:
                 kind = "valid rejected"

@@ -62,19 +62,19 @@ def main():
             continue
         mask_times += reply["mask_times"]
         good = True
-        for verdict, result, text in zip(verdicts, reply["results"], request["instances"]):
+        for verdict, result, detail, text in zip(verdicts, reply["results"], reply["details"], request["instances"]):
             valid_total += verdict
-            if verdict and not result["accepted"]:
+            if verdict and not result:
                 counts["valid rejected"] += 1
                 good = False
-            elif not verdict and result["accepted"]:
+            elif not verdict and result:
                 counts[f"invalid accepted {'named' if reply['status'] == 'named' else 'unnamed'}"] += 1
                 good = False
             else:
                 continue
             if args.verbose:
                 print(name, "valid rejected at" if verdict else "INVALID ACCEPTED",
-                      result.get("at", ""), result.get("error", ""), text[:300])
+                      detail.get("at", ""), detail.get("error", ""), text[:300])
         for entry in reply["named"]:
             causes[f"named: {entry['keyword']}: {entry['reason'][:80]}"] += 1
         counts["passed"] += good

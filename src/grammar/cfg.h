@@ -1,0 +1,59 @@
+// A context-free grammar as GBNF and Lark describe it, and its compilation. Whatever is regular,
+// rules that do not reach themselves included, becomes one lexeme; only real recursion is left to
+// the parser. Lexemes are not greedy, so this changes no language.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "grammar/grammar.h"
+#include "grammar/program_builder.h"
+
+namespace infe::grammar {
+
+struct CfgExpr {
+  enum class Kind { kRegex, kRule, kSequence, kChoice, kRepeat };
+  Kind kind = Kind::kSequence;
+  RegexId regex = kNothing;  // of kRegex
+  uint32_t rule = 0;         // of kRule
+  std::vector<CfgExpr> children = {};
+  uint32_t min = 0;
+  uint32_t max = 0;
+};
+
+class Cfg {
+ public:
+  RegexPool& pool() { return builder_.pool(); }
+  // The number of a rule, made when first mentioned.
+  uint32_t Rule(std::string_view name);
+  // Errors: defined before.
+  Result<void> Define(uint32_t rule, CfgExpr body);
+  // Errors: rules that are mentioned and not defined, a limit, no text at all.
+  Result<GrammarPtr> Compile(std::string_view root);
+
+ private:
+  struct RuleInfo {
+    std::string name;
+    bool defined = false;
+    CfgExpr body = {};
+    bool regular = false;
+    RegexId regex = kNothing;  // of regular rules
+    NodeId node = 0;           // of others
+  };
+  bool IsRegular(const CfgExpr& expr) const;
+  RegexId ToRegex(const CfgExpr& expr);
+  void FindRegular();
+  // Adds transitions that read expr between two states.
+  void Emit(const CfgExpr& expr, NodeId node, StateId from, StateId to);
+  void EmitRegex(RegexId regex, StateId from, StateId to);
+
+  ProgramBuilder builder_;
+  std::vector<RuleInfo> rules_;
+  std::unordered_map<std::string, uint32_t> by_name_;
+};
+
+}  // namespace infe::grammar

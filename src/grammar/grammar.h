@@ -75,7 +75,7 @@ struct SchemaOptions {
   // that read integers do not.
   bool integers_with_fraction = false;
   // The dialect when `$schema` says nothing; "" = 2020-12.
-  std::string default_dialect;
+  std::string default_dialect = {};
 };
 
 // Errors: kInvalidArgument for a malformed schema, kUnsupported for a keyword that would not be

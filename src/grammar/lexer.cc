@@ -59,6 +59,9 @@ LexemeId Lexer::WithoutWindow(LexemeId id) {
 LexStateId Lexer::Start(std::vector<Wanted> wanted) {
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  // A lexeme without any text left (all values used) must not even open its quote.
+  std::erase_if(wanted,
+                [&](const Wanted& w) { return pool_->IsEmpty(lexemes_[w.lexeme].content); });
   if (wanted.empty()) return kDeadLex;
   // Lexemes that begin with a quote: a window can stay beside the state only if there is one.
   size_t quote_starts = 0;

@@ -132,9 +132,9 @@ void Machine::AddFree(const Thread& thread, LexStateId state, Work* work) {
     const ViewId rest = walker_.ClosingView(spelling, chars);
     if (lexer_.CanContinue(closed)) {  // a tail follows: the same lexeme goes on
       for (const uint32_t token : closing.tokens) SetToken(token, work->mask);
-      if (rest != kNoView) work->pending.push_back({thread.row, rest, closed, false});
+      if (rest != kNoView) work->pending.push_back({thread.row, rest, closed});
     } else {
-      Cross(thread.row, {lexer_.Accepts(closed), 0, rest, closing.tokens}, false, work);
+      Cross(thread.row, {lexer_.Accepts(closed), 0, rest, closing.tokens}, work);
     }
   };
   if (needed == 0 && room >= free.closings.size()) {
@@ -144,19 +144,17 @@ void Machine::AddFree(const Thread& thread, LexStateId state, Work* work) {
   for (uint32_t c = needed; c < free.closings.size() && c <= room; ++c) close(free.closings[c], c);
 }
 
-void Machine::Cross(RowId row, const Walk::Crossing& crossing, bool remembered, Work* work) {
-  const bool remembers = rows_.Remembers(row) && rows_.NeedsText(row, crossing.ended);
-  if (remembers && remembered) {
-    // Two remembered texts within one token: whether they differ is known only by trying.
-    work->doubtful.insert(work->doubtful.end(), crossing.tokens.begin(), crossing.tokens.end());
-    if (crossing.rest != kNoView) walker_.Tokens(crossing.rest, &work->doubtful);
-    return;
-  }
+void Machine::Cross(RowId row, const Walk::Crossing& crossing, Work* work) {
   const RowId next = rows_.Advance(row, crossing.ended, nullptr);
   if (next == kDeadRow) return;
   for (const uint32_t token : crossing.tokens) SetToken(token, work->mask);
-  if (crossing.rest != kNoView && rows_.Start(next) != kDeadLex)
-    work->pending.push_back({next, crossing.rest, rows_.Start(next), remembered || remembers});
+  if (crossing.rest == kNoView || rows_.Start(next) == kDeadLex) return;
+  if (rows_.DependsOnUnknown(next)) {
+    // The token wrote a text that must not come twice, and now begins another: tried one by one.
+    walker_.Tokens(crossing.rest, &work->doubtful);
+  } else {
+    work->pending.push_back({next, crossing.rest, rows_.Start(next)});
+  }
 }
 
 void Machine::DrainPending(Work* work) {
@@ -168,8 +166,7 @@ void Machine::DrainPending(Work* work) {
     const Walk& walk = walker_.Get(next.view, next.lex);
     for (const uint32_t token : walk.tokens) SetToken(token, work->mask);
     for (size_t i = 0; i < walk.bits.size(); ++i) (*work->mask)[i] |= walk.bits[i];
-    for (const Walk::Crossing& crossing : walk.crossings)
-      Cross(next.row, crossing, next.remembered, work);
+    for (const Walk::Crossing& crossing : walk.crossings) Cross(next.row, crossing, work);
   }
 }
 
@@ -194,7 +191,7 @@ void Machine::AddThread(const Thread& thread, Work* work) {
       const uint64_t chars = uint64_t{thread.chars} + crossing.chars;
       if (chars < lexeme.min_chars || chars > lexeme.max_chars) continue;
     }
-    Cross(thread.row, crossing, false, work);
+    Cross(thread.row, crossing, work);
   }
   DrainPending(work);
 }

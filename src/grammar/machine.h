@@ -69,7 +69,6 @@ class Machine {
     RowId row;
     ViewId view;
     LexStateId lex;
-    bool remembered;  // a lexeme whose text is not known lies on the way
   };
   // Everything that one mask under construction carries along.
   struct Work {
@@ -78,7 +77,7 @@ class Machine {
     std::vector<uint32_t> doubtful = {};
     size_t steps = 0;
   };
-  void Cross(RowId row, const Walk::Crossing& crossing, bool remembered, Work* work);
+  void Cross(RowId row, const Walk::Crossing& crossing, Work* work);
   void AddThread(const Thread& thread, Work* work);
   void AddFree(const Thread& thread, LexStateId state, Work* work);
   void AddStays(const Walk& walk, const Thread& thread, std::vector<uint64_t>* mask);

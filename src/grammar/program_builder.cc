@@ -118,6 +118,20 @@ void ProgramBuilder::MeasureRules() {
         const uint32_t value = ReadBytes(p.value);
         p.bytes = AddSaturated(static_cast<uint32_t>(p.name.size()) + 4, value);
         p.possible = value != kNoIndex;
+      }
+      // What needs an impossible property is impossible, and so on.
+      for (bool changed = rule.has_needs; changed;) {
+        changed = false;
+        for (ObjectRule::Property& p : rule.properties) {
+          if (!p.possible) continue;
+          for (const uint32_t other : p.needs)
+            p.possible = p.possible && rule.properties[other].possible;
+          if (p.possible) continue;
+          p.bytes = kNoIndex;
+          changed = true;
+        }
+      }
+      for (const ObjectRule::Property& p : rule.properties) {
         if (!p.required) continue;
         ++required;
         bytes = AddSaturated(bytes, AddSaturated(p.bytes, 1));
@@ -199,9 +213,11 @@ void ProgramBuilder::Measure() {
 // Removes transitions that cannot be finished. True if that may have made more of them.
 bool ProgramBuilder::Cut() {
   bool again = false;
-  for (auto& transitions : outgoing_) {
-    std::erase_if(transitions, [&](const Transition& t) {
-      return TransitionBytes(t) == kNoIndex || program_.states[t.target].bytes_to_end == kNoIndex;
+  for (size_t i = 0; i < outgoing_.size(); ++i) {
+    const Node& node = program_.nodes[program_.states[i].node];
+    std::erase_if(outgoing_[i], [&](const Transition& t) {
+      return TransitionBytes(t) == kNoIndex || program_.states[t.target].bytes_to_end == kNoIndex ||
+             (t.op == Op::kKey && !program_.objects[node.rule].properties[t.arg].possible);
     });
   }
   for (const Node& node : program_.nodes) {

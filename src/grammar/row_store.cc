@@ -186,7 +186,13 @@ void RowStore::Close(Row& row) {
           break;
         case Transition::Kind::kLex:
           keeps = true;
-          row.remembers = row.remembers || DataStore::Remembers(t.op);
+          if (DataStore::Remembers(t.op)) {
+            row.remembers = true;
+            // Sorted, and the unknown text has the lowest number.
+            const auto& used = data_->Get(item.data).used;
+            row.depends_on_unknown =
+                row.depends_on_unknown || (!used.empty() && used.front() == kUnknownText);
+          }
           // Nothing stands before the first byte of a text.
           wanted.push_back({LexemeFor(t, item.data), state.blank_before && !is_first});
           break;

@@ -49,6 +49,9 @@ class RowStore {
   // Whether any step from this row does.
   bool Remembers(RowId row) const { return rows_[row].remembers; }
 
+  // Whether what may follow depends on a text that a mask walk did not know.
+  bool DependsOnUnknown(RowId row) const { return rows_[row].depends_on_unknown; }
+
   LexStateId Start(RowId row) const { return rows_[row].start; }
   bool IsComplete(RowId row) const { return rows_[row].complete; }
   std::span<const uint32_t> Tags(RowId row) const { return rows_[row].tags; }
@@ -65,6 +68,7 @@ class RowStore {
     LexStateId start = kDeadLex;
     bool complete = false;
     bool remembers = false;
+    bool depends_on_unknown = false;
     std::vector<uint32_t> tags;
     std::vector<std::pair<LexemeSetId, RowId>> edges;  // steps whose text does not matter
     uint32_t bytes_to_end = 0;

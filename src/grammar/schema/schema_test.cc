@@ -1,0 +1,208 @@
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "grammar/test_vocab.h"
+
+namespace infe::grammar {
+namespace {
+
+Result<GrammarPtr> Compile(std::string_view schema, SchemaOptions options = {}) {
+  const auto json = ParseJson(schema, {.depth = 200});
+  EXPECT_TRUE(json) << schema;
+  return CompileJsonSchema(*json, options);
+}
+
+// Compiles, and compares the verdict on each text with what is expected.
+void Expect(std::string_view schema, const std::vector<const char*>& good,
+            const std::vector<const char*>& bad, SchemaOptions options = {}) {
+  const auto grammar = Compile(schema, options);
+  ASSERT_TRUE(grammar) << schema << ": " << grammar.error().message;
+  EXPECT_TRUE((*grammar)->unenforced().empty()) << schema;
+  for (const char* text : good) EXPECT_TRUE(Takes(*grammar, text)) << schema << " on " << text;
+  for (const char* text : bad) EXPECT_FALSE(Takes(*grammar, text)) << schema << " on " << text;
+}
+
+TEST(Schema, ObjectsKeepRequiredOrderAndClosedness) {
+  const char* schema =
+      R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"null"}},
+                           "required":["b"],"additionalProperties":false})";
+  Expect(schema, {R"({"a":1,"b":null})", R"({"b":null})"},
+         {R"({"a":1})", R"({})", R"({"b":null,"a":1})", R"({"b":null,"c":1})",
+          R"({"b":null,"b":null})"});
+  Expect(schema, {R"({"b":null,"a":1})"}, {R"({"a":1,"b":null,"a":2})"},
+         {.key_order = KeyOrder::kAny});
+}
+
+TEST(Schema, OpenObjectsTakeDeclaredKeysAnywhere) {
+  Expect(R"({"properties":{"a":{"type":"integer"},"b":{}},"required":["a"]})",
+         {R"({"b":1,"a":2})", R"({"c":1,"a":2})", R"({"a":2,"c":[1]})", R"([1])", R"("x")"},
+         {R"({"c":1})", R"({"a":"x"})", R"({"c":1,"c":2,"a":1})", R"({"a":1,"a":1})"});
+}
+
+TEST(Schema, CountsOfProperties) {
+  Expect(R"({"type":"object","minProperties":2,"maxProperties":3})",
+         {R"({"a":1,"b":2})", R"({"a":1,"b":2,"c":3})"},
+         {R"({"a":1})", R"({"a":1,"b":2,"c":3,"d":4})", R"({})"});
+}
+
+TEST(Schema, KeysByPatternAreSplitIntoClasses) {
+  Expect(R"({"type":"object","patternProperties":{"^x":{"type":"integer"},"y$":{"minimum":5}},
+             "additionalProperties":{"type":"null"}})",
+         {R"({"x1":3})", R"({"xy":7})", R"({"ay":"s"})", R"({"b":null})"},
+         {R"({"x1":"s"})", R"({"xy":3})", R"({"b":1})", R"({"ay":1})"});
+  Expect(R"({"type":"object","propertyNames":{"pattern":"^[ab]$"}})",
+         {R"({"a":1,"b":2})", R"({"b":1})"}, {R"({"c":1})", R"({"aa":1})"});
+}
+
+TEST(Schema, Dependencies) {
+  const char* schema = R"({"properties":{"a":{},"b":{},"c":{}},"dependentRequired":{"a":["b"]},
+      "dependentSchemas":{"c":{"required":["a"]}},"type":"object","additionalProperties":false})";
+  Expect(schema, {R"({})", R"({"b":1})", R"({"a":1,"b":1})", R"({"a":1,"b":1,"c":1})"},
+         {R"({"a":1})", R"({"c":1})", R"({"b":1,"c":1})"});
+  // A key that needs an impossible one is impossible itself, not a trap.
+  Expect(R"({"type":"object","properties":{"a":{},"c":{}},"dependentRequired":{"a":["b"],"c":["a"]},
+             "additionalProperties":false})",
+         {"{}"}, {R"({"a":1)", R"({"c":1)"});
+}
+
+TEST(Schema, Arrays) {
+  Expect(R"({"type":"array","prefixItems":[{"type":"integer"},{"type":"string"}],
+             "items":{"type":"boolean"},"minItems":1,"maxItems":3})",
+         {R"([1])", R"([1,"a"])", R"([1,"a",true])"},
+         {R"([])", R"(["a"])", R"([1,2])", R"([1,"a",1])", R"([1,"a",true,true])"});
+  Expect(R"({"type":"array","contains":{"const":1},"minContains":2,"maxContains":3})",
+         {R"([1,1])", R"([0,1,"x",1])", R"([1,1,1])"},
+         {R"([1])", R"([])", R"([1,1,1,1])", R"([0,0])"});
+  Expect(R"({"type":"array","items":{"enum":["a","b",3]},"uniqueItems":true})",
+         {R"([])", R"(["a","b",3])", R"([3,"a"])"}, {R"(["a","a"])", R"([3,"b",3])", R"(["b","a",")"});
+  Expect(R"({"type":"array","items":{"type":"string"},"uniqueItems":true})", {R"(["a","ab",""])"},
+         {R"(["a","b","a"])", R"(["\u0061","a"])"});
+}
+
+TEST(Schema, StringsWithSeveralConstraints) {
+  Expect(R"({"type":"string","pattern":"^a","minLength":2,"maxLength":3})", {R"("ab")", R"("abc")"},
+         {R"("a")", R"("abcd")", R"("ba")"});
+  Expect(R"({"type":"string","maxLength":2})",
+         {"\"\xC3\xA9\xF0\x9F\x98\x80\"", R"("\u00e9\ud83d\ude00")", R"("\n\"")"},
+         {R"("abc")", R"("\u00e9\ud83d\ude00x")"});
+  Expect(R"({"type":"string","minLength":2})", {R"("ab")", R"("\n\"")"}, {R"("a")", R"("\u0061")"});
+  Expect(R"({"allOf":[{"maxLength":10},{"pattern":"8$"},{"format":"date"}],"type":"string"})",
+         {R"("2024-01-08")"}, {R"("2024-01-09")", R"("2024-13-08")"});
+}
+
+TEST(Schema, LengthsBesideOtherStrings) {
+  Expect(R"({"anyOf":[{"type":"string","maxLength":2},{"type":"string","pattern":"^x+$"}]})",
+         {R"("ab")", R"("xxxxx")", R"("")"}, {R"("abc")", R"("xxxy")"});
+  Expect(R"({"anyOf":[{"type":"string","minLength":3},{"type":"string","enum":["a","b"]}]})",
+         {R"("a")", R"("abc")"}, {R"("ab")", R"("c")"});
+}
+
+TEST(Schema, ChoicesAndNegation) {
+  Expect(R"({"oneOf":[{"type":"integer","minimum":3},{"type":"integer","maximum":7}]})", {"1", "9"},
+         {"5", "3", "7", R"("x")"});
+  Expect(R"({"not":{"type":["string","object"]}})", {"1", "[]", "null"}, {R"("a")", "{}"});
+  Expect(R"({"type":"object","not":{"required":["a"]}})", {R"({"b":1})", "{}"}, {R"({"a":1})"});
+  Expect(R"({"type":"string","not":{"enum":["a","b"]}})", {R"("c")", R"("aa")"}, {R"("a")"});
+  Expect(R"({"not":{"properties":{"k":{"const":1}},"required":["k"]}})", {R"({"k":2})", R"({})"},
+         {R"({"k":1})", R"({"k":1,"z":2})", "3"});
+  Expect(R"({"not":{"const":{"a":[1]}},"type":"object"})",
+         {R"({"a":[2]})", R"({"a":[1],"b":1})", "{}"}, {R"({"a":[1]})"});
+  Expect(R"({"if":{"properties":{"t":{"const":"x"}},"required":["t"]},"then":{"required":["v"]},
+             "else":{"required":["w"]},"type":"object"})",
+         {R"({"t":"x","v":1})", R"({"t":"y","w":1})", R"({"w":1})"},
+         {R"({"t":"x","w":1})", R"({"t":"y","v":1})", "{}"});
+}
+
+TEST(Schema, ReferencesAndDialects) {
+  Expect(R"({"$defs":{"n":{"type":["object","null"],"properties":{"next":{"$ref":"#/$defs/n"}},
+             "additionalProperties":false}},"$ref":"#/$defs/n"})",
+         {R"({"next":{"next":null}})", "null"}, {R"({"next":1})", R"({"nxt":null})"});
+  Expect(R"({"$id":"http://h/a/b","$defs":{"x":{"$id":"c","$anchor":"y","type":"null"}},
+             "properties":{"p":{"$ref":"c"},"q":{"$ref":"http://h/a/c#y"}}})",
+         {R"({"p":null,"q":null})"}, {R"({"p":1})", R"({"q":1})"});
+  // Draft 4: exclusiveMinimum is a flag, $ref hides its siblings, items may be a list.
+  Expect(
+      R"({"$schema":"http://json-schema.org/draft-04/schema#","minimum":3,"exclusiveMinimum":true,
+             "type":"integer"})",
+      {"4"}, {"3"});
+  Expect(
+      R"({"$schema":"http://json-schema.org/draft-07/schema#","definitions":{"a":{"type":"integer"}},
+             "$ref":"#/definitions/a","maximum":1})",
+      {"5"}, {R"("x")"});
+  Expect(R"({"items":[{"type":"integer"}],"additionalItems":false,"type":"array"})", {"[]", "[1]"},
+         {R"(["a"])", "[1,2]"});
+}
+
+TEST(Schema, NumbersKeepTheirDigits) {
+  Expect(R"({"type":"number","minimum":0.1,"exclusiveMaximum":1e2,"multipleOf":0.05})",
+         {"0.1", "99.95", "5"}, {"0.05", "100", "0.12", "-1"});
+  Expect(R"({"type":"integer","minimum":123456789012345678901234567890})",
+         {"123456789012345678901234567890", "999999999999999999999999999999"},
+         {"123456789012345678901234567889", "1"});
+}
+
+TEST(Schema, WhatIsNotEnforcedIsNamedOrRefused) {
+  const char* schema =
+      R"({"type":"object","properties":{"x":{"unevaluatedItems":{"type":"string"}}}})";
+  const auto named = Compile(schema);
+  ASSERT_TRUE(named);
+  ASSERT_EQ((*named)->unenforced().size(), 1u);
+  EXPECT_EQ((*named)->unenforced()[0].keyword, "unevaluatedItems");
+  EXPECT_EQ((*named)->unenforced()[0].path, "/properties/x");
+  const auto refused = Compile(schema, {.strictness = Strictness::kStrict});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(refused.error().param, "/properties/x/unevaluatedItems");
+  for (const char* bad : {R"({"type":"strin"})", R"({"minLength":-1})", R"({"required":"a"})",
+                          R"({"anyOf":[]})", R"({"pattern":"("})", R"({"$ref":"#/nowhere"})",
+                          R"({"properties":[]})", R"({"multipleOf":0})", R"({"enum":3})",
+                          R"("schema")", R"({"allOf":[{"type":"string"},{"type":"null"}]})"}) {
+    const auto error = Compile(bad);
+    ASSERT_FALSE(error) << bad;
+    EXPECT_EQ(error.error().code, ErrorCode::kInvalidArgument) << bad;
+  }
+  EXPECT_EQ(Compile(R"({"$ref":"http://example.com/x"})").error().code, ErrorCode::kUnsupported);
+}
+
+// Shapes that brought others down: huge repeats, deep nesting, endless references, many branches.
+TEST(Schema, HostileSchemasEndInAnError) {
+  EXPECT_TRUE(Compile(R"({"type":"string","maxLength":2000000000})"));
+  EXPECT_TRUE(Compile(R"({"type":"array","minItems":1000000})"));
+  EXPECT_TRUE(Compile(R"({"type":"string","pattern":"^(a{1,999999}){1,9999}$"})"));
+  EXPECT_FALSE(
+      Compile(R"({"allOf":[{"type":"string","maxLength":5},{"format":"date"}],"type":"string"})"));
+  EXPECT_TRUE(Compile(R"({"$ref":"#"})"));  // says nothing
+  EXPECT_FALSE(Compile(R"({"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]})"));
+  EXPECT_FALSE(Compile(R"({"allOf":[{"$ref":"#"}],"not":{"$ref":"#"}})"));
+  std::string branches = R"({"allOf":[)";
+  for (int i = 0; i < 20; ++i)
+    branches += std::string(i == 0 ? "" : ",") +
+                R"({"anyOf":[{"minLength":1},{"minimum":2},{"minItems":3}]})";
+  const auto many = Compile(branches + "]}");
+  ASSERT_FALSE(many);
+  EXPECT_EQ(many.error().code, ErrorCode::kResourceExhausted);
+}
+
+TEST(Schema, RandomTextsOfManySchemasEndWithinTheGrammar) {
+  std::mt19937_64 random(5);
+  for (
+      const char* schema :
+      {R"({"type":"object","propertyNames":{"maxLength":1},"minProperties":3})",
+       R"({"type":"array","uniqueItems":true,"items":{"type":"integer","minimum":0,"maximum":9},"minItems":8})",
+       R"({"type":"object","properties":{"a":{"type":"string","minLength":5,"maxLength":6},"b":{"type":"array",
+            "minItems":3,"items":{"format":"date"}}},"required":["a","b"],"additionalProperties":false})",
+       R"({"type":"string","pattern":"^(?!.*aa)[ab]{4,8}$"})",
+       R"({"type":"array","contains":{"type":"string"},"minContains":3,"maxContains":3,"maxItems":5})"}) {
+    const auto grammar = Compile(schema);
+    ASSERT_TRUE(grammar) << grammar.error().message;
+    for (int i = 0; i < 30; ++i) {
+      const auto text = RandomText(*grammar, TestTrie(), random, 30);
+      ASSERT_TRUE(text) << schema;
+      EXPECT_TRUE(Takes(*grammar, *text)) << schema << " on " << *text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace infe::grammar

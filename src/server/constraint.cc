@@ -221,6 +221,13 @@ class CallGrammar {
           INFE_ASSIGN(const Part blank, b_.Pattern("[\\n ]{0,12}"));
           triggered.push_back({opening, b_.Sequence({arguments, blank, b_.Literal("}")})});
         }
+        // Tags of the model's own invention announce a call: a proper one follows.
+        if (!format_.call_begin.empty() && format_.section_begin.empty()) {
+          INFE_ASSIGN(const Part body, Body(function));
+          triggered.push_back({fmt::format("<name>{}</name>", function.name),
+                               b_.Sequence({b_.Literal("\n" + format_.call_begin), body,
+                                            b_.Literal(format_.call_end)})});
+        }
         // An echo of the tool's own definition becomes a call of it.
         INFE_ASSIGN(const Part arguments, b_.JsonSchema(function.parameters, function.options));
         triggered.push_back(
@@ -229,7 +236,10 @@ class CallGrammar {
                           b_.Literal("}}")})});
       }
     }
-    return b_.TextAndCalls(triggered, {.max_calls = calls_max});
+    // A name in single quotes begins no JSON: the quote is never written.
+    return b_.TextAndCalls(
+        triggered,
+        {.max_calls = calls_max, .forbidden = {fmt::format("{{\"{}\": '", format_.name_key)}});
   }
   Part TextWithoutCalls(const std::vector<std::string>& names) {
     std::vector<std::string> forbidden = format_.triggers;

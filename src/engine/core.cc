@@ -62,7 +62,7 @@ EngineCore::EngineCore(model::StepModel& model, const EngineOptions& options, co
                   .rows_max = options.batch_rows_max,
                   .logits_rows_max = options.logits_rows_max}),
       math_(MathOf(kernels::SelectKernels())),
-      sampler_(math_) {}
+      samplers_(options.pool == nullptr ? 1 : options.pool->size(), Sampler(math_)) {}
 
 EngineCore::~EngineCore() {
   CancelAll();
@@ -201,6 +201,7 @@ bool EngineCore::Step() {
     Forward();
     TakeLogits(Now());
     items_.clear();
+    rows_.clear();
     ++totals_.steps;
   }
   const bool reported = std::any_of(sequences_.begin(), sequences_.end(),

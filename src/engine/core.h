@@ -94,10 +94,23 @@ class EngineCore {
   bool IsDecoding(const Sequence& sequence) const;
 
   // core_sample.cc: the logits
+  // A row of logits to be sampled, and what came of it if that was done ahead.
+  struct Row {
+    Sequence* sequence = nullptr;
+    const float* logits = nullptr;
+    const MaskState* mask = nullptr;  // null: no grammar
+    uint64_t position = 0;            // of the token to be drawn
+    bool sampled = false;
+    std::optional<TokenId> token;
+    SampledToken report;  // with logprobs
+  };
   void TakeLogits(TimePoint now);
-  void TakeItem(const Item& item, const float* logits, TimePoint now);
+  uint32_t AddRows(const Item& item, const float* logits);
+  void SampleAhead();
+  void TakeItem(const Item& item, const float* logits, std::span<Row> rows, TimePoint now);
   void TakePromptLogprobs(Sequence& sequence, const Item& item, const float* logits);
-  Result<TokenId> SampleRow(Sequence& sequence, const float* logits, const MaskState* mask);
+  SampleInput InputOf(const Row& row) const;
+  Result<TokenId> SampleRow(Row& row);
   Result<TokenId> SampleClosing(Sequence& sequence, SampleInput input);
   void Append(Sequence& sequence, TokenId token, SampledToken sampled);
   bool IsEnd(const Sequence& sequence, TokenId token) const;
@@ -110,7 +123,7 @@ class EngineCore {
   Scheduler scheduler_;
   StepCost cost_;
   const SamplerMath math_;
-  Sampler sampler_;
+  std::vector<Sampler> samplers_;  // one per worker of the pool; the first is the engine thread's
 
   std::vector<std::unique_ptr<Sequence>> sequences_;  // in order of submission
   std::unordered_map<RequestId, Sequence*> by_id_;
@@ -119,7 +132,9 @@ class EngineCore {
   uint64_t queued_prompt_tokens_ = 0;
   EngineStats totals_;  // the counters of stats(); gauges are taken when asked
 
-  std::vector<Item> items_;  // of the step under way
+  // Of the step under way.
+  std::vector<Item> items_;
+  std::vector<Row> rows_;
 };
 
 }  // namespace infe::engine

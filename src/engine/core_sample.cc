@@ -10,6 +10,8 @@ namespace {
 
 // Tokens drawn in search of one after which the text can still be finished.
 constexpr int kClosingTries = 8;
+// Fewer logits in all are sampled faster than other workers are woken.
+constexpr size_t kAheadLogitsMin = 100'000;
 
 }  // namespace
 
@@ -22,59 +24,116 @@ bool EngineCore::IsEnd(const Sequence& sequence, TokenId token) const {
 void EngineCore::TakeLogits(TimePoint now) {
   const float* logits = model_.logits();
   const size_t stride = model_.logits_stride();
+  std::vector<uint32_t> counts;
   size_t row = 0;
   for (const Item& item : items_) {
     const Sequence& sequence = *item.sequence;
     const auto draft = static_cast<uint32_t>(sequence.draft.tokens.size());
     const bool reports_prompt =
         sequence.request.prompt_logprobs && sequence.prompt_reported < sequence.prompt_size;
-    const uint32_t rows = reports_prompt ? item.rows : item.samples ? 1 + draft : 0;
-    TakeItem(item, logits + row * stride, now);
-    row += rows;
+    const uint32_t wanted = reports_prompt ? item.rows : item.samples ? 1 + draft : 0;
+    // The sampled rows are the last ones.
+    counts.push_back(item.samples ? AddRows(item, logits + (row + wanted - 1 - draft) * stride)
+                                  : 0);
+    row += wanted;
+  }
+  SampleAhead();
+  row = 0;
+  size_t first = 0;
+  for (size_t i = 0; i < items_.size(); ++i) {
+    const Sequence& sequence = *items_[i].sequence;
+    const auto draft = static_cast<uint32_t>(sequence.draft.tokens.size());
+    const bool reports_prompt =
+        sequence.request.prompt_logprobs && sequence.prompt_reported < sequence.prompt_size;
+    const uint32_t wanted = reports_prompt ? items_[i].rows : items_[i].samples ? 1 + draft : 0;
+    TakeItem(items_[i], logits + row * stride, std::span(rows_).subspan(first, counts[i]), now);
+    row += wanted;
+    first += counts[i];
   }
 }
 
-void EngineCore::TakeItem(const Item& item, const float* logits, TimePoint now) {
+// The rows to sample of an item: one, and one after each token of its draft.
+uint32_t EngineCore::AddRows(const Item& item, const float* logits) {
   Sequence& sequence = *item.sequence;
-  const size_t stride = model_.logits_stride();
+  const auto draft = static_cast<uint32_t>(sequence.draft.tokens.size());
+  const MaskState* mask = nullptr;
+  if (sequence.constraint != nullptr) {
+    auto state = sequence.constraint->Mask();
+    if (!state) {
+      Fail(sequence, std::move(state).error());
+      return 0;
+    }
+    mask = *state;
+  }
+  for (uint32_t i = 0; i <= draft; ++i) {
+    Row row;
+    row.sequence = &sequence;
+    row.logits = logits + i * model_.logits_stride();
+    row.mask = mask == nullptr || i == 0 ? mask : &sequence.draft_masks[i - 1];
+    row.position = sequence.tokens.size() - draft + i;  // the draft still stands behind the tokens
+    rows_.push_back(std::move(row));
+  }
+  return 1 + draft;
+}
+
+// Samples on all workers the rows that depend on nothing but the draft being right. Rows behind a
+// wrong draft token are sampled in vain; nobody else would have used the time.
+void EngineCore::SampleAhead() {
+  if (options_.pool == nullptr || options_.pool->size() < 2) return;
+  std::vector<Row*> ready;
+  for (Row& row : rows_) {
+    const SamplingParams& params = row.sequence->request.sampling;
+    const bool first =
+        row.position == row.sequence->tokens.size() - row.sequence->draft.tokens.size();
+    const bool penalised = params.presence_penalty != 0 || params.frequency_penalty != 0 ||
+                           params.repetition_penalty != 1;
+    if (!row.sequence->closing && (first || !penalised)) ready.push_back(&row);
+  }
+  if (ready.size() < 2 || ready.size() * vocabulary_ < kAheadLogitsMin) return;
+  WorkCursor cursor;
+  options_.pool->Run([&](Worker& worker) {
+    for (uint32_t i = cursor.Take(1); i < ready.size(); i = cursor.Take(1)) {
+      Row& row = *ready[i];
+      row.token = samplers_[worker.index()].Sample(InputOf(row));
+      row.sampled = true;
+      if (!row.token || !row.sequence->wants_logprobs()) continue;
+      RawLogprobs(math_, row.logits, vocabulary_, *row.token,
+                  row.sequence->request.sampling.top_logprobs, row.report);
+    }
+  });
+}
+
+void EngineCore::TakeItem(const Item& item, const float* logits, std::span<Row> rows,
+                          TimePoint now) {
+  Sequence& sequence = *item.sequence;
   const auto draft = static_cast<uint32_t>(sequence.draft.tokens.size());
   sequence.tokens.resize(sequence.tokens.size() - draft);
   uint32_t computed = sequence.kv.computed + item.rows;
   if (!sequence.has_output()) sequence.prefill_tokens += item.rows;
   if (sequence.request.prompt_logprobs && sequence.prompt_reported < sequence.prompt_size) {
     TakePromptLogprobs(sequence, item, logits);
-    logits += (item.rows - 1) * stride;
   }
   uint32_t matched = 0;
-  for (uint32_t i = 0; item.samples && i <= draft; ++i) {
-    const MaskState* mask = nullptr;
-    if (sequence.constraint != nullptr) {
-      if (i == 0) {
-        auto state = sequence.constraint->Mask();
-        if (!state) {
-          Fail(sequence, std::move(state).error());
-          break;
-        }
-        mask = *state;
-      } else {
-        mask = &sequence.draft_masks[i - 1];
-      }
-    }
-    const float* row = logits + i * stride;
-    const auto token = SampleRow(sequence, row, mask);
+  for (uint32_t i = 0; i < rows.size(); ++i) {
+    Row& row = rows[i];
+    const auto token = SampleRow(row);
     if (!token) {
       Fail(sequence, token.error());
       break;
     }
-    SampledToken sampled{.token = *token, .logprob = 0, .top = {}};
+    SampledToken report{.token = *token, .logprob = 0, .top = {}};
     if (sequence.wants_logprobs()) {
-      RawLogprobs(math_, row, vocabulary_, *token, sequence.request.sampling.top_logprobs, sampled);
+      if (!row.sampled) {
+        RawLogprobs(math_, row.logits, vocabulary_, *token, sequence.request.sampling.top_logprobs,
+                    row.report);
+      }
+      report = std::move(row.report);
     }
     if (!sequence.has_first_token) {
       sequence.has_first_token = true;
       sequence.first_token = now;
     }
-    Append(sequence, *token, std::move(sampled));
+    Append(sequence, *token, std::move(report));
     const bool appended = sequence.tokens.size() > computed;
     if (i == draft || !appended || *token != sequence.draft.tokens[i]) break;
     ++matched;
@@ -109,34 +168,34 @@ void EngineCore::TakePromptLogprobs(Sequence& sequence, const Item& item, const 
   }
 }
 
-// Samples the token after sequence.tokens and lets the grammar take it.
-Result<TokenId> EngineCore::SampleRow(Sequence& sequence, const float* logits,
-                                      const MaskState* mask) {
+SampleInput EngineCore::InputOf(const Row& row) const {
+  const Sequence& sequence = *row.sequence;
   SampleInput input;
-  input.logits = logits;
+  input.logits = row.logits;
   input.vocabulary = vocabulary_;
   input.params = &sequence.request.sampling;
   input.bias = sequence.bias;
   input.history = sequence.counts.entries();
   input.banned = sequence.banned;
-  input.position = sequence.tokens.size();
-  if (mask != nullptr) {
-    input.mask = mask->words;
-    input.allowed = mask->allowed;
+  input.position = row.position;
+  if (row.mask != nullptr) {
+    input.mask = row.mask->words;
+    input.allowed = row.mask->allowed;
   }
-  // A text too long for its limit at first (bounds count bytes, the limit tokens) may come within
-  // it.
-  if (!sequence.closing && sequence.constraint != nullptr && sequence.request.close_before_limit) {
-    const auto bound = sequence.constraint->FinishBound();
-    sequence.closing = bound && *bound <= sequence.tokens_max - sequence.tokens.size();
+  return input;
+}
+
+// Samples the token after sequence.tokens and lets the grammar take it.
+Result<TokenId> EngineCore::SampleRow(Row& row) {
+  Sequence& sequence = *row.sequence;
+  INFE_CHECK(row.position == sequence.tokens.size());
+  if (sequence.closing) return SampleClosing(sequence, InputOf(row));
+  if (!row.sampled) row.token = samplers_[0].Sample(InputOf(row));
+  if (!row.token) return Internal("no token can follow: the model's logits are not numbers");
+  if (sequence.constraint != nullptr && !IsEnd(sequence, *row.token)) {
+    INFE_TRY(sequence.constraint->Accept(*row.token));
   }
-  if (sequence.closing) return SampleClosing(sequence, input);
-  const auto token = sampler_.Sample(input);
-  if (!token) return Internal("no token can follow: the model's logits are not numbers");
-  if (sequence.constraint != nullptr && !IsEnd(sequence, *token)) {
-    INFE_TRY(sequence.constraint->Accept(*token));
-  }
-  return *token;
+  return *row.token;
 }
 
 // As SampleRow, but only tokens after which the grammar's text can still be finished within the
@@ -156,7 +215,7 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
   std::vector<TokenId> banned = sequence.banned;
   for (int i = 0; i < kClosingTries; ++i) {
     input.banned = banned;
-    const auto token = sampler_.Sample(input);
+    const auto token = samplers_[0].Sample(input);
     if (!token) break;
     INFE_ASSIGN(const bool good, closes(*token));
     if (good) return *token;
@@ -167,7 +226,7 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
   input.mask = finish.words;
   input.allowed = finish.allowed;
   input.banned = sequence.banned;
-  const auto token = sampler_.Sample(input);
+  const auto token = samplers_[0].Sample(input);
   if (!token) return Internal("no token can follow: the model's logits are not numbers");
   INFE_ASSIGN(const bool good, closes(*token));
   if (!good) {

@@ -148,5 +148,43 @@ TEST(Core, TextIsTheSameInEverySetting) {
   }
 }
 
+TEST(Core, SamplingOnAllWorkersChangesNothing) {
+  ThreadPool pool(3);
+  std::vector<std::vector<SampledToken>> plain;
+  for (const int run : {0, 1, 2}) {  // plain, with drafts, with drafts and workers
+    EngineOptions options;
+    options.context_max = 512;
+    options.pool = run == 2 ? &pool : nullptr;
+    Bench bench({.vocabulary = 20000, .step_us = 5000, .row_us = 10}, options);
+    std::vector<std::shared_ptr<RecordingSink>> sinks;
+    for (uint32_t i = 0; i < 12; ++i) {
+      SamplingParams params = Sampled(i);
+      params.temperature = i % 3 == 0 ? 0 : 0.1f * static_cast<float>(i);
+      params.logprobs = i % 4 == 1;
+      params.top_logprobs = 3;
+      params.frequency_penalty = i % 5 == 2 ? 0.5f : 0;
+      EngineRequest request = MakeRequest(RandomTokens(i % 2, 40, 20000), 60, params);
+      for (uint32_t k = 0; run > 0 && k < 60; ++k) {  // every seventh wrong
+        request.prediction.push_back(k % 7 == 5 ? 1 : plain[i][k].token);
+      }
+      sinks.push_back(bench.Add(std::move(request)));
+    }
+    bench.RunAll();
+    EXPECT_EQ(bench.core->stats().drafted > 50, run > 0);
+    for (uint32_t i = 0; i < 12; ++i) {
+      ASSERT_EQ(sinks[i]->sampled.size(), 60u);
+      if (run == 0) {
+        plain.push_back(sinks[i]->sampled);
+        continue;
+      }
+      for (size_t k = 0; k < 60; ++k) {
+        ASSERT_EQ(plain[i][k].token, sinks[i]->sampled[k].token) << i;
+        ASSERT_EQ(plain[i][k].logprob, sinks[i]->sampled[k].logprob);
+        ASSERT_EQ(plain[i][k].top.size(), sinks[i]->sampled[k].top.size());
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace infe::engine

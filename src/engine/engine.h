@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/thread_pool.h"
 #include "engine/request.h"
 #include "model/model.h"
 
@@ -31,6 +32,9 @@ struct EngineOptions {
   uint32_t logits_rows_max = 64;
   // Of a step in which nobody decodes: how long a newcomer may have to wait for it.
   double idle_step_budget_ms = 400;
+  // Borrowed, optional: the workers that the model uses. Rows are sampled by all of them where that
+  // pays; the result is the same.
+  ThreadPool* pool = nullptr;
   // Text to tokens without special ones: makes drafts of what a grammar forces. Optional.
   std::function<std::vector<TokenId>(std::string_view)> tokenize = {};
   // Optional: time for deadlines, aging and step costs; tests inject one. Called on any thread.

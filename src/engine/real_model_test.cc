@@ -1,0 +1,80 @@
+// The engine over real models: what the fake one cannot show. Runs where INFE_MODEL_DIR holds them.
+#include <cstdlib>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "engine/engine.h"
+#include "engine/loader.h"
+#include "engine/test_support.h"
+#include "kernels/table.h"
+
+namespace infe::engine {
+namespace {
+
+class RealModel : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    const char* dir = std::getenv("INFE_MODEL_DIR");
+    if (dir == nullptr) GTEST_SKIP() << "INFE_MODEL_DIR is not set";
+    const auto path = std::filesystem::path(dir) / (std::string(GetParam()) + ".gguf");
+    if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
+    auto loaded = LoadModel(path.string(), pool, kernels::SelectKernels(), {});
+    ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+    model = std::move(*loaded);
+  }
+
+  std::vector<std::vector<TokenId>> Run(const EngineOptions& changes, bool together) {
+    EngineOptions options = changes;
+    options.context_max = 1024;
+    options.kv_memory_bytes = size_t{400} << 20;
+    options.vocabulary = static_cast<uint32_t>(model.tokenizer->size());
+    auto engine = Engine::Start(*model.model, options);
+    INFE_CHECK(engine.has_value());
+    const std::string prefix =
+        "A list of colours: red, green, blue, red, green, blue. Write the same list again, and "
+        "once "
+        "more, and then say what is missing from it. The list: ";
+    std::vector<std::shared_ptr<RecordingSink>> sinks;
+    RequestId id = 0;
+    for (const char* tail : {"red, green,", "one, two, three, one, two,", "", "{\"colour\": \""}) {
+      EngineRequest request = MakeRequest(model.tokenizer->Encode(prefix + tail), 24, Sampled(id));
+      request.sampling.temperature = id % 2 == 0 ? 0 : 0.8f;
+      request.id = ++id;
+      request.end_tokens = model.end_tokens;
+      request.sink = sinks.emplace_back(std::make_shared<RecordingSink>());
+      INFE_CHECK((*engine)->Submit(std::move(request)).has_value());
+      if (!together) sinks.back()->Wait();
+    }
+    std::vector<std::vector<TokenId>> texts;
+    for (const auto& sink : sinks) {
+      sink->Wait();
+      texts.push_back(sink->tokens);
+    }
+    return texts;
+  }
+
+  ThreadPool pool{2};
+  LoadedModel model;
+};
+
+TEST_P(RealModel, TextIsTheSameAloneTogetherCachedAndDrafted) {
+  const auto plain = Run({.prefix_cache = false, .speculation = false}, false);
+  for (const auto& text : plain) EXPECT_FALSE(text.empty());
+  EXPECT_EQ(Run({}, true), plain);
+  EXPECT_EQ(Run({}, false), plain);
+  EXPECT_EQ(Run({.batch_sequences_max = 2, .step_budget_ms = 1, .prefix_cache = false}, true),
+            plain);
+  EXPECT_EQ(Run({.pool = &pool}, true), plain);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, RealModel,
+                         testing::Values("infe-pulse", "infe-titan", "gemma-3-270m"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace infe::engine

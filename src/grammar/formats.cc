@@ -99,7 +99,10 @@ std::string Pattern(std::string_view format) {
   if (format == "ipv6") return Ipv6();
   if (format == "uuid") return std::string(kUuid);
   if (format == "hostname")
-    return "(?=.{1,253}$)" + std::string(kLabel) + "(?:\\." + std::string(kLabel) + ")*";
+    // Labels like xn--x stand for Unicode and would have to be decoded to be checked: never
+    // written.
+    return "(?=.{1,253}$)(?!(?:.*\\.)?[^.]{2}--)" + std::string(kLabel) + "(?:\\." +
+           std::string(kLabel) + ")*";
   if (format == "email") return Email();
   if (format == "uri") return Uri(false);
   if (format == "uri-reference") return Uri(true);

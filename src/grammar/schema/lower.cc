@@ -28,6 +28,7 @@ Lowering::Lowering(SchemaContext* context, ProgramBuilder* builder)
       values_(builder, context->options().whitespace) {}
 
 Result<Value> Lowering::Lower(Terms terms) {
+  for (Term& term : terms) term.scope = 0;  // a value of its own: nobody around it looks inside
   std::sort(terms.begin(), terms.end());
   terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
   std::erase_if(terms, [](const Term& t) {
@@ -172,9 +173,24 @@ Result<void> Lowering::FillObject(const Job& job) {
   for (size_t g = 0; g < part.groups.size(); ++g)
     for (const auto& [name, term] : part.groups[g].properties) by_name[g].emplace(name, term);
   std::unordered_map<std::string, uint32_t> index;
+  // By scope: whether a name is evaluated there, group by group.
+  const auto unevaluated = [&](const std::vector<bool>& covered, Terms* terms) {
+    for (size_t u = 0; u < part.unevaluated.size(); ++u) {
+      bool seen = false;
+      for (size_t g = 0; g < part.groups.size(); ++g)
+        seen =
+            seen || (covered[g] && job.shape.Sees(part.unevaluated[u].scope, part.groups[g].scope));
+      // An inner unevaluatedProperties evaluates whatever it applies to.
+      for (size_t v = 0; v < part.unevaluated.size(); ++v)
+        seen = seen || (v != u && part.unevaluated[v].scope != part.unevaluated[u].scope &&
+                        job.shape.Sees(part.unevaluated[u].scope, part.unevaluated[v].scope));
+      if (!seen) terms->push_back(part.unevaluated[u].term);
+    }
+  };
   for (const std::string& name : names) {
     const bool possible = !forbidden.contains(name) && Matches(pool, keys, name);
     Terms terms;
+    std::vector<bool> evaluated(part.groups.size());
     for (size_t g = 0; g < part.groups.size(); ++g) {
       const ObjectPart::Group& group = part.groups[g];
       bool covered = false;
@@ -188,7 +204,9 @@ Result<void> Lowering::FillObject(const Job& job) {
         covered = true;
       }
       if (!covered && group.additional) terms.push_back(*group.additional);
+      evaluated[g] = covered || group.additional.has_value();
     }
+    unevaluated(evaluated, &terms);
     for (const auto& [key, term] : part.extra)
       if (key == name) terms.push_back(term);
     Value value;
@@ -203,19 +221,22 @@ Result<void> Lowering::FillObject(const Job& job) {
     for (const std::string& other : needed)
       parts.properties[index.at(name)].needs.push_back(index.at(other));
   const RegexId undeclared = pool.And(keys, pool.Not(pool.Literals(names)));
-  INFE_TRY(AddKeyClasses(part, undeclared, &parts));
+  INFE_TRY(AddKeyClasses(part, undeclared, unevaluated, &parts));
   parts.ordered = parts.others.empty() && context_->options().key_order == KeyOrder::kDeclared;
   values_.FillObject(job.node, parts);
   return {};
 }
 
 // Splits the undeclared keys into classes of equal treatment: those that match the same patterns.
-Result<void> Lowering::AddKeyClasses(const ObjectPart& part, RegexId keys, ObjectParts* parts) {
+Result<void> Lowering::AddKeyClasses(
+    const ObjectPart& part, RegexId keys,
+    const std::function<void(const std::vector<bool>&, Terms*)>& unevaluated, ObjectParts* parts) {
   RegexPool& pool = context_->pool();
   struct Class {
     RegexId keys;
     Terms terms;
     bool covered = false;
+    std::vector<bool> evaluated = {};
   };
   std::vector<Class> classes{{keys, {}}};
   for (const ObjectPart::Group& group : part.groups) {
@@ -223,7 +244,7 @@ Result<void> Lowering::AddKeyClasses(const ObjectPart& part, RegexId keys, Objec
     for (const auto& [regex, term] : group.patterns) {
       std::vector<Class> split;
       for (Class& c : classes) {
-        Class with{pool.And(c.keys, regex), c.terms, true};
+        Class with{pool.And(c.keys, regex), c.terms, true, c.evaluated};
         with.terms.push_back(term);
         c.keys = pool.And(c.keys, pool.Not(regex));
         if (!pool.IsEmpty(with.keys)) split.push_back(std::move(with));
@@ -233,12 +254,14 @@ Result<void> Lowering::AddKeyClasses(const ObjectPart& part, RegexId keys, Objec
       if (classes.size() > kKeyClassesMax)
         return ResourceExhausted("patternProperties need more than kKeyClassesMax classes of keys");
     }
-    if (!group.additional) continue;
-    for (Class& c : classes)
-      if (!c.covered) c.terms.push_back(*group.additional);
+    for (Class& c : classes) {
+      if (!c.covered && group.additional) c.terms.push_back(*group.additional);
+      c.evaluated.push_back(c.covered || group.additional.has_value());
+    }
   }
   for (Class& c : classes) {
     if (pool.IsEmpty(c.keys)) continue;
+    unevaluated(c.evaluated, &c.terms);
     const bool refused = std::ranges::any_of(c.terms, [](const Term& t) {
       return t.place->schema->is_bool() && t.place->schema->as_bool() == t.negated;
     });
@@ -255,8 +278,19 @@ Result<void> Lowering::AddKeyClasses(const ObjectPart& part, RegexId keys, Objec
   return {};
 }
 
-Result<Value> Lowering::Item(const ArrayPart& part, uint32_t index, const Term* also) {
+Result<Value> Lowering::Item(const Shape& shape, uint32_t index, const Term* also) {
+  const ArrayPart& part = shape.array;
   Terms terms;
+  for (size_t u = 0; u < part.unevaluated.size(); ++u) {
+    const uint32_t scope = part.unevaluated[u].scope;
+    bool seen = false;
+    for (const ArrayPart::Group& group : part.groups)
+      seen =
+          seen || ((index < group.prefix.size() || group.rest) && shape.Sees(scope, group.scope));
+    for (const Unevaluated& other : part.unevaluated)
+      seen = seen || (other.scope != scope && shape.Sees(scope, other.scope));
+    if (!seen) terms.push_back(part.unevaluated[u].term);
+  }
   for (const ArrayPart::Group& group : part.groups) {
     if (index < group.prefix.size()) {
       terms.push_back(group.prefix[index]);
@@ -287,14 +321,20 @@ bool Lowering::CountTexts(const Value& value, uint32_t* count) {
   return true;
 }
 
-Result<void> Lowering::FillArray(const Job& job) {
-  const ArrayPart& part = job.shape.array;
+Result<void> Lowering::FillArray(Job job) {
+  ArrayPart& part = job.shape.array;
   ArrayParts parts{.min = part.min, .max = part.max};
   size_t prefix = 0;
   for (const ArrayPart::Group& group : part.groups) prefix = std::max(prefix, group.prefix.size());
   for (const auto& [position, term] : part.at) prefix = std::max<size_t>(prefix, position + 1);
   prefix = std::min<size_t>(prefix, part.max);
   if (prefix > kPropertiesMax) return ResourceExhausted("more prefixItems than kPropertiesMax");
+  if (!part.unevaluated.empty() && part.has_contains) {
+    // In 2020-12 an item that `contains` counts is evaluated: which ones is not known beforehand.
+    for (const Unevaluated& u : part.unevaluated)
+      INFE_TRY(context_->NotEnforced(u.owner, "unevaluatedItems", "beside 'contains'"));
+    part.unevaluated.clear();
+  }
   std::optional<ArrayPart::Contains> contains;
   if (!part.contains.empty()) contains = part.contains.front();
   for (size_t i = 1; i < part.contains.size(); ++i)
@@ -316,13 +356,13 @@ Result<void> Lowering::FillArray(const Job& job) {
   const auto position = [&](uint32_t index) -> Result<ArrayParts::Position> {
     ArrayParts::Position p;
     if (!contains) {
-      INFE_ASSIGN(p.any, Item(part, index, nullptr));
+      INFE_ASSIGN(p.any, Item(job.shape, index, nullptr));
       return p;
     }
     const Term hit = contains->term;
     const Term miss{hit.place, !hit.negated};
-    INFE_ASSIGN(p.hit, Item(part, index, &hit));
-    INFE_ASSIGN(p.miss, Item(part, index, contains->max == kUnbounded ? nullptr : &miss));
+    INFE_ASSIGN(p.hit, Item(job.shape, index, &hit));
+    INFE_ASSIGN(p.miss, Item(job.shape, index, contains->max == kUnbounded ? nullptr : &miss));
     return p;
   };
   for (uint32_t i = 0; i < prefix; ++i) {

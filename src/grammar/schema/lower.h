@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -31,10 +32,12 @@ class Lowering {
   Result<void> AddScalars(const std::vector<Shape>& shapes, Value* value);
   Result<RegexId> StringContent(const StringPart& part, bool with_length);
   Result<void> FillObject(const Job& job);
-  Result<void> FillArray(const Job& job);
+  Result<void> FillArray(Job job);
   Result<RegexId> KeyRegex(const Terms& names);
-  Result<void> AddKeyClasses(const ObjectPart& part, RegexId keys, ObjectParts* parts);
-  Result<Value> Item(const ArrayPart& part, uint32_t index, const Term* also);
+  Result<void> AddKeyClasses(
+      const ObjectPart& part, RegexId keys,
+      const std::function<void(const std::vector<bool>&, Terms*)>& unevaluated, ObjectParts* parts);
+  Result<Value> Item(const Shape& shape, uint32_t index, const Term* also);
   // The number of texts of a value if they are few, for unique items.
   bool CountTexts(const Value& value, uint32_t* count);
 

@@ -42,8 +42,9 @@ Result<std::vector<Shape>> Normaliser::Shapes(const Terms& terms) {
                                  terms.empty() ? "" : terms.front().place->path);
       continue;
     }
-    const Term term = branch.todo.back();
-    branch.todo.pop_back();
+    // In the order of the text, which is the order of keys in closed objects.
+    const Term term = branch.todo.front();
+    branch.todo.erase(branch.todo.begin());
     if (!branch.done.insert(term).second) {  // said before
       queue.push_back(std::move(branch));
       continue;
@@ -66,11 +67,13 @@ Result<void> Normaliser::Apply(Branch branch, const Term& term, Branches* out) {
     if (schema.as_bool() != term.negated) out->push_back(std::move(branch));
     return {};
   }
+  branch.scope = term.negated ? 0 : term.scope;
   return term.negated ? Deny(std::move(branch), term.place, out)
                       : Assert(std::move(branch), term.place, out);
 }
 
 Result<void> Normaliser::Assert(Branch branch, const Place* place, Branches* out) {
+  INFE_TRY(OpenScope(branch, place));
   INFE_TRY(AssertReferences(branch, place));
   const bool ref_alone = place->draft <= Draft::k7 && Keyword(place, "$ref") != nullptr;
   if (ref_alone) {
@@ -82,21 +85,11 @@ Result<void> Normaliser::Assert(Branch branch, const Place* place, Branches* out
   INFE_TRY(AssertNumber(branch, place));
   INFE_TRY(AssertObject(branch, place));
   INFE_TRY(AssertArray(branch, place));
-  INFE_TRY(CheckOthers(place));
+  INFE_TRY(AssertUnevaluated(branch, place));
   Branches branches;
   branches.push_back(std::move(branch));
   INFE_TRY(AssertEnum(place, &branches));
-  INFE_ASSIGN(const auto any_of, SchemaList(*context_, place, "anyOf"));
-  if (!any_of.empty()) {
-    Branches spread;
-    for (const Branch& b : branches) {
-      for (const Place* choice : any_of) {
-        spread.push_back(b);
-        spread.back().todo.push_back({choice, false});
-      }
-    }
-    branches = std::move(spread);
-  }
+  INFE_TRY(AssertAnyOf(place, &branches));
   INFE_TRY(AssertOneOf(place, &branches));
   INFE_TRY(AssertConditions(place, &branches));
   for (Branch& b : branches) out->push_back(std::move(b));
@@ -107,7 +100,7 @@ Result<void> Normaliser::AssertReferences(Branch& branch, const Place* place) {
   if (const Json* ref = Keyword(place, "$ref")) {
     if (!ref->is_string()) return SchemaContext::Malformed(place, "$ref", "must be a string");
     INFE_ASSIGN(const Place* target, context_->document().Resolve(place, ref->as_string()));
-    branch.todo.push_back({target, false});
+    branch.todo.push_back({target, false, branch.scope});
     if (place->draft <= Draft::k7) return {};
   }
   for (const char* name : {"$dynamicRef", "$recursiveRef"}) {
@@ -116,13 +109,13 @@ Result<void> Normaliser::AssertReferences(Branch& branch, const Place* place) {
     if (!ref->is_string()) return SchemaContext::Malformed(place, name, "must be a string");
     const auto target = context_->document().ResolveDynamic(place, ref->as_string());
     if (target) {
-      branch.todo.push_back({*target, false});
+      branch.todo.push_back({*target, false, branch.scope});
     } else {
       INFE_TRY(context_->NotEnforced(place, name, "its target depends on the path to it"));
     }
   }
   INFE_ASSIGN(const auto all_of, SchemaList(*context_, place, "allOf"));
-  for (const Place* part : all_of) branch.todo.push_back({part, false});
+  for (const Place* part : all_of) branch.todo.push_back({part, false, branch.scope});
   return {};
 }
 
@@ -191,6 +184,7 @@ Result<void> Normaliser::AssertNumber(Branch& branch, const Place* place) {
 Result<void> Normaliser::AssertObject(Branch& branch, const Place* place) {
   ObjectPart& part = branch.shape.object;
   ObjectPart::Group group;
+  group.scope = branch.scope;
   INFE_ASSIGN(const auto properties, SchemaMap(*context_, place, "properties"));
   if (properties.size() > kPropertiesMax)
     return ResourceExhausted("more properties in one object than kPropertiesMax",
@@ -233,12 +227,16 @@ Result<void> Normaliser::AssertObject(Branch& branch, const Place* place) {
 Result<void> Normaliser::AssertArray(Branch& branch, const Place* place) {
   ArrayPart& part = branch.shape.array;
   INFE_ASSIGN(auto group, ItemKeywords(*context_, place));
-  if (group) part.groups.push_back(std::move(*group));
+  if (group) {
+    group->scope = branch.scope;
+    part.groups.push_back(std::move(*group));
+  }
   INFE_ASSIGN(const auto min, CountKeyword(place, "minItems"));
   INFE_ASSIGN(const auto max, CountKeyword(place, "maxItems"));
   if (min) part.min = std::max(part.min, *min);
   if (max) part.max = std::min(part.max, *max);
   INFE_ASSIGN(const auto contains, ContainsKeywords(*context_, place));
+  part.has_contains = part.has_contains || contains.has_value();
   if (contains && (contains->min > 0 || contains->max != kUnbounded))
     part.contains.push_back(*contains);
   if (const Json* unique = Keyword(place, "uniqueItems")) {
@@ -249,15 +247,62 @@ Result<void> Normaliser::AssertArray(Branch& branch, const Place* place) {
   return {};
 }
 
-// Keywords that look at what others evaluated: only the trivial ones are enforced.
-Result<void> Normaliser::CheckOthers(const Place* place) {
-  for (const char* name : {"unevaluatedProperties", "unevaluatedItems"}) {
-    const Json* value = Keyword(place, name);
-    if (value == nullptr) continue;
-    const bool free =
-        (value->is_bool() && value->as_bool()) || (value->is_object() && value->object().empty());
-    if (!free) INFE_TRY(context_->NotEnforced(place, name, "it depends on what others evaluated"));
+namespace {
+
+constexpr size_t kEvaluatingChoicesMax = 5;
+
+}  // namespace
+
+// A schema with unevaluated* sees what it and everything applied in place below it evaluates, and
+// nothing beside it.
+Result<void> Normaliser::OpenScope(Branch& branch, const Place* place) {
+  bool needed = false;
+  for (const char* name : {"unevaluatedProperties", "unevaluatedItems"})
+    needed = needed || Keyword(place, name) != nullptr;
+  if (!needed) return {};
+  branch.shape.scopes.push_back(branch.scope);
+  branch.scope = static_cast<uint32_t>(branch.shape.scopes.size());
+  return {};
+}
+
+Result<void> Normaliser::AssertUnevaluated(Branch& branch, const Place* place) {
+  // A keyword that says nothing still evaluates everything, for schemas around this one.
+  const Json* properties = Keyword(place, "unevaluatedProperties");
+  if (properties != nullptr) {
+    INFE_ASSIGN(const Place* schema, SchemaKeyword(*context_, place, "unevaluatedProperties"));
+    branch.shape.object.unevaluated.push_back({branch.scope, {schema, false}, place});
   }
+  const Json* items = Keyword(place, "unevaluatedItems");
+  if (items == nullptr) return {};
+  INFE_ASSIGN(const Place* schema, SchemaKeyword(*context_, place, "unevaluatedItems"));
+  branch.shape.array.unevaluated.push_back({branch.scope, {schema, false}, place});
+  return {};
+}
+
+// One branch per choice. Where somebody asks what was evaluated, it matters whether several choices
+// hold, so there is one branch per set of choices.
+Result<void> Normaliser::AssertAnyOf(const Place* place, Branches* branches) {
+  INFE_ASSIGN(const auto choices, SchemaList(*context_, place, "anyOf"));
+  if (choices.empty()) return {};
+  Branches spread;
+  for (const Branch& b : *branches) {
+    if (b.scope != 0 && choices.size() > kEvaluatingChoicesMax)
+      INFE_TRY(context_->NotEnforced(place, "anyOf",
+                                     "under unevaluated* only one of so many choices is seen"));
+    if (b.scope != 0 && choices.size() <= kEvaluatingChoicesMax) {
+      for (size_t set = 1; set < size_t{1} << choices.size(); ++set) {
+        spread.push_back(b);
+        for (size_t i = 0; i < choices.size(); ++i)
+          if ((set >> i & 1) != 0) spread.back().todo.push_back({choices[i], false, b.scope});
+      }
+      continue;
+    }
+    for (const Place* choice : choices) {
+      spread.push_back(b);
+      spread.back().todo.push_back({choice, false, b.scope});
+    }
+  }
+  *branches = std::move(spread);
   return {};
 }
 
@@ -337,7 +382,7 @@ Result<void> Normaliser::AssertEnum(const Place* place, Branches* branches) {
       for (const Json* value : compounds) {
         if ((branch.shape.types & TypeOf(*value)) == 0) continue;
         spread.push_back(branch);
-        spread.back().todo.push_back({ConstSchema(place, *value, false), false});
+        spread.back().todo.push_back({ConstSchema(place, *value, false), false, 0});
       }
       branch.shape.types &= types;
       if (branch.shape.types == 0) continue;
@@ -374,7 +419,9 @@ Result<void> Normaliser::AssertConditions(const Place* place, Branches* branches
     INFE_ASSIGN(const Place* otherwise, SchemaKeyword(*context_, place, "else"));
     std::string keyword;
     std::set<const Place*> seen;
-    if (then == nullptr && otherwise == nullptr) {
+    const bool evaluates =
+        std::ranges::any_of(*branches, [](const Branch& b) { return b.scope != 0; });
+    if (then == nullptr && otherwise == nullptr && !evaluates) {
       // Says nothing.
     } else if (!CanDeny(condition, &seen, &keyword)) {
       INFE_TRY(context_->NotEnforced(place, "if",
@@ -383,11 +430,11 @@ Result<void> Normaliser::AssertConditions(const Place* place, Branches* branches
       Branches spread;
       for (const Branch& b : *branches) {
         spread.push_back(b);
-        spread.back().todo.push_back({condition, false});
-        if (then != nullptr) spread.back().todo.push_back({then, false});
+        spread.back().todo.push_back({condition, false, b.scope});
+        if (then != nullptr) spread.back().todo.push_back({then, false, b.scope});
         spread.push_back(b);
         spread.back().todo.push_back({condition, true});
-        if (otherwise != nullptr) spread.back().todo.push_back({otherwise, false});
+        if (otherwise != nullptr) spread.back().todo.push_back({otherwise, false, b.scope});
       }
       *branches = std::move(spread);
     }
@@ -400,7 +447,7 @@ Result<void> Normaliser::AssertConditions(const Place* place, Branches* branches
         spread.push_back(b);
         spread.back().shape.types = kObjectType;
         spread.back().shape.object.required.push_back(key);
-        spread.back().todo.push_back({schema, false});
+        spread.back().todo.push_back({schema, false, b.scope});
         b.shape.object.forbidden.push_back(key);
       }
       spread.push_back(std::move(b));
@@ -440,7 +487,7 @@ Result<void> Normaliser::AssertOneOf(const Place* place, Branches* branches) {
   for (const Branch& b : *branches) {
     for (size_t i = 0; i < choices.size(); ++i) {
       spread.push_back(b);
-      spread.back().todo.push_back({choices[i], false});
+      spread.back().todo.push_back({choices[i], false, b.scope});
       for (const Term& term : beside[i]) spread.back().todo.push_back(term);
     }
   }

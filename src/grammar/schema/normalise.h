@@ -31,7 +31,7 @@ class Normaliser {
     Shape shape;
     Terms todo;
     std::set<Term> done;
-    bool dead = false;
+    uint32_t scope = 0;  // of the schema that is being read
   };
   using Branches = std::vector<Branch>;
 
@@ -46,10 +46,12 @@ class Normaliser {
   Result<void> AssertObject(Branch& branch, const Place* place);
   Result<void> AssertArray(Branch& branch, const Place* place);
   Result<void> AssertReferences(Branch& branch, const Place* place);
-  Result<void> CheckOthers(const Place* place);
+  Result<void> AssertUnevaluated(Branch& branch, const Place* place);
+  Result<void> OpenScope(Branch& branch, const Place* place);
   // Parts with choices.
   Result<void> AssertEnum(const Place* place, Branches* branches);
   Result<void> AssertConditions(const Place* place, Branches* branches);
+  Result<void> AssertAnyOf(const Place* place, Branches* branches);
   Result<void> AssertOneOf(const Place* place, Branches* branches);
 
   Result<void> DenyValues(const Branch& branch, const Place* place, const Json::Array& values,

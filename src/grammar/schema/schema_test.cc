@@ -75,7 +75,8 @@ TEST(Schema, Arrays) {
          {R"([1,1])", R"([0,1,"x",1])", R"([1,1,1])"},
          {R"([1])", R"([])", R"([1,1,1,1])", R"([0,0])"});
   Expect(R"({"type":"array","items":{"enum":["a","b",3]},"uniqueItems":true})",
-         {R"([])", R"(["a","b",3])", R"([3,"a"])"}, {R"(["a","a"])", R"([3,"b",3])", R"(["b","a",")"});
+         {R"([])", R"(["a","b",3])", R"([3,"a"])"},
+         {R"(["a","a"])", R"([3,"b",3])", R"(["b","a",")"});
   Expect(R"({"type":"array","items":{"type":"string"},"uniqueItems":true})", {R"(["a","ab",""])"},
          {R"(["a","b","a"])", R"(["\u0061","a"])"});
 }
@@ -134,6 +135,23 @@ TEST(Schema, ReferencesAndDialects) {
          {R"(["a"])", "[1,2]"});
 }
 
+TEST(Schema, UnevaluatedSeesWhatIsAppliedInPlaceAndNothingBeside) {
+  Expect(R"({"type":"object","allOf":[{"properties":{"a":{}}},{"$ref":"#/$defs/b"}],
+             "$defs":{"b":{"properties":{"b":{}}}},"unevaluatedProperties":false})",
+         {R"({"a":1,"b":2})", "{}"}, {R"({"c":1})", R"({"a":1,"c":2})"});
+  // Several choices may hold, and each evaluates.
+  Expect(R"({"type":"object","anyOf":[{"properties":{"a":{"const":1}},"required":["a"]},
+             {"properties":{"b":{"const":2}},"required":["b"]}],"unevaluatedProperties":false})",
+         {R"({"a":1,"b":2})", R"({"a":1})", R"({"b":2})"},
+         {R"({"a":1,"b":3})", R"({"a":1,"c":1})", "{}"}, {.key_order = KeyOrder::kAny});
+  Expect(R"({"allOf":[{"properties":{"a":{}}},{"unevaluatedProperties":false}],"type":"object"})",
+         {"{}"}, {R"({"a":1})"});
+  Expect(
+      R"({"type":"array","prefixItems":[{}],"anyOf":[{"prefixItems":[{},{"const":1}]},{"maxItems":1}],
+             "unevaluatedItems":false})",
+      {"[0]", "[0,1]"}, {"[0,2]", "[0,1,1]"});
+}
+
 TEST(Schema, NumbersKeepTheirDigits) {
   Expect(R"({"type":"number","minimum":0.1,"exclusiveMaximum":1e2,"multipleOf":0.05})",
          {"0.1", "99.95", "5"}, {"0.05", "100", "0.12", "-1"});
@@ -144,7 +162,7 @@ TEST(Schema, NumbersKeepTheirDigits) {
 
 TEST(Schema, WhatIsNotEnforcedIsNamedOrRefused) {
   const char* schema =
-      R"({"type":"object","properties":{"x":{"unevaluatedItems":{"type":"string"}}}})";
+      R"({"type":"object","properties":{"x":{"contains":{"const":1},"unevaluatedItems":{"type":"string"}}}})";
   const auto named = Compile(schema);
   ASSERT_TRUE(named);
   ASSERT_EQ((*named)->unenforced().size(), 1u);

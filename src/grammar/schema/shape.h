@@ -19,6 +19,9 @@ namespace infe::grammar {
 struct Term {
   const Place* place = nullptr;
   bool negated = false;
+  // Whose unevaluatedProperties or unevaluatedItems may see what this evaluates (Shape::scopes); 0:
+  // nobody's.
+  uint32_t scope = 0;
   auto operator<=>(const Term&) const = default;
 };
 using Terms = std::vector<Term>;  // all of them; sorted and unique when used as a key
@@ -45,14 +48,23 @@ struct NumberPart {
   std::vector<RegexId> all;  // regexes over the decimal text
 };
 
+// What holds for members or items that nothing within scope has evaluated.
+struct Unevaluated {
+  uint32_t scope = 0;
+  Term term;
+  const Place* owner = nullptr;  // the schema that says so
+};
+
 struct ObjectPart {
   // The three keywords that look at each other within one schema.
   struct Group {
+    uint32_t scope = 0;
     std::vector<std::pair<std::string, Term>> properties;
     std::vector<std::pair<RegexId, Term>> patterns;
     std::optional<Term> additional;
   };
   std::vector<Group> groups;
+  std::vector<Unevaluated> unevaluated;
   std::vector<std::pair<std::string, Term>> extra;  // if the member is there, this holds, too
   std::vector<std::string> required;
   std::vector<std::string> forbidden;
@@ -64,6 +76,7 @@ struct ObjectPart {
 
 struct ArrayPart {
   struct Group {
+    uint32_t scope = 0;
     std::vector<Term> prefix;
     std::optional<Term> rest;
   };
@@ -73,8 +86,10 @@ struct ArrayPart {
     uint32_t max = kUnbounded;
   };
   std::vector<Group> groups;
+  std::vector<Unevaluated> unevaluated;
   std::vector<std::pair<uint32_t, Term>> at;  // the item at an index
   std::vector<Contains> contains;
+  bool has_contains = false;  // also one that asks for nothing: it evaluates items
   uint32_t min = 0;
   uint32_t max = kUnbounded;
   std::optional<const Place*> unique;  // the schema that asks for it
@@ -82,6 +97,14 @@ struct ArrayPart {
 
 struct Shape {
   TypeSet types = kAllTypes;
+  // Scope i + 1 is opened by a schema with unevaluated*, within the scope scopes[i].
+  std::vector<uint32_t> scopes;
+
+  // Whether what is evaluated in `inner` is seen in `outer`.
+  bool Sees(uint32_t outer, uint32_t inner) const {
+    while (inner != outer && inner != 0) inner = scopes[inner - 1];
+    return inner == outer;
+  }
   StringPart string;
   NumberPart number;
   ObjectPart object;

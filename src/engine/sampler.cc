@@ -281,20 +281,33 @@ std::optional<TokenId> Sampler::DrawNear(const SampleInput& input, double unifor
   if (params.min_p > 0 && Weight(threshold_) < params.min_p && params.top_p >= 1) {
     return DrawListed(params, uniform);
   }
-  const double total = TotalWeight(input);
-  if (params.top_p >= 1 && params.min_p <= 0) {
-    const double target = uniform * total;
-    if (!(weight > target)) return std::nullopt;
-    return candidates_[FindCrossing(candidates_, candidates_.size(), 0, target)].token;
-  }
-  if (params.top_p >= 1) return std::nullopt;
-  // The smallest set of likeliest tokens whose probabilities reach top_p (Holtzman et al. 2020).
-  const double target = std::nextafter(double{params.top_p} * total, -1.0);
-  if (!(weight > target)) return std::nullopt;
-  candidates_.resize(FindCrossing(candidates_, candidates_.size(), 0, target) + 1);
+  if (params.top_p >= 1 && params.min_p > 0) return std::nullopt;
+  // How many of the candidates, the likeliest first, a total weight selects: up to the token drawn,
+  // or the smallest set that reaches top_p (Holtzman et al. 2020). 0: more than there are.
+  const double share = params.top_p < 1 ? double{params.top_p} : uniform;
+  const auto selected = [&](double total) -> size_t {
+    const double target = share * total;
+    const double edge = params.top_p < 1 ? std::nextafter(target, -1.0) : target;
+    return weight > edge ? FindCrossing(candidates_, candidates_.size(), 0, edge) + 1 : 0;
+  };
+  // Often the bounds of the total agree, and it need not be computed.
+  size_t end = selected(weight + RestBound());
+  if (end == 0 || end != selected(weight)) end = selected(TotalWeight(input));
+  if (end == 0) return std::nullopt;
+  if (params.top_p >= 1) return candidates_[end - 1].token;
+  candidates_.resize(end);
   SamplingParams rest;
   rest.min_p = params.min_p;
   return DrawListed(rest, uniform);
+}
+
+// Not less than the weight of everything that CollectSpans left out.
+double Sampler::RestBound() {
+  sorted_max_ = span_max_;
+  for (float& max : sorted_max_) max = std::min(max, threshold_);
+  const double sum =
+      math_.exp_sum(sorted_max_.data(), max_, factor_, static_cast<uint32_t>(sorted_max_.size()));
+  return sum * kSpan * (1 + 1e-6);
 }
 
 uint32_t Sampler::BucketOf(float logit) const {

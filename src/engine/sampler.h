@@ -73,6 +73,7 @@ class Sampler {
 
   void CollectSpans(const SampleInput& input, size_t spans);
   double TotalWeight(const SampleInput& input);
+  double RestBound();
   void MakeHistogram(const SampleInput& input);
   void CollectBucket(const SampleInput& input, uint32_t bucket, std::vector<Candidate>& into);
   Cut CutByCount(const SampleInput& input, size_t count);

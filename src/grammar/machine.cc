@@ -145,12 +145,18 @@ void Machine::AddFree(const Thread& thread, LexStateId state, Work* work) {
 }
 
 void Machine::Cross(RowId row, const Walk::Crossing& crossing, Work* work) {
+  if (rows_.DependsOnUnknown(row) && rows_.NeedsText(row, crossing.ended)) {
+    // The token has written two texts that must differ: tried one by one.
+    work->doubtful.insert(work->doubtful.end(), crossing.tokens.begin(), crossing.tokens.end());
+    if (crossing.rest != kNoView) walker_.Tokens(crossing.rest, &work->doubtful);
+    return;
+  }
   const RowId next = rows_.Advance(row, crossing.ended, nullptr);
   if (next == kDeadRow) return;
   for (const uint32_t token : crossing.tokens) SetToken(token, work->mask);
   if (crossing.rest == kNoView || rows_.Start(next) == kDeadLex) return;
-  if (rows_.DependsOnUnknown(next)) {
-    // The token wrote a text that must not come twice, and now begins another: tried one by one.
+  if (rows_.DependsOnUnknown(next) && !rows_.OpenToUnknown(next)) {
+    // The token wrote a text and now begins another of few: what is left of them is not known.
     walker_.Tokens(crossing.rest, &work->doubtful);
   } else {
     work->pending.push_back({next, crossing.rest, rows_.Start(next)});

@@ -190,8 +190,11 @@ void RowStore::Close(Row& row) {
             row.remembers = true;
             // Sorted, and the unknown text has the lowest number.
             const auto& used = data_->Get(item.data).used;
-            row.depends_on_unknown =
-                row.depends_on_unknown || (!used.empty() && used.front() == kUnknownText);
+            if (!used.empty() && used.front() == kUnknownText) {
+              row.depends_on_unknown = true;
+              row.open_to_unknown =
+                  row.open_to_unknown && lexer_->lexeme(t.id).content == kAnything;
+            }
           }
           // Nothing stands before the first byte of a text.
           wanted.push_back({LexemeFor(t, item.data), state.blank_before && !is_first});

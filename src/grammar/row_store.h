@@ -49,8 +49,10 @@ class RowStore {
   // Whether any step from this row does.
   bool Remembers(RowId row) const { return rows_[row].remembers; }
 
-  // Whether what may follow depends on a text that a mask walk did not know.
+  // Whether a lexeme of the row must differ from a text that a mask walk did not know. Where any
+  // text can begin such a lexeme (Open), that matters only once it has ended.
   bool DependsOnUnknown(RowId row) const { return rows_[row].depends_on_unknown; }
+  bool OpenToUnknown(RowId row) const { return rows_[row].open_to_unknown; }
 
   LexStateId Start(RowId row) const { return rows_[row].start; }
   bool IsComplete(RowId row) const { return rows_[row].complete; }
@@ -69,6 +71,7 @@ class RowStore {
     bool complete = false;
     bool remembers = false;
     bool depends_on_unknown = false;
+    bool open_to_unknown = true;
     std::vector<uint32_t> tags;
     std::vector<std::pair<LexemeSetId, RowId>> edges;  // steps whose text does not matter
     uint32_t bytes_to_end = 0;

@@ -380,6 +380,20 @@ Result<void> Lowering::FillArray(Job job) {
                                      "items that may be objects or arrays are not compared"));
     } else {
       parts.unique = true;
+      // One spelling, and the length within the regex: used texts are taken out of it.
+      RegexPool& pool = context_->pool();
+      for (LexemeId& id : parts.rest->any.lexemes) {
+        Lexeme lexeme = builder_->program().lexemes[id];
+        if (!lexeme.quoted()) continue;
+        lexeme.spelling = Spelling::kJsonCanonical;
+        if (lexeme.windowed())
+          lexeme.content =
+              pool.And(lexeme.content,
+                       pool.Repeat(pool.Class(CharSet::All()), lexeme.min_chars, lexeme.max_chars));
+        lexeme.min_chars = 0;
+        lexeme.max_chars = kUnbounded;
+        id = builder_->AddLexeme(lexeme);
+      }
       uint32_t count = 0;
       if (CountTexts(parts.rest->any, &count)) parts.max = std::min(parts.max, count);
     }

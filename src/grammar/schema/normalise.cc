@@ -495,7 +495,58 @@ Result<void> Normaliser::AssertOneOf(const Place* place, Branches* branches) {
   return {};
 }
 
+namespace {
+
+// The string that a schema fixes by `const` or an `enum` of one, null if it does not.
+const std::string* FixedString(const Json& schema) {
+  const Json* value = schema.find("const");
+  const Json* listed = schema.find("enum");
+  if (value == nullptr && listed != nullptr && listed->is_array() && listed->array().size() == 1)
+    value = &listed->array().front();
+  return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
+}
+
+bool Requires(const Json& schema, std::string_view key) {
+  const Json* required = schema.find("required");
+  if (required == nullptr || !required->is_array()) return false;
+  return std::ranges::any_of(required->array(),
+                             [&](const Json& k) { return k.is_string() && k.as_string() == key; });
+}
+
+// Two schemas that fix different strings, or different strings in a member that both require: the
+// usual discriminators, seen without a closer look.
+bool FixDifferentStrings(const Json& a, const Json& b) {
+  if (!a.is_object() || !b.is_object()) return false;
+  if (a.find("$ref") != nullptr || b.find("$ref") != nullptr) return false;
+  const std::string* one = FixedString(a);
+  const std::string* other = FixedString(b);
+  if (one != nullptr && other != nullptr) return *one != *other;
+  const Json* type = a.find("type");
+  const Json* members = a.find("properties");
+  const Json* others = b.find("properties");
+  const Json* other_type = b.find("type");
+  const auto object = [](const Json* t) {
+    return t != nullptr && t->is_string() && t->as_string() == "object";
+  };
+  if (members == nullptr || others == nullptr || !members->is_object() || !others->is_object() ||
+      (!object(type) && !object(other_type)))
+    return false;
+  for (const auto& [key, schema] : members->object()) {
+    one = schema.is_object() ? FixedString(schema) : nullptr;
+    if (one == nullptr) continue;
+    const Json* counterpart = others->find(key);
+    other =
+        counterpart != nullptr && counterpart->is_object() ? FixedString(*counterpart) : nullptr;
+    if (other != nullptr && *one != *other && Requires(a, key) && Requires(b, key)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 Result<bool> Normaliser::Disjoint(const Term& a, const Term& b, int depth) {
+  if (!a.negated && !b.negated && FixDifferentStrings(*a.place->schema, *b.place->schema))
+    return true;
   return IsEmpty({a, b}, depth);
 }
 

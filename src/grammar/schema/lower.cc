@@ -144,12 +144,8 @@ Result<RegexId> Lowering::KeyRegex(const Terms& names) {
   return context_->pool().Or(std::move(ways));
 }
 
-Result<void> Lowering::FillObject(const Job& job) {
-  RegexPool& pool = context_->pool();
-  const ObjectPart& part = job.shape.object;
-  INFE_ASSIGN(const RegexId keys, KeyRegex(part.names));
-  ObjectParts parts{.min = part.min, .max = part.max};
-  // Names that are spelled out, in the order of their first mention.
+// Names that are spelled out, in the order of their first mention.
+std::vector<std::string> Lowering::MentionedNames(const ObjectPart& part) {
   std::vector<std::string> names;
   std::unordered_set<std::string> mentioned;
   const auto mention = [&](const std::string& name) {
@@ -164,6 +160,15 @@ Result<void> Lowering::FillObject(const Job& job) {
     for (const std::string& other : needed) mention(other);
   }
   for (const std::string& name : part.forbidden) mention(name);
+  return names;
+}
+
+Result<void> Lowering::FillObject(const Job& job) {
+  RegexPool& pool = context_->pool();
+  const ObjectPart& part = job.shape.object;
+  INFE_ASSIGN(const RegexId keys, KeyRegex(part.names));
+  ObjectParts parts{.min = part.min, .max = part.max};
+  const std::vector<std::string> names = MentionedNames(part);
   if (names.size() > kPropertiesMax)
     return ResourceExhausted("more properties in one object than kPropertiesMax");
 
@@ -321,6 +326,31 @@ bool Lowering::CountTexts(const Value& value, uint32_t* count) {
   return true;
 }
 
+// Items that must differ: their texts are remembered and taken out of the regex, so they have to be
+// lexemes, of one spelling each, and the length within the regex.
+Result<void> Lowering::MakeUnique(const ArrayPart& part, ArrayParts* parts) {
+  if (parts->counts_hits || !parts->prefix.empty() || !parts->rest ||
+      !parts->rest->any.nodes.empty())
+    return context_->NotEnforced(*part.unique, "uniqueItems",
+                                 "items that may be objects or arrays are not compared");
+  parts->unique = true;
+  RegexPool& pool = context_->pool();
+  for (LexemeId& id : parts->rest->any.lexemes) {
+    Lexeme lexeme = builder_->program().lexemes[id];
+    if (!lexeme.quoted()) continue;
+    lexeme.spelling = Spelling::kJsonCanonical;
+    if (lexeme.windowed())
+      lexeme.content = pool.And(lexeme.content, pool.Repeat(pool.Class(CharSet::All()),
+                                                            lexeme.min_chars, lexeme.max_chars));
+    lexeme.min_chars = 0;
+    lexeme.max_chars = kUnbounded;
+    id = builder_->AddLexeme(lexeme);
+  }
+  uint32_t count = 0;
+  if (CountTexts(parts->rest->any, &count)) parts->max = std::min(parts->max, count);
+  return {};
+}
+
 Result<void> Lowering::FillArray(Job job) {
   ArrayPart& part = job.shape.array;
   ArrayParts parts{.min = part.min, .max = part.max};
@@ -373,31 +403,7 @@ Result<void> Lowering::FillArray(Job job) {
     INFE_ASSIGN(ArrayParts::Position p, position(static_cast<uint32_t>(prefix)));
     parts.rest = std::move(p);
   }
-  if (part.unique && part.max > 1) {
-    const bool scalars = !contains && prefix == 0 && parts.rest && parts.rest->any.nodes.empty();
-    if (!scalars) {
-      INFE_TRY(context_->NotEnforced(*part.unique, "uniqueItems",
-                                     "items that may be objects or arrays are not compared"));
-    } else {
-      parts.unique = true;
-      // One spelling, and the length within the regex: used texts are taken out of it.
-      RegexPool& pool = context_->pool();
-      for (LexemeId& id : parts.rest->any.lexemes) {
-        Lexeme lexeme = builder_->program().lexemes[id];
-        if (!lexeme.quoted()) continue;
-        lexeme.spelling = Spelling::kJsonCanonical;
-        if (lexeme.windowed())
-          lexeme.content =
-              pool.And(lexeme.content,
-                       pool.Repeat(pool.Class(CharSet::All()), lexeme.min_chars, lexeme.max_chars));
-        lexeme.min_chars = 0;
-        lexeme.max_chars = kUnbounded;
-        id = builder_->AddLexeme(lexeme);
-      }
-      uint32_t count = 0;
-      if (CountTexts(parts.rest->any, &count)) parts.max = std::min(parts.max, count);
-    }
-  }
+  if (part.unique && part.max > 1) INFE_TRY(MakeUnique(part, &parts));
   values_.FillArray(job.node, parts);
   return {};
 }

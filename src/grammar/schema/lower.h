@@ -33,6 +33,8 @@ class Lowering {
   Result<RegexId> StringContent(const StringPart& part, bool with_length);
   Result<void> FillObject(const Job& job);
   Result<void> FillArray(Job job);
+  static std::vector<std::string> MentionedNames(const ObjectPart& part);
+  Result<void> MakeUnique(const ArrayPart& part, ArrayParts* parts);
   Result<RegexId> KeyRegex(const Terms& names);
   Result<void> AddKeyClasses(
       const ObjectPart& part, RegexId keys,

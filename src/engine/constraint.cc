@@ -92,6 +92,9 @@ bool Constraint::IsComplete() const {
 std::optional<size_t> Constraint::FinishBound() const {
   return matcher_->FinishBound();
 }
+std::optional<std::string> Constraint::FinishText() {
+  return matcher_->FinishText();
+}
 std::string Constraint::ForcedBytes() {
   return matcher_->ForcedBytes();
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -51,6 +52,8 @@ class Constraint {
   bool IsComplete() const;
   // Bytes that still have to come, at least; nullopt: unknown.
   std::optional<size_t> FinishBound() const;
+  // The text of a short way to the end; nullopt: unknown.
+  std::optional<std::string> FinishText();
   // The bytes that every continuation begins with.
   std::string ForcedBytes();
 

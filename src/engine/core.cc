@@ -132,9 +132,8 @@ void EngineCore::Add(EngineRequest request, TimePoint arrival) {
   if (sampling.repetition_penalty != 1) sequence.counts.AddPrompt(sequence.tokens);
   if (request.matcher != nullptr) {
     sequence.constraint = std::make_unique<Constraint>(std::move(request.matcher), vocabulary_);
-    const auto bound = sequence.constraint->FinishBound();
-    sequence.closing =
-        request.close_before_limit && bound && *bound <= sequence.tokens_max - sequence.prompt_size;
+    sequence.closing = request.close_before_limit &&
+                       FinishFits(*sequence.constraint, sequence.tokens_max - sequence.prompt_size);
   } else if (sampling.ignore_eos) {
     sequence.banned = request.end_tokens;
     std::sort(sequence.banned.begin(), sequence.banned.end());

@@ -198,17 +198,27 @@ Result<TokenId> EngineCore::SampleRow(Row& row) {
   return *row.token;
 }
 
+// Whether the grammar's text can be finished with so many tokens. A token is at least a byte, so a
+// bound in bytes is one in tokens; where it is too high, the finishing text itself is tokenised: a
+// grammar is about bytes, so any tokens of a legal text are legal.
+bool EngineCore::FinishFits(Constraint& constraint, size_t tokens) const {
+  const auto bound = constraint.FinishBound();
+  if (!bound) return false;
+  if (*bound <= tokens) return true;
+  if (!options_.tokenize) return false;
+  const auto text = constraint.FinishText();
+  return text && options_.tokenize(*text).size() <= tokens;
+}
+
 // As SampleRow, but only tokens after which the grammar's text can still be finished within the
-// limit: each token is at least a byte, so a bound in bytes bounds the tokens. Such a token always
-// exists, because the bound held before.
+// limit. There was a way before, so there is a token that keeps to it.
 Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input) {
   const size_t left = sequence.tokens_max - sequence.tokens.size() - 1;  // after this token
   Constraint& constraint = *sequence.constraint;
   const auto closes = [&](TokenId token) -> Result<bool> {  // accepted if true
     if (IsEnd(sequence, token)) return true;
     INFE_TRY(constraint.Accept(token));
-    const auto bound = constraint.FinishBound();
-    if (bound && *bound <= left) return true;
+    if (FinishFits(constraint, left)) return true;
     constraint.Rollback(1);
     return false;
   };
@@ -221,18 +231,22 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
     if (good) return *token;
     banned.insert(std::lower_bound(banned.begin(), banned.end(), *token), *token);
   }
-  // No likely token does: only those on a shortest way are left.
+  // No likely token does: only those on a short way are left, and among them its own first token.
+  input.banned = sequence.banned;
   INFE_ASSIGN(const MaskState finish, constraint.MaskToFinish());
   input.mask = finish.words;
   input.allowed = finish.allowed;
-  input.banned = sequence.banned;
   const auto token = samplers_[0].Sample(input);
   if (!token) return Internal("no token can follow: the model's logits are not numbers");
   INFE_ASSIGN(const bool good, closes(*token));
-  if (!good) {
-    sequence.closing = false;  // the bound was not one: go on without
-    INFE_TRY(constraint.Accept(*token));
+  if (good) return *token;
+  const auto text = constraint.FinishText();
+  if (text && options_.tokenize) {
+    const std::vector<TokenId> way = options_.tokenize(*text);
+    if (!way.empty() && way[0] < vocabulary_ && constraint.Accept(way[0])) return way[0];
   }
+  sequence.closing = false;  // the way was none: go on without
+  if (!IsEnd(sequence, *token)) INFE_TRY(constraint.Accept(*token));
   return *token;
 }
 

@@ -4,9 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "engine/engine.h"
 #include "engine/loader.h"
 #include "engine/test_support.h"
+#include "engine/token_trie.h"
+#include "grammar/grammar.h"
 #include "kernels/table.h"
 
 namespace infe::engine {
@@ -66,6 +69,53 @@ TEST_P(RealModel, TextIsTheSameAloneTogetherCachedAndDrafted) {
   EXPECT_EQ(Run({.batch_sequences_max = 2, .step_budget_ms = 1, .prefix_cache = false}, true),
             plain);
   EXPECT_EQ(Run({.pool = &pool}, true), plain);
+}
+
+// A schema's text is whole JSON at every limit that leaves room for one, and the same with drafts.
+TEST_P(RealModel, SchemaIsClosedBeforeTheLimitAndDraftsChangeNothing) {
+  const auto schema = ParseJson(
+      R"({"type":"object","properties":{"name":{"type":"string"},"colour":{"enum":["red","green"]},)"
+      R"("sizes":{"type":"array","items":{"type":"integer"}}},"required":["name","colour","sizes"],)"
+      R"("additionalProperties":false})");
+  ASSERT_TRUE(schema.has_value());
+  const auto grammar = grammar::CompileJsonSchema(*schema);
+  ASSERT_TRUE(grammar.has_value()) << grammar.error().message;
+  const auto trie = BuildTokenTrie(*model.tokenizer, model.end_tokens);
+  ASSERT_TRUE(trie.has_value());
+  std::vector<std::string> texts[2];
+  for (const bool speculation : {false, true}) {
+    EngineOptions options;
+    options.context_max = 1024;
+    options.kv_memory_bytes = size_t{400} << 20;
+    options.vocabulary = static_cast<uint32_t>(model.tokenizer->size());
+    options.speculation = speculation;
+    options.tokenize = [this](std::string_view text) {
+      return model.tokenizer->Encode(text, {.add_special = tokenizer::AddSpecial::kNever});
+    };
+    auto engine = Engine::Start(*model.model, options);
+    ASSERT_TRUE(engine.has_value());
+    for (const uint32_t max_tokens : {30u, 45u, 90u}) {
+      EngineRequest request = MakeRequest(
+          model.tokenizer->Encode("Describe a shirt in JSON with name, colour and sizes.\n"),
+          max_tokens, Sampled(max_tokens));
+      request.id = max_tokens;
+      request.end_tokens = model.end_tokens;
+      request.matcher = grammar::NewMatcher(*grammar, *trie);
+      const auto sink = std::make_shared<RecordingSink>();
+      request.sink = sink;
+      ASSERT_TRUE((*engine)->Submit(std::move(request)));
+      sink->Wait();
+      EXPECT_NE(sink->last.reason, FinishReason::kError) << sink->last.error.message;
+      const std::string text = model.tokenizer->Decode(sink->tokens);
+      EXPECT_TRUE(ParseJson(text).has_value()) << text;
+      texts[speculation].push_back(text);
+    }
+    const EngineStats stats = (*engine)->stats();
+    RecordProperty(speculation ? "steps_drafted" : "steps", static_cast<int>(stats.steps));
+    RecordProperty(speculation ? "overhead_us_drafted" : "overhead_us",
+                   static_cast<int>(1000 * stats.overhead_ms / static_cast<double>(stats.steps)));
+  }
+  EXPECT_EQ(texts[0], texts[1]);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, RealModel,

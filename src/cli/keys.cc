@@ -47,7 +47,9 @@ Result<void> Create(const Arguments& arguments) {
   INFE_ASSIGN(const auto keys, OpenStore(arguments));
   const int64_t expires =
       arguments.expires_in_days > 0 ? std::time(nullptr) + arguments.expires_in_days * 86400 : 0;
-  INFE_ASSIGN(const store::NewKey made, keys->Create(arguments.name, expires));
+  INFE_ASSIGN(
+      const store::NewKey made,
+      keys->Create({.name = arguments.name, .expires_at = expires}, store::KeyKind::kApi, "cli"));
   if (arguments.json) {
     Json json = ToJson(made.record);
     json.object().insert(json.object().begin() + 1, {"key", made.key});

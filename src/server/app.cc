@@ -83,7 +83,7 @@ Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config,
       new AppImpl(config, std::move(dir), std::move(keys), std::move(log)));
   app->say_ = std::move(say);
   if (config.first_key && !app->keys_->HasKeys()) {
-    INFE_ASSIGN(const store::NewKey key, app->keys_->Create("first", 0));
+    INFE_ASSIGN(const store::NewKey key, app->keys_->Create({.name = "first"}, store::KeyKind::kApi, "first"));
     app->say_(fmt::format("Your API key, shown this once:\n\n  export INFE_API_KEY={}\n", key.key));
   }
   if (!IsLoopback(config.host) && !config.insecure) {

@@ -1,69 +1,103 @@
-// API keys: made, listed, revoked, looked up. The database keeps HMAC-SHA-256(pepper, key) only;
-// the key itself is shown once. Look-ups are answered from memory and see a revocation made by
-// another process (the command line) within kReloadInterval.
+// API keys: made, listed, changed, rotated, revoked, looked up. The database keeps
+// HMAC-SHA-256(pepper, key) only; the key itself is shown once.
+//
+// Look-ups are answered from memory. A thread of the store reads the keys anew when somebody, in
+// this process or another, has changed one: it looks every kPollInterval, so a revocation takes
+// effect within a second everywhere. While the database cannot be reached, the last good view
+// serves on; view_age() tells how old it is.
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
 #include "store/data_dir.h"
-#include "store/sqlite.h"
+#include "store/key_record.h"
+#include "store/sql.h"
 
 namespace infe::store {
-
-struct KeyRecord {
-  std::string id;  // key_...
-  std::string name;
-  std::string last4;
-  int64_t created_at = 0;  // Unix seconds
-  int64_t expires_at = 0;  // 0: never
-  int64_t revoked_at = 0;  // 0: not revoked
-  std::string project = "default";
-};
 
 struct NewKey {
   KeyRecord record;
   std::string key;  // the only time it exists outside its owner's hands
 };
 
+struct KeyFilter {
+  std::optional<std::string> project;
+  std::optional<KeyKind> kind;
+  std::string after;  // the id of the last key of the page before; empty: from the start
+  size_t limit = 0;   // 0: all
+};
+
 class KeyStore {
  public:
-  // How old the in-memory view may be: revocation takes effect within it.
-  static constexpr auto kReloadInterval = std::chrono::milliseconds(250);
+  // How old the in-memory view may be: a change takes effect within it and the time of one query.
+  static constexpr auto kPollInterval = std::chrono::milliseconds(250);
 
-  static Result<std::unique_ptr<KeyStore>> Open(const DataDir& dir);
+  // Opens or makes the database of `url` (store/database.h), bringing its schema up to date.
+  static Result<std::unique_ptr<KeyStore>> Open(const DataDir& dir, const std::string& url = {});
+  ~KeyStore();
 
-  // Thread-safe, all of them.
-  Result<NewKey> Create(const std::string& name, int64_t expires_at);
-  Result<std::vector<KeyRecord>> List();
-  // By id or by unique name. NotFound if there is none; an already revoked key is no error.
+  // Thread-safe, all of them. Those that change something return when the change is durable and
+  // this process's view has it.
+  Result<NewKey> Create(const KeyPolicy& policy, KeyKind kind, const std::string& created_by);
+  // Oldest first.
+  Result<std::vector<KeyRecord>> List(const KeyFilter& filter = {});
+  // By id or by unique name. NotFound if there is none; InvalidArgument if several have the name.
+  Result<KeyRecord> Get(const std::string& id_or_name);
+  // Everything of the policy but the scopes' class; the account's other keys are left alone.
+  Result<KeyRecord> Update(const std::string& id_or_name, const KeyPolicy& policy);
+  // An already revoked key is no error.
   Result<KeyRecord> Revoke(const std::string& id_or_name);
-  // The live record of a presented key: not revoked, not expired at `now` (Unix seconds).
+  // A new key of the same account and policy; the old one lives on for `overlap_s` at most. The new
+  // key keeps the policy's expiry.
+  Result<NewKey> Rotate(const std::string& id_or_name, int64_t overlap_s,
+                        const std::string& created_by);
+
+  // The live record of a presented key at `now` (Unix seconds), from memory; its use is noted.
   std::optional<KeyRecord> Find(std::string_view key, int64_t now);
   // Whether any key was ever made: a server without keys is open to loopback only.
-  bool HasKeys();
+  bool HasKeys() const;
+  // Since the view was last known to be the database's.
+  std::chrono::milliseconds view_age() const;
 
  private:
-  KeyStore(Database database, std::string pepper)
-      : database_(std::move(database)), pepper_(std::move(pepper)) {}
-  Result<void> Migrate();
-  Result<void> ReloadLocked();
-  void MaybeReloadLocked();
+  struct View {
+    std::unordered_map<std::string, KeyRecord> by_hash;  // key: raw HMAC bytes
+    int64_t generation = -1;
+  };
 
-  std::mutex mutex_;
-  Database database_;
+  KeyStore(std::unique_ptr<SqlConnection> database, std::string pepper);
+  Result<NewKey> InsertLocked(KeyRecord record);
+  Result<KeyRecord> GetLocked(const std::string& id_or_name);
+  Result<void> BumpLocked();
+  Result<void> ReloadLocked();
+  void Poll();
+  void WriteLastUsedLocked();
+
   const std::string pepper_;
-  int64_t data_version_ = -1;
-  std::chrono::steady_clock::time_point checked_at_{};
-  std::unordered_map<std::string, KeyRecord> by_hash_;  // key: raw HMAC bytes
+  std::mutex database_mutex_;  // held while the database works; never with view_mutex_ wanted first
+  std::unique_ptr<SqlConnection> database_;
+
+  mutable std::mutex view_mutex_;  // held for moments
+  std::condition_variable stopping_changed_;
+  std::shared_ptr<const View> view_;  // shared: a look-up may outlive the next reload
+  std::chrono::steady_clock::time_point view_checked_at_;
+  struct Use {
+    int64_t at = 0, written = 0;  // Unix seconds, cut to the minute
+  };
+  std::unordered_map<std::string, Use> uses_;  // by key id
+  bool stopping_ = false;
+  std::thread poller_;
 };
 
 }  // namespace infe::store

@@ -8,7 +8,8 @@
 namespace infe::store {
 namespace {
 
-constexpr std::string_view kPrefix = "sk-infe-";
+constexpr std::string_view kApiPrefix = "sk-infe-";
+constexpr std::string_view kAdminPrefix = "sk-infe-admin-";
 constexpr std::string_view kAlphabet =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 constexpr size_t kSecretLength = 43;   // 62^43 > 2^256
@@ -33,7 +34,7 @@ std::string Checksum(std::string_view secret) {
 
 }  // namespace
 
-std::string NewKeyText() {
+std::string NewKeyText(KeyKind kind) {
   std::string secret;
   while (secret.size() < kSecretLength) {
     std::array<uint8_t, 64> bytes;
@@ -43,22 +44,26 @@ std::string NewKeyText() {
       if (b < 248 && secret.size() < kSecretLength) secret += kAlphabet[b % 62];
     }
   }
-  return std::string(kPrefix) + secret + Checksum(secret);
+  return std::string(kind == KeyKind::kAdmin ? kAdminPrefix : kApiPrefix) + secret +
+         Checksum(secret);
 }
 
-bool IsWellFormedKey(std::string_view key) {
-  if (key.size() != kPrefix.size() + kSecretLength + kChecksumLength || !key.starts_with(kPrefix))
-    return false;
-  const std::string_view secret = key.substr(kPrefix.size(), kSecretLength);
-  for (const char c : key.substr(kPrefix.size()))
-    if (kAlphabet.find(c) == std::string_view::npos) return false;
-  return Checksum(secret) == key.substr(kPrefix.size() + kSecretLength);
+std::optional<KeyKind> KindOfKey(std::string_view key) {
+  // A '-' is no base62 character, so the longer prefix cannot be the beginning of a secret.
+  const bool admin = key.starts_with(kAdminPrefix);
+  const std::string_view prefix = admin ? kAdminPrefix : kApiPrefix;
+  if (!key.starts_with(prefix)) return std::nullopt;
+  key.remove_prefix(prefix.size());
+  if (key.size() != kSecretLength + kChecksumLength) return std::nullopt;
+  for (const char c : key)
+    if (kAlphabet.find(c) == std::string_view::npos) return std::nullopt;
+  if (Checksum(key.substr(0, kSecretLength)) != key.substr(kSecretLength)) return std::nullopt;
+  return admin ? KeyKind::kAdmin : KeyKind::kApi;
 }
 
-std::string MaskKey(std::string_view key) {
-  if (key.size() < 12) return "***";
-  const std::string_view head = key.starts_with(kPrefix) ? kPrefix : key.substr(0, 3);
-  return std::string(head) + "..." + std::string(key.substr(key.size() - 4));
+std::string RedactedKey(KeyKind kind, std::string_view last4) {
+  return std::string(kind == KeyKind::kAdmin ? kAdminPrefix : kApiPrefix) + "..." +
+         std::string(last4);
 }
 
 }  // namespace infe::store

@@ -1,17 +1,21 @@
-// The text of an API key: sk-infe- + 43 base62 characters (256 random bits) + 6 of CRC-32, so that
-// a scanner or a client can tell a mistyped key from a wrong one without asking the server.
+// The text of a key: sk-infe- (admin keys: sk-infe-admin-) + 43 base62 characters (256 random bits)
+// + 6 of CRC-32, so that a scanner or a client can tell a mistyped key from a wrong one without
+// asking the server.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "store/key_record.h"
+
 namespace infe::store {
 
-std::string NewKeyText();
-// Whether prefix, alphabet, length and checksum are right. Says nothing about whether the key
-// exists.
-bool IsWellFormedKey(std::string_view key);
+std::string NewKeyText(KeyKind kind);
+// The class of a key whose prefix, alphabet, length and checksum are right. Says nothing about
+// whether the key exists.
+std::optional<KeyKind> KindOfKey(std::string_view key);
 // sk-infe-...ab12: what may be shown and logged.
-std::string MaskKey(std::string_view key);
+std::string RedactedKey(KeyKind kind, std::string_view last4);
 
 }  // namespace infe::store

@@ -1,5 +1,8 @@
 #include "store/sqlite.h"
 
+#include <cerrno>
+#include <cstring>
+#include <unordered_map>
 #include <utility>
 
 #include <fcntl.h>
@@ -15,151 +18,224 @@ namespace {
 // most.
 constexpr int kBusyTimeoutMs = 5000;
 
+struct CloseDatabase {
+  void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
+};
+struct FinalizeStatement {
+  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+};
+using DatabaseHandle = std::unique_ptr<sqlite3, CloseDatabase>;
+using StatementHandle = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
+
 Error SqliteError(sqlite3* database, std::string_view what) {
-  return IoError(
+  Error error = IoError(
       fmt::format("{}: {}", what, database != nullptr ? sqlite3_errmsg(database) : "no database"));
+  switch (database != nullptr ? sqlite3_errcode(database) : SQLITE_NOMEM) {
+    case SQLITE_CONSTRAINT:
+      error.code = ErrorCode::kAlreadyExists;
+      break;
+    case SQLITE_FULL:
+      error.code = ErrorCode::kResourceExhausted;
+      break;
+    case SQLITE_BUSY:
+      error.code = ErrorCode::kUnavailable;
+      break;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      error.code = ErrorCode::kCorrupt;
+      break;
+    default:
+      break;
+  }
+  return error;
+}
+
+Result<DatabaseHandle> OpenHandle(const std::string& path) {
+  // Made first with our own mode: SQLite would use the umask, and its WAL copies the file's mode.
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return IoError(
+        fmt::format("cannot open the database {}: {}; check that its folder exists and "
+                    "is writable",
+                    path, std::strerror(errno)));
+  close(fd);
+  sqlite3* raw = nullptr;
+  const int code =
+      sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  DatabaseHandle database(raw);
+  if (code != SQLITE_OK) return SqliteError(raw, fmt::format("cannot open the database {}", path));
+  sqlite3_busy_timeout(raw, kBusyTimeoutMs);
+  return database;
+}
+
+void Bind(sqlite3_stmt* statement, int index, const SqlValue& value) {
+  const auto size = static_cast<int>(value.text.size());
+  switch (value.kind) {
+    case SqlValue::Kind::kNull:
+      sqlite3_bind_null(statement, index);
+      break;
+    case SqlValue::Kind::kInteger:
+      sqlite3_bind_int64(statement, index, value.integer);
+      break;
+    case SqlValue::Kind::kReal:
+      sqlite3_bind_double(statement, index, value.real);
+      break;
+    case SqlValue::Kind::kText:
+      sqlite3_bind_text(statement, index, value.text.data(), size, SQLITE_STATIC);
+      break;
+    case SqlValue::Kind::kBytes:
+      sqlite3_bind_blob(statement, index, value.text.data(), size, SQLITE_STATIC);
+      break;
+  }
+}
+
+SqlValue Column(sqlite3_stmt* statement, int column) {
+  const auto bytes = [&] {
+    const auto* data = static_cast<const char*>(sqlite3_column_blob(statement, column));
+    const auto size = static_cast<size_t>(sqlite3_column_bytes(statement, column));
+    return data == nullptr ? std::string() : std::string(data, size);
+  };
+  switch (sqlite3_column_type(statement, column)) {
+    case SQLITE_INTEGER:
+      return int64_t{sqlite3_column_int64(statement, column)};
+    case SQLITE_FLOAT:
+      return sqlite3_column_double(statement, column);
+    case SQLITE_TEXT:
+      return bytes();
+    case SQLITE_BLOB:
+      return SqlBytes{bytes()};
+    default:
+      return {};
+  }
+}
+
+class SqliteConnection : public SqlConnection {
+ public:
+  explicit SqliteConnection(std::string path) : path_(std::move(path)) {}
+
+  SqlDialect dialect() const override { return SqlDialect::kSqlite; }
+
+  Result<void> Script(const std::string& sql) override {
+    return Execute(ForDialect(sql, SqlDialect::kSqlite));
+  }
+
+  Result<SqlRows> Query(const std::string& sql, const std::vector<SqlValue>& values) override {
+    INFE_ASSIGN(sqlite3_stmt* const statement, Prepared(sql));
+    for (size_t i = 0; i < values.size(); ++i) Bind(statement, static_cast<int>(i) + 1, values[i]);
+    SqlRows answer;
+    int code = SQLITE_ROW;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+      auto& row = answer.rows.emplace_back();
+      const int columns = sqlite3_column_count(statement);
+      for (int i = 0; i < columns; ++i) row.push_back(Column(statement, i));
+    }
+    std::optional<Error> error;
+    if (code != SQLITE_DONE) error = SqliteError(database_.get(), "database statement failed");
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    if (error) return *std::move(error);
+    answer.changes = sqlite3_changes64(database_.get());
+    return answer;
+  }
+
+  Result<void> Begin() override { return Execute("BEGIN IMMEDIATE"); }
+  Result<void> Commit() override { return Execute("COMMIT"); }
+  void Rollback() override {
+    if (database_ && sqlite3_get_autocommit(database_.get()) == 0) (void)Execute("ROLLBACK");
+  }
+  bool alive() const override { return database_ != nullptr; }
+
+  Result<void> Reconnect() override {
+    statements_.clear();
+    database_.reset();
+    INFE_ASSIGN(database_, OpenHandle(path_));
+    INFE_TRY(Execute("PRAGMA journal_mode=WAL"));
+    INFE_TRY(Execute("PRAGMA synchronous=FULL"));
+    return Execute("PRAGMA foreign_keys=ON");
+  }
+
+ private:
+  Result<void> Execute(const std::string& sql) {
+    if (sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
+      return SqliteError(database_.get(), "database statement failed");
+    return {};
+  }
+
+  Result<sqlite3_stmt*> Prepared(const std::string& sql) {
+    const auto found = statements_.find(sql);
+    if (found != statements_.end()) return found->second.get();
+    sqlite3_stmt* raw = nullptr;
+    if (sqlite3_prepare_v2(database_.get(), sql.data(), static_cast<int>(sql.size()), &raw,
+                           nullptr) != SQLITE_OK)
+      return SqliteError(database_.get(), "database statement is wrong");
+    statements_.emplace(sql, StatementHandle(raw));
+    return raw;
+  }
+
+  const std::string path_;
+  DatabaseHandle database_;
+  std::unordered_map<std::string, StatementHandle> statements_;  // finalized before the database
+};
+
+// Pages of one backup step: 4 MiB at the usual page size, between which writers get their turn.
+constexpr int kBackupPages = 1024;
+
+Result<void> CopyPages(sqlite3* from, sqlite3* to) {
+  sqlite3_backup* backup = sqlite3_backup_init(to, "main", from, "main");
+  if (backup == nullptr) return SqliteError(to, "cannot begin the backup");
+  int code = SQLITE_OK;
+  while (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+    code = sqlite3_backup_step(backup, kBackupPages);
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED) sqlite3_sleep(10);
+  }
+  sqlite3_backup_finish(backup);
+  if (code != SQLITE_DONE) return SqliteError(to, "the backup failed");
+  return {};
+}
+
+Result<void> SyncFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  if (fd >= 0) close(fd);
+  if (!synced) return IoError(fmt::format("cannot sync {}: {}", path, std::strerror(errno)));
+  return {};
 }
 
 }  // namespace
 
-Statement::Statement(Statement&& other) noexcept {
-  *this = std::move(other);
-}
-Statement& Statement::operator=(Statement&& other) noexcept {
-  std::swap(statement_, other.statement_);
-  std::swap(database_, other.database_);
-  return *this;
-}
-Statement::~Statement() {
-  sqlite3_finalize(statement_);
+Result<std::unique_ptr<SqlConnection>> OpenSqlite(const std::string& path) {
+  auto connection = std::make_unique<SqliteConnection>(path);
+  INFE_TRY(connection->Reconnect());
+  return std::unique_ptr<SqlConnection>(std::move(connection));
 }
 
-Statement& Statement::Bind(int index, std::string_view text) {
-  sqlite3_bind_text(statement_, index, text.data(), static_cast<int>(text.size()),
-                    SQLITE_TRANSIENT);
-  return *this;
-}
-Statement& Statement::Bind(int index, int64_t value) {
-  sqlite3_bind_int64(statement_, index, value);
-  return *this;
-}
-Statement& Statement::Bind(int index, double value) {
-  sqlite3_bind_double(statement_, index, value);
-  return *this;
-}
-Statement& Statement::BindBlob(int index, std::string_view bytes) {
-  sqlite3_bind_blob(statement_, index, bytes.data(), static_cast<int>(bytes.size()),
-                    SQLITE_TRANSIENT);
-  return *this;
-}
-Statement& Statement::BindNull(int index) {
-  sqlite3_bind_null(statement_, index);
-  return *this;
+Result<void> QuickCheckSqlite(SqlConnection& connection) {
+  INFE_ASSIGN(const SqlRows rows, connection.Query("PRAGMA quick_check(1)"));
+  if (rows.size() == 1 && rows.Text(0, 0) == "ok") return {};
+  return Corrupt(fmt::format(
+      "the database is damaged: {}; stop infe and put a backup (infe usage backup) in its place",
+      rows.empty() ? "no answer" : rows.Text(0, 0)));
 }
 
-Result<bool> Statement::Step() {
-  const int code = sqlite3_step(statement_);
-  if (code == SQLITE_ROW) return true;
-  if (code == SQLITE_DONE) return false;
-  Error error = SqliteError(database_, "database statement failed");
-  if (code == SQLITE_CONSTRAINT) error.code = ErrorCode::kAlreadyExists;
-  return error;
-}
-
-Result<void> Statement::Run() {
-  for (;;) {
-    auto row = Step();
-    if (!row) {
-      Reset();
-      return std::move(row).error();
-    }
-    if (!*row) break;
+Result<void> BackupSqlite(const std::string& from, const std::string& to) {
+  struct stat there{};
+  if (stat(to.c_str(), &there) == 0)
+    return Error{ErrorCode::kAlreadyExists,
+                 fmt::format("{} exists already: name a new file, or move it away", to),
+                 {}};
+  INFE_ASSIGN(const DatabaseHandle source, OpenHandle(from));
+  const std::string aside = to + ".part";
+  unlink(aside.c_str());  // of a backup that was killed
+  Result<void> done;
+  {
+    INFE_ASSIGN(const DatabaseHandle target, OpenHandle(aside));
+    done = CopyPages(source.get(), target.get());
   }
-  Reset();
-  return {};
-}
-
-void Statement::Reset() {
-  sqlite3_reset(statement_);
-  sqlite3_clear_bindings(statement_);
-}
-
-int64_t Statement::Int(int column) const {
-  return sqlite3_column_int64(statement_, column);
-}
-double Statement::Real(int column) const {
-  return sqlite3_column_double(statement_, column);
-}
-std::string Statement::Text(int column) const {
-  const void* bytes = sqlite3_column_blob(statement_, column);
-  const int size = sqlite3_column_bytes(statement_, column);
-  return bytes == nullptr ? std::string()
-                          : std::string(static_cast<const char*>(bytes), static_cast<size_t>(size));
-}
-bool Statement::IsNull(int column) const {
-  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
-}
-
-Result<Database> Database::Open(const std::string& path) {
-  // Made first with our own mode: SQLite would use the umask, and its WAL copies the file's mode.
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return IoError(fmt::format(
-        "cannot open the database {}: check that its folder exists and is writable", path));
-  close(fd);
-  Database database;
-  if (sqlite3_open_v2(path.c_str(), &database.database_,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK)
-    return SqliteError(database.database_, fmt::format("cannot open the database {}", path));
-  sqlite3_busy_timeout(database.database_, kBusyTimeoutMs);
-  INFE_TRY(database.Execute("PRAGMA journal_mode=WAL"));
-  INFE_TRY(database.Execute("PRAGMA synchronous=FULL"));
-  INFE_TRY(database.Execute("PRAGMA foreign_keys=ON"));
-  return database;
-}
-
-Database::Database(Database&& other) noexcept {
-  *this = std::move(other);
-}
-Database& Database::operator=(Database&& other) noexcept {
-  std::swap(database_, other.database_);
-  return *this;
-}
-Database::~Database() {
-  sqlite3_close_v2(database_);
-}
-
-Result<void> Database::Execute(const std::string& sql) {
-  if (sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
-    return SqliteError(database_, "database statement failed");
-  return {};
-}
-
-Result<Statement> Database::Prepare(std::string_view sql) {
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(database_, sql.data(), static_cast<int>(sql.size()), &statement,
-                         nullptr) != SQLITE_OK)
-    return SqliteError(database_, "database statement is wrong");
-  return Statement(statement, database_);
-}
-
-int64_t Database::changes() const {
-  return sqlite3_changes64(database_);
-}
-
-Result<Transaction> Transaction::Begin(Database& database) {
-  INFE_TRY(database.Execute("BEGIN IMMEDIATE"));
-  return Transaction(database);
-}
-Transaction::Transaction(Transaction&& other) noexcept
-    : database_(std::exchange(other.database_, nullptr)) {}
-Transaction::~Transaction() {
-  if (database_ != nullptr) (void)database_->Execute("ROLLBACK");
-}
-Result<void> Transaction::Commit() {
-  INFE_TRY(database_->Execute("COMMIT"));
-  database_ = nullptr;
-  return {};
+  if (done) done = SyncFile(aside);
+  if (done && rename(aside.c_str(), to.c_str()) != 0)
+    done = IoError(fmt::format("cannot make {}: {}", to, std::strerror(errno)));
+  if (!done) unlink(aside.c_str());
+  return done;
 }
 
 }  // namespace infe::store

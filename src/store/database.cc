@@ -1,0 +1,41 @@
+#include "store/database.h"
+
+#include <fmt/format.h>
+
+#include "store/postgres.h"
+#include "store/schema.h"
+#include "store/sqlite.h"
+
+namespace infe::store {
+
+Result<bool> IsPostgresUrl(const std::string& url) {
+  if (url.empty()) return false;
+  if (url.starts_with("postgresql://") || url.starts_with("postgres://")) return true;
+  return InvalidArgument(
+      fmt::format("store \"{}\" is neither empty (SQLite in the data folder) nor "
+                  "postgresql://USER@HOST/DATABASE",
+                  MaskStoreUrl(url)));
+}
+
+Result<std::unique_ptr<SqlConnection>> OpenDatabase(const DataDir& dir, const std::string& url) {
+  INFE_ASSIGN(const bool postgres, IsPostgresUrl(url));
+  std::unique_ptr<SqlConnection> connection;
+  if (postgres) {
+    INFE_ASSIGN(connection, OpenPostgres(url));
+  } else {
+    INFE_ASSIGN(connection, OpenSqlite(dir.database_path()));
+  }
+  INFE_TRY(Migrate(*connection));
+  return connection;
+}
+
+std::string MaskStoreUrl(const std::string& url) {
+  const size_t scheme = url.find("://");
+  const size_t at = url.find('@', scheme == std::string::npos ? 0 : scheme);
+  if (scheme == std::string::npos || at == std::string::npos) return url;
+  const size_t colon = url.find(':', scheme + 3);
+  if (colon == std::string::npos || colon > at) return url;
+  return url.substr(0, colon) + ":***" + url.substr(at);
+}
+
+}  // namespace infe::store

@@ -1,0 +1,47 @@
+// The shared state of one account's limits, as the database keeps it, and the transaction that
+// moves pieces of it to a process and back. Row-locked: one process at a time per account, for the
+// length of three statements.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "store/key_record.h"
+#include "store/limits.h"
+#include "store/sql.h"
+
+namespace infe::store {
+
+// Pieces of the limits in a process's hands. Negative: it has spent more than it leased.
+struct LimitPieces {
+  int64_t requests = 0, tokens = 0;  // of the minute's buckets
+  int64_t day_requests = 0, day_tokens = 0, month_tokens = 0;
+  bool operator==(const LimitPieces&) const = default;
+};
+
+struct LeaseAsk {
+  std::string account;
+  KeyLimits limits;
+  int64_t boot = 0;
+  LimitPieces give_back;       // from what was leased in the windows below; negative: owed
+  int64_t day = 0, month = 0;  // windows of give_back's quotas
+  LimitPieces need;            // all of it or nothing, new_slots included
+  LimitPieces extra;           // beyond the need, as far as there is
+  int64_t slots = 0;           // that the process holds whatever the answer is
+  int64_t new_slots = 0;       // that it wants besides
+};
+
+struct LeaseAnswer {
+  LimitKind refused_by = LimitKind::kNone;
+  int64_t limit = 0, used = 0;
+  int64_t retry_after_ms = 0;
+  LimitPieces granted;           // need and extra, if not refused
+  int64_t day = 0, month = 0;    // the windows now, Unix seconds
+  RateNumbers requests, tokens;  // of the shared buckets after this
+};
+
+// One transaction. The give-back happens even when the need is refused.
+Result<LeaseAnswer> Lease(SqlConnection& connection, const LeaseAsk& ask);
+
+}  // namespace infe::store

@@ -1,0 +1,419 @@
+#include "store/shared_limits.h"
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+#include "store/limit_state.h"
+
+namespace infe::store {
+namespace {
+
+// A process keeps at most this part of a limit leased without using it.
+constexpr int64_t kLeaseShare = 100;
+// After a failure the database is left alone for so long.
+constexpr int64_t kRetryUs = 1'000'000;
+// Slots are renewed well before others take them for a dead process's (ledger_boot.h).
+constexpr int64_t kRenewUs = 5'000'000;
+// A refusal of the database stands in memory for so long at most: many refused requests must not
+// become as many transactions.
+constexpr int64_t kRefusalUs = 50'000;
+
+// The kinds of pieces with the limit of each.
+struct PieceKind {
+  int64_t LimitPieces::* piece;
+  int64_t KeyLimits::* limit;
+  LimitKind kind;
+};
+constexpr std::array<PieceKind, 5> kPieces = {{
+    {&LimitPieces::requests, &KeyLimits::requests_per_minute, LimitKind::kRequestsPerMinute},
+    {&LimitPieces::tokens, &KeyLimits::tokens_per_minute, LimitKind::kTokensPerMinute},
+    {&LimitPieces::day_requests, &KeyLimits::requests_per_day, LimitKind::kRequestsPerDay},
+    {&LimitPieces::day_tokens, &KeyLimits::tokens_per_day, LimitKind::kTokensPerDay},
+    {&LimitPieces::month_tokens, &KeyLimits::tokens_per_month, LimitKind::kTokensPerMonth},
+}};
+
+void Add(LimitPieces& to, const LimitPieces& what, int64_t sign) {
+  for (const PieceKind& kind : kPieces) to.*kind.piece += sign * (what.*kind.piece);
+}
+
+LimitPieces PiecesOf(const LimitAsk& ask) {
+  return {ask.requests, ask.tokens, ask.requests, ask.tokens, ask.tokens};
+}
+
+struct Account {
+  KeyLimits limits;
+  LimitPieces held;            // leased and not spent; negative: owed
+  int64_t day = 0, month = 0;  // windows of the quotas' pieces
+  int64_t slots = 0, running = 0;
+  bool changed = false;  // the tick looks at it
+  int64_t renewed_us = 0;
+  RateNumbers requests, tokens;  // of the shared buckets at numbers_us
+  int64_t numbers_us = 0;
+  // The last refusal by the database: asking for as much is refused until then without asking.
+  LimitDecision refusal;
+  int64_t refused_until_us = 0, refused_at_us = 0;
+};
+
+RateNumbers Extrapolate(RateNumbers shared, int64_t held, int64_t elapsed_us) {
+  if (shared.limit == 0) return {};
+  const auto refill =
+      static_cast<int64_t>(static_cast<__int128>(elapsed_us) * shared.limit / 60'000'000);
+  RateNumbers now = shared;
+  now.remaining =
+      std::clamp<int64_t>(shared.remaining + std::max<int64_t>(held, 0) + refill, 0, shared.limit);
+  now.reset_ms = (shared.limit - now.remaining) * 60'000 / shared.limit;
+  return now;
+}
+
+// The part of a decision that can be told again.
+void CopyRefusal(const LimitDecision& from, LimitDecision& to) {
+  to.refused_by = from.refused_by;
+  to.retry_after_ms = from.retry_after_ms;
+  to.limit = from.limit;
+  to.used = from.used;
+  to.asked = from.asked;
+}
+
+}  // namespace
+
+struct SharedLimiter::Impl {
+  Impl(std::unique_ptr<SqlConnection> database, int64_t boot_id,
+       const std::vector<AccountUsage>& used, const SharedLimitOptions& limit_options)
+      : options(limit_options),
+        boot(boot_id),
+        connection(std::move(database)),
+        alone(NewLocalLimiter(clock, used)) {}
+
+  LimitDecision Admit(const LimitAsk& ask);
+  bool RefuseAtOnce(const Account& account, const LimitAsk& ask, int64_t now, LimitDecision& out);
+  LeaseAsk MakeAsk(Account& account, const LimitAsk& ask) const;
+  void Apply(Account& account, const LeaseAnswer& answer, const LimitPieces& spent);
+  void Undo(Account& account, const LimitAsk& ask);
+  void Tick(bool everything);
+  bool MakeReturn(const std::string& name, Account& account, bool everything, LeaseAsk& ask);
+  void Run();
+  void FillNumbers(const Account& account, int64_t now, LimitDecision& decision) const;
+
+  const SharedLimitOptions options;
+  const int64_t boot;
+  const LimitClock clock = LimitClock::System();
+
+  std::timed_mutex connection_mutex;  // taken before `mutex`, never after
+  const std::unique_ptr<SqlConnection> connection;
+
+  mutable std::mutex mutex;
+  std::condition_variable stopping_changed;
+  // Nodes stay where they are and are never removed: permits point to them.
+  std::unordered_map<std::string, Account> accounts;
+  int64_t down_until_us = 0;  // the database did not answer
+  bool down = false, stopping = false;
+  const std::unique_ptr<Limiter> alone;  // for the time without the database
+  std::thread ticker;
+};
+
+namespace {
+
+class SharedPermit : public LimitPermit {
+ public:
+  SharedPermit(std::mutex& mutex, Account& account, const LimitAsk& ask)
+      : mutex_(mutex),
+        account_(account),
+        requests_(ask.requests),
+        tokens_(ask.tokens),
+        day_(account.day),
+        month_(account.month) {}
+  ~SharedPermit() override {
+    std::lock_guard lock(mutex_);
+    account_.running -= requests_;
+    account_.changed = true;
+  }
+  void Settle(int64_t billed_tokens) override {
+    std::lock_guard lock(mutex_);
+    Return(0, std::exchange(tokens_, billed_tokens) - billed_tokens);
+  }
+  void Cancel() override {
+    std::lock_guard lock(mutex_);
+    Return(std::exchange(charged_requests_, 0), std::exchange(tokens_, 0));
+  }
+
+ private:
+  void Return(int64_t requests, int64_t tokens) {
+    account_.held.requests += requests;
+    account_.held.tokens += tokens;
+    if (account_.day == day_) {
+      account_.held.day_requests += requests;
+      account_.held.day_tokens += tokens;
+    }
+    if (account_.month == month_) account_.held.month_tokens += tokens;
+    account_.changed = true;
+  }
+
+  std::mutex& mutex_;
+  Account& account_;
+  const int64_t requests_;
+  int64_t charged_requests_ = requests_;
+  int64_t tokens_;
+  const int64_t day_, month_;
+};
+
+}  // namespace
+
+void SharedLimiter::Impl::FillNumbers(const Account& account, int64_t now,
+                                      LimitDecision& decision) const {
+  const int64_t elapsed = now - account.numbers_us;
+  decision.requests = Extrapolate(account.requests, account.held.requests, elapsed);
+  decision.tokens = Extrapolate(account.tokens, account.held.tokens, elapsed);
+}
+
+// What needs no question: more than a whole limit, or as much as was refused a moment ago.
+bool SharedLimiter::Impl::RefuseAtOnce(const Account& account, const LimitAsk& ask, int64_t now,
+                                       LimitDecision& out) {
+  const LimitPieces pieces = PiecesOf(ask);
+  for (const PieceKind& kind : kPieces) {
+    const int64_t limit = ask.limits.*kind.limit, asked = pieces.*kind.piece;
+    if (limit == 0 || asked <= limit) continue;
+    out.refused_by = kind.kind;
+    out.retry_after_ms = -1;
+    out.limit = limit;
+    out.asked = asked;
+    return true;
+  }
+  if (now >= account.refused_until_us) return false;
+  int64_t asked = ask.requests;
+  for (const PieceKind& kind : kPieces)
+    if (kind.kind == account.refusal.refused_by) asked = pieces.*kind.piece;
+  if (asked < account.refusal.asked) return false;
+  CopyRefusal(account.refusal, out);
+  out.asked = asked;
+  out.retry_after_ms =
+      std::max<int64_t>(out.retry_after_ms - (now - account.refused_at_us) / 1000, 1);
+  return true;
+}
+
+// What is missing after the request has been spent, and a little more.
+LeaseAsk SharedLimiter::Impl::MakeAsk(Account& account, const LimitAsk& ask) const {
+  LeaseAsk lease;
+  lease.account = ask.account;
+  lease.limits = ask.limits;
+  lease.boot = boot;
+  lease.day = account.day;
+  lease.month = account.month;
+  for (const PieceKind& kind : kPieces) {
+    const int64_t limit = ask.limits.*kind.limit;
+    if (limit == 0 || account.held.*kind.piece >= 0) continue;
+    lease.need.*kind.piece = -(account.held.*kind.piece);
+    lease.extra.*kind.piece = limit / kLeaseShare;
+  }
+  lease.slots = account.slots;
+  if (ask.limits.concurrent_requests != 0)
+    lease.new_slots = std::max<int64_t>(account.running - account.slots, 0);
+  return lease;
+}
+
+// spent: what a request took from the pieces and the answer does not know yet.
+void SharedLimiter::Impl::Apply(Account& account, const LeaseAnswer& answer,
+                                const LimitPieces& spent) {
+  if (account.day != answer.day) {
+    account.day = answer.day;
+    account.held.day_requests = -spent.day_requests;
+    account.held.day_tokens = -spent.day_tokens;
+  }
+  if (account.month != answer.month) {
+    account.month = answer.month;
+    account.held.month_tokens = -spent.month_tokens;
+  }
+  Add(account.held, answer.granted, 1);
+  account.requests = answer.requests;
+  account.tokens = answer.tokens;
+  account.numbers_us = clock.monotonic_us();
+  account.changed = true;
+}
+
+void SharedLimiter::Impl::Undo(Account& account, const LimitAsk& ask) {
+  Add(account.held, PiecesOf(ask), 1);
+  account.running -= ask.requests;
+  account.changed = true;
+}
+
+LimitDecision SharedLimiter::Impl::Admit(const LimitAsk& ask) {
+  LimitDecision decision;
+  std::unique_lock lock(mutex);
+  int64_t now = clock.monotonic_us();
+  if (down) {
+    lock.unlock();
+    return alone->Admit(ask);
+  }
+  Account& account = accounts[ask.account];
+  account.limits = ask.limits;
+  if (RefuseAtOnce(account, ask, now, decision)) {
+    FillNumbers(account, now, decision);
+    return decision;
+  }
+  // Spent first: whoever comes meanwhile sees what is left.
+  const LimitPieces spent = PiecesOf(ask);
+  Add(account.held, spent, -1);
+  account.running += ask.requests;
+  account.changed = true;
+  const auto missing = [&] {
+    const LeaseAsk lease = MakeAsk(account, ask);
+    return lease.new_slots > 0 || lease.need != LimitPieces{};
+  };
+  if (missing()) {
+    lock.unlock();
+    std::unique_lock database(connection_mutex, std::chrono::milliseconds(options.wait_ms));
+    Result<LeaseAnswer> answer = Internal("the shared limits are busy");
+    LeaseAsk lease;
+    if (database.owns_lock()) {
+      lock.lock();
+      lease = MakeAsk(account, ask);  // a lease of another request may have brought enough
+      lock.unlock();
+      answer = Lease(*connection, lease);
+    }
+    lock.lock();
+    now = clock.monotonic_us();
+    if (!answer) {
+      if (database.owns_lock()) {
+        down = true;
+        down_until_us = now + kRetryUs;
+      }
+      Undo(account, ask);
+      lock.unlock();
+      return alone->Admit(ask);
+    }
+    Apply(account, *answer, spent);
+    if (answer->refused_by != LimitKind::kNone) {
+      Undo(account, ask);
+      decision.refused_by = answer->refused_by;
+      decision.limit = answer->limit;
+      decision.used = answer->used;
+      decision.retry_after_ms = std::max<int64_t>(answer->retry_after_ms, 1);
+      decision.asked = ask.requests;
+      for (const PieceKind& kind : kPieces)
+        if (kind.kind == answer->refused_by) decision.asked = spent.*kind.piece;
+      CopyRefusal(decision, account.refusal);
+      account.refused_at_us = now;
+      account.refused_until_us = now + std::min(kRefusalUs, decision.retry_after_ms * 1000);
+      FillNumbers(account, now, decision);
+      return decision;
+    }
+    account.slots += lease.new_slots;
+    account.renewed_us = now;
+  }
+  decision.permit = std::make_unique<SharedPermit>(mutex, account, ask);
+  FillNumbers(account, now, decision);
+  return decision;
+}
+
+// What an account should give back now, taken out of its hands. False: nothing.
+bool SharedLimiter::Impl::MakeReturn(const std::string& name, Account& account, bool everything,
+                                     LeaseAsk& ask) {
+  const int64_t now = clock.monotonic_us();
+  ask = {};
+  ask.account = name;
+  ask.limits = account.limits;
+  ask.boot = boot;
+  ask.day = account.day;
+  ask.month = account.month;
+  for (const PieceKind& kind : kPieces) {
+    const int64_t held = account.held.*kind.piece;
+    const int64_t keep = everything ? 0 : account.limits.*kind.limit / kLeaseShare;
+    ask.give_back.*kind.piece = held > keep ? held - keep : std::min<int64_t>(held, 0);
+  }
+  const bool idle_slots = account.slots > account.running;
+  const bool renew = account.slots > 0 && now - account.renewed_us > kRenewUs;
+  if (ask.give_back == LimitPieces{} && !idle_slots && !renew) return false;
+  Add(account.held, ask.give_back, -1);
+  account.slots = std::min(account.slots, account.running);
+  ask.slots = account.slots;
+  account.renewed_us = now;
+  return true;
+}
+
+void SharedLimiter::Impl::Tick(bool everything) {
+  std::unique_lock database(connection_mutex);
+  if (!connection->alive() && !connection->Reconnect()) return;
+  std::unique_lock lock(mutex);
+  for (auto& [name, account] : accounts) {
+    // An account at rest gives all back at its second quiet tick.
+    const bool quiet = !account.changed;
+    if (quiet && account.held == LimitPieces{} && account.slots == 0) continue;
+    account.changed = false;
+    LeaseAsk ask;
+    if (!MakeReturn(name, account, everything || quiet, ask)) continue;
+    lock.unlock();
+    const auto answer = Lease(*connection, ask);
+    lock.lock();
+    if (!answer) {
+      if (ask.day == account.day && ask.month == account.month) Add(account.held, ask.give_back, 1);
+      down = true;
+      down_until_us = clock.monotonic_us() + kRetryUs;
+      return;
+    }
+    Apply(account, *answer, {});
+    account.changed = false;
+  }
+  if (down && clock.monotonic_us() >= down_until_us) down = !connection->Query("SELECT 1");
+}
+
+void SharedLimiter::Impl::Run() {
+  std::unique_lock lock(mutex);
+  while (!stopping_changed.wait_for(lock, std::chrono::milliseconds(options.tick_ms),
+                                    [this] { return stopping; })) {
+    if (down && clock.monotonic_us() < down_until_us) continue;
+    lock.unlock();
+    Tick(false);
+    lock.lock();
+  }
+}
+
+Result<std::unique_ptr<SharedLimiter>> SharedLimiter::Open(Connector connect, int64_t boot,
+                                                           const std::vector<AccountUsage>& used,
+                                                           const SharedLimitOptions& options) {
+  INFE_ASSIGN(std::unique_ptr<SqlConnection> connection, connect());
+  auto impl = std::make_unique<Impl>(std::move(connection), boot, used, options);
+  impl->ticker = std::thread([raw = impl.get()] { raw->Run(); });
+  return std::unique_ptr<SharedLimiter>(new SharedLimiter(std::move(impl)));
+}
+
+SharedLimiter::SharedLimiter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+SharedLimiter::~SharedLimiter() {
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->stopping = true;
+  }
+  impl_->stopping_changed.notify_all();
+  impl_->ticker.join();
+  impl_->Tick(true);
+}
+
+LimitDecision SharedLimiter::Admit(const LimitAsk& ask) {
+  return impl_->Admit(ask);
+}
+
+void SharedLimiter::Numbers(const std::string& account, const KeyLimits& limits,
+                            RateNumbers& requests, RateNumbers& tokens) {
+  std::lock_guard lock(impl_->mutex);
+  const auto found = impl_->accounts.find(account);
+  LimitDecision decision;
+  if (found != impl_->accounts.end() && found->second.numbers_us != 0) {
+    impl_->FillNumbers(found->second, impl_->clock.monotonic_us(), decision);
+  } else {  // nobody asked yet: as full as can be
+    decision.requests = {limits.requests_per_minute, limits.requests_per_minute, 0};
+    decision.tokens = {limits.tokens_per_minute, limits.tokens_per_minute, 0};
+  }
+  requests = decision.requests;
+  tokens = decision.tokens;
+}
+
+bool SharedLimiter::degraded() const {
+  std::lock_guard lock(impl_->mutex);
+  return impl_->down;
+}
+
+}  // namespace infe::store

@@ -1,0 +1,33 @@
+#include "store/store.h"
+
+#include <ctime>
+
+#include "store/database.h"
+#include "store/postgres.h"
+#include "store/shared_limits.h"
+
+namespace infe::store {
+
+Result<std::unique_ptr<Store>> Store::Open(const DataDir& dir, const StoreOptions& options) {
+  std::unique_ptr<Store> store(new Store());
+  INFE_ASSIGN(store->keys_, KeyStore::Open(dir, options.url));
+  // The ledger first: what dead processes left open counts towards today's quotas.
+  INFE_ASSIGN(store->ledger_, UsageLedger::Open(dir, options.url, options.ledger));
+  INFE_ASSIGN(store->usage_, UsageReader::Open(dir, options.url));
+  INFE_ASSIGN(const std::vector<AccountUsage> used,
+              store->usage_->SinceMonthStart(std::time(nullptr)));
+  INFE_ASSIGN(const bool shared, IsPostgresUrl(options.url));
+  if (shared) {
+    const PostgresOptions patience{
+        .connect_timeout_s = 2,
+        .statement_timeout_ms = static_cast<int>(SharedLimitOptions{}.wait_ms)};
+    INFE_ASSIGN(store->limits_,
+                SharedLimiter::Open([&] { return OpenPostgres(options.url, patience); },
+                                    store->ledger_->boot_id(), used));
+  } else {
+    store->limits_ = NewLocalLimiter(LimitClock::System(), used);
+  }
+  return store;
+}
+
+}  // namespace infe::store

@@ -1,0 +1,39 @@
+// Everything that survives a crash, opened together: keys, ledger, limits, over SQLite in the data
+// folder or over one PostgreSQL database that several processes share.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "store/data_dir.h"
+#include "store/key_store.h"
+#include "store/limits.h"
+#include "store/usage_ledger.h"
+#include "store/usage_query.h"
+
+namespace infe::store {
+
+struct StoreOptions {
+  std::string url;  // empty: infe.db in the data folder; or postgresql://...
+  LedgerOptions ledger;
+};
+
+class Store {
+ public:
+  static Result<std::unique_ptr<Store>> Open(const DataDir& dir, const StoreOptions& options);
+
+  KeyStore& keys() { return *keys_; }
+  UsageLedger& ledger() { return *ledger_; }
+  UsageReader& usage() { return *usage_; }
+  Limiter& limits() { return *limits_; }
+
+ private:
+  Store() = default;
+  std::unique_ptr<KeyStore> keys_;
+  std::unique_ptr<UsageReader> usage_;
+  std::unique_ptr<UsageLedger> ledger_;
+  std::unique_ptr<Limiter> limits_;
+};
+
+}  // namespace infe::store

@@ -1,0 +1,202 @@
+#include "store/usage_query.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "store/database.h"
+#include "store/sqlite.h"
+#include "store/utc.h"
+
+namespace infe::store {
+namespace {
+
+constexpr std::array kStates = {"open", "settled", "recovered"};
+
+// Group columns: the SQL column and where its value goes.
+struct GroupColumn {
+  const char* column;
+  std::string UsageSum::* field;
+};
+GroupColumn ColumnOf(UsageGroup group) {
+  switch (group) {
+    case UsageGroup::kProject:
+      return {"project", &UsageSum::project};
+    case UsageGroup::kKey:
+      return {"key_id", &UsageSum::key_id};
+    case UsageGroup::kAccount:
+      return {"account", &UsageSum::account};
+    case UsageGroup::kModel:
+      return {"model", &UsageSum::model};
+    case UsageGroup::kServiceTier:
+      return {"service_tier", &UsageSum::service_tier};
+  }
+  return {"project", &UsageSum::project};
+}
+
+// The WHERE of a query; its values are appended to `values`.
+std::string Where(const UsageQuery& query, std::vector<SqlValue>& values) {
+  const auto next = [&](SqlValue value) {
+    values.push_back(std::move(value));
+    return fmt::format("${}", values.size());
+  };
+  std::string where = "started_ms >= " + next(query.from * 1000);
+  if (query.to != 0) where += " AND started_ms < " + next(query.to * 1000);
+  const auto any_of = [&](const char* column, const std::vector<std::string>& wanted) {
+    if (wanted.empty()) return;
+    std::string list;
+    for (const std::string& value : wanted) list += (list.empty() ? "" : ", ") + next(value);
+    where += fmt::format(" AND {} IN ({})", column, list);
+  };
+  any_of("project", query.projects);
+  any_of("key_id", query.keys);
+  any_of("model", query.models);
+  return where;
+}
+
+Result<SqlRows> Ask(SqlConnection& database, const std::string& sql,
+                    const std::vector<SqlValue>& values) {
+  if (!database.alive()) INFE_TRY(database.Reconnect());
+  return database.Query(sql, values);
+}
+
+std::string CsvField(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
+}  // namespace
+
+Result<BucketWidth> ParseBucketWidth(const std::string& text) {
+  if (text == "1m") return BucketWidth::kMinute;
+  if (text == "1h") return BucketWidth::kHour;
+  if (text == "1d") return BucketWidth::kDay;
+  return InvalidArgument(fmt::format("the bucket width must be 1m, 1h or 1d, not \"{}\"", text),
+                         "bucket_width");
+}
+
+Result<std::unique_ptr<UsageReader>> UsageReader::Open(const DataDir& dir, const std::string& url) {
+  INFE_ASSIGN(std::unique_ptr<SqlConnection> database, OpenDatabase(dir, url));
+  return std::unique_ptr<UsageReader>(
+      new UsageReader(std::move(database), url.empty() ? dir.database_path() : std::string()));
+}
+
+UsageReader::UsageReader(std::unique_ptr<SqlConnection> database, std::string path)
+    : database_(std::move(database)), path_(std::move(path)) {}
+
+Result<UsagePage> UsageReader::Sums(const UsageQuery& query) {
+  std::vector<SqlValue> values;
+  const std::string where = Where(query, values);
+  const int64_t width_ms = static_cast<int64_t>(query.width) * 1000;
+  std::string keys = width_ms == 0 ? "0" : fmt::format("started_ms - started_ms % {}", width_ms);
+  std::string order = "1";
+  for (size_t i = 0; i < query.group_by.size(); ++i) {
+    keys += fmt::format(", {}", ColumnOf(query.group_by[i]).column);
+    order += fmt::format(", {}", i + 2);
+  }
+  const std::string sql = fmt::format(
+      "SELECT {}, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens),"
+      " sum(CASE WHEN status >= 400 THEN 1 ELSE 0 END),"
+      " sum(CASE WHEN state = 2 THEN 1 ELSE 0 END), sum(CASE WHEN state = 0 THEN 1 ELSE 0 END)"
+      " FROM usage WHERE {} GROUP BY {} ORDER BY {}",
+      keys, where, order, order);
+  std::lock_guard lock(mutex_);
+  INFE_ASSIGN(const SqlRows rows, Ask(*database_, sql, values));
+  UsagePage page;
+  size_t buckets = 0;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    UsageSum sum;
+    sum.bucket_start = rows.Int(row, 0) / 1000;
+    if (page.sums.empty() || page.sums.back().bucket_start != sum.bucket_start) ++buckets;
+    if (query.buckets_max != 0 && buckets > query.buckets_max) {
+      page.next_from = sum.bucket_start;
+      break;
+    }
+    size_t column = 1;
+    for (const UsageGroup group : query.group_by)
+      sum.*ColumnOf(group).field = rows.Text(row, column++);
+    for (int64_t UsageSum::* field :
+         {&UsageSum::requests, &UsageSum::prompt_tokens, &UsageSum::cached_tokens,
+          &UsageSum::completion_tokens, &UsageSum::failed, &UsageSum::recovered, &UsageSum::open})
+      sum.*field = rows.Int(row, column++);
+    page.sums.push_back(std::move(sum));
+  }
+  return page;
+}
+
+Result<std::vector<UsageRow>> UsageReader::Rows(const UsageQuery& query, size_t limit) {
+  std::vector<SqlValue> values;
+  const std::string where = Where(query, values);
+  values.push_back(static_cast<int64_t>(limit));
+  const std::string sql = fmt::format(
+      "SELECT boot, number, state, request_id, key_id, account, project, model, endpoint,"
+      " service_tier, finish, started_ms, ended_ms, status, reserved_tokens, prompt_tokens,"
+      " cached_tokens, completion_tokens FROM usage WHERE {}"
+      " ORDER BY started_ms DESC, boot, number DESC LIMIT ${}",
+      where, values.size());
+  std::lock_guard lock(mutex_);
+  INFE_ASSIGN(const SqlRows rows, Ask(*database_, sql, values));
+  std::vector<UsageRow> list(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    UsageRow& row = list[i];
+    row.boot = rows.Int(i, 0);
+    row.number = rows.Int(i, 1);
+    row.state = kStates[static_cast<size_t>(std::clamp<int64_t>(rows.Int(i, 2), 0, 2))];
+    size_t column = 3;
+    for (std::string UsageRow::* field :
+         {&UsageRow::request_id, &UsageRow::key_id, &UsageRow::account, &UsageRow::project,
+          &UsageRow::model, &UsageRow::endpoint, &UsageRow::service_tier, &UsageRow::finish})
+      row.*field = rows.Text(i, column++);
+    for (int64_t UsageRow::* field :
+         {&UsageRow::started_ms, &UsageRow::ended_ms, &UsageRow::status, &UsageRow::reserved_tokens,
+          &UsageRow::prompt_tokens, &UsageRow::cached_tokens, &UsageRow::completion_tokens})
+      row.*field = rows.Int(i, column++);
+  }
+  return list;
+}
+
+Result<std::vector<AccountUsage>> UsageReader::SinceMonthStart(int64_t now) {
+  const int64_t month_ms = MonthStart(now) * 1000, day_ms = DayStart(now) * 1000;
+  std::lock_guard lock(mutex_);
+  INFE_ASSIGN(
+      const SqlRows rows,
+      Ask(*database_,
+          fmt::format("SELECT account, sum(CASE WHEN started_ms >= {0} THEN 1 ELSE 0 END),"
+                      " sum(CASE WHEN started_ms >= {0} THEN prompt_tokens - cached_tokens +"
+                      " completion_tokens ELSE 0 END),"
+                      " sum(prompt_tokens - cached_tokens + completion_tokens)"
+                      " FROM usage WHERE started_ms >= {1} GROUP BY account",
+                      day_ms, month_ms),
+          {}));
+  std::vector<AccountUsage> used;
+  for (size_t i = 0; i < rows.size(); ++i)
+    used.push_back({rows.Text(i, 0), rows.Int(i, 1), rows.Int(i, 2), rows.Int(i, 3)});
+  return used;
+}
+
+Result<void> UsageReader::Backup(const std::string& path) {
+  if (path_.empty())
+    return Unsupported("a PostgreSQL database is backed up with pg_dump, not by infe");
+  return BackupSqlite(path_, path);
+}
+
+std::string ToCsv(const std::vector<UsageSum>& sums) {
+  std::string csv =
+      "start,project,key_id,account,model,service_tier,requests,prompt_tokens,cached_tokens,"
+      "completion_tokens,failed,recovered,open\r\n";
+  for (const UsageSum& sum : sums)
+    csv += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", Rfc3339(sum.bucket_start),
+                       CsvField(sum.project), CsvField(sum.key_id), CsvField(sum.account),
+                       CsvField(sum.model), CsvField(sum.service_tier), sum.requests,
+                       sum.prompt_tokens, sum.cached_tokens, sum.completion_tokens, sum.failed,
+                       sum.recovered, sum.open);
+  return csv;
+}
+
+}  // namespace infe::store

@@ -71,9 +71,8 @@ EngineCore::~EngineCore() {
 Result<void> EngineCore::Validate(const EngineRequest& request) const {
   if (request.prompt.empty()) return InvalidArgument("the prompt is empty", "prompt");
   if (request.sink == nullptr) return InvalidArgument("the request has no sink");
-  if (request.max_tokens == 0)
-    return InvalidArgument("max_tokens must be at least 1", "max_tokens");
-  if (request.prompt.size() >= plan_.context_max) {
+  const size_t answer_min = request.max_tokens == 0 ? 0 : 1;
+  if (request.prompt.size() + answer_min > plan_.context_max) {
     return InvalidArgument(fmt::format("the prompt has {} tokens; the context of {} tokens leaves "
                                        "no room for an answer",
                                        request.prompt.size(), plan_.context_max),
@@ -130,7 +129,7 @@ void EngineCore::Add(EngineRequest request, TimePoint arrival) {
                                   [](const auto& a, const auto& b) { return a.first == b.first; }),
                       sequence.bias.end());
   if (sampling.repetition_penalty != 1) sequence.counts.AddPrompt(sequence.tokens);
-  if (request.matcher != nullptr) {
+  if (request.matcher != nullptr && request.max_tokens > 0) {
     sequence.constraint = std::make_unique<Constraint>(std::move(request.matcher), vocabulary_);
     sequence.closing = request.close_before_limit &&
                        FinishFits(*sequence.constraint, sequence.tokens_max - sequence.prompt_size);
@@ -138,7 +137,7 @@ void EngineCore::Add(EngineRequest request, TimePoint arrival) {
     sequence.banned = request.end_tokens;
     std::sort(sequence.banned.begin(), sequence.banned.end());
   }
-  if (options_.speculation || !request.prediction.empty()) {
+  if (request.max_tokens > 0 && (options_.speculation || !request.prediction.empty())) {
     sequence.speculator = std::make_unique<Speculator>(std::move(request.prediction));
   }
   scheduler_.counters().Enter(request.fairness_key);

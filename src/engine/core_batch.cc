@@ -74,7 +74,7 @@ void EngineCore::AddDecodes() {
     PrepareNext(*sequence);
     // Forced tokens may have made it a prompt of its own.
     if (sequence->finish || !IsDecoding(*sequence)) continue;
-    items_.push_back({sequence.get(), sequence->remaining(), true});
+    items_.push_back({sequence.get(), sequence->remaining(), sequence->generates()});
   }
 }
 
@@ -101,7 +101,8 @@ void EngineCore::AddDrafts() {
   for (const Item& item : items_) {
     Sequence& sequence = *item.sequence;
     const auto size = static_cast<uint32_t>(sequence.tokens.size());
-    const uint32_t room = std::min(kDraftMax, sequence.tokens_max - size - 1);
+    const uint32_t room =
+        sequence.generates() ? std::min(kDraftMax, sequence.tokens_max - size - 1) : 0;
     sequence.draft = MakeDraft(sequence, room);
     std::erase_if(sequence.draft.tokens, [&](TokenId token) { return token >= vocabulary_; });
     proposals.push_back({.acceptance = sequence.speculator == nullptr
@@ -191,7 +192,7 @@ void EngineCore::AddPrefills(TimePoint now) {
   for (const Group& group : groups) views.push_back(group.view);
   for (const Chunk& chunk : scheduler_.PlanPrefill(views, Shape(), cost_, now)) {
     Sequence& sequence = *groups[chunk.index].leader;
-    bool samples = chunk.rows == sequence.remaining();
+    bool samples = chunk.rows == sequence.remaining() && sequence.generates();
     if (samples) {
       PrepareNext(sequence);
       if (sequence.finish) continue;

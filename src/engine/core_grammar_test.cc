@@ -188,5 +188,55 @@ TEST(CoreGrammar, PromptLogprobsCoverThePromptOnceAlsoAfterAHit) {
   EXPECT_EQ(sink->tokens, SlowGenerate(bench.model, prompt, Sampled(2), 5).tokens);
 }
 
+TEST(CoreGrammar, APromptIsScoredWithoutSamplingEvenIfItFillsTheContext) {
+  Bench bench({.logits_rows_max = 16}, {.context_max = 256});
+  const auto filling = RandomTokens(7, 256);
+  for (const uint32_t length : {1u, 2u, 33u, 256u}) {
+    const auto prompt = std::vector(filling.begin(), filling.begin() + length);
+    EngineRequest request = MakeRequest(prompt, 0);
+    request.prompt_logprobs = true;
+    const auto neighbour = bench.Add(MakeRequest(RandomTokens(length, 20), 8, Sampled(1)));
+    const auto sink = bench.Add(std::move(request));
+    bench.RunAll();
+    ASSERT_EQ(sink->prompt.size(), length);
+    EXPECT_EQ(sink->finished, 1);
+    EXPECT_EQ(sink->last.reason, FinishReason::kLength);
+    EXPECT_EQ(sink->last.completion_tokens, 0u);
+    EXPECT_TRUE(sink->tokens.empty());
+    EXPECT_EQ(neighbour->tokens.size(), 8u);
+    std::vector<float> logits(97);
+    for (uint32_t i = 1; i < length; ++i) {
+      bench.model.Expected(std::span(prompt).first(i), logits.data());
+      double sum = 0;
+      for (const float x : logits) sum += std::exp(double{x});
+      EXPECT_NEAR(sink->prompt[i].logprob, logits[prompt[i]] - std::log(sum), 1e-4) << i;
+    }
+  }
+  const auto valid = [&](uint32_t length, uint32_t max_tokens) {
+    EngineRequest request = MakeRequest(RandomTokens(7, length), max_tokens);
+    request.sink = std::make_shared<RecordingSink>();
+    return bench.core->Validate(request).has_value();
+  };
+  EXPECT_TRUE(valid(256, 0));
+  EXPECT_FALSE(valid(256, 1));
+  EXPECT_FALSE(valid(257, 0));
+}
+
+TEST(CoreGrammar, APromptWithoutAnAnswerOnlyWarmsTheCache) {
+  Bench bench;
+  const auto prompt = RandomTokens(9, 100);
+  for (const uint32_t length : {1u, 3u, 100u}) {
+    const auto sink =
+        bench.Add(MakeRequest(std::vector(prompt.begin(), prompt.begin() + length), 0));
+    bench.RunAll();
+    EXPECT_EQ(sink->last.reason, FinishReason::kLength);
+    EXPECT_TRUE(sink->tokens.empty() && sink->prompt.empty());
+  }
+  const auto sink = bench.Add(MakeRequest(prompt, 5, Sampled(2)));
+  bench.RunAll();
+  EXPECT_GE(sink->last.timings.cached_tokens, 64u);
+  EXPECT_EQ(sink->tokens, SlowGenerate(bench.model, prompt, Sampled(2), 5).tokens);
+}
+
 }  // namespace
 }  // namespace infe::engine

@@ -113,6 +113,9 @@ void EngineCore::TakeItem(const Item& item, const float* logits, std::span<Row> 
   if (sequence.request.prompt_logprobs && sequence.prompt_reported < sequence.prompt_size) {
     TakePromptLogprobs(sequence, item, logits);
   }
+  if (!sequence.generates() && computed == sequence.prompt_size) {
+    Finish(sequence, FinishReason::kLength);
+  }
   uint32_t matched = 0;
   for (uint32_t i = 0; i < rows.size(); ++i) {
     Row& row = rows[i];

@@ -163,7 +163,7 @@ TEST(Engine, RefusesWhatCanNeverBeServed) {
   };
   EXPECT_EQ(refused(MakeRequest({}, 5)).code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(refused(MakeRequest({1, 97}, 5)).code, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(refused(MakeRequest({1}, 0)).code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused(MakeRequest(RandomTokens(1, 1025), 0)).code, ErrorCode::kInvalidArgument);
   const Error too_long = refused(MakeRequest(RandomTokens(1, 1024), 5));
   EXPECT_EQ(too_long.code, ErrorCode::kInvalidArgument);
   EXPECT_NE(too_long.message.find("1024 tokens"), std::string::npos);

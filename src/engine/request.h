@@ -89,7 +89,9 @@ struct EngineRequest {
   RequestId id = 0;             // unique; chosen by the caller
   std::vector<TokenId> prompt;  // not empty
   SamplingParams sampling;
-  uint32_t max_tokens = 0;          // >= 1; the engine also ends at the context's end with kLength
+  // The engine also ends at the context's end with kLength. 0: the prompt is computed, and nothing
+  // is sampled after it; then it may fill the whole context.
+  uint32_t max_tokens = 0;
   std::vector<TokenId> end_tokens;  // generation ends when one is sampled
   std::unique_ptr<grammar::Matcher> matcher;  // null: free text
   bool close_before_limit = true;             // steer a matcher's text to its end before max_tokens

@@ -76,6 +76,8 @@ struct Sequence {
 
   uint32_t remaining() const { return static_cast<uint32_t>(tokens.size()) - kv.computed; }
   bool wants_logprobs() const { return request.sampling.logprobs; }
+  // False where only the prompt is asked for: nothing is ever sampled.
+  bool generates() const { return tokens_max > prompt_size; }
   bool has_output() const { return tokens.size() > prompt_size; }
 };
 

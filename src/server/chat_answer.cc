@@ -211,7 +211,7 @@ api::Usage ToUsage(const GenerationTotals& totals) {
   api::Usage usage;
   usage.prompt_tokens = totals.prompt_tokens;
   usage.completion_tokens = totals.completion_tokens;
-  usage.cached_tokens = totals.timings.cached_tokens;
+  usage.cached_tokens = totals.cached_tokens;
   usage.accepted_prediction_tokens = totals.timings.predicted_accepted;
   usage.rejected_prediction_tokens = totals.timings.predicted_rejected;
   return usage;

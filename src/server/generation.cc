@@ -37,14 +37,15 @@ Result<std::shared_ptr<Generation>> Generation::Start(
   self->model_ = std::move(request.model);
   self->context_ = std::move(request.context);
   self->writer_ = std::move(writer);
-  self->totals_.prompt_tokens = static_cast<uint32_t>(request.choices.front().prompt.size());
   for (engine::EngineRequest& choice : request.choices) {
     choice.id = g_next_id.fetch_add(1);
+    const bool leads_prompt = choice.sampling.choice == 0;
+    if (leads_prompt) self->totals_.prompt_tokens += static_cast<uint32_t>(choice.prompt.size());
     self->choices_.push_back(
         {choice.id,
          std::make_unique<ChoiceText>(self->model_->tokenizer(), choice.prompt.back(),
                                       request.stops, request.keep_tokens),
-         false, false});
+         leads_prompt, false, false});
   }
   for (uint32_t i = 0; i < request.choices.size(); ++i) {
     request.choices[i].sink = std::make_shared<Sink>(self, i);
@@ -86,6 +87,7 @@ void Generation::OnEvent(uint32_t index, engine::TokenEvent event) {
   }
   Choice& choice = choices_[index];
   if (choice.ended) return;
+  if (!event.prompt_tokens.empty()) consumer_->OnPrompt(index, event.prompt_tokens);
   context_->produced_tokens += static_cast<uint32_t>(event.tokens.size());
   for (const engine::SampledToken& token : event.tokens) {
     if (choice.cut) break;
@@ -125,11 +127,12 @@ void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
   }
   consumer_->OnChoiceEnd(index, reason);
   totals_.completion_tokens += tokens;
+  if (choice.leads_prompt) totals_.cached_tokens += event.timings.cached_tokens;
   if (index == 0) totals_.timings = event.timings;
   if (++ended_ < choices_.size()) return;
   over_ = true;
   context_->completion_tokens = totals_.completion_tokens;
-  context_->cached_tokens = totals_.timings.cached_tokens;
+  context_->cached_tokens = totals_.cached_tokens;
   context_->queue_ms = totals_.timings.queue_ms;
   context_->ttft_ms = totals_.timings.ttft_ms;
   if (context_->finish_reason.empty())

@@ -25,7 +25,8 @@ namespace infe::server {
 
 // What all choices came to.
 struct GenerationTotals {
-  uint32_t prompt_tokens = 0;
+  uint32_t prompt_tokens = 0;  // each prompt once, however many choices it has
+  uint32_t cached_tokens = 0;  // of prompt_tokens
   uint32_t completion_tokens = 0;
   engine::RequestTimings timings;  // of the first choice; queue and first-token times are its own
 };
@@ -34,6 +35,8 @@ struct GenerationTotals {
 class GenerationConsumer {
  public:
   virtual ~GenerationConsumer() = default;
+  // The prompt's tokens with their logprobs, in order, before any text, if they were asked for.
+  virtual void OnPrompt(uint32_t /*choice*/, const std::vector<engine::SampledToken>& /*tokens*/) {}
   // False: this choice is complete, end it here (as a stop string would).
   virtual bool OnText(uint32_t choice, const TextPiece& piece) = 0;
   virtual void OnChoiceEnd(uint32_t choice, engine::FinishReason reason) = 0;
@@ -64,7 +67,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   struct Choice {
     engine::RequestId id = 0;
     std::unique_ptr<ChoiceText> text;
-    bool cut = false;  // by a stop string or the consumer: what follows is nobody's
+    bool leads_prompt = false;  // the first choice of its prompt: it counts the prompt's tokens
+    bool cut = false;           // by a stop string or the consumer: what follows is nobody's
     bool ended = false;
   };
   class Sink;

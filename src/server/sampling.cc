@@ -16,7 +16,8 @@ uint64_t ResolveSeed(const api::Sampling& sampling) {
 api::Parsed<uint32_t> TokenBudget(const ServedModel& model, size_t prompt_tokens,
                                   std::optional<int64_t> max_tokens) {
   const size_t context = model.context_max();
-  if (prompt_tokens >= context) {
+  // A prompt that nothing is to follow may fill the context.
+  if (prompt_tokens > context || (prompt_tokens == context && max_tokens != 0)) {
     std::optional<size_t> asked;
     if (max_tokens) asked = static_cast<size_t>(*max_tokens);
     return api::ContextLengthExceeded(context, prompt_tokens, asked);

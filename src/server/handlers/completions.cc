@@ -1,11 +1,14 @@
 // POST /v1/completions: the older text completion.
+#include <algorithm>
 #include <ctime>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "api/completion_request.h"
 #include "api/completion_response.h"
 #include "api/ids.h"
+#include "base/utf8.h"
 #include "grammar/matcher.h"
 #include "http/sse.h"
 #include "server/chat_answer.h"
@@ -13,9 +16,17 @@
 #include "server/errors.h"
 #include "server/handlers/handlers.h"
 #include "server/sampling.h"
+#include "tokenizer/stream_decoder.h"
 
 namespace infe::server {
 namespace {
+
+struct ChoiceStart {
+  std::string echo;     // the prompt's text, if it is to be repeated
+  bool scored = false;  // the prompt's tokens come with their logprobs
+  uint32_t prompt_tokens = 0;
+  engine::TokenId prompt_end = 0;  // its last token
+};
 
 struct CompletionSetup {
   std::shared_ptr<ServedModel> model;
@@ -26,46 +37,81 @@ struct CompletionSetup {
   http::Headers headers;
   api::Streaming streaming;
   bool logprobs = false;
-  std::vector<std::string> echoes;  // per choice: the prompt's text, or empty
+  std::vector<ChoiceStart> choices;
 };
 
-// The older shape of logprobs, and the running text offset of one choice.
-class CompletionLogprobs {
+int64_t CountCharacters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+// The older shape of one choice's logprobs. Offsets count the characters of the choice's text: of
+// the echoed prompt, then of the answer.
+class ChoiceLogprobs {
  public:
-  api::CompletionLogprobs Take(const ServedModel& model, const TextPiece& piece) {
-    api::CompletionLogprobs wire;
-    for (api::TokenLogprob& entry : ToLogprobs(model, piece.tokens)) {
+  ChoiceLogprobs(const ServedModel& model, const ChoiceStart& start)
+      : model_(model),
+        decoder_(model.tokenizer(), start.scored ? std::nullopt : std::optional(start.prompt_end)),
+        prompt_left_(start.scored ? start.prompt_tokens : 0),
+        first_is_prompt_(start.scored) {}
+
+  void Append(const std::vector<engine::SampledToken>& tokens, api::CompletionLogprobs& to) {
+    std::vector<api::TokenLogprob> entries = ToLogprobs(model_, tokens);
+    for (size_t i = 0; i < entries.size(); ++i) {
       api::CompletionLogprobs::Token token;
+      // Nothing precedes a prompt's first token, so nothing foretells it.
+      token.has_logprob = !std::exchange(first_is_prompt_, false);
+      token.token = std::move(entries[i].token);
+      token.top = std::move(entries[i].top);
       token.text_offset = offset_;
-      offset_ += static_cast<int64_t>(api::TokenText(entry.token).size());
-      token.token = std::move(entry.token);
-      token.top = std::move(entry.top);
-      wire.tokens.push_back(std::move(token));
+      offset_ += CountCharacters(decoder_.Feed(tokens[i].token));
+      if (prompt_left_ > 0 && --prompt_left_ == 0) offset_ += CountCharacters(decoder_.Flush());
+      to.tokens.push_back(std::move(token));
     }
-    return wire;
   }
+  // All of an echoed prompt has been appended.
+  bool prompt_done() const { return prompt_left_ == 0; }
 
  private:
+  const ServedModel& model_;
+  tokenizer::StreamDecoder decoder_;
+  uint32_t prompt_left_;
+  bool first_is_prompt_;
   int64_t offset_ = 0;
 };
+
+std::vector<ChoiceLogprobs> MakeLogprobs(const CompletionSetup& setup) {
+  std::vector<ChoiceLogprobs> logprobs;
+  for (const ChoiceStart& start : setup.choices) logprobs.emplace_back(*setup.model, start);
+  return logprobs;
+}
 
 class CompletionStream : public GenerationConsumer {
  public:
   explicit CompletionStream(CompletionSetup setup)
       : setup_(std::move(setup)),
         chunks_(setup_.head, setup_.streaming.include_usage),
-        logprobs_(setup_.echoes.size()) {
+        logprobs_(MakeLogprobs(setup_)),
+        prompts_(setup_.choices.size()) {
     http::Headers headers = CommonHeaders(*setup_.context);
     for (const auto& [name, value] : http::SseHeaders()) headers.Set(name, value);
     for (const auto& [name, value] : setup_.headers) headers.Set(name, value);
     setup_.writer->StartStream(200, std::move(headers));
     KeepStreamAlive(setup_.writer, wrote_);
-    for (size_t i = 0; i < setup_.echoes.size(); ++i)
-      if (!setup_.echoes[i].empty()) Send(chunks_.Text(static_cast<int>(i), setup_.echoes[i]));
+    for (size_t i = 0; i < setup_.choices.size(); ++i) {
+      const ChoiceStart& start = setup_.choices[i];
+      if (!start.scored && !start.echo.empty()) Send(chunks_.Text(static_cast<int>(i), start.echo));
+    }
+  }
+  void OnPrompt(uint32_t choice, const std::vector<engine::SampledToken>& tokens) override {
+    logprobs_[choice].Append(tokens, prompts_[choice]);
+    if (!logprobs_[choice].prompt_done()) return;
+    Send(chunks_.Text(static_cast<int>(choice), setup_.choices[choice].echo, &prompts_[choice]));
+    prompts_[choice] = {};
   }
   bool OnText(uint32_t choice, const TextPiece& piece) override {
     if (setup_.logprobs) {
-      const auto logprobs = logprobs_[choice].Take(*setup_.model, piece);
+      api::CompletionLogprobs logprobs;
+      logprobs_[choice].Append(piece.tokens, logprobs);
       Send(chunks_.Text(static_cast<int>(choice), piece.text, &logprobs));
     } else {
       Send(chunks_.Text(static_cast<int>(choice), piece.text));
@@ -100,7 +146,8 @@ class CompletionStream : public GenerationConsumer {
   }
   CompletionSetup setup_;
   api::CompletionChunkWriter chunks_;
-  std::vector<CompletionLogprobs> logprobs_;
+  std::vector<ChoiceLogprobs> logprobs_;
+  std::vector<api::CompletionLogprobs> prompts_;  // echoed ones, until they are whole
   std::shared_ptr<bool> wrote_ = std::make_shared<bool>(false);
   std::optional<std::pair<int, api::FinishReason>> pending_;
 };
@@ -108,19 +155,21 @@ class CompletionStream : public GenerationConsumer {
 class CompletionCollector : public GenerationConsumer {
  public:
   explicit CompletionCollector(CompletionSetup setup)
-      : setup_(std::move(setup)), logprobs_(setup_.echoes.size()) {
-    response_.choices.resize(setup_.echoes.size());
-    for (size_t i = 0; i < setup_.echoes.size(); ++i) {
+      : setup_(std::move(setup)), logprobs_(MakeLogprobs(setup_)) {
+    response_.choices.resize(setup_.choices.size());
+    for (size_t i = 0; i < setup_.choices.size(); ++i) {
       response_.choices[i].index = static_cast<int>(i);
-      response_.choices[i].text = setup_.echoes[i];
+      response_.choices[i].text = setup_.choices[i].echo;
       if (setup_.logprobs) response_.choices[i].logprobs.emplace();
     }
   }
+  void OnPrompt(uint32_t choice, const std::vector<engine::SampledToken>& tokens) override {
+    logprobs_[choice].Append(tokens, *response_.choices[choice].logprobs);
+  }
   bool OnText(uint32_t choice, const TextPiece& piece) override {
     response_.choices[choice].text += piece.text;
-    if (!setup_.logprobs) return true;
-    for (auto& token : logprobs_[choice].Take(*setup_.model, piece).tokens)
-      response_.choices[choice].logprobs->tokens.push_back(std::move(token));
+    if (setup_.logprobs)
+      logprobs_[choice].Append(piece.tokens, *response_.choices[choice].logprobs);
     return true;
   }
   void OnChoiceEnd(uint32_t choice, engine::FinishReason reason) override {
@@ -145,7 +194,7 @@ class CompletionCollector : public GenerationConsumer {
 
  private:
   CompletionSetup setup_;
-  std::vector<CompletionLogprobs> logprobs_;
+  std::vector<ChoiceLogprobs> logprobs_;
   api::CompletionResponse response_;
 };
 
@@ -177,9 +226,6 @@ std::optional<api::ApiError> Run(Services& services, const http::HttpRequest& ht
   if (services.state.load() == ServingState::kDraining) return api::ShuttingDown(1000);
   auto constraint = CompileFormat(services.grammars, request.format, {});
   if (!constraint) return std::move(constraint).error();
-  if (request.max_tokens < 1)
-    return api::UnsupportedValue("max_tokens", "0",
-                                 "1 or more; scoring a prompt without generating is not built yet");
 
   const uint64_t seed = ResolveSeed(request.sampling);
   GenerationRequest generation;
@@ -196,7 +242,16 @@ std::optional<api::ApiError> Run(Services& services, const http::HttpRequest& ht
       tokens->push_back(model->tokenizer().bos().value_or(
           model->loaded().end_tokens.empty() ? 0 : model->loaded().end_tokens[0]));
     const auto budget = TokenBudget(*model, tokens->size(), request.max_tokens);
-    if (!budget) return budget.error();
+    if (!budget) {
+      api::ApiError error = budget.error();
+      error.param = "prompt";
+      return error;
+    }
+    ChoiceStart start;
+    if (request.echo) start.echo = SanitizeUtf8(model->tokenizer().Decode(*tokens));
+    start.scored = request.echo && request.logprobs.has_value();
+    start.prompt_tokens = static_cast<uint32_t>(tokens->size());
+    start.prompt_end = tokens->back();
     context->prompt_tokens += static_cast<uint32_t>(tokens->size());
     for (int i = 0; i < request.n; ++i) {
       auto choice = MakeEngineRequest(*model, *context, request.sampling, seed);
@@ -211,8 +266,9 @@ std::optional<api::ApiError> Run(Services& services, const http::HttpRequest& ht
       choice->sampling.top_logprobs = static_cast<uint32_t>(request.logprobs.value_or(0));
       choice->cache_salt += request.prompt_cache_key;
       choice->priority = ToPriority(request.service_tier);
+      choice->prompt_logprobs = start.scored;
       generation.choices.push_back(std::move(*choice));
-      setup.echoes.push_back(request.echo ? model->tokenizer().Decode(*tokens) : std::string());
+      setup.choices.push_back(start);
     }
   }
   setup.model = model;

@@ -1,7 +1,9 @@
 // infe chat: a conversation in the terminal, in process: no server, no key. With input from a pipe
 // the whole of it is one prompt and the answer is all that is printed.
 #include <charconv>
+#include <cmath>
 #include <condition_variable>
+#include <cstdio>
 #include <deque>
 #include <iostream>
 #include <iterator>
@@ -16,7 +18,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/open_model.h"
-#include "cli/progress_bar.h"
+#include "model/gguf.h"
 #include "server/chat_prompt.h"
 #include "server/choice_text.h"
 #include "server/sampling.h"
@@ -82,7 +84,8 @@ class Conversation {
   // "temperature 0.2" and the like; false with a message on stderr.
   bool Set(const std::string& name, const std::string& value);
 
-  // Streams the answer to stdout. False if it could not be given.
+  // Streams the answer to stdout. False if it could not be given, or Ctrl-C cut it; what was said
+  // until then stays in the conversation.
   bool Ask(const std::string& text, bool with_statistics);
 
  private:
@@ -96,6 +99,7 @@ bool Conversation::Set(const std::string& name, const std::string& value) {
   double number = 0;
   const auto [end, ec] = std::from_chars(value.data(), value.data() + value.size(), number);
   const bool is_number = ec == std::errc() && end == value.data() + value.size();
+  const bool is_integer = is_number && number == std::floor(number);
   api::Sampling& sampling = request_.sampling;
   const auto in = [&](double low, double high) {
     return is_number && number >= low && number <= high;
@@ -106,18 +110,18 @@ bool Conversation::Set(const std::string& name, const std::string& value) {
     sampling.top_p = number;
   } else if (name == "min_p" && in(0, 1)) {
     sampling.min_p = number;
-  } else if (name == "top_k" && in(0, 1e6)) {
+  } else if (name == "top_k" && is_integer && in(0, 1e6)) {
     sampling.top_k = static_cast<int64_t>(number);
   } else if (name == "repetition_penalty" && in(0.01, 10)) {
     sampling.repetition_penalty = number;
-  } else if (name == "seed" && in(0, 9007199254740992.0)) {
+  } else if (name == "seed" && is_integer && in(0, 9007199254740992.0)) {
     sampling.seed = static_cast<int64_t>(number);
-  } else if (name == "max_tokens" && in(1, 1e9)) {
+  } else if (name == "max_tokens" && is_integer && in(1, 1e9)) {
     request_.max_tokens = static_cast<int64_t>(number);
   } else {
     fmt::print(stderr,
                "cannot set {} to \"{}\": known are temperature 0..2, top_p 0..1, min_p 0..1, "
-               "top_k, repetition_penalty, seed, max_tokens\n",
+               "top_k >= 0, repetition_penalty 0.01..10, seed >= 0, max_tokens >= 1\n",
                name, value);
     return false;
   }
@@ -175,7 +179,10 @@ bool Conversation::Ask(const std::string& text, bool with_statistics) {
     }
     break;
   }
-  request_.messages.push_back(MakeMessage(api::Role::kAssistant, whole));
+  if (whole.empty() && cancelled)
+    request_.messages.pop_back();  // as if it had not been asked
+  else
+    request_.messages.push_back(MakeMessage(api::Role::kAssistant, whole));
   return !cancelled;
 }
 
@@ -186,45 +193,75 @@ constexpr const char* kHelp =
     "/set NAME VALUE    temperature, top_p, min_p, top_k, repetition_penalty, seed, max_tokens\n"
     "/bye               end (so does Ctrl-D; Ctrl-C stops an answer)\n";
 
+// False: the user wants to leave.
+bool Obey(Conversation& conversation, const std::string& line) {
+  const size_t space = line.find(' ');
+  const std::string command = line.substr(0, space);
+  const std::string rest = space == std::string::npos ? "" : line.substr(space + 1);
+  if (command == "/bye" || command == "/exit" || command == "/quit") return false;
+  if (command == "/help") {
+    std::cout << kHelp;
+  } else if (command == "/reset") {
+    conversation.Reset();
+    std::cout << "The conversation is forgotten.\n";
+  } else if (command == "/system") {
+    conversation.SetSystem(rest);
+    std::cout << (rest.empty() ? "No system message; the conversation starts anew.\n"
+                               : "The conversation starts anew with this system message.\n");
+  } else if (command == "/set") {
+    const size_t end = rest.find(' ');
+    const std::string value = end == std::string::npos ? "" : rest.substr(end + 1);
+    if (conversation.Set(rest.substr(0, end), value))
+      std::cout << rest.substr(0, end) << " is " << value << ".\n";
+  } else {
+    std::cout << "unknown command " << command << "; /help lists them\n";
+  }
+  return true;
+}
+
 void Talk(Conversation& conversation) {
   std::string line;
   for (;;) {
     std::cout << "> " << std::flush;
-    if (!std::getline(std::cin, line)) break;
-    if (line.empty()) continue;
-    if (line[0] != '/') {
-      conversation.Ask(line, true);
-      if (Interrupted()) break;
+    if (!std::getline(std::cin, line)) {
+      std::cout << '\n';
+      if (!ForgetInterrupt()) return;  // the end of input, or SIGTERM
+      // Ctrl-C at the prompt drops what was typed.
+      std::cin.clear();
+      std::clearerr(stdin);
+      std::cout << "Ctrl-D or /bye ends.\n";
       continue;
     }
-    const size_t space = line.find(' ');
-    const std::string command = line.substr(0, space);
-    const std::string rest = space == std::string::npos ? "" : line.substr(space + 1);
-    if (command == "/bye" || command == "/exit" || command == "/quit") break;
-    if (command == "/help") {
-      std::cout << kHelp;
-    } else if (command == "/reset") {
-      conversation.Reset();
-    } else if (command == "/system") {
-      conversation.SetSystem(rest);
-    } else if (command == "/set" && rest.find(' ') != std::string::npos) {
-      conversation.Set(rest.substr(0, rest.find(' ')), rest.substr(rest.find(' ') + 1));
-    } else {
-      std::cout << "unknown command " << command << "; /help lists them\n";
+    if (line.empty()) continue;
+    if (line[0] == '/') {
+      if (!Obey(conversation, line)) return;
+      continue;
     }
+    conversation.Ask(line, true);
+    if (Interrupted() && !ForgetInterrupt()) return;
   }
+}
+
+// What was asked for, or the model's own context where that is less.
+Result<uint32_t> ContextFor(const std::string& path, uint32_t asked) {
+  INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
+  INFE_ASSIGN(const std::string_view architecture, file.String("general.architecture", ""));
+  INFE_ASSIGN(const uint64_t own, file.Unsigned(std::string(architecture) + ".context_length", 0));
+  return own == 0 ? asked : static_cast<uint32_t>(std::min<uint64_t>(own, asked));
 }
 
 int Chat(const Arguments& a) {
   auto path = FindModelFile(a.model, a.data_dir);
   if (!path) return Fail(path.error());
+  const auto context = ContextFor(*path, a.context);
+  if (!context) return Fail(context.error());
   ThreadPool pool(a.threads != 0 ? a.threads : GetCpuFeatures().cores_allowed);
   store::InstalledModel installed;
   installed.name = a.model;
   installed.path = *path;
   server::ServerConfig config;
   config.max_batch = 1;
-  config.context = a.context;
+  config.context = *context;
   config.packed_cache = false;
   auto model = server::ServedModel::Load(installed, config, {}, pool, kernels::SelectKernels());
   if (!model) return Fail(model.error());
@@ -250,7 +287,7 @@ void AddChat(CommandLine& line) {
       .Argument("MODEL", a.model, "Name or GGUF path", false)
       .Option("--system", a.system, "System message")
       .Option("--threads", a.threads, "Compute threads; 0: all that this process may use")
-      .Option("--context", a.context, "Positions to keep")
+      .Option("--context", a.context, "Positions to keep, at most the model's own")
       .Option("--data-dir", a.data_dir, "Where models and keys are kept")
       .Run([] { return Chat(a); });
 }

@@ -10,10 +10,11 @@
 namespace infe::cli {
 namespace {
 
-std::atomic<bool> g_interrupted{false};  // a signal handler has nowhere else to write
+// The signal that came, or 0: a signal handler has nowhere else to write.
+std::atomic<int> g_signal{0};
 
-void OnSignal(int) {
-  g_interrupted.store(true);
+void OnSignal(int signal) {
+  g_signal.store(signal);
 }
 
 // "--kv-memory" -> "INFE_KV_MEMORY".
@@ -64,7 +65,10 @@ Command& Command::Option(const std::string& names, double& value, const std::str
 Command& Command::Option(const std::string& names, std::vector<std::string>& values,
                          const std::string& help) {
   // One value each time the option is given, so that positional arguments may follow.
-  impl_->app->add_option(names, values, help)->expected(1)->take_all();
+  impl_->app->add_option(names, values, help)
+      ->expected(1)
+      ->take_all()
+      ->envname(EnvironmentName(names));
   return *this;
 }
 Command& Command::Argument(const std::string& name, std::string& value, const std::string& help,
@@ -140,8 +144,18 @@ int Fail(const Error& error) {
   return kExitFailed;
 }
 
+int FailUsage(const std::string& message) {
+  fmt::print(stderr, "infe: {}\n", message);
+  return kExitUsage;
+}
+
 bool Interrupted() {
-  return g_interrupted.load();
+  return g_signal.load() != 0;
+}
+
+bool ForgetInterrupt() {
+  int expected = SIGINT;
+  return g_signal.compare_exchange_strong(expected, 0);
 }
 
 void WatchInterrupts() {

@@ -66,9 +66,13 @@ class CommandLine {
 
 // "infe: message" on stderr; the exit code that fits the error.
 int Fail(const Error& error);
+// The same for what only the command line can mend: kExitUsage.
+int FailUsage(const std::string& message);
 
 // True once Ctrl-C or SIGTERM came; long work polls it. Installed by WatchInterrupts.
 bool Interrupted();
 void WatchInterrupts();
+// A Ctrl-C that has been dealt with is forgotten; false if there was none. SIGTERM stays.
+bool ForgetInterrupt();
 
 }  // namespace infe::cli

@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/progress_bar.h"
 #include "kernels/table.h"
+#include "model/gguf.h"
 #include "store/key_store.h"
 #include "store/model_pull.h"
 
@@ -56,6 +57,16 @@ bool HasPip() {
   return std::system("python3 -m pip --version > /dev/null 2>&1") == 0;
 }
 
+// Empty, or what to do about the file.
+std::string AdviceFor(const store::InstalledModel& model, const Arguments& a) {
+  if (const auto file = model::GgufFile::Open(model.path); !file)
+    return fmt::format("{}; infe pull {} fetches it anew", file.error().message, model.name);
+  if (!a.verify || model.sha256.empty()) return {};
+  const auto digest = store::Sha256OfFile(model.path, {});
+  if (digest && *digest == model.sha256) return {};
+  return fmt::format("the file is damaged: infe pull {} fetches it anew", model.name);
+}
+
 std::vector<Finding> Examine(const Arguments& a) {
   std::vector<Finding> findings;
   const CpuFeatures& cpu = GetCpuFeatures();
@@ -66,10 +77,13 @@ std::vector<Finding> Examine(const Arguments& a) {
                    cpu.avx512_bf16 ? "avx512-bf16" : ""),
        cpu.avx2 ? ""
                 : "no AVX2: infe runs, but several times slower than this machine's class could"});
-  findings.push_back({"kernels", std::string(kernels::Name(kernels::SelectKernels().isa)),
-                      std::getenv("INFE_ISA") != nullptr
-                          ? "chosen by INFE_ISA; unset it for the best this CPU can"
-                          : ""});
+  const std::string isa(kernels::Name(kernels::SelectKernels().isa));
+  const char* wanted = std::getenv("INFE_ISA");
+  findings.push_back(
+      {"kernels", isa,
+       wanted == nullptr || *wanted == 0 ? ""
+       : wanted == isa                   ? "chosen by INFE_ISA; unset it for the best this CPU can"
+                       : "INFE_ISA asks for what this CPU cannot run; the best it can was taken"});
   const long online = sysconf(_SC_NPROCESSORS_ONLN);
   findings.push_back({"threads", fmt::format("{} of {} CPUs", cpu.cores_allowed, online),
                       cpu.cores_allowed < static_cast<uint32_t>(online)
@@ -115,15 +129,8 @@ std::vector<Finding> Examine(const Arguments& a) {
   }
   const auto installed = registry->Installed();
   if (installed.empty()) findings.push_back({"models", "none", "infe pull infe-pulse"});
-  for (const auto& model : installed) {
-    std::string advice;
-    if (a.verify && !model.sha256.empty()) {
-      const auto digest = store::Sha256OfFile(model.path, {});
-      if (!digest || *digest != model.sha256)
-        advice = fmt::format("the file is damaged: infe pull {} fetches it anew", model.name);
-    }
-    findings.push_back({"model " + model.name, HumanBytes(model.size_bytes), advice});
-  }
+  for (const auto& model : installed)
+    findings.push_back({"model " + model.name, HumanBytes(model.size_bytes), AdviceFor(model, a)});
   return findings;
 }
 

@@ -38,7 +38,9 @@ Result<void> Run(const Arguments& a) {
   const auto tokens = loaded.tokenizer->Encode(text);
   ProgressBar bar(a.model, a.json);
   model::PerplexityOptions scoring;
-  scoring.on_window = [&](uint32_t done, uint32_t total, double) { bar.Show("scoring", done, total); };
+  scoring.on_window = [&](uint32_t done, uint32_t total, double) {
+    bar.Show("scoring", done, total);
+  };
   INFE_ASSIGN(const model::PerplexityResult result,
               model::Perplexity(*loaded.model, tokens, scoring));
   if (a.json)
@@ -48,8 +50,9 @@ Result<void> Run(const Arguments& a) {
                                          {"windows", static_cast<int64_t>(result.windows)}})
                            .Dump());
   else
-    fmt::print("perplexity {:.4f} +- {:.4f} over {} tokens in {} windows of 512, second halves scored\n",
-               result.perplexity, result.standard_error, result.tokens, result.windows);
+    fmt::print(
+        "perplexity {:.4f} +- {:.4f} over {} tokens in {} windows of 512, second halves scored\n",
+        result.perplexity, result.standard_error, result.tokens, result.windows);
   return {};
 }
 
@@ -66,6 +69,8 @@ void AddPerplexity(CommandLine& line) {
       .Option("--data-dir", a.data_dir, "Where models and keys are kept")
       .Flag("--json", a.json, "Print JSON")
       .Run([] {
+        if (a.kv_type != "f16" && a.kv_type != "int8")
+          return FailUsage(fmt::format("--kv-type is f16 or int8, not \"{}\"", a.kv_type));
         auto done = Run(a);
         return done ? kExitDone : Fail(done.error());
       });

@@ -32,12 +32,13 @@ Result<Source> LoadSource(const Arguments& a) {
     std::ifstream in(a.template_file, std::ios::binary);
     if (!in) return NotFound(fmt::format("cannot read {}", a.template_file));
     source.text.assign(std::istreambuf_iterator<char>(in), {});
-    return source;
+    if (a.model.empty()) return source;
   }
-  if (a.model.empty()) return InvalidArgument("give --model NAME or --template FILE");
   INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
   INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
-  INFE_ASSIGN(source.text, engine::LoadChatTemplate(file));
+  if (a.template_file.empty()) {
+    INFE_ASSIGN(source.text, engine::LoadChatTemplate(file));
+  }
   if (source.text.empty())
     return NotFound(fmt::format("{} has no chat template; give one with --template FILE", a.model));
   INFE_ASSIGN(const auto tokenizer, engine::LoadTokenizer(file));
@@ -90,11 +91,14 @@ void AddRender(CommandLine& line) {
   static Arguments a;
   line.Add("render", "A chat request on stdin to the exact prompt text")
       .Option("--model", a.model, "Name or GGUF path whose template is used")
-      .Option("--template", a.template_file, "A file with a Jinja chat template")
+      .Option("--template", a.template_file,
+              "A Jinja chat template; with --model, that model's bos_token and eos_token")
       .Option("--data-dir", a.data_dir, "Where models and keys are kept")
       .Option("--now", a.now, "Unix time for strftime_now (default: the clock)")
       .Flag("--jsonl", a.jsonl, "JSON lines in; out {\"prompt\":..} or {\"error\":..} per line")
       .Run([] {
+        if (a.model.empty() && a.template_file.empty())
+          return FailUsage("which template? give --model NAME or --template FILE");
         auto done = Render(a);
         return done ? kExitDone : Fail(done.error());
       });

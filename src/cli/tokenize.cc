@@ -34,6 +34,16 @@ std::vector<tokenizer::TokenId> Encode(const tokenizer::Tokenizer& tokenizer, st
                                                               : tokenizer::AddSpecial::kNever});
 }
 
+// Ids that the vocabulary lacks have no text; to leave them out would be to change the text.
+Result<std::string> Decode(const tokenizer::Tokenizer& tokenizer,
+                           const std::vector<tokenizer::TokenId>& ids) {
+  for (const auto id : ids)
+    if (id >= tokenizer.size())
+      return InvalidArgument(fmt::format("{} is not a token id: the vocabulary has 0 to {}", id,
+                                         tokenizer.size() - 1));
+  return tokenizer.Decode(ids);
+}
+
 Result<std::vector<tokenizer::TokenId>> ReadIds(const Json* list) {
   if (list == nullptr || !list->is_array()) return InvalidArgument("expected {\"ids\":[...]}");
   std::vector<tokenizer::TokenId> ids;
@@ -55,7 +65,9 @@ Result<void> RunLines(const tokenizer::Tokenizer& tokenizer, const Arguments& a)
     if (a.decode) {
       auto ids = ReadIds(json->find("ids"));
       if (!ids) return InvalidArgument(fmt::format("line {}: {}", number, ids.error().message));
-      out = Json::Object{{"text", SanitizeUtf8(tokenizer.Decode(*ids))}};
+      auto text = Decode(tokenizer, *ids);
+      if (!text) return InvalidArgument(fmt::format("line {}: {}", number, text.error().message));
+      out = Json::Object{{"text", SanitizeUtf8(*text)}};
     } else {
       const Json* text = json->find("text");
       if (text == nullptr || !text->is_string())
@@ -81,7 +93,8 @@ Result<void> RunOnce(const tokenizer::Tokenizer& tokenizer, const Arguments& a) 
         return InvalidArgument(fmt::format("\"{}\" is not a token id", word));
       ids.push_back(static_cast<tokenizer::TokenId>(std::stoul(word)));
     }
-    std::cout << tokenizer.Decode(ids);
+    INFE_ASSIGN(const std::string decoded, Decode(tokenizer, ids));
+    std::cout << decoded;
     std::cout.flush();
     return {};
   }
@@ -117,7 +130,7 @@ void AddTokenize(CommandLine& line) {
       .Flag("--json", a.json, "Print {\"ids\":[..]}")
       .Run([] {
         if (a.model.empty())
-          return Fail(InvalidArgument("which model? give --model NAME or --model FILE.gguf"));
+          return FailUsage("which model? give --model NAME or --model FILE.gguf");
         auto done = Tokenize(a);
         return done ? kExitDone : Fail(done.error());
       });

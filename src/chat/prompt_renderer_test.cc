@@ -285,7 +285,7 @@ TEST(PromptRendererTest, ABrokenTemplateIsAnErrorAndARefusalTellsItsReason) {
 // Others' templates, where they are at hand: every one renders a whole tool conversation, and calls
 // in its native form come back as they were.
 TEST(PromptRendererTest, PublicTemplatesCarryAToolConversation) {
-  const char* folder = std::getenv("INFE_DATA_DIR");
+  const char* folder = std::getenv("INFE_SHARED_DATA");
   if (folder == nullptr) GTEST_SKIP() << "no data";
   const std::filesystem::path templates =
       std::filesystem::path(folder) / "chat-templates/models/templates";

@@ -207,7 +207,7 @@ TEST(Gguf, ArraysOfArraysAreRefused) {
 
 // Vocabulary-only files of others, when the conformance data lies beside the checkout.
 TEST(Gguf, ReadsVocabularyOnlyFiles) {
-  const char* root = std::getenv("INFE_DATA_DIR");
+  const char* root = std::getenv("INFE_SHARED_DATA");
   const std::filesystem::path folder =
       (root != nullptr ? std::filesystem::path(root)
                        : std::filesystem::path(INFE_SOURCE_DIR) / "../shared/data") /

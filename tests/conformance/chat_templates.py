@@ -7,7 +7,7 @@ The trusted ranges are checked too: they never cover a byte of a message's conte
 
 Usage: chat_templates.py --program "PROGRAM [ARGUMENTS]" [--data FOLDER] [--models FOLDER]
   --program  speaks the JSON lines of src/chat/render_line.h on stdin and stdout
-  --data     default $INFE_DATA_DIR, else ../shared/data beside the checkout; absent: skipped
+  --data     default $INFE_SHARED_DATA, else ../shared/data beside the checkout; absent: skipped
   --models   default $INFE_MODEL_DIR; absent: skipped
 """
 import argparse
@@ -79,7 +79,7 @@ def model_templates(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--program", required=True)
-    parser.add_argument("--data", default=os.environ.get("INFE_DATA_DIR", ROOT.parent / "shared/data"))
+    parser.add_argument("--data", default=os.environ.get("INFE_SHARED_DATA", ROOT.parent / "shared/data"))
     parser.add_argument("--models", default=os.environ.get("INFE_MODEL_DIR"))
     options = parser.parse_args()
     folder = pathlib.Path(options.data) / "chat-templates"

@@ -1,5 +1,7 @@
 #include "store/database.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "store/postgres.h"
@@ -30,12 +32,18 @@ Result<std::unique_ptr<SqlConnection>> OpenDatabase(const DataDir& dir, const st
 }
 
 std::string MaskStoreUrl(const std::string& url) {
-  const size_t scheme = url.find("://");
-  const size_t at = url.find('@', scheme == std::string::npos ? 0 : scheme);
-  if (scheme == std::string::npos || at == std::string::npos) return url;
-  const size_t colon = url.find(':', scheme + 3);
-  if (colon == std::string::npos || colon > at) return url;
-  return url.substr(0, colon) + ":***" + url.substr(at);
+  std::string masked = url;
+  const size_t scheme = masked.find("://");
+  const size_t at = masked.find('@', scheme == std::string::npos ? 0 : scheme);
+  if (scheme != std::string::npos && at != std::string::npos) {
+    const size_t colon = masked.find(':', scheme + 3);
+    if (colon < at) masked.replace(colon + 1, at - colon - 1, "***");
+  }
+  if (const size_t given = masked.find("password="); given != std::string::npos) {
+    const size_t from = given + 9;
+    masked.replace(from, std::min(masked.find('&', from), masked.size()) - from, "***");
+  }
+  return masked;
 }
 
 }  // namespace infe::store

@@ -1,4 +1,6 @@
-// Claims about keys, the registry and pulling, on temporary folders and a stub Hugging Face server.
+// Claims about the registry and pulling, on temporary folders and a stub Hugging Face server.
+#include "store/model_pull.h"
+
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -12,29 +14,13 @@
 #include <unistd.h>
 
 #include "base/sha256.h"
-#include "store/key_store.h"
-#include "store/key_text.h"
-#include "store/model_pull.h"
+#include "store/test_databases.h"
 #include "store/wheel.h"
 
 namespace infe::store {
 namespace {
 
 namespace fs = std::filesystem;
-
-class TemporaryDir {
- public:
-  TemporaryDir() {
-    char name[] = "/tmp/infe-store-test-XXXXXX";
-    path_ = mkdtemp(name);
-  }
-  ~TemporaryDir() { fs::remove_all(path_); }
-  std::string path() const { return path_; }
-  DataDir data() const { return *OpenDataDir(path_ + "/data"); }
-
- private:
-  std::string path_;
-};
 
 std::string ReadAll(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -47,68 +33,6 @@ std::string Sha(const std::string& text) {
   Sha256 sha;
   sha.Update(text);
   return ToHex(sha.Finish());
-}
-
-TEST(KeyText, TypingErrorsAreFoundByTheChecksum) {
-  const std::string key = NewKeyText(KeyKind::kApi);
-  EXPECT_EQ(KindOfKey(key), KeyKind::kApi);
-  EXPECT_NE(key, NewKeyText(KeyKind::kApi));
-  for (size_t i = 8; i < key.size(); ++i) {
-    std::string wrong = key;
-    wrong[i] = wrong[i] == 'x' ? 'y' : 'x';
-    EXPECT_FALSE(KindOfKey(wrong)) << i;
-  }
-}
-
-TEST(KeyStore, KeysAreFoundUntilRevokedOrExpired) {
-  const TemporaryDir dir;
-  auto store = KeyStore::Open(dir.data());
-  ASSERT_TRUE(store) << store.error().message;
-  EXPECT_FALSE((*store)->HasKeys());
-  auto key = (*store)->Create({.name = "laptop"}, KeyKind::kApi, "test");
-  auto brief = (*store)->Create({.name = "brief", .expires_at = 1000}, KeyKind::kApi, "test");
-  ASSERT_TRUE(key && brief);
-  EXPECT_TRUE((*store)->HasKeys());
-  EXPECT_EQ((*store)->Find(key->key, 5)->name, "laptop");
-  EXPECT_TRUE((*store)->Find(brief->key, 999));
-  EXPECT_FALSE((*store)->Find(brief->key, 1000));
-  EXPECT_FALSE((*store)->Find(key->key + "x", 5));
-  EXPECT_FALSE((*store)->Find("", 5));
-  EXPECT_FALSE((*store)->Revoke("nobody"));
-  ASSERT_TRUE((*store)->Revoke("laptop"));
-  EXPECT_FALSE((*store)->Find(key->key, 5));
-}
-
-TEST(KeyStore, AnotherProcessSeesRevocation) {
-  const TemporaryDir dir;
-  auto server = KeyStore::Open(dir.data());
-  auto command_line = KeyStore::Open(dir.data());
-  ASSERT_TRUE(server && command_line);
-  auto key = (*command_line)->Create({.name = "k"}, KeyKind::kApi, "test");
-  ASSERT_TRUE(key);
-  const auto seen_within = [&](bool wanted) {
-    for (int i = 0; i < 40; ++i) {
-      if ((*server)->Find(key->key, 5).has_value() == wanted) return true;
-      std::this_thread::sleep_for(KeyStore::kPollInterval / 4);
-    }
-    return false;
-  };
-  EXPECT_TRUE(seen_within(true));
-  ASSERT_TRUE((*command_line)->Revoke(key->record.id));
-  EXPECT_TRUE(seen_within(false));
-}
-
-TEST(KeyStore, NoFileHoldsTheKey) {
-  const TemporaryDir dir;
-  std::string key;
-  {
-    auto store = KeyStore::Open(dir.data());
-    key = (*store)->Create({.name = "canary"}, KeyKind::kApi, "test")->key;
-  }
-  for (const auto& entry : fs::recursive_directory_iterator(dir.path())) {
-    if (!entry.is_regular_file()) continue;
-    EXPECT_EQ(ReadAll(entry.path()).find(key.substr(8, 20)), std::string::npos) << entry.path();
-  }
 }
 
 TEST(ModelRegistry, BuiltinNamesTheModels) {

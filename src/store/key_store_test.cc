@@ -1,0 +1,317 @@
+// Claims about keys, on both databases.
+#include "store/key_store.h"
+
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "store/database.h"
+#include "store/key_text.h"
+#include "store/postgres.h"
+#include "store/schema.h"
+#include "store/sqlite.h"
+#include "store/test_databases.h"
+
+namespace infe::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+class KeyStoreTest : public BothDatabases {
+ protected:
+  std::unique_ptr<KeyStore> Open() {
+    auto store = KeyStore::Open(dir, url);
+    EXPECT_TRUE(store) << store.error().message;
+    return store ? std::move(*store) : nullptr;
+  }
+  // Without a schema.
+  std::unique_ptr<SqlConnection> Raw() {
+    auto raw = url.empty() ? OpenSqlite(dir.database_path()) : OpenPostgres(url);
+    EXPECT_TRUE(raw) << raw.error().message;
+    return std::move(*raw);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(On, KeyStoreTest, testing::Values(Backend::kSqlite, Backend::kPostgres),
+                         BackendName);
+
+NewKey Make(KeyStore& store, const KeyPolicy& policy, KeyKind kind = KeyKind::kApi) {
+  auto made = store.Create(policy, kind, "test");
+  EXPECT_TRUE(made) << made.error().message;
+  return *made;
+}
+
+bool Within(std::chrono::milliseconds time, const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+TEST(KeyText, TypingErrorsAreFoundByTheChecksum) {
+  for (const KeyKind kind : {KeyKind::kApi, KeyKind::kAdmin}) {
+    const std::string key = NewKeyText(kind);
+    EXPECT_EQ(KindOfKey(key), kind);
+    EXPECT_NE(key, NewKeyText(kind));
+    for (size_t i = 8; i < key.size(); ++i) {
+      std::string wrong = key;
+      wrong[i] = wrong[i] == 'x' ? 'y' : 'x';
+      EXPECT_FALSE(KindOfKey(wrong)) << i;
+    }
+    EXPECT_FALSE(KindOfKey(key + "0"));
+  }
+  EXPECT_EQ(RedactedKey(KeyKind::kAdmin, "ab12"), "sk-infe-admin-...ab12");
+}
+
+TEST_P(KeyStoreTest, KeysAreFoundUntilRevokedOrExpired) {
+  const auto store = Open();
+  EXPECT_FALSE(store->HasKeys());
+  const NewKey key = Make(*store, {.name = "laptop"});
+  const NewKey brief = Make(*store, {.name = "brief", .expires_at = 1000});
+  EXPECT_TRUE(store->HasKeys());
+  EXPECT_EQ(store->Find(key.key, 5)->name, "laptop");
+  EXPECT_TRUE(store->Find(brief.key, 999));
+  EXPECT_FALSE(store->Find(brief.key, 1000));
+  EXPECT_FALSE(store->Find(key.key + "x", 5));
+  EXPECT_FALSE(store->Find("", 5));
+  EXPECT_EQ(store->Revoke("nobody").error().code, ErrorCode::kNotFound);
+  ASSERT_TRUE(store->Revoke("laptop"));
+  EXPECT_FALSE(store->Find(key.key, 5));
+  EXPECT_TRUE(store->Revoke("laptop"));  // once more is no error
+}
+
+TEST_P(KeyStoreTest, APolicyComesBackAsItWasGiven) {
+  const auto store = Open();
+  KeyPolicy policy{.name = "team \"a\"\xC3\xA9", .project = "apollo"};
+  policy.scopes = Bit(KeyScope::kChat) | Bit(KeyScope::kUsageRead);
+  policy.models = {"infe-pulse", "infe-titan"};
+  policy.weight = 2.5;
+  policy.limits = {1, 2, 3, 4, 5, 1'000'000'000'000};
+  policy.expires_at = 4'000'000'000;
+  const NewKey made = Make(*store, policy);
+  const auto reopened = Open();
+  const auto found = reopened->Find(made.key, 5);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->name, policy.name);
+  EXPECT_EQ(found->project, "apollo");
+  EXPECT_EQ(found->scopes, policy.scopes);
+  EXPECT_EQ(found->models, policy.models);
+  EXPECT_EQ(found->weight, 2.5);
+  EXPECT_EQ(found->limits, policy.limits);
+  EXPECT_EQ(found->expires_at, 4'000'000'000);
+  EXPECT_EQ(found->created_by, "test");
+  EXPECT_EQ(found->account, found->id);
+  EXPECT_TRUE(found->MayUseModel("infe-titan"));
+  EXPECT_FALSE(found->MayUseModel("other"));
+  EXPECT_FALSE(found->Has(KeyScope::kModelsRead));
+}
+
+TEST_P(KeyStoreTest, AnUpdateChangesThePolicyOnly) {
+  const auto store = Open();
+  const NewKey made = Make(*store, {.name = "k"});
+  KeyPolicy policy = made.record;
+  policy.limits.tokens_per_day = 77;
+  policy.project = "b";
+  ASSERT_TRUE(store->Update(made.record.id, policy));
+  const auto found = store->Find(made.key, 5);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->limits.tokens_per_day, 77);
+  EXPECT_EQ(found->project, "b");
+  EXPECT_EQ(found->created_at, made.record.created_at);
+  policy.limits.tokens_per_day = -1;
+  EXPECT_EQ(store->Update("k", policy).error().param, "tokens_per_day");
+  policy = made.record;
+  policy.scopes = kAdminScopes;
+  EXPECT_EQ(store->Update("k", policy).error().param, "scopes");
+  ASSERT_TRUE(store->Revoke("k"));
+  EXPECT_FALSE(store->Update("k", made.record));
+}
+
+TEST_P(KeyStoreTest, RotationOverlapsThenTheOldKeyEnds) {
+  const auto store = Open();
+  KeyPolicy policy{.name = "k"};
+  policy.limits.requests_per_minute = 9;
+  const NewKey old = Make(*store, policy);
+  const auto next = store->Rotate(old.record.id, 3600, "key_admin");
+  ASSERT_TRUE(next) << next.error().message;
+  const int64_t now = std::time(nullptr);
+  const auto both = [&](int64_t at) {
+    return std::pair(store->Find(old.key, at).has_value(), store->Find(next->key, at).has_value());
+  };
+  EXPECT_EQ(both(now + 3500), std::pair(true, true));
+  EXPECT_EQ(both(now + 3700), std::pair(false, true));
+  EXPECT_EQ(next->record.account, old.record.id);
+  EXPECT_EQ(next->record.limits, policy.limits);
+  EXPECT_EQ(next->record.created_by, "key_admin");
+  // A second rotation keeps the account; a key that is over cannot be rotated.
+  const auto third = store->Rotate(next->record.id, 0, "test");
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third->record.account, old.record.id);
+  EXPECT_FALSE(store->Find(next->key, now + 1));
+  ASSERT_TRUE(store->Revoke(third->record.id));
+  EXPECT_FALSE(store->Rotate(third->record.id, 0, "test"));
+  EXPECT_EQ(store->Rotate("k", 0, "test").error().code, ErrorCode::kInvalidArgument);  // which?
+}
+
+TEST_P(KeyStoreTest, AnotherProcessSeesAChangeWithinASecond) {
+  const auto server = Open();
+  const auto command_line = Open();
+  const NewKey key = Make(*command_line, {.name = "k"});
+  const auto second = std::chrono::milliseconds(1000);
+  EXPECT_TRUE(Within(10 * second, [&] { return server->Find(key.key, 5).has_value(); }));
+  ASSERT_TRUE(command_line->Revoke(key.record.id));
+  EXPECT_TRUE(Within(10 * second, [&] { return !server->Find(key.key, 5).has_value(); }));
+  EXPECT_LT(server->view_age(), 10 * second);
+}
+
+TEST_P(KeyStoreTest, ListsFilterAndPage) {
+  const auto store = Open();
+  for (int i = 0; i < 5; ++i)
+    Make(*store, {.name = "k" + std::to_string(i), .project = i % 2 == 0 ? "even" : "odd"});
+  KeyPolicy admin{.name = "root"};
+  admin.scopes = kAdminScopes;
+  Make(*store, admin, KeyKind::kAdmin);
+  EXPECT_EQ(store->List()->size(), 6u);
+  KeyFilter even;
+  even.project = "even";
+  even.limit = 2;
+  const auto first = store->List(even);
+  ASSERT_EQ(first->size(), 2u);
+  even.after = first->back().id;
+  EXPECT_EQ(store->List(even)->size(), 1u);
+  even.after = "key_none";
+  EXPECT_FALSE(store->List(even));
+  KeyFilter admins;
+  admins.kind = KeyKind::kAdmin;
+  ASSERT_EQ(store->List(admins)->size(), 1u);
+  EXPECT_EQ(store->List(admins)->front().name, "root");
+}
+
+TEST_P(KeyStoreTest, TheLastUseIsWrittenToTheMinute) {
+  const int64_t now = 1'800'000'123;
+  std::string id;
+  {
+    const auto store = Open();
+    const NewKey key = Make(*store, {.name = "k"});
+    id = key.record.id;
+    EXPECT_TRUE(store->Find(key.key, now));
+  }
+  EXPECT_EQ(Open()->Get(id)->last_used_at, now - now % 60);
+}
+
+TEST_P(KeyStoreTest, PoliciesThatCannotBeAreRefusedByName) {
+  const auto store = Open();
+  const auto param_of = [&](const KeyPolicy& policy, KeyKind kind = KeyKind::kApi) {
+    const auto made = store->Create(policy, kind, "test");
+    return made ? std::string("none") : made.error().param;
+  };
+  EXPECT_EQ(param_of({.name = ""}), "name");
+  EXPECT_EQ(param_of({.name = "a\nb"}), "name");
+  EXPECT_EQ(param_of({.name = "a", .project = ""}), "project");
+  EXPECT_EQ(param_of({.name = "a", .scopes = kAdminScopes}), "scopes");
+  EXPECT_EQ(param_of({.name = "a", .scopes = 0}), "scopes");
+  EXPECT_EQ(param_of({.name = "a"}, KeyKind::kAdmin), "scopes");
+  EXPECT_EQ(param_of({.name = "a", .weight = 0}), "weight");
+  EXPECT_EQ(param_of({.name = "a", .models = {""}}), "model");
+  KeyPolicy negative{.name = "a"};
+  negative.limits.concurrent_requests = -1;
+  EXPECT_EQ(param_of(negative), "concurrent_requests");
+  EXPECT_EQ(ParseScope("admin.*").value(), kAdminScopes);
+  EXPECT_NE(ParseScope("chatt").error().message.find("models.read"), std::string::npos);
+}
+
+TEST_P(KeyStoreTest, KeysOfTheFirstSchemaLiveOn) {
+  // As the first release made them, by its own SQL.
+  std::string key;
+  {
+    const auto store = Open();
+    key = Make(*store, {.name = "old"}).key;
+  }
+  {
+    const auto raw = Raw();
+    for (const char* sql :
+         {"CREATE TABLE kept AS SELECT id, hash, name, last4, created_at, expires_at, revoked_at,"
+          " project FROM api_key",
+          "DROP TABLE api_key", "DROP TABLE store_counter", "DROP TABLE ledger_boot",
+          "DROP TABLE usage", "DROP TABLE limit_state", "DROP TABLE limit_slots",
+          "DROP TABLE infe_schema",
+          "CREATE TABLE api_key (id TEXT PRIMARY KEY, hash {bytes} NOT NULL UNIQUE, name TEXT NOT"
+          " NULL, last4 TEXT NOT NULL, created_at {int} NOT NULL, expires_at {int} NOT NULL DEFAULT"
+          " 0, revoked_at {int} NOT NULL DEFAULT 0, project TEXT NOT NULL DEFAULT 'default')"
+          " {strict}",
+          "INSERT INTO api_key SELECT * FROM kept", "DROP TABLE kept"})
+      ASSERT_TRUE(raw->Script(sql)) << sql;
+  }
+  const auto store = Open();
+  const auto found = store->Find(key, 5);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->account, found->id);
+  EXPECT_EQ(found->scopes, kApiScopes);
+  EXPECT_EQ(found->weight, 1);
+}
+
+TEST_P(KeyStoreTest, ANewerSchemaIsRefused) {
+  (void)Open();
+  const auto raw = Raw();
+  ASSERT_TRUE(
+      raw->Query("INSERT INTO infe_schema (version) VALUES ($1)", {int64_t{SchemaVersion() + 1}}));
+  const auto refused = KeyStore::Open(dir, url);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(refused.error().message.find("newer infe"), std::string::npos);
+}
+
+TEST(KeyStore, NoFileHoldsTheKey) {
+  const TemporaryDir folder;
+  std::string key;
+  {
+    auto store = KeyStore::Open(folder.data());
+    key = Make(**store, {.name = "canary"}).key;
+  }
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder.path())) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream in(entry.path(), std::ios::binary);
+    std::stringstream text;
+    text << in.rdbuf();
+    EXPECT_EQ(text.str().find(key.substr(8, 20)), std::string::npos) << entry.path();
+    ++files;
+  }
+  EXPECT_GE(files, 2);
+}
+
+TEST(KeyStore, LosingPostgresLeavesTheViewAndComesBack) {
+  std::string why_not;
+  PostgresServer* server = PostgresServer::Shared(why_not);
+  if (server == nullptr) GTEST_SKIP() << why_not;
+  const TemporaryDir folder;
+  auto store = KeyStore::Open(folder.data(), server->NewDatabase());
+  ASSERT_TRUE(store);
+  const NewKey key = Make(**store, {.name = "k"});
+  server->Stop();
+  const auto refused = (*store)->Create({.name = "l"}, KeyKind::kApi, "test");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE((*store)->Find(key.key, 5));
+  ASSERT_TRUE(server->Start());
+  EXPECT_TRUE(Within(std::chrono::seconds(20), [&] {
+    return (*store)->Create({.name = "l"}, KeyKind::kApi, "test").has_value();
+  }));
+}
+
+TEST(StoreUrl, PasswordsAreNotShown) {
+  EXPECT_EQ(MaskStoreUrl("postgresql://u:secret@host/db"), "postgresql://u:***@host/db");
+  EXPECT_EQ(MaskStoreUrl("postgresql://u@host/db"), "postgresql://u@host/db");
+  EXPECT_EQ(MaskStoreUrl("postgresql://host/db?user=u&password=secret&x=1"),
+            "postgresql://host/db?user=u&password=***&x=1");
+  EXPECT_FALSE(IsPostgresUrl("mysql://x"));
+  EXPECT_FALSE(*IsPostgresUrl(""));
+}
+
+}  // namespace
+}  // namespace infe::store

@@ -2,7 +2,7 @@
 
 #include <charconv>
 #include <cmath>
-#include <unordered_set>
+#include <unordered_map>
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/src.hpp>
@@ -12,6 +12,11 @@
 
 namespace infe {
 namespace {
+
+// Values of one text. A value costs the tree up to 200 bytes where the text spends two, so 16 MiB of
+// text would be hundreds of MiB of tree. The largest honest body known is 128 prompts of 2048 token
+// ids, less a handful; a schema of 1 MiB has under 100,000 values.
+constexpr size_t kValuesMax = 1 << 18;
 
 // Builds the tree. Depth is counted here, so that the message can state our limit.
 class TreeHandler {
@@ -29,9 +34,15 @@ class TreeHandler {
   bool on_document_begin(ec&) { return true; }
   bool on_document_end(ec&) { return true; }
   bool on_object_begin(ec& e) { return Push(Json::MakeObject(), e); }
-  bool on_object_end(std::size_t, ec&) { return Pop(); }
+  bool on_object_end(std::size_t, ec&) {
+    Pop();
+    return true;
+  }
   bool on_array_begin(ec& e) { return Push(Json::MakeArray(), e); }
-  bool on_array_end(std::size_t, ec&) { return Pop(); }
+  bool on_array_end(std::size_t, ec&) {
+    Pop();
+    return true;
+  }
   bool on_key_part(boost::json::string_view s, std::size_t, ec&) {
     key_.append(s.data(), s.size());
     return true;
@@ -41,15 +52,16 @@ class TreeHandler {
     Level& level = stack_.back();
     Json::Object& members = level.value.object();
     // Small objects are searched, large ones get an index: linear time either way.
-    bool known = false;
+    level.place = members.size();
     if (members.size() < kIndexFrom) {
-      for (const JsonMember& m : members) known = known || m.first == key_;
+      for (size_t i = 0; i < members.size(); ++i)
+        if (members[i].first == key_) level.place = i;
     } else {
-      if (level.keys.empty())
-        for (const JsonMember& m : members) level.keys.insert(m.first);
-      known = !level.keys.insert(key_).second;
+      if (level.places.empty())
+        for (size_t i = 0; i < members.size(); ++i) level.places.emplace(members[i].first, i);
+      level.place = level.places.emplace(key_, members.size()).first->second;
     }
-    if (known && !limits_.allow_duplicate_keys)
+    if (level.place < members.size() && !limits_.allow_duplicate_keys)
       return Fail(fmt::format("the key \"{}\" appears twice in one object", key_.substr(0, 64)), e);
     level.key = std::move(key_);
     key_.clear();
@@ -59,8 +71,9 @@ class TreeHandler {
     text_.append(s.data(), s.size());
     return true;
   }
-  bool on_string(boost::json::string_view s, std::size_t, ec&) {
+  bool on_string(boost::json::string_view s, std::size_t, ec& e) {
     text_.append(s.data(), s.size());
+    if (!Count(e)) return false;
     Add(Json(std::move(text_)));
     text_.clear();
     return true;
@@ -69,14 +82,16 @@ class TreeHandler {
     text_.append(s.data(), s.size());
     return true;
   }
-  bool on_int64(std::int64_t, boost::json::string_view s, ec&) { return Number(s); }
-  bool on_uint64(std::uint64_t, boost::json::string_view s, ec&) { return Number(s); }
-  bool on_double(double, boost::json::string_view s, ec&) { return Number(s); }
-  bool on_bool(bool b, ec&) {
+  bool on_int64(std::int64_t, boost::json::string_view s, ec& e) { return Number(s, e); }
+  bool on_uint64(std::uint64_t, boost::json::string_view s, ec& e) { return Number(s, e); }
+  bool on_double(double, boost::json::string_view s, ec& e) { return Number(s, e); }
+  bool on_bool(bool b, ec& e) {
+    if (!Count(e)) return false;
     Add(Json(b));
     return true;
   }
-  bool on_null(ec&) {
+  bool on_null(ec& e) {
+    if (!Count(e)) return false;
     Add(Json());
     return true;
   }
@@ -87,8 +102,9 @@ class TreeHandler {
   static constexpr size_t kIndexFrom = 16;
   struct Level {
     Json value;
-    std::string key;
-    std::unordered_set<std::string> keys;
+    std::string key;   // of the member whose value comes next
+    size_t place = 0;  // where it goes: at the end, or over an earlier one of the same key
+    std::unordered_map<std::string, size_t> places;
   };
 
   bool Fail(std::string problem, ec& e) {
@@ -96,8 +112,14 @@ class TreeHandler {
     e = boost::json::make_error_code(boost::json::error::syntax);
     return false;
   }
-  bool Number(boost::json::string_view s) {
+  // One more value; counted before anything is built for it.
+  bool Count(ec& e) {
+    if (++values_ <= kValuesMax) return true;
+    return Fail(fmt::format("more than {} values", kValuesMax), e);
+  }
+  bool Number(boost::json::string_view s, ec& e) {
     text_.append(s.data(), s.size());
+    if (!Count(e)) return false;
     Add(Json(JsonNumber{std::move(text_)}));
     text_.clear();
     return true;
@@ -105,14 +127,14 @@ class TreeHandler {
   bool Push(Json container, ec& e) {
     if (stack_.size() >= limits_.depth)
       return Fail(fmt::format("nested deeper than {} levels", limits_.depth), e);
-    stack_.push_back({std::move(container), {}, {}});
+    if (!Count(e)) return false;
+    stack_.push_back({std::move(container), {}, 0, {}});
     return true;
   }
-  bool Pop() {
+  void Pop() {
     Json done = std::move(stack_.back().value);
     stack_.pop_back();
     Add(std::move(done));
-    return true;
   }
   void Add(Json value) {
     if (stack_.empty()) {
@@ -121,15 +143,17 @@ class TreeHandler {
       stack_.back().value.array().push_back(std::move(value));
     } else {
       Level& level = stack_.back();
-      if (limits_.allow_duplicate_keys) {
-        level.value.set(std::move(level.key), std::move(value));
+      Json::Object& members = level.value.object();
+      if (level.place < members.size()) {
+        members[level.place].second = std::move(value);
       } else {
-        level.value.object().emplace_back(std::move(level.key), std::move(value));
+        members.emplace_back(std::move(level.key), std::move(value));
       }
     }
   }
 
   JsonLimits limits_;
+  size_t values_ = 0;
   Json root_;
   std::vector<Level> stack_;
   std::string key_;

@@ -87,8 +87,8 @@ struct JsonLimits {
   bool allow_duplicate_keys = false;  // if so, the last one wins
 };
 
-// Strict RFC 8259: UTF-8 checked, nothing after the value, no NaN, no comments. The error names the
-// byte offset and what is wrong there.
+// Strict RFC 8259: UTF-8 checked, nothing after the value, no NaN, no comments; at most 2^18 values
+// (json.cc tells why). The error names the byte offset and what is wrong there.
 Result<Json> ParseJson(std::string_view text, const JsonLimits& limits = {});
 
 // Appends text as a JSON string with its quotes. Invalid UTF-8 is replaced by U+FFFD.

@@ -34,6 +34,23 @@ TEST(Json, DepthLimitIsExact) {
   EXPECT_FALSE(ParseJson(std::string(100000, '[')));
 }
 
+TEST(Json, ValueLimitIsExactAndCountsEveryKind) {
+  std::string most = "[0";
+  for (int i = 2; i < (1 << 18); ++i) most += ",0";
+  EXPECT_TRUE(ParseJson(most + "]"));
+  const auto refused = ParseJson(most + ",0]");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("more than 262144 values"), std::string::npos);
+  for (const char* unit : {"0,", "[],", "{},", "\"\",", "null,", "[[]],"}) {
+    std::string text = "[";
+    while (text.size() < (2u << 20)) text += unit;
+    EXPECT_FALSE(ParseJson(text + "0]")) << unit;
+  }
+  std::string keys = "{";
+  for (int i = 0; i < (1 << 18); ++i) keys += "\"" + std::to_string(i) + "\":0,";
+  EXPECT_FALSE(ParseJson(keys + "\"x\":0}"));
+}
+
 TEST(Json, IntegersAreReadByValue) {
   EXPECT_EQ(ParseJson("9223372036854775807")->as_int64(), INT64_MAX);
   EXPECT_EQ(ParseJson("9223372036854775808")->as_int64(), std::nullopt);
@@ -47,6 +64,19 @@ TEST(Json, LargeObjectsFindDuplicatesToo) {
   for (int i = 0; i < 1000; ++i) text += "\"k" + std::to_string(i) + "\":0,";
   EXPECT_TRUE(ParseJson(text + "\"x\":1}"));
   EXPECT_FALSE(ParseJson(text + "\"k77\":1}"));
+}
+
+// The last one wins, in the place of the first, and a hundred thousand of them take no time.
+TEST(Json, DuplicateKeysMayBeAllowed) {
+  EXPECT_EQ(ParseJson(R"({"a":1,"b":2,"a":[3]})", {.allow_duplicate_keys = true})->Dump(),
+            R"({"a":[3],"b":2})");
+  std::string text = "{";
+  for (int i = 0; i < 100'000; ++i) text += "\"" + std::to_string(i) + "\":0,";
+  for (int i = 0; i < 100'000; ++i) text += "\"99999\":" + std::to_string(i) + ",";
+  const auto json = ParseJson(text + "\"x\":1}", {.allow_duplicate_keys = true});
+  ASSERT_TRUE(json) << json.error().message;
+  EXPECT_EQ(json->object().size(), 100'001u);
+  EXPECT_EQ(json->object()[99'999].second.as_int64(), 99'999);
 }
 
 TEST(Json, StringsAreEscapedAndMalformedBytesReplaced) {

@@ -1,9 +1,7 @@
 #include "http/connection.h"
 
 #include <algorithm>
-#include <array>
 #include <exception>
-#include <new>
 #include <random>
 #include <utility>
 
@@ -16,10 +14,9 @@ namespace infe::http {
 
 namespace {
 
-constexpr int kReadsPerTurn = 4;            // then other connections get their turn
-constexpr size_t kGatherMax = 64;           // pieces per write
-constexpr uint64_t kWriteWindowMin = 1024;  // bytes a client must take per write_stall_timeout
-constexpr uint64_t kBodyReserveStep = 64 * 1024;
+constexpr int kReadsPerTurn = 4;  // then other connections get their turn
+// At shutdown a connection without a request counts as idle only after this: a round trip or two.
+constexpr std::chrono::milliseconds kFreshTime{1'000};
 
 }  // namespace
 
@@ -30,12 +27,14 @@ Connection::Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<EventLo
       transport_(std::move(transport)),
       peer_(std::move(peer)),
       is_tls_(is_tls),
-      parser_(core_->limits()) {
+      parser_(core_->limits()),
+      incoming_(*core_),
+      outbox_(*transport_, core_->limits()) {
   // A tenth of jitter, so that connections opened together do not come back together.
   const auto lifetime = core_->limits().connection_lifetime;
   const auto jitter = std::chrono::milliseconds(
       lifetime.count() / 10 * static_cast<int64_t>(std::random_device()() % 1024) / 1024);
-  retire_at_ = Clock::now() + lifetime - jitter;
+  retire_at_ = opened_ + lifetime - jitter;
 }
 
 void Connection::Start() {
@@ -60,8 +59,8 @@ void Connection::OnEvents(uint32_t epoll_events) {
   if ((epoll_events & EPOLLRDHUP) != 0) peer_closed_ = true;
   if ((epoll_events & (EPOLLIN | EPOLLRDHUP)) != 0) readable_ = true;
   if ((epoll_events & EPOLLOUT) != 0) {
-    writable_ = true;
-    if (!output_.empty()) Flush();
+    outbox_.OnWritable();
+    if (!outbox_.empty()) Flush();
   }
   if (readable_) ReadMore();
   if (peer_closed_) NoticePeerGone();
@@ -81,8 +80,10 @@ void Connection::NoticePeerGone() {
 
 void Connection::OnShutdown(Closing what) {
   if (phase_ == Phase::kClosed) return;
+  // A connection that was just opened is about to be used; its client does not expect it to close.
+  const bool fresh = requests_ == 0 && Clock::now() - opened_ < kFreshTime;
   const bool idle = phase_ == Phase::kLingering ||
-                    (phase_ == Phase::kReading && !parser_.started() && output_.empty());
+                    (phase_ == Phase::kReading && !parser_.started() && outbox_.empty() && !fresh);
   if (what == Closing::kEverything || idle) Close();
 }
 
@@ -95,7 +96,7 @@ void Connection::ReadMore() {
     if (phase_ == Phase::kLingering) return Linger();
     if (phase_ != Phase::kReading && phase_ != Phase::kDraining) return;
     // ContinueInput is on its way, or Flush will call it.
-    if (!pending_input_.empty() || IsOutputFull()) return;
+    if (!pending_input_.empty() || outbox_.IsFull()) return;
     const std::span<char> buffer = loop_->read_buffer();
     const IoResult result = transport_->Read(buffer);
     switch (result.kind) {
@@ -123,7 +124,7 @@ void Connection::ContinueInput() {
   loop_->Post([self = shared_from_this()] {
     self->continuing_ = false;
     const bool reading = self->phase_ == Phase::kReading || self->phase_ == Phase::kDraining;
-    if (reading && !self->IsOutputFull()) {
+    if (reading && !self->outbox_.IsFull()) {
       const std::string input = std::exchange(self->pending_input_, {});
       if (!input.empty()) self->Process(input);
     }
@@ -168,125 +169,87 @@ bool Connection::OnParserStep(const RequestParser::Step& step) {
 
 void Connection::OnFirstByte() {
   const Clock::time_point now = Clock::now();
-  recorded_.arrival = request_.arrival = now;
+  incoming_.Begin(now);
   read_deadline_ = now + core_->limits().head_timeout;
 }
 
 bool Connection::OnHead() {
   RequestHead& head = parser_.head();
-  const size_t question = std::min(head.target.find('?'), head.target.size());
-  request_.path = head.target.substr(0, question);
-  if (question < head.target.size()) request_.query = head.target.substr(question + 1);
-  request_.method = std::move(head.method);
-  request_.target = std::move(head.target);
-  request_.headers = std::move(head.headers);
-  request_.minor_version = head.minor_version;
-  request_.remote_address = peer_.text;
-  request_.remote_port = peer_.port;
-  request_.is_tls = is_tls_;
-  client_keeps_alive_ = head.keep_alive;
-  is_head_request_ = request_.method == "HEAD";
+  incoming_.TakeHead(head, peer_, is_tls_);
   ++requests_;
-  if (core_->options().on_exchange_end) {
-    recorded_.method = request_.method;
-    recorded_.path = request_.path;
-  }
-  body_start_ = Clock::now();
-  read_deadline_ = head.has_body() ? body_start_ + core_->limits().body_stall_timeout : kNever;
+  read_deadline_ = head.has_body() ? Clock::now() + core_->limits().body_stall_timeout : kNever;
   RouteRequest();
   return phase_ == Phase::kReading || phase_ == Phase::kDraining;
 }
 
 void Connection::RouteRequest() {
-  RouteMatch match = core_->router().Match(request_.method, request_.path);
+  HttpRequest& request = incoming_.request();
+  RouteMatch match = core_->router().Match(request.method, request.path);
   switch (match.kind) {
     case RouteMatch::Kind::kNotFound:
-      return RefuseEarly(core_->MakeError(404, "no such path: " + request_.path));
+      return RefuseEarly(core_->MakeError(404, "no such path: " + request.path));
     case RouteMatch::Kind::kMethodNotAllowed: {
       HttpResponse response =
-          core_->MakeError(405, request_.method + " is not allowed here; allowed: " + match.allow);
+          core_->MakeError(405, request.method + " is not allowed here; allowed: " + match.allow);
       response.headers.Set("Allow", match.allow);
       return RefuseEarly(std::move(response));
     }
     case RouteMatch::Kind::kOptions: {
       const OptionsResponder& responder = core_->options().options_responder;
-      return RefuseEarly(responder ? responder(request_, match.allow)
+      return RefuseEarly(responder ? responder(request, match.allow)
                                    : HttpResponse{204, {{"Allow", match.allow}}, {}});
     }
     case RouteMatch::Kind::kFound:
       break;
   }
-  route_ = match.route;
-  request_.route = route_->pattern;
-  request_.path_params = std::move(match.params);
-  std::optional<HttpResponse> refusal = core_->AskHook(request_);
-  recorded_.context = request_.context;
+  const RouteOptions& options = match.route->options;
+  incoming_.SetRoute(std::move(match));
+  std::optional<HttpResponse> refusal = core_->AskHook(request);
+  incoming_.NoteContext();
   if (refusal) return RefuseEarly(std::move(*refusal));
   if (std::exchange(proof_, ServerCore::Proof::kGiven) == ServerCore::Proof::kNone) {
     core_->ProveConnection(peer_);
   }
-  const uint64_t body_bytes_max =
-      route_->options.body_bytes_max.value_or(core_->limits().body_bytes_max);
+  const uint64_t body_bytes_max = options.body_bytes_max.value_or(core_->limits().body_bytes_max);
   if (parser_.SetBodyLimit(body_bytes_max) && parser_.head().expect_continue) {
-    output_.Append(std::string_view("HTTP/1.1 100 Continue\r\n\r\n"));
+    outbox_.buffer().Append(std::string_view("HTTP/1.1 100 Continue\r\n\r\n"));
     Flush();
   }
 }
 
 bool Connection::OnBody(std::string_view piece) {
-  const HttpLimits& limits = core_->limits();
-  const Clock::time_point now = Clock::now();
-  body_received_ += piece.size();
-  read_deadline_ = now + limits.body_stall_timeout;
-  const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - body_start_);
-  const bool too_slow =
-      elapsed > limits.body_rate_grace &&
-      body_received_ * 1000 < limits.body_rate_min * static_cast<uint64_t>(elapsed.count());
-  if (phase_ == Phase::kDraining) {
-    if (too_slow) CloseAfterFlush();
-    return !too_slow;
+  read_deadline_ = Clock::now() + core_->limits().body_stall_timeout;
+  const bool draining = phase_ == Phase::kDraining;
+  using Verdict = IncomingRequest::Verdict;
+  switch (incoming_.AddBody(
+      piece, draining ? IncomingRequest::Purpose::kDrop : IncomingRequest::Purpose::kKeep)) {
+    case Verdict::kTaken:
+      return true;
+    case Verdict::kTooSlow:
+      if (draining) {  // its answer is out already
+        CloseAfterFlush();
+      } else {
+        Fail(408, "the request body comes too slowly");
+      }
+      return false;
+    case Verdict::kNoRoom:
+      Fail(503, "too many request bodies are being received");
+      return false;
   }
-  if (too_slow) {
-    Fail(408, "the request body comes too slowly");
-    return false;
-  }
-  if (!GrowBody(piece.size())) {
-    Fail(503, "too many request bodies are being received");
-    return false;
-  }
-  request_.body.append(piece);
-  return true;
-}
-
-// Makes room for `more` bytes of body within the bound that all connections share. A Content-Length
-// is trusted for the next stretch only: to announce much and send little must not cost memory.
-bool Connection::GrowBody(size_t more) {
-  const uint64_t needed = request_.body.size() + more;
-  if (needed <= body_reserved_) return true;
-  uint64_t target = std::max({needed, 2 * body_reserved_, kBodyReserveStep});
-  if (const auto announced = parser_.head().content_length) target = std::min(target, *announced);
-  if (!core_->ReserveBody(target - body_reserved_)) return false;
-  body_reserved_ = target;
-  try {
-    request_.body.reserve(target);
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
-  return true;
+  return false;
 }
 
 void Connection::OnRequestComplete() {
   if (phase_ == Phase::kDraining) return NextRequest();
   phase_ = Phase::kResponding;
   read_deadline_ = kNever;
-  FreeBody();
   core_->counters().requests.fetch_add(1, std::memory_order_relaxed);
   exchange_ =
       std::make_shared<Exchange>(loop_, shared_from_this(), core_->limits().output_bytes_max);
   auto writer = MakeResponseWriter(exchange_);
-  HttpRequest request = std::exchange(request_, HttpRequest());
+  HttpRequest request = incoming_.Release();
   try {
-    route_->handler(std::move(request), std::move(writer));
+    incoming_.route()->handler(std::move(request), std::move(writer));
   } catch (const std::exception&) {
     // The writer goes with the handler's frame, and so the exchange answers 500.
   }
@@ -296,7 +259,7 @@ void Connection::OnRequestComplete() {
 void Connection::OnInputEnd() {
   readable_ = false;
   peer_closed_ = true;
-  if (output_.empty()) return Close();
+  if (outbox_.empty()) return Close();
   CloseAfterFlush();
 }
 
@@ -359,10 +322,10 @@ void Connection::QueueHead(int status, const Headers& headers,
                            std::optional<uint64_t> content_length) {
   const bool old_client = parser_.head().minor_version == 0;
   answer_.status = status;
-  answer_.body_wanted = !is_head_request_ && StatusHasBody(status);
+  answer_.body_wanted = !incoming_.is_head() && StatusHasBody(status);
   answer_.chunked = !content_length && !old_client && StatusHasBody(status);
   const bool ends_by_close = !content_length && old_client && answer_.body_wanted;
-  close_after_ = close_after_ || ends_by_close || !client_keeps_alive_ || core_->draining() ||
+  close_after_ = close_after_ || ends_by_close || !incoming_.keeps_alive() || core_->draining() ||
                  requests_ >= core_->limits().requests_per_connection_max ||
                  Clock::now() >= retire_at_ || ListHasToken(headers.Get("connection"), "close");
   ResponseHeadOptions options;
@@ -371,14 +334,14 @@ void Connection::QueueHead(int status, const Headers& headers,
   options.close = close_after_;
   options.say_keep_alive = old_client;
   options.date = loop_->http_date();
-  output_.Append(FormatResponseHead(status, headers, options));
+  outbox_.buffer().Append(FormatResponseHead(status, headers, options));
 }
 
 void Connection::QueueResponse(HttpResponse response) {
-  const size_t before = output_.size();
+  const size_t before = outbox_.size();
   QueueHead(response.status, response.headers, response.body.size());
-  if (answer_.body_wanted) output_.Append(std::move(response.body));
-  answer_.queued_bytes += output_.size() - before;
+  if (answer_.body_wanted) outbox_.buffer().Append(std::move(response.body));
+  answer_.queued_bytes += outbox_.size() - before;
 }
 
 void Connection::OnMail(Exchange& exchange) {
@@ -392,18 +355,18 @@ void Connection::OnMail(Exchange& exchange) {
   if (mail.response) {
     QueueResponse(std::move(*mail.response));
   } else {
-    const size_t before = output_.size();
+    const size_t before = outbox_.size();
     const bool streaming = mail.stream_head || answer_.status != 0;
     if (mail.stream_head) QueueHead(mail.stream_head->status, mail.stream_head->headers, {});
     if (streaming && answer_.body_wanted) {
       if (!answer_.chunked) {
-        output_.Append(std::move(mail.data));
+        outbox_.buffer().Append(std::move(mail.data));
       } else {
-        output_.AppendChunk(std::move(mail.data));
-        if (mail.end) output_.AppendLastChunk();
+        outbox_.buffer().AppendChunk(std::move(mail.data));
+        if (mail.end) outbox_.buffer().AppendLastChunk();
       }
     }
-    answer_.queued_bytes += output_.size() - before;
+    answer_.queued_bytes += outbox_.size() - before;
   }
   if (mail.end) {
     FinishExchange();
@@ -427,12 +390,8 @@ void Connection::FinishExchange() {
 void Connection::NextRequest() {
   if (close_after_) return CloseAfterFlush();
   parser_.Reset();
-  request_ = HttpRequest();
-  recorded_ = Recorded();
+  incoming_.Reset();
   answer_ = Answer();
-  route_ = nullptr;
-  is_head_request_ = false;
-  body_received_ = 0;
   phase_ = Phase::kReading;
   read_deadline_ = Clock::now() + core_->limits().keep_alive_timeout;
   if (!pending_input_.empty() || readable_) ContinueInput();
@@ -443,42 +402,20 @@ void Connection::NextRequest() {
 
 void Connection::Flush() {
   if (phase_ == Phase::kClosed) return;
-  std::array<iovec, kGatherMax> pieces;
-  const bool was_full = IsOutputFull();
-  while (!output_.empty() && writable_) {
-    const size_t count = output_.Peek(pieces);
-    const IoResult result = transport_->Write({pieces.data(), count});
-    if (result.kind == IoResult::Kind::kBytes) {
-      output_.Consume(result.bytes);
-      written_in_window_ += result.bytes;
-    } else if (result.kind == IoResult::Kind::kWouldBlock) {
-      writable_ = false;
-    } else {
-      return Close();
-    }
-  }
-  if (output_.empty()) {
-    write_deadline_ = kNever;
-  } else if (write_deadline_ == kNever) {
-    written_in_window_ = 0;
-    write_deadline_ = Clock::now() + core_->limits().write_stall_timeout;
-  }
+  const bool was_full = outbox_.IsFull();
+  if (!outbox_.Flush()) return Close();
   UpdatePressure();
-  if (output_.empty() && phase_ == Phase::kClosing) return BeginLinger();
-  if (was_full && !IsOutputFull() && phase_ == Phase::kReading) ContinueInput();
-}
-
-bool Connection::IsOutputFull() const {
-  return output_.size() > core_->limits().output_high_mark_bytes;
+  if (outbox_.empty() && phase_ == Phase::kClosing) return BeginLinger();
+  if (was_full && !outbox_.IsFull() && phase_ == Phase::kReading) ContinueInput();
 }
 
 void Connection::UpdatePressure() {
   if (exchange_ == nullptr) return;
-  exchange_->SetUnsentBytes(output_.size());
-  if (!paused_ && IsOutputFull()) {
+  exchange_->SetUnsentBytes(outbox_.size());
+  if (!paused_ && outbox_.IsFull()) {
     paused_ = true;
     exchange_->NotifyPause();
-  } else if (paused_ && output_.size() <= core_->limits().output_high_mark_bytes / 2) {
+  } else if (paused_ && outbox_.IsHalfEmpty()) {
     paused_ = false;
     exchange_->NotifyResume();
   }
@@ -489,7 +426,7 @@ void Connection::CloseAfterFlush() {
   phase_ = Phase::kClosing;
   read_deadline_ = kNever;
   pending_input_.clear();
-  FreeBody();
+  incoming_.FreeBody();
   Flush();
 }
 
@@ -503,35 +440,24 @@ void Connection::Close() {
   timer_armed_ = false;
   loop_->Release(transport_->fd(), this);
   transport_->Close();
-  output_.Clear();
-  FreeBody();
+  outbox_.Clear();
+  incoming_.FreeBody();
   core_->ForgetConnection(peer_, proof_);
+  // Also of a request whose body never came: the HeadHook may have opened an account for it.
+  if (incoming_.unrecorded()) Record(Ending::kClientGone);
   if (exchange_ == nullptr) return;
-  Record(Ending::kClientGone);
   const auto exchange = std::move(exchange_);
   exchange_ = nullptr;
   exchange->Finish(Exchange::Outcome::kClientGone);
 }
 
-void Connection::FreeBody() {
-  core_->FreeBody(body_reserved_);
-  body_reserved_ = 0;
-}
-
 void Connection::Record(Ending ending) {
-  if (!core_->options().on_exchange_end) return;
   ExchangeRecord record;
-  record.method = recorded_.method;
-  record.path = recorded_.path;
-  if (route_ != nullptr) record.route = route_->pattern;
   record.remote_address = peer_.text;
   record.status = answer_.status;
   record.client_gone = ending == Ending::kClientGone;
-  record.request_body_bytes = body_received_;
   record.response_bytes = answer_.queued_bytes;
-  record.duration = Clock::now() - recorded_.arrival;
-  record.context = recorded_.context;
-  core_->options().on_exchange_end(record);
+  incoming_.Record(record);
 }
 
 // ---- Time
@@ -540,7 +466,7 @@ void Connection::Record(Ending ending) {
 // Keeps one timer per connection. Deadlines mostly move later: then the timer stays where it is and
 // OnTimer sets it again, so that a request costs no timer operation.
 void Connection::ArmTimer() {
-  const Clock::time_point next = std::min(read_deadline_, write_deadline_);
+  const Clock::time_point next = std::min(read_deadline_, outbox_.deadline());
   if (phase_ == Phase::kClosed || next == kNever) return;
   if (timer_armed_ && timer_.first <= next) return;
   if (timer_armed_) loop_->Cancel(timer_);
@@ -551,11 +477,14 @@ void Connection::ArmTimer() {
 void Connection::OnTimer() {
   timer_armed_ = false;
   const Clock::time_point now = Clock::now();
-  if (write_deadline_ <= now) OnWriteWindow(now);
+  if (outbox_.deadline() <= now && outbox_.OnDeadline(now)) {
+    core_->counters().write_stalls.fetch_add(1);
+    Close();
+  }
   if (phase_ != Phase::kClosed && read_deadline_ <= now) {
     switch (phase_) {
       case Phase::kReading:
-        if (!output_.empty() && !parser_.started()) {
+        if (!outbox_.empty() && !parser_.started()) {
           read_deadline_ = now + core_->limits().keep_alive_timeout;  // it still reads its answer
         } else if (!parser_.started()) {
           Close();  // idle, or a TLS handshake that does not come to an end
@@ -576,15 +505,6 @@ void Connection::OnTimer() {
     }
   }
   ArmTimer();
-}
-
-void Connection::OnWriteWindow(Clock::time_point now) {
-  if (written_in_window_ < kWriteWindowMin) {
-    core_->counters().write_stalls.fetch_add(1);
-    return Close();
-  }
-  written_in_window_ = 0;
-  write_deadline_ = now + core_->limits().write_stall_timeout;
 }
 
 }  // namespace infe::http

@@ -18,8 +18,9 @@
 
 #include "http/event_loop.h"
 #include "http/exchange.h"
+#include "http/incoming_request.h"
 #include "http/message.h"
-#include "http/output_buffer.h"
+#include "http/outbox.h"
 #include "http/parser.h"
 #include "http/server_core.h"
 #include "http/transport.h"
@@ -54,7 +55,6 @@ class Connection final : public EventSink,
   void OnFirstByte();
   bool OnHead();
   bool OnBody(std::string_view piece);
-  bool GrowBody(size_t more);
   void OnRequestComplete();
   void OnInputEnd();
   void BeginLinger();
@@ -73,7 +73,6 @@ class Connection final : public EventSink,
 
   // Writing.
   void Flush();
-  bool IsOutputFull() const;
   void UpdatePressure();
   void CloseAfterFlush();
 
@@ -81,12 +80,10 @@ class Connection final : public EventSink,
   void Close();
   enum class Ending { kAnswered, kClientGone };
   void Record(Ending ending);
-  void FreeBody();
 
   // Time.
   void ArmTimer();
   void OnTimer();
-  void OnWriteWindow(Clock::time_point now);
 
   const std::shared_ptr<ServerCore> core_;
   const std::shared_ptr<EventLoop> loop_;
@@ -96,7 +93,6 @@ class Connection final : public EventSink,
 
   Phase phase_ = Phase::kReading;
   bool readable_ = false;     // an edge said so and no read has come up empty since
-  bool writable_ = true;      // the same for writing
   bool peer_closed_ = false;  // the client has sent its FIN
   bool close_after_ = false;  // the current answer is the last
   bool continuing_ = false;   // ContinueInput is posted
@@ -105,20 +101,7 @@ class Connection final : public EventSink,
   RequestParser parser_;
   std::string pending_input_;  // read, not parsed yet: what follows the current request
 
-  // The current request.
-  HttpRequest request_;           // moved into the handler when it is whole
-  const Route* route_ = nullptr;  // the core's router keeps it
-  struct Recorded {               // what the record of the exchange needs when request_ is gone
-    std::string method;
-    std::string path;
-    std::shared_ptr<void> context;
-    Clock::time_point arrival{};
-  } recorded_;
-  uint64_t body_received_ = 0;
-  uint64_t body_reserved_ = 0;
-  Clock::time_point body_start_{};
-  bool client_keeps_alive_ = true;
-  bool is_head_request_ = false;
+  IncomingRequest incoming_;  // the current request
 
   // Its answer.
   std::shared_ptr<Exchange> exchange_;
@@ -128,15 +111,14 @@ class Connection final : public EventSink,
     bool body_wanted = true;  // false for HEAD, 204 and 304
     uint64_t queued_bytes = 0;
   } answer_;
-  OutputBuffer output_;
+  Outbox outbox_;
 
   ServerCore::Proof proof_ = ServerCore::Proof::kNone;
   uint32_t requests_ = 0;
   uint64_t lingered_bytes_ = 0;
+  const Clock::time_point opened_ = Clock::now();
   Clock::time_point retire_at_ = kNever;      // keep-alive ends
   Clock::time_point read_deadline_ = kNever;  // what for depends on the phase
-  Clock::time_point write_deadline_ = kNever;
-  uint64_t written_in_window_ = 0;
   bool timer_armed_ = false;
   EventLoop::TimerId timer_{};
 };

@@ -13,7 +13,8 @@ namespace infe::http {
 
 namespace {
 constexpr int kAcceptsPerTurn = 64;  // then the connections of this loop get their turn
-}
+constexpr int kDrainMax = 4096;      // the backlog and some that come meanwhile
+}  // namespace
 
 Listener::Listener(UniqueFd fd, std::shared_ptr<ServerCore> core,
                    std::vector<std::shared_ptr<EventLoop>> loops, TlsSource tls)
@@ -24,18 +25,29 @@ Listener::Listener(UniqueFd fd, std::shared_ptr<ServerCore> core,
       tls_(std::move(tls)) {}
 
 void Listener::OnEvents(uint32_t) {
-  for (int i = 0; i < kAcceptsPerTurn && fd_.valid(); ++i) {
-    sockaddr_storage address{};
-    socklen_t size = sizeof(address);
-    UniqueFd accepted(accept4(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size,
-                              SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!accepted.valid()) {
-      if (errno == EMFILE || errno == ENFILE) return DropOneForLackOfDescriptors();
-      if (errno == ECONNABORTED || errno == EINTR) continue;
-      return;  // EAGAIN: none left
-    }
+  for (int i = 0; i < kAcceptsPerTurn && AcceptOne();) ++i;
+}
+
+bool Listener::AcceptOne() {
+  if (!fd_.valid()) return false;
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  UniqueFd accepted(accept4(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size,
+                            SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (accepted.valid()) {
     OnAccepted(std::move(accepted), DescribePeer(address));
+    return true;
   }
+  if (errno == EMFILE || errno == ENFILE) {
+    DropOneForLackOfDescriptors();
+    return false;
+  }
+  return errno == ECONNABORTED || errno == EINTR;  // else EAGAIN: none left
+}
+
+void Listener::DrainAndClose() {
+  for (int i = 0; i < kDrainMax && AcceptOne();) ++i;
+  fd_.Reset();
 }
 
 void Listener::OnAccepted(UniqueFd fd, const PeerAddress& peer) {

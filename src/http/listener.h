@@ -26,9 +26,12 @@ class Listener final : public EventSink {
   void OnShutdown(Closing) override {}  // StopAccepting comes before
 
   int fd() const { return fd_.get(); }
-  void Close() { fd_.Reset(); }
+  // Takes in what the kernel has accepted already, then closes: their clients see a connection that
+  // was made, and closing the socket alone would reset it. On the loop's thread.
+  void DrainAndClose();
 
  private:
+  bool AcceptOne();  // false: none waits
   void OnAccepted(UniqueFd fd, const PeerAddress& peer);
   void TurnAway(UniqueFd fd);
   void DropOneForLackOfDescriptors();

@@ -15,6 +15,7 @@
 #include "http/event_loop.h"
 #include "http/listener.h"
 #include "http/server_core.h"
+#include "http/socket.h"
 #include "http/tls.h"
 
 namespace infe::http {
@@ -22,6 +23,8 @@ namespace infe::http {
 namespace {
 
 constexpr std::chrono::milliseconds kShutdownPoll{5};
+// Descriptors for all but connections: models, databases, logs, pipes.
+constexpr uint64_t kOtherDescriptors = 256;
 
 // Signals are the main thread's business: none interrupts an I/O thread, and SIGPIPE (from writes
 // that OpenSSL makes) becomes a plain EPIPE.
@@ -107,6 +110,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options, Rou
   if (options.tls) {
     INFE_ASSIGN(state->tls, TlsContext::Load(*options.tls));
   }
+  RaiseDescriptorLimit(options.limits.connections_max + kOtherDescriptors);
   const uint32_t threads = std::max(1u, options.io_threads);
   state->core = std::make_shared<ServerCore>(std::move(options), std::move(router));
   for (uint32_t i = 0; i < threads; ++i) {
@@ -155,7 +159,7 @@ void HttpServer::State::StopAccepting() {
   RunOn(*loops.front(), [this] {
     for (const auto& listener : listeners) {
       loops.front()->Release(listener->fd(), listener.get());
-      listener->Close();
+      listener->DrainAndClose();
     }
   });
 }

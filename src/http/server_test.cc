@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -464,6 +465,22 @@ TEST(ServerTest, FiveHundredIdleConnectionsLeaveRoomForWork) {
   EXPECT_EQ(server->open_connections(), 501u);
 }
 
+TEST(ServerTest, ASoftLimitOfDescriptorsIsRaisedForItsConnections) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  if (before.rlim_max < 6000) GTEST_SKIP() << "the hard limit is too low";
+  const rlimit low{1024, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+  ServerOptions options;
+  options.limits.connections_max = 5000;
+  const auto server = StartServer(std::move(options), EchoRouter());
+  rlimit after{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &after), 0);
+  EXPECT_GE(after.rlim_cur, 5000u);
+  EXPECT_EQ(after.rlim_max, before.rlim_max);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 TEST(ServerTest, ManyThreadsAndClientsGetTheirOwnAnswers) {
   ServerOptions options;
   options.io_threads = 3;
@@ -517,6 +534,20 @@ TEST(ServerTest, ShutdownLetsAnswersFinishAndClosesWhatIsIdle) {
   busy.Close();
   shutdown.join();
   EXPECT_EQ(server->open_connections(), 0u);
+}
+
+// A balancer that has just connected sends its request a moment later: it is served, as are those
+// that the kernel accepted before the listening socket closed.
+TEST(ServerTest, ShutdownServesConnectionsThatWereJustOpened) {
+  const auto server = StartServer({}, EchoRouter());
+  std::vector<std::unique_ptr<RawClient>> opened;
+  for (int i = 0; i < 200; ++i) opened.push_back(std::make_unique<RawClient>(server->port()));
+  std::thread shutdown([&] { server->Shutdown(kPatience); });
+  std::this_thread::sleep_for(milliseconds(50));
+  for (auto& client : opened) client->Send(Get("/hello"));
+  for (auto& client : opened) EXPECT_EQ(client->ReadResponse().body, "hello");
+  opened.clear();
+  shutdown.join();
 }
 
 TEST(ServerTest, ShutdownCutsWhatIsLate) {
@@ -573,12 +604,21 @@ TEST(ServerTest, EveryExchangeIsRecordedOnce) {
   leaver.Send(Get("/wait"));
   const WriterPtr writer = waiters.Take();
   leaver.Close();
-  EXPECT_TRUE(Eventually([&] {
-    const std::lock_guard lock(mutex);
-    return records.size() == 5;
-  }));
+  const auto recorded = [&](size_t count) {
+    return Eventually([&] {
+      const std::lock_guard lock(mutex);
+      return records.size() == count;
+    });
+  };
+  EXPECT_TRUE(recorded(5));
+  // One that leaves before its body is whole has had its head judged: that is told too.
+  RawClient halfway(server->port());
+  halfway.Send(Post("/echo", "abc").substr(0, Post("/echo", "abc").size() - 1));
+  EXPECT_TRUE(Eventually([&] { return server->stats().bodies_in_flight_bytes > 0; }));
+  halfway.Close();
+  EXPECT_TRUE(recorded(6));
   EXPECT_EQ(records, (std::vector<std::string>{"GET /hello 200", "POST /echo 200", "GET  404",
-                                               "  400", "GET /wait 0 gone"}));
+                                               "  400", "GET /wait 0 gone", "POST /echo 0 gone"}));
 }
 
 TEST(ServerTest, AnAddressInUseIsAnError) {

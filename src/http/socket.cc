@@ -1,5 +1,6 @@
 #include "http/socket.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -89,6 +91,13 @@ Result<uint16_t> LocalPort(int fd) {
     return IoError(fmt::format("not a socket: {}", std::strerror(errno)));
   }
   return DescribePeer(address).port;
+}
+
+void RaiseDescriptorLimit(uint64_t wanted) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min<rlim_t>(wanted, limit.rlim_max);
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void TuneConnection(int fd) {

@@ -45,6 +45,10 @@ PeerAddress DescribePeer(const sockaddr_storage& address);
 Result<UniqueFd> ListenTcp(const std::string& host, uint16_t port);
 Result<uint16_t> LocalPort(int fd);
 
+// Raises the process's soft limit of open files (1024 with most service managers) to `wanted`, or
+// as far as the hard one allows. Past it new connections are dropped as they come.
+void RaiseDescriptorLimit(uint64_t wanted);
+
 // What every connection gets: no delay, dead peers noticed within a minute, and little unsent data
 // in the kernel, so that our own high mark is the one that counts.
 void TuneConnection(int fd);

@@ -267,7 +267,7 @@ TEST_F(StreamTest, AStalledReaderIsCutOff) {
   const WriterPtr writer = Take();
   writer->StartStream(200, {});
   EXPECT_TRUE(Eventually([&] {
-    if (paused_ == 0) writer->Write(std::string(10'000, 'x'));
+    if (paused_ == 0) writer->Write(std::string(100'000, 'x'));
     return paused_ == 1;
   }));
   EXPECT_TRUE(Eventually([&] { return closed_ == 1; }));

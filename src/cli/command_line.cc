@@ -17,11 +17,12 @@ void OnSignal(int signal) {
   g_signal.store(signal);
 }
 
-// "--kv-memory" -> "INFE_KV_MEMORY".
+// "--kv-memory" -> "INFE_KV_MEMORY"; of several long names the first.
 std::string EnvironmentName(const std::string& names) {
   const size_t at = names.find("--");
   std::string name = "INFE_";
-  for (const char c : names.substr(at == std::string::npos ? 0 : at + 2))
+  const size_t from = at == std::string::npos ? 0 : at + 2;
+  for (const char c : names.substr(from, names.find(',', from) - from))
     name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return name;
 }
@@ -98,9 +99,17 @@ Command& Command::Sub(const std::string& name, const std::string& help) {
   return *impl_->subs.back();
 }
 
+Command& Command::SubIsOptional() {
+  impl_->app->require_subcommand(0, 1);
+  return *this;
+}
+
 Command& Command::Run(std::function<int()> action) {
   auto* chosen = impl_->chosen;
-  impl_->app->callback([chosen, action = std::move(action)] { *chosen = action; });
+  // Called after a subcommand's: that one was meant then.
+  impl_->app->callback([chosen, app = impl_->app, action = std::move(action)] {
+    if (app->get_subcommands().empty()) *chosen = action;
+  });
   return *this;
 }
 

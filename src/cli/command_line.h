@@ -29,6 +29,7 @@ class Command {
   ~Command();
 
   // The references must live until CommandLine::Main returns. names as in "--port" or "-q,--quiet".
+  // The first long name is the one that counts in the environment.
   Command& Flag(const std::string& names, bool& value, const std::string& help);
   Command& Option(const std::string& names, std::string& value, const std::string& help);
   Command& Option(const std::string& names, uint32_t& value, const std::string& help);
@@ -45,6 +46,8 @@ class Command {
   bool Given(const std::string& name) const;
 
   Command& Sub(const std::string& name, const std::string& help);
+  // The command runs by itself, too; without this, one of its subs must be named.
+  Command& SubIsOptional();
   // What the command does; its result is the exit code.
   Command& Run(std::function<int()> action);
 

@@ -13,6 +13,7 @@ void AddLs(CommandLine& line);
 void AddRm(CommandLine& line);
 void AddShow(CommandLine& line);
 void AddKeys(CommandLine& line);
+void AddUsage(CommandLine& line);
 void AddTokenize(CommandLine& line);
 void AddRender(CommandLine& line);
 void AddGrammar(CommandLine& line);

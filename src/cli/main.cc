@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     AddRm(line);
     AddShow(line);
     AddKeys(line);
+    AddUsage(line);
     AddTokenize(line);
     AddRender(line);
     AddGrammar(line);

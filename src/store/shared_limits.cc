@@ -23,6 +23,9 @@ constexpr int64_t kRenewUs = 5'000'000;
 // become as many transactions.
 constexpr int64_t kRefusalUs = 50'000;
 
+// How long a tick waits for its turn; requests wait for theirs much less.
+constexpr std::chrono::seconds kTickPatience{5};
+
 // The kinds of pieces with the limit of each.
 struct PieceKind {
   int64_t LimitPieces::* piece;
@@ -79,6 +82,47 @@ void CopyRefusal(const LimitDecision& from, LimitDecision& to) {
   to.asked = from.asked;
 }
 
+// Whose turn it is to use the connection. Not a std::timed_mutex: the thread sanitizer of g++ 12
+// does not know its timed lock.
+class Turnstile {
+ public:
+  bool Take(std::chrono::milliseconds wait) {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, wait, [this] { return !taken_; })) return false;
+    taken_ = true;
+    return true;
+  }
+  void Leave() {
+    {
+      std::lock_guard lock(mutex_);
+      taken_ = false;
+    }
+    changed_.notify_one();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool taken_ = false;
+};
+
+// A turn, for its life.
+class Turn {
+ public:
+  Turn(Turnstile& turnstile, std::chrono::milliseconds wait)
+      : turnstile_(turnstile), taken_(turnstile.Take(wait)) {}
+  ~Turn() {
+    if (taken_) turnstile_.Leave();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  bool taken() const { return taken_; }
+
+ private:
+  Turnstile& turnstile_;
+  const bool taken_;
+};
+
 }  // namespace
 
 struct SharedLimiter::Impl {
@@ -103,7 +147,7 @@ struct SharedLimiter::Impl {
   const int64_t boot;
   const LimitClock clock = LimitClock::System();
 
-  std::timed_mutex connection_mutex;  // taken before `mutex`, never after
+  Turnstile connection_turn;  // taken before `mutex`, never after
   const std::unique_ptr<SqlConnection> connection;
 
   mutable std::mutex mutex;
@@ -265,10 +309,10 @@ LimitDecision SharedLimiter::Impl::Admit(const LimitAsk& ask) {
   };
   if (missing()) {
     lock.unlock();
-    std::unique_lock database(connection_mutex, std::chrono::milliseconds(options.wait_ms));
+    const Turn turn(connection_turn, std::chrono::milliseconds(options.wait_ms));
     Result<LeaseAnswer> answer = Internal("the shared limits are busy");
     LeaseAsk lease;
-    if (database.owns_lock()) {
+    if (turn.taken()) {
       lock.lock();
       lease = MakeAsk(account, ask);  // a lease of another request may have brought enough
       lock.unlock();
@@ -277,7 +321,7 @@ LimitDecision SharedLimiter::Impl::Admit(const LimitAsk& ask) {
     lock.lock();
     now = clock.monotonic_us();
     if (!answer) {
-      if (database.owns_lock()) {
+      if (turn.taken()) {
         down = true;
         down_until_us = now + kRetryUs;
       }
@@ -335,7 +379,8 @@ bool SharedLimiter::Impl::MakeReturn(const std::string& name, Account& account, 
 }
 
 void SharedLimiter::Impl::Tick(bool everything) {
-  std::unique_lock database(connection_mutex);
+  const Turn turn(connection_turn, kTickPatience);
+  if (!turn.taken()) return;
   if (!connection->alive() && !connection->Reconnect()) return;
   std::unique_lock lock(mutex);
   for (auto& [name, account] : accounts) {

@@ -339,6 +339,15 @@ ApiError ContextLengthExceeded(size_t context_tokens, size_t prompt_tokens,
   return Make(400, std::move(message), "messages", "context_length_exceeded");
 }
 
+ApiError ContextLengthSurelyExceeded(size_t context_tokens, size_t prompt_tokens_min) {
+  return Make(
+      400,
+      fmt::format("This model's maximum context length is {} tokens. However, your messages "
+                  "have at least {} tokens. Please reduce the length of the messages.",
+                  context_tokens, prompt_tokens_min),
+      "messages", "context_length_exceeded");
+}
+
 ApiError UnknownUrl(std::string_view method, std::string_view path) {
   return Make(404, fmt::format("Unknown request URL: {} {}. Please check the URL for typos.",
                                Quoted(method), Quoted(path)));

@@ -84,6 +84,8 @@ ApiError UnansweredCalls(size_t message_index, std::span<const std::string> call
 // tokens_asked: of the completion, where max_tokens was given.
 ApiError ContextLengthExceeded(size_t context_tokens, size_t prompt_tokens,
                                std::optional<size_t> tokens_asked);
+// Of a text so long that nobody counted its tokens.
+ApiError ContextLengthSurelyExceeded(size_t context_tokens, size_t prompt_tokens_min);
 
 // Routes.
 ApiError UnknownUrl(std::string_view method, std::string_view path);

@@ -101,6 +101,30 @@ uint32_t DropOldestTurn(std::vector<chat::Message>& messages) {
   return dropped;
 }
 
+// Bytes of a prompt that a message may make at most, as a rule: escapes double some, and a template
+// writes something around it.
+size_t PromptBytes(const chat::Message& message) {
+  size_t bytes = 256 + 2 * (message.content.size() + message.reasoning_content.size());
+  for (const chat::ToolCall& call : message.tool_calls)
+    bytes += 256 + 2 * (call.name.size() + call.arguments.size());
+  return bytes;
+}
+
+// Drops oldest turns for a prompt that is `tokens` too long: at least one, and as many as surely
+// must go, since a token is a byte or more. So a long history is not rendered once per turn.
+uint32_t DropOldestTurns(std::vector<chat::Message>& messages, size_t tokens) {
+  size_t bytes_before = 0;
+  for (const chat::Message& message : messages) bytes_before += PromptBytes(message);
+  uint32_t dropped = 0;
+  for (;;) {
+    const uint32_t turn = DropOldestTurn(messages);
+    dropped += turn;
+    size_t bytes = 0;
+    for (const chat::Message& message : messages) bytes += PromptBytes(message);
+    if (turn == 0 || bytes_before - bytes >= tokens) return dropped;
+  }
+}
+
 bool HasTools(const api::ChatCompletionRequest& request) {
   return !request.tool_use.tools.empty();
 }
@@ -142,18 +166,22 @@ api::Parsed<ChatPrompt> BuildChatPrompt(const ServedModel& model,
     std::vector<tokenizer::TextSpan> trusted;
     for (const chat::TrustedRange& range : rendered->rendered.trusted)
       trusted.push_back({range.begin, range.end});
-    prompt.tokens = model.tokenizer().Encode(
-        rendered->rendered.text,
-        {.special = tokenizer::SpecialTokens::kTrusted,
-         .trusted = trusted,
-         .add_special = rendered->add_bos ? tokenizer::AddSpecial::kAsVocabulary
-                                          : tokenizer::AddSpecial::kNever});
-    if (request.truncation == api::Truncation::kAuto &&
-        prompt.tokens.size() >= model.context_max()) {
-      const uint32_t dropped = DropOldestTurn(conversation.messages);
+    const std::string& text = rendered->rendered.text;
+    const bool surely_too_long = model.SurelyTooLong(text.size());
+    if (!surely_too_long)
+      prompt.tokens = model.tokenizer().Encode(
+          text, {.special = tokenizer::SpecialTokens::kTrusted,
+                 .trusted = trusted,
+                 .add_special = rendered->add_bos ? tokenizer::AddSpecial::kAsVocabulary
+                                                  : tokenizer::AddSpecial::kNever});
+    const size_t tokens = surely_too_long ? model.TokensMin(text.size()) : prompt.tokens.size();
+    if (request.truncation == api::Truncation::kAuto && tokens >= model.context_max()) {
+      const uint32_t dropped =
+          DropOldestTurns(conversation.messages, tokens - model.context_max() + 1);
       prompt.truncated_messages += dropped;
       if (dropped > 0) continue;
     }
+    if (surely_too_long) return api::ContextLengthSurelyExceeded(model.context_max(), tokens);
     prompt.reading =
         renderer.ParserOptions(*rendered, HasTools(request) ? CallableNames(request.tool_use)
                                                             : std::vector<std::string>());

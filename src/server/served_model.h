@@ -39,6 +39,12 @@ class ServedModel {
   const std::shared_ptr<const grammar::TokenTrie>& trie() const { return trie_; }
   engine::Engine& engine() const { return *engine_; }
   uint32_t context_max() const { return engine_->context_max(); }
+  // Whether a text of so many bytes has too many tokens in any case. Encoding megabytes only to
+  // refuse them would take seconds and fifty times their memory.
+  bool SurelyTooLong(size_t text_bytes) const { return TokensMin(text_bytes) >= context_max(); }
+  size_t TokensMin(size_t text_bytes) const {
+    return text_bytes / loaded_.tokenizer->token_bytes_max();
+  }
   // Changes only when the output could: file, tokenizer and template version, numerics, ISA, KV
   // type.
   const std::string& fingerprint() const { return fingerprint_; }

@@ -87,6 +87,9 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(Vocab vocab) {
   result->add_bos_ = vocab.bos.has_value() && vocab.add_bos.value_or(bos_default);
   result->add_eos_ = vocab.eos.has_value() && vocab.add_eos.value_or(false);
   result->add_space_prefix_ = !byte_level && vocab.add_space_prefix.value_or(true);
+  for (TokenId id = 0; id < result->table_.size(); ++id)
+    result->token_bytes_max_ = std::max({result->token_bytes_max_, result->table_.Bytes(id).size(),
+                                         result->table_.Name(id).size()});
   return result;
 }
 

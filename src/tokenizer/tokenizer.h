@@ -63,6 +63,9 @@ class Tokenizer {
   std::string Decode(std::span<const TokenId> tokens) const;
 
   size_t size() const { return table_.size(); }
+  // No token stands for more bytes of a text: a text of B bytes has at least B / this tokens (save
+  // for characters that the vocabulary cannot spell), which is known without encoding it.
+  size_t token_bytes_max() const { return token_bytes_max_; }
   // Raw bytes that the token adds to a text, possibly part of a character; empty for tokens that
   // produce no text (control, unknown, unused) and for ids out of range. Lives as long as this.
   std::string_view TokenBytes(TokenId token) const { return table_.Bytes(token); }
@@ -104,6 +107,7 @@ class Tokenizer {
   std::unique_ptr<PieceEncoder> encoder_;  // borrows table_
   std::vector<TokenId> end_of_generation_;
   std::optional<TokenId> bos_, eos_, unknown_, padding_;
+  size_t token_bytes_max_ = 1;
   bool add_bos_ = false;
   bool add_eos_ = false;
   bool add_space_prefix_ = false;

@@ -271,6 +271,17 @@ TEST(Tokenizer, LongTextsWithoutABreakEnd) {
   EXPECT_EQ(byte_level->Encode(std::string(kBytes, 'a')).size(), kBytes / 4);
 }
 
+TEST(Tokenizer, NoTokenStandsForMoreBytesThanItSays) {
+  std::string text = "<|endoftext|>";
+  for (int i = 0; i < 500; ++i) text += "hello world ";
+  for (const auto& tokenizer : {Make(TinyByteLevelVocab()), Make(TinySentencePieceVocab())}) {
+    const size_t least = text.size() / tokenizer->token_bytes_max();
+    EXPECT_GT(least, 100u);
+    EXPECT_GE(tokenizer->Encode(text).size(), least);
+    EXPECT_GE(tokenizer->Encode(text, {.special = SpecialTokens::kAll}).size(), least);
+  }
+}
+
 TEST(Tokenizer, ThreadsShareOne) {
   const auto tokenizer = Make(TinyByteLevelVocab());
   const std::string text = "hello world, the thing is here: 1234 hello";

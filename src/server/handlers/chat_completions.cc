@@ -122,7 +122,8 @@ std::optional<api::ApiError> Run(Services& services, ChatCall call, const Writer
     choice->sampling.logprobs = request.logprobs;
     choice->sampling.top_logprobs = static_cast<uint32_t>(request.top_logprobs);
     choice->cache_salt += request.prompt_cache_key;
-    if (request.prediction)
+    // What is longer than any answer predicts nothing.
+    if (request.prediction && !call.model->SurelyTooLong(request.prediction->size()))
       choice->prediction = call.model->tokenizer().Encode(
           *request.prediction, {.add_special = tokenizer::AddSpecial::kNever});
     choice->priority = ToPriority(request.service_tier);

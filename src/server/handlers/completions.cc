@@ -200,7 +200,11 @@ class CompletionCollector : public GenerationConsumer {
 
 api::Parsed<std::vector<engine::TokenId>> PromptTokens(const ServedModel& model,
                                                        const api::CompletionPrompt& prompt) {
-  if (const auto* text = std::get_if<std::string>(&prompt)) return model.tokenizer().Encode(*text);
+  if (const auto* text = std::get_if<std::string>(&prompt)) {
+    if (model.SurelyTooLong(text->size()))
+      return api::ContextLengthSurelyExceeded(model.context_max(), model.TokensMin(text->size()));
+    return model.tokenizer().Encode(*text);
+  }
   std::vector<engine::TokenId> tokens;
   for (const int64_t id : std::get<std::vector<int64_t>>(prompt)) {
     if (static_cast<uint64_t>(id) >= model.tokenizer().size())

@@ -39,13 +39,16 @@ class ThreadedEngine final : public Engine {
     thread_ = std::thread([this] { Run(); });
   }
 
-  ~ThreadedEngine() override {
+  ~ThreadedEngine() override { Stop(); }
+
+  void Stop() override {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
     }
     wake_.notify_one();
-    thread_.join();
+    const std::lock_guard lock(join_mutex_);
+    if (thread_.joinable()) thread_.join();
   }
 
   Result<void> Submit(EngineRequest request) override {
@@ -187,7 +190,8 @@ class ThreadedEngine final : public Engine {
   uint64_t rejected_ = 0;
   bool draining_ = false;
   bool stopping_ = false;
-  std::thread thread_;  // last: everything above exists when it starts
+  std::mutex join_mutex_;  // guards the join of thread_
+  std::thread thread_;     // last: everything above exists when it starts
 };
 
 }  // namespace

@@ -75,6 +75,9 @@ class Engine {
   virtual EngineStats stats() const = 0;
   // From now on Submit answers kUnavailable; what was accepted goes on. Thread-safe.
   virtual void Drain() {}
+  // Ends the thread as the destructor does, so that the last reference to the engine may be dropped
+  // anywhere, also by a sink on what was its thread. Any other thread; again does nothing.
+  virtual void Stop() {}
   // Ticks at every step and while idle: liveness.
   virtual uint64_t heartbeat() const = 0;
   virtual uint32_t context_max() const = 0;

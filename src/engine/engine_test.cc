@@ -194,6 +194,26 @@ TEST(Engine, StopEndsEverythingWithCancelled) {
   EXPECT_EQ(sinks[0]->last.reason, FinishReason::kCancelled);
 }
 
+// The server's case: a sink holds, through the request's model, its engine.
+TEST(Engine, AfterStopASinkMayDropTheLastReference) {
+  class Owner : public RecordingSink {
+   public:
+    std::shared_ptr<Engine> engine;
+  };
+  FakeModel model({.context_length = 1 << 20});
+  const auto sink = std::make_shared<Owner>();
+  std::shared_ptr<Engine> engine = Start(model, Options());
+  sink->engine = engine;
+  ASSERT_TRUE(engine->Submit(WithSink(MakeRequest(RandomTokens(1, 10), 1000), 1, sink)));
+  engine->Stop();
+  engine->Stop();
+  EXPECT_EQ(sink->finished, 1);
+  EXPECT_EQ(engine->Submit(WithSink(MakeRequest(RandomTokens(1, 10), 10), 2, sink)).error().code,
+            ErrorCode::kUnavailable);
+  engine.reset();
+  std::thread([&] { sink->engine.reset(); }).join();
+}
+
 TEST(Engine, DrainRefusesNewWorkAndFinishesTheOld) {
   FakeModel model({});
   const auto engine = Start(model);

@@ -4,6 +4,10 @@
 
 namespace infe::server {
 
+ModelSet::~ModelSet() {
+  for (const auto& model : models_) model->engine().Stop();
+}
+
 std::shared_ptr<ServedModel> ModelSet::Find(std::string_view name) const {
   std::lock_guard lock(mutex_);
   for (const auto& model : models_)

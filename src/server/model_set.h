@@ -14,6 +14,12 @@ namespace infe::server {
 
 class ModelSet {
  public:
+  ModelSet() = default;
+  // Ends the engines. Requests that still hold their model may let go of it later, on any thread.
+  ~ModelSet();
+  ModelSet(const ModelSet&) = delete;
+  ModelSet& operator=(const ModelSet&) = delete;
+
   // Null if no such model is served.
   std::shared_ptr<ServedModel> Find(std::string_view name_or_alias) const;
   std::vector<std::shared_ptr<ServedModel>> All() const;

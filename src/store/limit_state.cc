@@ -23,12 +23,14 @@ struct Used {
   int64_t requests = 0, tokens = 0;
 };
 Result<Used> UsedSince(SqlConnection& connection, const std::string& account, int64_t from) {
-  INFE_ASSIGN(
-      const SqlRows rows,
-      connection.Query("SELECT count(*), coalesce(sum(CASE WHEN state = 0 THEN reserved_tokens ELSE"
-                       " prompt_tokens - cached_tokens + completion_tokens END), 0)"
-                       " FROM usage WHERE account = $1 AND started_ms >= $2",
-                       {account, from * 1000}));
+  const bool project = account.starts_with("project:");  // as ProjectAccount makes them
+  INFE_ASSIGN(const SqlRows rows,
+              connection.Query(std::string("SELECT count(*), coalesce(sum(CASE WHEN state = 0 THEN"
+                                           " reserved_tokens ELSE prompt_tokens - cached_tokens +"
+                                           " completion_tokens END), 0) FROM usage WHERE ") +
+                                   (project ? "'project:' || project || ':' || model" : "account") +
+                                   " = $1 AND started_ms >= $2",
+                               {account, from * 1000}));
   return Used{rows.Int(0, 0), rows.Int(0, 1)};
 }
 

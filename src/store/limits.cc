@@ -188,6 +188,10 @@ LimitDecision LocalLimiter::Admit(const LimitAsk& ask) {
 
 }  // namespace
 
+std::string ProjectAccount(const std::string& project, const std::string& model) {
+  return "project:" + project + ":" + model;
+}
+
 const char* Name(LimitKind kind) {
   switch (kind) {
     case LimitKind::kNone:

@@ -34,8 +34,12 @@ enum class LimitKind {
 // "requests per minute" and so on, for messages.
 const char* Name(LimitKind kind);
 
+// The account of a project's own limits for a model. No key's account looks like it; its quotas
+// begin with what the project's requests of that model have used.
+std::string ProjectAccount(const std::string& project, const std::string& model);
+
 struct LimitAsk {
-  std::string account;
+  std::string account;    // KeyRecord::account or ProjectAccount
   KeyLimits limits = {};  // of the key that asks
   int64_t requests = 1;   // slots of concurrency and requests
   int64_t tokens = 0;     // prompt estimate + max_tokens * n

@@ -356,6 +356,8 @@ TEST_F(SharedLimitsTest, QuotasBeginWithTheLedger) {
     UsageStart start;
     start.request_id = "req";
     start.account = "a";
+    start.project = "apollo";
+    start.model = "m";
     start.started_ms = static_cast<int64_t>(std::time(nullptr)) * 1000;
     UsageEnd end;
     end.prompt_tokens = 500;
@@ -369,6 +371,18 @@ TEST_F(SharedLimitsTest, QuotasBeginWithTheLedger) {
   limits.tokens_per_month = 1000;
   EXPECT_EQ(a->Admit(Ask(limits, 501)).used, 500);
   EXPECT_TRUE(a->Admit(Ask(limits, 500)).allowed());
+  LimitAsk project = Ask(limits, 501);
+  project.account = ProjectAccount("apollo", "m");
+  EXPECT_EQ(a->Admit(project).used, 500);
+}
+
+TEST_F(SharedLimitsTest, WithoutLimitsTheDatabaseIsLeftAlone) {
+  {
+    const auto a = Process(1);
+    for (int i = 0; i < 10; ++i) a->Admit(Ask({}, 100)).permit->Settle(50);
+  }
+  auto database = *OpenDatabase(folder.data(), url);
+  EXPECT_EQ(database->Query("SELECT count(*) FROM limit_state")->Int(0, 0), 0);
 }
 
 TEST_F(SharedLimitsTest, WithoutTheDatabaseEachProcessIsOnItsOwn) {

@@ -162,6 +162,13 @@ struct SharedLimiter::Impl {
 
 namespace {
 
+// Of an account without limits: nothing is counted.
+class FreePermit : public LimitPermit {
+ public:
+  void Settle(int64_t) override {}
+  void Cancel() override {}
+};
+
 class SharedPermit : public LimitPermit {
  public:
   SharedPermit(std::mutex& mutex, Account& account, const LimitAsk& ask)
@@ -286,6 +293,10 @@ void SharedLimiter::Impl::Undo(Account& account, const LimitAsk& ask) {
 
 LimitDecision SharedLimiter::Impl::Admit(const LimitAsk& ask) {
   LimitDecision decision;
+  if (ask.limits == KeyLimits{}) {
+    decision.permit = std::make_unique<FreePermit>();
+    return decision;
+  }
   std::unique_lock lock(mutex);
   int64_t now = clock.monotonic_us();
   if (down) {

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include <fmt/format.h>
 
 #include "store/database.h"
+#include "store/limits.h"
 #include "store/sqlite.h"
 #include "store/utc.h"
 
@@ -167,16 +169,27 @@ Result<std::vector<AccountUsage>> UsageReader::SinceMonthStart(int64_t now) {
   INFE_ASSIGN(
       const SqlRows rows,
       Ask(*database_,
-          fmt::format("SELECT account, sum(CASE WHEN started_ms >= {0} THEN 1 ELSE 0 END),"
+          fmt::format("SELECT account, project, model,"
+                      " sum(CASE WHEN started_ms >= {0} THEN 1 ELSE 0 END),"
                       " sum(CASE WHEN started_ms >= {0} THEN prompt_tokens - cached_tokens +"
                       " completion_tokens ELSE 0 END),"
                       " sum(prompt_tokens - cached_tokens + completion_tokens)"
-                      " FROM usage WHERE started_ms >= {1} GROUP BY account",
+                      " FROM usage WHERE started_ms >= {1} GROUP BY account, project, model",
                       day_ms, month_ms),
           {}));
+  std::map<std::string, AccountUsage> by_account;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (const std::string& account :
+         {rows.Text(i, 0), ProjectAccount(rows.Text(i, 1), rows.Text(i, 2))}) {
+      AccountUsage& usage = by_account[account];
+      usage.account = account;
+      usage.requests_today += rows.Int(i, 3);
+      usage.tokens_today += rows.Int(i, 4);
+      usage.tokens_this_month += rows.Int(i, 5);
+    }
+  }
   std::vector<AccountUsage> used;
-  for (size_t i = 0; i < rows.size(); ++i)
-    used.push_back({rows.Text(i, 0), rows.Int(i, 1), rows.Int(i, 2), rows.Int(i, 3)});
+  for (auto& [account, usage] : by_account) used.push_back(std::move(usage));
   return used;
 }
 

@@ -57,7 +57,8 @@ struct UsageRow {
   int64_t reserved_tokens = 0, prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
 };
 
-// What an account has used since the start of the UTC day and month of `now`: seeds of the quotas.
+// What an account (a key's, or a project's for a model, see limits.h) has used since the start of
+// the UTC day and month: with this the quotas begin.
 struct AccountUsage {
   std::string account;
   int64_t requests_today = 0, tokens_today = 0,

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "store/limits.h"
 #include "store/test_databases.h"
 #include "store/usage_ledger.h"
 #include "store/utc.h"
@@ -135,7 +136,9 @@ TEST_P(UsageQueryTest, QuotaSeedsCountTodayAndThisMonthWithoutCachedTokens) {
          {"a1", "m", kDay - 1, 100, 0, 0},
          {"a1", "m", MonthStart(now) - 1, 1000, 0, 0}});
   const auto used = *reader->SinceMonthStart(now);
-  ASSERT_EQ(used.size(), 1u);
+  ASSERT_EQ(used.size(), 2u);  // the key's and the project's
+  EXPECT_EQ(used[1].account, ProjectAccount("alpha", "m"));
+  EXPECT_EQ(used[1].tokens_this_month, 111);
   EXPECT_EQ(used[0].account, "a1");
   EXPECT_EQ(used[0].requests_today, 1);
   EXPECT_EQ(used[0].tokens_today, 11);

@@ -77,7 +77,8 @@ void Cfg::EmitRegex(RegexId regex, StateId from, StateId to) {
     builder_.Free(from, to);
     regex = pool().And(regex, pool().Not(kEmptyText));
   }
-  if (!pool().IsEmpty(regex)) builder_.Lex(from, builder_.AddLexeme({.content = regex}), to);
+  if (!pool().IsEmpty(regex))
+    builder_.Lex(from, builder_.AddLexeme({.spelling = spelling_, .content = regex}), to);
 }
 
 void Cfg::Emit(const CfgExpr& expr, NodeId node, StateId from, StateId to) {
@@ -153,7 +154,7 @@ void Cfg::Emit(const CfgExpr& expr, NodeId node, StateId from, StateId to) {
   }
 }
 
-Result<GrammarPtr> Cfg::Compile(std::string_view root) {
+Result<NodeId> Cfg::Build(std::string_view root) {
   const auto it = by_name_.find(std::string(root));
   if (it == by_name_.end() || !rules_[it->second].defined)
     return InvalidArgument(fmt::format("the grammar has no rule '{}'", root));
@@ -176,8 +177,7 @@ Result<GrammarPtr> Cfg::Compile(std::string_view root) {
   for (const RuleInfo& rule : rules_)
     if (!rule.regular) fill(rule.node, rule.body);
   fill(top, {.kind = CfgExpr::Kind::kRule, .rule = it->second});
-  INFE_ASSIGN(Program program, builder_.Finish(top));
-  return GrammarPtr(std::make_shared<const Grammar>(std::move(program)));
+  return top;
 }
 
 }  // namespace infe::grammar

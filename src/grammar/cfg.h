@@ -27,13 +27,16 @@ struct CfgExpr {
 
 class Cfg {
  public:
+  // builder outlives it; spelling: how the text of the grammar is written (kUtf8, kJsonInside).
+  Cfg(ProgramBuilder* builder, Spelling spelling) : builder_(*builder), spelling_(spelling) {}
+
   RegexPool& pool() { return builder_.pool(); }
   // The number of a rule, made when first mentioned.
   uint32_t Rule(std::string_view name);
   // Errors: defined before.
   Result<void> Define(uint32_t rule, CfgExpr body);
-  // Errors: rules that are mentioned and not defined, a limit, no text at all.
-  Result<GrammarPtr> Compile(std::string_view root);
+  // A node that reads the texts of root. Errors: rules that are mentioned and not defined, a limit.
+  Result<NodeId> Build(std::string_view root);
 
  private:
   struct RuleInfo {
@@ -51,7 +54,8 @@ class Cfg {
   void Emit(const CfgExpr& expr, NodeId node, StateId from, StateId to);
   void EmitRegex(RegexId regex, StateId from, StateId to);
 
-  ProgramBuilder builder_;
+  ProgramBuilder& builder_;
+  const Spelling spelling_;
   std::vector<RuleInfo> rules_;
   std::unordered_map<std::string, uint32_t> by_name_;
 };

@@ -4,6 +4,7 @@
 #include "grammar/json_values.h"
 #include "grammar/program_builder.h"
 #include "grammar/schema/compile.h"
+#include "grammar/text_grammars.h"
 #include "grammar/token_trie.h"
 
 namespace infe::grammar {
@@ -63,6 +64,48 @@ Result<GrammarBuilder::Part> GrammarBuilder::JsonSchema(const Json& schema,
 
 GrammarBuilder::Part GrammarBuilder::JsonObject() {
   return {values_->AnyObject()};
+}
+
+Result<GrammarBuilder::Part> GrammarBuilder::Gbnf(std::string_view source) {
+  INFE_ASSIGN(const NodeId node, GbnfInto(*builder_, source, Spelling::kUtf8));
+  return Part{node};
+}
+
+Result<GrammarBuilder::Part> GrammarBuilder::TextObject(const TextMember& member) {
+  ObjectParts object;
+  object.properties.push_back({.name = member.key, .required = true});
+  Value& value = object.properties.back().value;
+  switch (member.syntax) {
+    case TextSyntax::kAny:
+      value.lexemes.push_back(values_->AnyString());
+      break;
+    case TextSyntax::kRegex: {
+      INFE_ASSIGN(const RegexId content,
+                  CompilePattern(builder_->pool(), member.definition, PatternMode::kWhole));
+      value.lexemes.push_back(
+          builder_->AddLexeme({.spelling = Spelling::kJsonCanonical, .content = content}));
+      break;
+    }
+    case TextSyntax::kLark: {
+      INFE_ASSIGN(const NodeId text, LarkInto(*builder_, member.definition, Spelling::kJsonInside));
+      const NodeId string = builder_->AddNode();
+      const StateId begin = builder_->AddState(string, true);
+      const StateId inside = builder_->AddState(string);
+      const StateId behind = builder_->AddState(string);
+      const StateId end = builder_->AddState(string);
+      const LexemeId quote = builder_->AddLexeme({.content = builder_->pool().Literal("\"")});
+      builder_->SetStart(string, begin);
+      builder_->SetFinal(end);
+      builder_->Lex(begin, quote, inside);
+      builder_->Call(inside, text, behind);
+      builder_->Lex(behind, quote, end);
+      value.nodes.push_back(string);
+      break;
+    }
+  }
+  const NodeId node = builder_->AddNode(Node::Kind::kObject);
+  values_->FillObject(node, object);
+  return Part{node};
 }
 
 GrammarBuilder::Part GrammarBuilder::Sequence(const std::vector<Part>& parts) {
@@ -137,7 +180,12 @@ Result<GrammarBuilder::Part> GrammarBuilder::Call(const CallParts& parts) {
   name.value.lexemes.push_back(builder_->AddLexeme(
       {.spelling = Spelling::kJsonCanonical, .content = builder_->pool().Literal(parts.name)}));
   object.properties.push_back(std::move(name));
-  INFE_TRY(add(parts.arguments_key, parts.schema));
+  if (parts.arguments) {
+    object.properties.push_back({.name = parts.arguments_key, .required = true});
+    object.properties.back().value.nodes.push_back(parts.arguments->node);
+  } else {
+    INFE_TRY(add(parts.arguments_key, parts.schema));
+  }
   object.properties.back().mark = parts.mark;
   INFE_TRY(add_all(parts.behind));
   const NodeId node = builder_->AddNode(Node::Kind::kObject);

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,17 @@ class GrammarBuilder {
   // The same under other options (a tool's own strictness); the whitespace stays the grammar's.
   Result<Part> JsonSchema(const Json& schema, const SchemaOptions& options);
   Part JsonObject();
+  Result<Part> Gbnf(std::string_view source);
+  // {"KEY": TEXT}: a JSON object whose only member is a string, and what the string means is any
+  // text, one match of an ECMA pattern, or a text of a Lark grammar. How a custom tool's input
+  // travels.
+  enum class TextSyntax { kAny, kRegex, kLark };
+  struct TextMember {
+    TextSyntax syntax = TextSyntax::kAny;
+    std::string_view definition = {};
+    std::string key = "input";
+  };
+  Result<Part> TextObject(const TextMember& member);
 
   Part Sequence(const std::vector<Part>& parts);
   Part Choice(const std::vector<Part>& parts);  // at least one
@@ -56,8 +68,9 @@ class GrammarBuilder {
   // grammar's whitespace. Events: MARK.begin and MARK.end around the arguments, with MARK = mark.
   struct CallParts {
     std::string name;
-    const Json* schema = nullptr;  // of the arguments; null: any object
-    std::string mark;
+    const Json* schema = nullptr;        // of the arguments; null: any object
+    std::optional<Part> arguments = {};  // instead of a schema
+    std::string mark = {};
     std::string name_key = "name";
     std::string arguments_key = "arguments";
     const SchemaOptions* options = nullptr;  // null: the builder's

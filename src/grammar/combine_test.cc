@@ -142,5 +142,65 @@ TEST(Combine, RepeatCountsWithoutCopies) {
   EXPECT_FALSE(Takes(*g, "abababab"));
 }
 
+GrammarPtr Input(GrammarBuilder::TextSyntax syntax, std::string_view definition) {
+  GrammarBuilder b;
+  const auto part = b.TextObject({.syntax = syntax, .definition = definition});
+  EXPECT_TRUE(part) << part.error().message;
+  const auto grammar = b.Build(*part);
+  EXPECT_TRUE(grammar) << grammar.error().message;
+  return *grammar;
+}
+
+TEST(Combine, ATextObjectHoldsOneStringOfItsSyntax) {
+  using Syntax = GrammarBuilder::TextSyntax;
+  const GrammarPtr any = Input(Syntax::kAny, "");
+  EXPECT_TRUE(Takes(any, R"({"input": "x \"\u0041\n"})"));
+  EXPECT_FALSE(Takes(any, R"({"input": 1})"));
+  EXPECT_FALSE(Takes(any, R"({})"));
+  EXPECT_FALSE(Takes(any, R"({"input": "x", "more": 1})"));
+  const GrammarPtr regex = Input(Syntax::kRegex, "^(?P<word>[a-z]+) \"\\d{2}\"$");
+  EXPECT_TRUE(Takes(regex, R"({"input":"ab \"12\""})"));
+  EXPECT_FALSE(Takes(regex, R"({"input":"ab \"1\""})"));
+}
+
+TEST(Combine, ATextOfALarkGrammarIsSpelledAsTheInsideOfAString) {
+  const GrammarPtr g = Input(GrammarBuilder::TextSyntax::kLark, R"lark(start: expr
+expr: term (SP ADD SP term)* -> add
+    | term
+term: INT | "(" expr ")" | STRING | "\n"
+SP: " "
+ADD: "+"
+STRING: /"[^"]*"/
+%import common.INT
+)lark");
+  EXPECT_TRUE(Takes(g, R"x({"input": "1 + (2 + 3)"})x"));
+  EXPECT_TRUE(Takes(g, R"({"input": "\"a\\b\t\" + \n"})"));
+  EXPECT_FALSE(Takes(g, R"({"input": "1 + (2"})"));
+  EXPECT_FALSE(Takes(g, R"({"input": "1+2"})"));
+  EXPECT_FALSE(Takes(g, R"({"input": ""})"));
+  EXPECT_FALSE(Takes(g, "{\"input\": \"\"a\"\"}"));  // a bare quote ends the string
+  auto matcher = NewMatcher(g, TestTrie());
+  for (const uint32_t token : ByteTokens(R"({"input": "(\"x\" + )")) {
+    ExpectMaskIsExact(*matcher, *TestTrie());
+    ASSERT_TRUE(matcher->Accept(token));
+  }
+  EXPECT_EQ(matcher->FinishText(), "0)\"}");
+}
+
+TEST(Combine, InputsOfARandomWalkFollowTheirGrammarOnceDecoded) {
+  const std::string_view lark = "start: \"a\" start \"\\\"\" | /[\\x00-\\x7f\u00e9]{2}/\n";
+  const GrammarPtr inside = Input(GrammarBuilder::TextSyntax::kLark, lark);
+  const auto plain = CompileLark(lark);
+  ASSERT_TRUE(plain);
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 50; ++i) {
+    const auto text = RandomText(inside, TestTrie(), random, 30);
+    ASSERT_TRUE(text);
+    const auto json = ParseJson(*text);
+    ASSERT_TRUE(json) << *text;
+    EXPECT_TRUE(Takes(*plain, json->find("input")->as_string())) << *text;
+  }
+}
+
 }  // namespace
 }  // namespace infe::grammar

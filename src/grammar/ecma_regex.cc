@@ -92,8 +92,8 @@ class Parser {
 
   Result<TreePtr> Alternatives(size_t depth) {
     if (depth > kRegexDepthMax)
-      return ResourceExhausted(
-          fmt::format("pattern: more than {} groups inside each other", kRegexDepthMax));
+      return ResourceExhausted(fmt::format(
+          "pattern: more than {} groups inside each other (kRegexDepthMax)", kRegexDepthMax));
     auto tree = std::make_unique<Tree>();
     tree->kind = Tree::Kind::kOr;
     do {
@@ -181,7 +181,8 @@ class Parser {
       max = count->max;
       if (min > max) return Bad("a repeat whose bounds are the wrong way round");
       if (min > kRepeatMax || (max > kRepeatMax && max != kUnbounded))
-        return ResourceExhausted(fmt::format("pattern: a repeat of more than {}", kRepeatMax));
+        return ResourceExhausted(
+            fmt::format("pattern: a repeat of more than {} (kRepeatMax)", kRepeatMax));
       at_ += count->length;
     } else {
       return atom;
@@ -432,7 +433,8 @@ class Compiler {
 
 Result<RegexId> CompilePattern(RegexPool& pool, std::string_view pattern, PatternMode mode) {
   if (pattern.size() > kRegexBytesMax)
-    return ResourceExhausted(fmt::format("pattern: longer than {} bytes", kRegexBytesMax));
+    return ResourceExhausted(
+        fmt::format("pattern: longer than {} bytes (kRegexBytesMax)", kRegexBytesMax));
   if (!IsValidUtf8(pattern)) return InvalidArgument("pattern: not UTF-8");
   INFE_ASSIGN(const TreePtr tree, Parser(pattern).Parse());
   Compiler compiler(&pool);

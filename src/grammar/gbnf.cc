@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "grammar/cfg.h"
 #include "grammar/limits.h"
+#include "grammar/text_grammars.h"
 
 namespace infe::grammar {
 namespace {
@@ -240,13 +241,13 @@ class GbnfParser {
 
 }  // namespace
 
-Result<GrammarPtr> CompileGbnf(std::string_view source) {
+Result<NodeId> GbnfInto(ProgramBuilder& builder, std::string_view source, Spelling spelling) {
   if (source.size() > kGrammarBytesMax)
     return ResourceExhausted("a grammar of more bytes than kGrammarBytesMax");
   if (!IsValidUtf8(source)) return InvalidArgument("the grammar is not UTF-8");
-  Cfg cfg;
+  Cfg cfg(&builder, spelling);
   INFE_TRY(GbnfParser(source, &cfg).Parse());
-  return cfg.Compile("root");
+  return cfg.Build("root");
 }
 
 }  // namespace infe::grammar

@@ -15,6 +15,7 @@
 #include "grammar/cfg.h"
 #include "grammar/ecma_regex.h"
 #include "grammar/limits.h"
+#include "grammar/text_grammars.h"
 
 namespace infe::grammar {
 namespace {
@@ -381,13 +382,13 @@ class LarkParser {
 
 }  // namespace
 
-Result<GrammarPtr> CompileLark(std::string_view source) {
+Result<NodeId> LarkInto(ProgramBuilder& builder, std::string_view source, Spelling spelling) {
   if (source.size() > kGrammarBytesMax)
     return ResourceExhausted("a grammar of more bytes than kGrammarBytesMax");
   if (!IsValidUtf8(source)) return InvalidArgument("the grammar is not UTF-8");
-  Cfg cfg;
+  Cfg cfg(&builder, spelling);
   INFE_TRY(LarkParser(source, &cfg).Parse());
-  return cfg.Compile("whole text");
+  return cfg.Build("whole text");
 }
 
 }  // namespace infe::grammar

@@ -17,6 +17,7 @@ enum class Spelling : uint8_t {
   kJsonString,     // "..." with every legal escape
   kJsonCanonical,  // "..." with the one spelling that Python's json.dumps(ensure_ascii=False)
                    // writes
+  kJsonInside,     // characters inside such a string, without the quotes: a text of many lexemes
 };
 
 using LexemeId = uint32_t;
@@ -35,6 +36,10 @@ struct Lexeme {
   bool windowed() const { return min_chars != 0 || max_chars != kUnbounded; }
   bool quoted() const {
     return spelling == Spelling::kJsonString || spelling == Spelling::kJsonCanonical;
+  }
+  // The one spelling of json.dumps; otherwise every legal escape.
+  bool canonical() const {
+    return spelling == Spelling::kJsonCanonical || spelling == Spelling::kJsonInside;
   }
   bool operator==(const Lexeme&) const = default;
 };

@@ -179,7 +179,7 @@ bool Speller::CanonicalEscapeAlive(RegexId regex, uint32_t lo, uint32_t hi, bool
 }
 
 bool Speller::StepEscape(const Lexeme& lexeme, RegexId regex, uint8_t byte, SpellState* to) {
-  const bool canonical = lexeme.spelling == Spelling::kJsonCanonical;
+  const bool canonical = lexeme.canonical();
   if (byte == 'u') {
     if (canonical ? !CanonicalEscapeAlive(regex, 0, 0x1F, true) : !Touches(regex, 0, kCodePointMax))
       return false;
@@ -199,7 +199,7 @@ bool Speller::StepHex(const Lexeme& lexeme, const SpellState& from, uint8_t byte
   const uint32_t bits = ((value & 0xFFFF) << 4) | static_cast<uint32_t>(digit);
   const uint32_t lo = bits << (4 * left);
   const uint32_t hi = lo | ((1u << (4 * left)) - 1);
-  if (lexeme.spelling == Spelling::kJsonCanonical) {
+  if (lexeme.canonical()) {
     if (byte >= 'A' && byte <= 'F') return false;
     if (!CanonicalEscapeAlive(from.regex, lo, hi, true)) return false;
     if (left == 0) return Land(from.regex, bits, to);
@@ -309,7 +309,7 @@ bool Speller::Step(const Lexeme& lexeme, const SpellState& from, uint8_t byte, S
   if (lexeme.spelling == Spelling::kUtf8) return StepUtf8(from, byte, to);
   if (byte == '"') {
     *to = {lexeme.tail, Phase(Kind::kTail)};
-    return pool_->Nullable(from.regex);
+    return lexeme.quoted() && pool_->Nullable(from.regex);
   }
   if (byte == '\\') {
     *to = {from.regex, Phase(Kind::kEscape)};
@@ -394,9 +394,10 @@ std::string Speller::Finish(const Lexeme& lexeme, SpellState state, uint32_t cha
       if (!moved) return out;
       continue;
     }
-    const bool in_string = kind == Kind::kInside && lexeme.quoted();
-    if (pool_->Nullable(state.regex) && (!in_string || chars_needed == 0)) {
-      if (!in_string) return out;
+    const bool in_quotes = kind == Kind::kInside && lexeme.quoted();
+    const bool in_string = in_quotes || lexeme.spelling == Spelling::kJsonInside;
+    if (pool_->Nullable(state.regex) && (!in_quotes || chars_needed == 0)) {
+      if (!in_quotes) return out;
       out += '"';
       state = {lexeme.tail, Phase(Kind::kTail)};
       continue;

@@ -1,4 +1,5 @@
-// Regex and choice: one lexeme each.
+#include "grammar/text_grammars.h"
+
 #include "grammar/ecma_regex.h"
 #include "grammar/grammar.h"
 #include "grammar/limits.h"
@@ -6,6 +7,11 @@
 
 namespace infe::grammar {
 namespace {
+
+Result<GrammarPtr> Finished(ProgramBuilder& builder, NodeId root) {
+  INFE_ASSIGN(Program program, builder.Finish(root));
+  return GrammarPtr(std::make_shared<const Grammar>(std::move(program)));
+}
 
 // The whole text is one match of content. A lexeme is never empty, so the empty text is a way of
 // its own.
@@ -22,8 +28,7 @@ Result<GrammarPtr> OneLexeme(ProgramBuilder& builder, RegexId content) {
   }
   if (!pool.IsEmpty(content))
     builder.Lex(start, builder.AddLexeme({.content = content, .last = true}), end);
-  INFE_ASSIGN(Program program, builder.Finish(root));
-  return GrammarPtr(std::make_shared<const Grammar>(std::move(program)));
+  return Finished(builder, root);
 }
 
 }  // namespace
@@ -40,6 +45,18 @@ Result<GrammarPtr> CompileChoice(const std::vector<std::string>& choices) {
     return ResourceExhausted("a choice of more texts than kEnumValuesMax");
   ProgramBuilder builder;
   return OneLexeme(builder, builder.pool().Literals(choices));
+}
+
+Result<GrammarPtr> CompileGbnf(std::string_view source) {
+  ProgramBuilder builder;
+  INFE_ASSIGN(const NodeId root, GbnfInto(builder, source, Spelling::kUtf8));
+  return Finished(builder, root);
+}
+
+Result<GrammarPtr> CompileLark(std::string_view source) {
+  ProgramBuilder builder;
+  INFE_ASSIGN(const NodeId root, LarkInto(builder, source, Spelling::kUtf8));
+  return Finished(builder, root);
 }
 
 }  // namespace infe::grammar

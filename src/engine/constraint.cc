@@ -89,6 +89,14 @@ void Constraint::Rollback(uint32_t tokens) {
 bool Constraint::IsComplete() const {
   return matcher_->IsComplete();
 }
+bool Constraint::PassesAnEnd(TokenId token) {
+  return matcher_->PassesAnEnd(token);
+}
+
+bool Constraint::InLongKey() {
+  return matcher_->InLongKey();
+}
+
 std::optional<size_t> Constraint::FinishBound() const {
   return matcher_->FinishBound();
 }

@@ -54,6 +54,9 @@ class Constraint {
   std::optional<size_t> FinishBound() const;
   // The text of a short way to the end; nullopt: unknown.
   std::optional<std::string> FinishText();
+  // See grammar::Matcher.
+  bool PassesAnEnd(TokenId token);
+  bool InLongKey();
   // The bytes that every continuation begins with.
   std::string ForcedBytes();
 

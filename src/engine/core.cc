@@ -131,8 +131,12 @@ void EngineCore::Add(EngineRequest request, TimePoint arrival) {
   if (sampling.repetition_penalty != 1) sequence.counts.AddPrompt(sequence.tokens);
   if (request.matcher != nullptr && request.max_tokens > 0) {
     sequence.constraint = std::make_unique<Constraint>(std::move(request.matcher), vocabulary_);
-    sequence.closing = request.close_before_limit &&
-                       FinishFits(*sequence.constraint, sequence.tokens_max - sequence.prompt_size);
+    const uint32_t room = sequence.tokens_max - sequence.prompt_size;
+    const uint32_t within = request.close_within == 0 ? room : std::min(room, request.close_within);
+    sequence.close_end = sequence.prompt_size + within;
+    if (request.wind_down_after > 0)
+      sequence.wind_down_at = sequence.prompt_size + request.wind_down_after;
+    sequence.closing = request.close_before_limit && FinishFits(*sequence.constraint, within);
   } else if (sampling.ignore_eos) {
     sequence.banned = request.end_tokens;
     std::sort(sequence.banned.begin(), sequence.banned.end());

@@ -120,6 +120,38 @@ TEST(CoreGrammar, TextIsClosedBeforeTheLimit) {
   EXPECT_GT(open_without, 20u);
 }
 
+TEST(CoreGrammar, TextIsClosedWithinLessThanTheLimitAndStaysSo) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    Bench bench;
+    EngineRequest request = Constrained(seed, 30);
+    request.close_before_limit = true;
+    request.close_within = 12 + static_cast<uint32_t>(seed % 9);
+    const uint32_t within = request.close_within;
+    request.sampling.logit_bias = {{FakeMatcher::kOpen, 6.0f}, {FakeMatcher::kEnd, -100.0f}};
+    const auto sink = bench.Add(std::move(request));
+    bench.RunAll();
+    FakeMatcher matcher({});
+    for (size_t i = 0; i < sink->tokens.size(); ++i) {
+      ASSERT_TRUE(matcher.Accept(sink->tokens[i]));
+      EXPECT_TRUE(i + 1 < within || matcher.IsComplete()) << seed << ' ' << i;
+    }
+    EXPECT_GE(sink->tokens.size(), within);
+  }
+}
+
+TEST(CoreGrammar, NoOptionalItemIsBegunOnceTheTextWindsDown) {
+  Bench bench;
+  EngineRequest request = Constrained(3, 60, {.open_is_optional = true});
+  request.close_before_limit = true;
+  request.wind_down_after = 10;
+  request.sampling.logit_bias = {{FakeMatcher::kOpen, 6.0f}, {FakeMatcher::kEnd, -100.0f}};
+  const auto sink = bench.Add(std::move(request));
+  bench.RunAll();
+  const auto last_open = std::find(sink->tokens.rbegin(), sink->tokens.rend(), FakeMatcher::kOpen);
+  ASSERT_NE(last_open, sink->tokens.rend());
+  EXPECT_LE(sink->tokens.rend() - last_open, 10);
+}
+
 TEST(CoreGrammar, BiasThatLeavesNothingIsDroppedNotTheGrammar) {
   Bench bench;
   EngineRequest request = Constrained(4, 20, {.letters = false});

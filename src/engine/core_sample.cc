@@ -214,19 +214,26 @@ bool EngineCore::FinishFits(Constraint& constraint, size_t tokens) const {
 }
 
 // As SampleRow, but only tokens after which the grammar's text can still be finished within the
-// limit. There was a way before, so there is a token that keeps to it.
+// limit, and once it winds down none that begins another optional item. There was a way before, so
+// there is a token that keeps to it.
 Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input) {
-  const size_t left = sequence.tokens_max - sequence.tokens.size() - 1;  // after this token
+  // After this token. Past the end only what keeps the text complete may still come.
+  const size_t size = sequence.tokens.size() + 1;
+  const size_t left = sequence.close_end > size ? sequence.close_end - size : 0;
+  const bool winding_down = sequence.tokens.size() >= sequence.wind_down_at;
   Constraint& constraint = *sequence.constraint;
   const auto closes = [&](TokenId token) -> Result<bool> {  // accepted if true
     if (IsEnd(sequence, token)) return true;
+    if (winding_down && constraint.PassesAnEnd(token)) return false;
     INFE_TRY(constraint.Accept(token));
     if (FinishFits(constraint, left)) return true;
     constraint.Rollback(1);
     return false;
   };
   std::vector<TokenId> banned = sequence.banned;
-  for (int i = 0; i < kClosingTries; ++i) {
+  // A text that is to end by itself closes a key that runs away at once.
+  const bool hurry = sequence.wind_down_at != UINT32_MAX && constraint.InLongKey();
+  for (int i = 0; i < kClosingTries && !hurry; ++i) {
     input.banned = banned;
     const auto token = samplers_[0].Sample(input);
     if (!token) break;

@@ -23,6 +23,7 @@ class FakeMatcher : public grammar::Matcher {
     uint32_t fail_after = ~0u;  // Mask fails after so many tokens
     bool letters = true;        // false: brackets and the keyword alone, few tokens
     bool knows_bound = true;
+    bool open_is_optional = false;  // a bracket opens what PassesAnEnd calls optional
   };
   explicit FakeMatcher(const Options& options) : options_(options) {}
 
@@ -97,6 +98,7 @@ class FakeMatcher : public grammar::Matcher {
     }
     return grammar::TokenMaskView{words_};
   }
+  bool PassesAnEnd(uint32_t token) override { return options_.open_is_optional && token == kOpen; }
   std::span<const grammar::GrammarEvent> TakeEvents() override { return {}; }
 
  private:

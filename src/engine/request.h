@@ -95,6 +95,13 @@ struct EngineRequest {
   std::vector<TokenId> end_tokens;  // generation ends when one is sampled
   std::unique_ptr<grammar::Matcher> matcher;  // null: free text
   bool close_before_limit = true;             // steer a matcher's text to its end before max_tokens
+  // Tokens within which that end is reached; 0: max_tokens. Smaller than max_tokens, it leaves room
+  // for the end token, so that the text ends with kStop.
+  uint32_t close_within = 0;
+  // With close_before_limit: from so many tokens on no optional item of an array or object is begun
+  // any more and no further word of a string, so that the text ends at the next place that is fit
+  // for it; and keys of the model's own choice are kept short from the beginning. 0: never.
+  uint32_t wind_down_after = 0;
   std::vector<TokenId> prediction;  // draft supplied by the client; never changes the output
   std::string cache_salt;           // prefixes are shared only between equal salts
   std::string fairness_key;         // whose virtual counter pays

@@ -43,7 +43,9 @@ struct Sequence {
   std::vector<std::pair<TokenId, float>> bias;  // sorted, one entry per token
   std::vector<TokenId> banned;                  // sorted
   std::unique_ptr<Constraint> constraint;
-  bool closing = false;  // the grammar's text still fits the limit and is kept so
+  uint32_t close_end = 0;  // of tokens.size(): where a grammar's text is complete, if closing
+  uint32_t wind_down_at = UINT32_MAX;  // of tokens.size(): EngineRequest::wind_down_after
+  bool closing = false;                // the grammar's text still fits the limit and is kept so
   std::unique_ptr<Speculator> speculator;
 
   // The draft of the step under way, with the masks after each of its tokens.

@@ -56,6 +56,10 @@ class Lexer {
   const Lexeme& WindowLexeme(LexStateId state) const {
     return lexemes_[states_[state].elements.front().lexeme];
   }
+  // Between two characters of a key whose name is the text's own choice.
+  bool InKey(LexStateId state) const {
+    return AtBoundary(state) && WindowLexeme(state).tail != kEmptyText;
+  }
   std::span<const LexemeId> Set(LexemeSetId id) const { return sets_[id]; }
   bool OnlyLast(LexemeSetId id) const { return only_last_[id]; }
   LexemeSetId SetOf(LexemeId id) { return InternSet({id}); }

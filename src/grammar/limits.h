@@ -35,6 +35,7 @@ inline constexpr size_t kRowsMax = 1000000;         // of one matcher and its fo
 inline constexpr size_t kMaskStepsMax = 50000;      // parser steps of one mask
 inline constexpr size_t kThreadsMax = 256;          // places where one text may stand at once
 inline constexpr size_t kForcedBytesMax = 1024;     // looked ahead by ForcedBytes
+inline constexpr size_t kLongKeyBytes = 64;         // of a key in JSON that no schema names
 inline constexpr size_t kFinishBytesMax = 1 << 16;  // longest closing text that is written out
 
 }  // namespace infe::grammar

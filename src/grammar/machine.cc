@@ -74,6 +74,14 @@ bool Machine::IsComplete(const Threads& threads) {
       threads, [&](const Thread& t) { return t.fresh != 0 && rows_.IsComplete(t.row); });
 }
 
+bool Machine::InString(const Threads& threads) const {
+  return threads.size() == 1 && threads[0].fresh == 0 && lexer_.AtBoundary(threads[0].lex);
+}
+
+bool Machine::InKey(const Threads& threads) const {
+  return InString(threads) && lexer_.InKey(threads[0].lex);
+}
+
 bool Machine::CanGoOn(const Threads& threads) {
   return std::ranges::any_of(threads, [](const Thread& t) { return t.lex != kDeadLex; });
 }

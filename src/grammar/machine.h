@@ -49,6 +49,8 @@ class Machine {
                std::vector<uint32_t>* tags);
   bool IsComplete(const Threads& threads);
   bool CanGoOn(const Threads& threads);
+  bool InString(const Threads& threads) const;  // between two characters of one JSON string
+  bool InKey(const Threads& threads) const;     // which is a key of the text's own choice
 
   using MaskWords = std::shared_ptr<const std::vector<uint64_t>>;
   // text as in Step.

@@ -155,6 +155,43 @@ class MachineMatcher final : public Matcher {
     return View(*mask_);
   }
 
+  bool PassesAnEnd(uint32_t token) override {
+    const TokenTrie& trie = *running_->trie;
+    if (place_->ended || token >= trie.vocab_size()) return false;
+    const std::string_view bytes = trie.Bytes(token);
+    if (bytes.empty()) return false;
+    const std::lock_guard lock(machine().mutex());
+    std::string text(Text());
+    Threads threads = place_->threads;
+    const bool begins_word = BeginsWord(bytes[0]) && machine().InString(threads);
+    if (!begins_word && bytes.find(',') == std::string_view::npos) return false;
+    const auto bound = machine().FinishBound(threads);
+    for (const char c : bytes) {
+      text += c;
+      Threads next = machine().Step(threads, static_cast<uint8_t>(c), text, nullptr);
+      if (next.empty()) return false;
+      if (c == ',' && PassesBracket(next, threads, text)) return true;
+      threads = std::move(next);
+    }
+    // A string that still has to grow comes nearer to its end by a word.
+    return begins_word && machine().InString(threads) && machine().FinishBound(threads) >= bound;
+  }
+
+  bool InLongKey() override {
+    const std::lock_guard lock(machine().mutex());
+    if (place_->ended || !machine().InKey(place_->threads)) return false;
+    const std::string_view text = Text();
+    if (text.size() < kLongKeyBytes) return false;
+    // The key so far is what follows the last quote that no backslash escapes.
+    size_t quote = text.rfind('"');
+    while (quote != std::string_view::npos && quote > 0 && text[quote - 1] == '\\')
+      quote = text.rfind('"', quote - 1);
+    if (quote == std::string_view::npos || text.size() - quote <= kLongKeyBytes) return false;
+    std::string closed(text);
+    closed += '"';
+    return !machine().Step(place_->threads, '"', closed, nullptr).empty();
+  }
+
   std::span<const GrammarEvent> TakeEvents() override {
     taken_ = std::move(events_);
     events_.clear();
@@ -163,6 +200,27 @@ class MachineMatcher final : public Matcher {
 
  private:
   Machine& machine() const { return *running_->machine; }
+
+  // Letters and what belongs to the sentence before do not.
+  static bool BeginsWord(char c) {
+    return std::string_view(" -_/,;:(#&+|*=").find(c) != std::string_view::npos;
+  }
+
+  // Whether a closing bracket in place of the comma (the last byte of text) brings the end nearer
+  // than before, and the comma does not. Inside a string neither does.
+  bool PassesBracket(const Threads& comma, const Threads& before, std::string text) {
+    const auto bound = machine().FinishBound(before);
+    const auto by_comma = machine().FinishBound(comma);
+    if (!bound || (by_comma && *by_comma < *bound)) return false;
+    for (const char bracket : {']', '}'}) {
+      text.back() = bracket;
+      const Threads closed = machine().Step(before, static_cast<uint8_t>(bracket), text, nullptr);
+      if (closed.empty()) continue;
+      const auto by_bracket = machine().FinishBound(closed);
+      if (by_bracket && *by_bracket < *bound) return true;
+    }
+    return false;
+  }
 
   TokenMaskView View(const std::vector<uint64_t>& words) const {
     return {words, running_->trie->vocab_size()};

@@ -58,6 +58,13 @@ class Matcher {
   // Only tokens on that way: taking any of them, again and again, ends the text within FinishBound
   // tokens. For closing a text before a limit. Falls back to Mask() when no way is known.
   virtual Result<TokenMaskView> MaskToFinish() = 0;
+  // For bringing a JSON text to its end without haste. Whether the token begins one more optional
+  // item of an array or member of an object (it writes a comma where the closing bracket could
+  // stand), or one more word of a string that could be closed.
+  virtual bool PassesAnEnd(uint32_t) { return false; }
+  // Whether the text stands in a key of its own choice that has kLongKeyBytes already and can be
+  // closed: nobody wants such a key, a small model that lost its way writes it.
+  virtual bool InLongKey() { return false; }
   // Events since the last call, oldest first. Valid until the next call.
   virtual std::span<const GrammarEvent> TakeEvents() = 0;
 };

@@ -176,5 +176,55 @@ TEST(Matcher, DraftsAreTakenUpToTheFirstIllegalToken) {
   EXPECT_TRUE(matcher->IsComplete());
 }
 
+TEST(Matcher, PassesAnEndOnlyAtTheCommaOfAnOptionalItem) {
+  const auto passes = [](const GrammarPtr& g, std::string_view before, std::string_view token) {
+    auto matcher = NewMatcher(g, TestTrie());
+    for (const uint32_t t : ByteTokens(before)) EXPECT_TRUE(matcher->Accept(t)) << before;
+    for (uint32_t t = 0; t < TestTrie()->vocab_size(); ++t)
+      if (TestTrie()->Bytes(t) == token) return matcher->PassesAnEnd(t);
+    ADD_FAILURE() << "no token " << token;
+    return false;
+  };
+  const auto any = *CompileJsonObject();
+  EXPECT_TRUE(passes(any, R"({"a": 1)", ","));
+  EXPECT_TRUE(passes(any, R"({"a": "x)", "\","));
+  EXPECT_TRUE(passes(any, R"({"a": [1)", ","));
+  EXPECT_TRUE(passes(any, R"({"a": {"b": "c)", "\"},"));
+  EXPECT_FALSE(passes(any, R"({"a": "x)", "},"));  // inside the string, and no new word
+  EXPECT_FALSE(passes(any, R"({"a": "x)", "ab"));
+  EXPECT_TRUE(passes(any, R"({"a": "x)", " the"));
+  EXPECT_FALSE(passes(any, R"({"a": )", " \""));
+  EXPECT_FALSE(passes(any, R"({"a": [1)", "]"));
+  const auto closed =
+      CompileJsonSchema(*ParseJson(R"({"type":"object","properties":{"a":{"type":"array",
+      "items":{"type":"integer"},"minItems":2},"b":{"type":"string","minLength":9},"c":{}},
+      "required":["a","b"],"additionalProperties":false})"));
+  ASSERT_TRUE(closed);
+  EXPECT_FALSE(passes(*closed, R"({"a": [1)", ","));      // two are asked for
+  EXPECT_TRUE(passes(*closed, R"({"a": [1, 2)", ","));    // a third is not
+  EXPECT_FALSE(passes(*closed, R"({"a": [1, 2])", ","));  // b is
+  EXPECT_FALSE(passes(*closed, R"({"a": [1, 2], "b": "x)", ","));
+  EXPECT_TRUE(passes(*closed, R"({"a": [1, 2], "b": "123456789)", "\","));  // c is not
+}
+
+TEST(Matcher, ALongKeyIsOneThatNoSchemaNames) {
+  const auto in_long_key = [](const GrammarPtr& g, const std::string& text) {
+    auto matcher = NewMatcher(g, TestTrie());
+    for (const uint32_t t : ByteTokens(text)) EXPECT_TRUE(matcher->Accept(t)) << text;
+    return matcher->InLongKey();
+  };
+  const auto any = *CompileJsonObject();
+  const std::string many(64, 'a');
+  EXPECT_TRUE(in_long_key(any, "{\"" + many));
+  EXPECT_TRUE(in_long_key(any, R"({"a": {"\"\\)" + many));
+  EXPECT_FALSE(in_long_key(any, "{\"" + many.substr(1)));
+  EXPECT_FALSE(in_long_key(any, R"({"a": ")" + many));
+  const auto named =
+      CompileJsonSchema(*ParseJson("{\"type\":\"object\",\"properties\":{\"" + many + many +
+                                   "\":{}},\"additionalProperties\":false,\"minProperties\":1}"));
+  ASSERT_TRUE(named);
+  EXPECT_FALSE(in_long_key(*named, "{\"" + many));
+}
+
 }  // namespace
 }  // namespace infe::grammar

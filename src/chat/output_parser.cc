@@ -220,18 +220,27 @@ void OutputParser::StepText(char c) {
       if (closer == Match::kPartial) return;
     }
     const char first = match_.front();
+    if (options_.bare_openings) {
+      const Match opening = MatchAny(match_, *options_.bare_openings);
+      if (opening == Match::kPartial) return;
+      if (opening == Match::kWhole) return BeginBare();
+    }
     if (AllowsBare()) {
       if (match_ == kFence) return BeginCandidate(Origin::kFence, std::exchange(match_, {}));
       if (kFence.starts_with(match_)) return;
-      if (first == '{' || first == '[') {
-        input_.insert(input_at_, match_, 1, std::string::npos);
-        match_.clear();
-        return BeginCandidate(Origin::kBare, std::string(1, first));
-      }
+      if (first == '[' || (first == '{' && !options_.bare_openings)) return BeginBare();
     }
     match_.erase(0, 1);
     EmitText(first);
   }
+}
+
+// match_ begins with the bracket of what may be a call without markers.
+void OutputParser::BeginBare() {
+  input_.insert(input_at_, match_, 1, std::string::npos);
+  const char bracket = match_.front();
+  match_.clear();
+  BeginCandidate(Origin::kBare, std::string(1, bracket));
 }
 
 void OutputParser::BeginCandidate(Origin origin, std::string raw) {
@@ -268,9 +277,13 @@ void OutputParser::FailCandidate() {
   input_.insert(input_at_, raw, 1, std::string::npos);
 }
 
-bool OutputParser::IsKnownTool(std::string_view name) const {
-  return std::find(options_.tool_names.begin(), options_.tool_names.end(), name) !=
-         options_.tool_names.end();
+// Whether the object without markers, whose name has just been read, is a call.
+bool OutputParser::IsBareCall() const {
+  if (options_.bare_openings) {
+    const std::string_view opening = std::string_view(raw_).substr(raw_.find('{'));
+    return std::ranges::find(*options_.bare_openings, opening) != options_.bare_openings->end();
+  }
+  return std::ranges::find(options_.tool_names, scanner_->name()) != options_.tool_names.end();
 }
 
 void OutputParser::StepCandidate(char c) {
@@ -280,7 +293,7 @@ void OutputParser::StepCandidate(char c) {
   const CallScanner::Status status = scanner_->Feed(c);
   if (scanner_->has_name()) {
     const bool bare = origin_ == Origin::kBare || origin_ == Origin::kFence;
-    if (bare && !IsKnownTool(scanner_->name())) return FailCandidate();
+    if (bare && !IsBareCall()) return FailCandidate();
     CommitCall();
     if (status == CallScanner::Status::kDone) EndCall(true);
     return;

@@ -52,6 +52,10 @@ struct OutputParserOptions {
   std::optional<ToolFormat> tools;
   // The tools of the request. An object without markers is a call only if it names one of them.
   std::vector<std::string> tool_names;
+  // Set where a grammar runs: objects that begin so are calls without markers, wherever they stand,
+  // and no others, because there and only there are the arguments enforced. Unset: whatever reads
+  // as one.
+  std::optional<std::vector<std::string>> bare_openings;
   ReasoningMode reasoning = ReasoningMode::kNone;
   ReasoningTags tags;
 };
@@ -95,12 +99,13 @@ class OutputParser {
   void StepBroken(char c);
   void Drain();
 
+  void BeginBare();
   void BeginCandidate(Origin origin, std::string raw);
   void FailCandidate();
   void BeginScan(Origin origin);
   void CommitCall();
   void EndCall(bool complete);
-  bool IsKnownTool(std::string_view name) const;
+  bool IsBareCall() const;
   bool AllowsBare() const;
 
   void Emit(OutputEvent::Kind kind, std::string_view text);

@@ -158,7 +158,14 @@ Result<Prompt> PromptRenderer::Render(const PromptRequest& request) const {
 OutputParserOptions PromptRenderer::ParserOptions(const Prompt& prompt,
                                                   std::vector<std::string> tool_names) const {
   OutputParserOptions options;
-  if (!tool_names.empty()) options.tools = tool_format_;
+  if (!tool_names.empty()) {
+    options.tools = tool_format_;
+    auto& openings = options.bare_openings.emplace();
+    if (tool_format_.kind != ToolFormat::Kind::kNamed)
+      for (const std::string& name : tool_names)
+        for (BareOpening& opening : BareOpenings(tool_format_, name))
+          openings.push_back(std::move(opening.text));
+  }
   options.tool_names = std::move(tool_names);
   options.reasoning = prompt.reasoning;
   return options;

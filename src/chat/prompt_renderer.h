@@ -43,8 +43,8 @@ class PromptRenderer {
   // An error is the template's own refusal of the conversation (kInvalidArgument), or a limit.
   Result<Prompt> Render(const PromptRequest& request) const;
 
-  // How to read the answer to a prompt. tool_names: the tools that may be called; empty when tools
-  // are off for this answer.
+  // How to read the answer to a prompt that a grammar constrains (bare_openings). tool_names: the
+  // tools that may be called; empty when tools are off for this answer.
   OutputParserOptions ParserOptions(const Prompt& prompt,
                                     std::vector<std::string> tool_names) const;
 

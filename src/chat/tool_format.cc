@@ -1,5 +1,7 @@
 #include "chat/tool_format.h"
 
+#include <fmt/format.h>
+
 namespace infe::chat {
 
 std::string ToolFormat::OpenText(bool first) const {
@@ -8,6 +10,20 @@ std::string ToolFormat::OpenText(bool first) const {
 
 std::string ToolFormat::CloseText(bool last) const {
   return after_arguments + call_end + (last ? section_end : std::string());
+}
+
+std::vector<BareOpening> BareOpenings(const ToolFormat& format, std::string_view name) {
+  std::vector<BareOpening> openings;
+  const auto add = [&](std::string_view before, std::string_view behind_colon, bool in_echo) {
+    openings.push_back(
+        {fmt::format("{}\"{}\":{}\"{}\"", before, format.name_key, behind_colon, name), in_echo});
+  };
+  for (const char* before : {"{", "{ ", "{\n", "{\n  ", "{\n    ", "{\n\t"})
+    add(before, " ", false);
+  add("{", "", false);
+  add(R"({"type": "function", "function": {)", " ", true);
+  add(R"({"type":"function","function":{)", "", true);
+  return openings;
 }
 
 ToolFormat HermesFormat() {

@@ -52,6 +52,15 @@ struct ToolFormat {
   std::string CloseText(bool last) const;
 };
 
+// How calls of a function begin where a model writes them without the markers: {"name": "NAME" in
+// the spacings that models use, and the same inside an echo of the tool's definition. Each ends
+// with the name's closing quote, and in_echo says whether two objects are open behind it.
+struct BareOpening {
+  std::string text;
+  bool in_echo = false;
+};
+std::vector<BareOpening> BareOpenings(const ToolFormat& format, std::string_view name);
+
 // <tool_call> {"name": ..., "arguments": {...}} </tool_call>, as Hermes, Qwen and SmolLM2 spell it.
 ToolFormat HermesFormat();
 

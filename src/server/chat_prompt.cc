@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "chat/custom_input.h"
 #include "server/errors.h"
 
 namespace infe::server {
@@ -31,17 +32,34 @@ chat::Message ToMessage(const api::Message& wire) {
   if (message.content.empty() && !wire.refusal.empty()) message.content = wire.refusal;
   message.name = wire.name;
   for (const api::ToolCall& call : wire.tool_calls)
-    message.tool_calls.push_back({call.id, call.name, call.arguments});
+    message.tool_calls.push_back({call.id, call.name,
+                                  call.kind == api::ToolCall::Kind::kCustom
+                                      ? chat::CustomInputArguments(call.arguments)
+                                      : call.arguments});
   message.tool_call_id = wire.tool_call_id;
   message.reasoning_content = wire.reasoning_content;
   return message;
 }
 
-// A custom tool takes one text: to a template it is a function with one string argument.
-Json CustomToolParameters() {
+// A custom tool takes one text: to a template it is a function with one string argument, and the
+// model is told what the text has to look like.
+Json CustomToolParameters(const api::Tool& tool) {
+  Json input = Json::Object{{"type", "string"}};
+  switch (tool.input_syntax) {
+    case api::Tool::InputSyntax::kText:
+      break;
+    case api::Tool::InputSyntax::kRegex:
+      input.set("description",
+                "A text that matches this regular expression: " + tool.input_grammar);
+      break;
+    case api::Tool::InputSyntax::kLark:
+      input.set("description", "A text of this Lark grammar: " + tool.input_grammar);
+      break;
+  }
+  const std::string key(chat::kCustomInputKey);
   return Json::Object{{"type", "object"},
-                      {"properties", Json::Object{{"input", Json::Object{{"type", "string"}}}}},
-                      {"required", Json::Array{"input"}}};
+                      {"properties", Json::Object{{key, std::move(input)}}},
+                      {"required", Json::Array{key}}};
 }
 
 chat::ToolSpec ToSpec(const api::Tool& tool) {
@@ -49,7 +67,7 @@ chat::ToolSpec ToSpec(const api::Tool& tool) {
   spec.name = tool.name;
   spec.description = tool.description;
   spec.parameters =
-      tool.kind == api::Tool::Kind::kCustom ? CustomToolParameters() : tool.parameters;
+      tool.kind == api::Tool::Kind::kCustom ? CustomToolParameters(tool) : tool.parameters;
   spec.strict = tool.strict;
   return spec;
 }
@@ -185,6 +203,10 @@ api::Parsed<ChatPrompt> BuildChatPrompt(const ServedModel& model,
     prompt.reading =
         renderer.ParserOptions(*rendered, HasTools(request) ? CallableNames(request.tool_use)
                                                             : std::vector<std::string>());
+    // JSON that a format asked for is content, whatever its keys, where calls have markers.
+    if (request.format.kind != api::OutputFormat::Kind::kText && prompt.reading.tools &&
+        prompt.reading.tools->kind == chat::ToolFormat::Kind::kJson)
+      prompt.reading.bare_openings.emplace();
     prompt.text = std::move(rendered->rendered.text);
     break;
   }

@@ -19,12 +19,17 @@ std::vector<chat::OutputEvent> ChoiceReader::Take(std::vector<chat::OutputEvent>
         call.id = api::NewCallId();
         call.name = event.text;
         const auto& custom = rules_.custom_tools;
-        if (std::find(custom.begin(), custom.end(), event.text) != custom.end())
+        input_.reset();
+        if (std::find(custom.begin(), custom.end(), event.text) != custom.end()) {
           call.kind = api::ToolCall::Kind::kCustom;
+          input_.emplace();
+        }
         calls_.push_back(std::move(call));
         break;
       }
       case chat::OutputEvent::Kind::kCallArguments:
+        if (input_) event.text = input_->Feed(event.text);
+        if (event.text.empty()) continue;
         calls_.back().arguments += event.text;
         break;
       case chat::OutputEvent::Kind::kCallEnd:

@@ -2,10 +2,12 @@
 // the wire needs. Streams and collected answers read through the same class, so they agree.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/chat_completion_response.h"
+#include "chat/custom_input.h"
 #include "chat/output_parser.h"
 
 namespace infe::server {
@@ -16,7 +18,7 @@ struct ReadingRules {
   bool one_call = false;                  // parallel_tool_calls: false
   bool legacy_functions = false;          // answer with function_call; implies one call
   bool named = false;                     // a named function ends with finish_reason stop
-  std::vector<std::string> custom_tools;  // names of tools whose arguments are plain text
+  std::vector<std::string> custom_tools;  // names of tools whose input is a plain text
 };
 
 class ChoiceReader {
@@ -41,6 +43,7 @@ class ChoiceReader {
   const ReadingRules rules_;
   chat::OutputParser parser_;
   std::vector<api::ToolCall> calls_;
+  std::optional<chat::CustomInput> input_;  // of the last call, where its tool is a custom one
   bool complete_ = false;
 };
 

@@ -43,8 +43,9 @@ struct ServerConfig {
   std::string strict_schema = "extended";  // or "openai"
   bool show_schema = true;                 // tell the model the schema it must follow
   bool close_before_limit = true;
-  // Of an answer in a JSON format whose request gives no max_tokens: a small model can write a string
-  // without end. The text is closed before it and stays valid. 0: what the context leaves.
+  // Of an answer in a JSON format, or with tool calls, whose request gives no max_tokens: a small
+  // model can write items without end. From three quarters of it on no optional item is begun, and
+  // by then the text is closed; it stays valid. 0: no limit but what the context leaves.
   uint32_t json_tokens_max = 1024;
 
   double drain_timeout_s = 60;

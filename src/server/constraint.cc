@@ -6,6 +6,7 @@
 
 #include "base/sha256.h"
 #include "grammar/combine.h"
+#include "server/call_grammar.h"
 
 namespace infe::server {
 namespace {
@@ -116,13 +117,6 @@ using Part = GrammarBuilder::Part;
 // Calls of one answer where several are allowed: more is a model that does not stop.
 constexpr uint32_t kCallsMax = 16;
 
-// One function as the grammar needs it.
-struct Callable {
-  std::string name;
-  Json parameters;
-  grammar::SchemaOptions options;
-};
-
 // A small model adds properties without end to an object that is left open. What it writes under a
 // closed schema is valid under the open one as well. Not where subschemas share their members.
 void CloseObjects(Json& schema) {
@@ -154,129 +148,6 @@ bool IsCallable(const api::ToolChoice& choice, const std::string& name) {
   return std::find(choice.names.begin(), choice.names.end(), name) != choice.names.end();
 }
 
-// What must follow once the text has announced a call: the rest of it, its closing marks included.
-class CallGrammar {
- public:
-  CallGrammar(GrammarBuilder& builder, const chat::ToolFormat& format)
-      : b_(builder), format_(format) {}
-
-  // The object, or name and arguments, of one call.
-  Result<Part> Body(const Callable& function) {
-    if (format_.kind != chat::ToolFormat::Kind::kNamed)
-      return b_.Call({.name = function.name,
-                      .schema = &function.parameters,
-                      .mark = function.name,
-                      .name_key = format_.name_key,
-                      .arguments_key = format_.arguments_key,
-                      .options = &function.options});
-    INFE_ASSIGN(const Part arguments, b_.JsonSchema(function.parameters, function.options));
-    return b_.Sequence({b_.Literal(format_.before_name + function.name + format_.between),
-                        arguments, b_.Literal(format_.after_arguments)});
-  }
-  Result<Part> AnyBody(const std::vector<Callable>& functions) {
-    std::vector<Part> bodies;
-    for (const Callable& function : functions) {
-      INFE_ASSIGN(const Part body, Body(function));
-      bodies.push_back(body);
-    }
-    return b_.Choice(bodies);
-  }
-  // All of an answer that must call: section, calls, section.
-  Result<Part> Answer(const std::vector<Callable>& functions, uint32_t calls_max) {
-    INFE_ASSIGN(const Part first, AnyBody(functions));
-    std::vector<Part> parts{b_.Literal(format_.section_begin + format_.call_begin), first,
-                            b_.Literal(format_.call_end)};
-    if (calls_max > 1 && format_.takes_several) {
-      INFE_ASSIGN(const Part next, AnyBody(functions));
-      parts.push_back(b_.Repeat(b_.Sequence({b_.Literal(format_.separator + format_.call_begin),
-                                             next, b_.Literal(format_.call_end)}),
-                                0, calls_max - 1));
-    }
-    if (!format_.section_end.empty()) parts.push_back(b_.Literal(format_.section_end));
-    return b_.Sequence(parts);
-  }
-  // Free text in which every call, once begun, is a whole and valid one. Beside the format's own
-  // triggers: the beginnings of a call as models spell it without the markers.
-  Result<Part> TextAndCalls(const std::vector<Callable>& functions, uint32_t calls_max) {
-    std::vector<GrammarBuilder::Triggered> triggered;
-    for (const std::string& trigger : format_.triggers) {
-      const size_t at = static_cast<size_t>(&trigger - format_.triggers.data());
-      const bool own = trigger == Trimmed(format_.section_begin + format_.call_begin);
-      // A trigger of another spelling needs a closer of its own, as <tools> has </tools>.
-      if (!own && (format_.kind != chat::ToolFormat::Kind::kJson || at >= format_.closers.size()))
-        continue;
-      INFE_ASSIGN(const Part body, AnyBody(functions));
-      INFE_ASSIGN(const Part blank, b_.Pattern("[\\n ]{0,4}"));
-      INFE_ASSIGN(const Part blank_after, b_.Pattern("[\\n ]{0,4}"));
-      const std::string end =
-          own ? Trimmed(format_.call_end + format_.section_end) : format_.closers[at];
-      triggered.push_back(
-          {trigger, end.empty() ? b_.Sequence({blank, body})
-                                : b_.Sequence({blank, body, blank_after, b_.Literal(end)})});
-    }
-    if (format_.kind != chat::ToolFormat::Kind::kNamed) {
-      for (const Callable& function : functions) {
-        for (const std::string& opening : BareOpenings(function.name)) {
-          INFE_ASSIGN(const Part arguments, b_.JsonSchema(function.parameters, function.options));
-          INFE_ASSIGN(const Part blank, b_.Pattern("[\\n ]{0,12}"));
-          triggered.push_back({opening, b_.Sequence({arguments, blank, b_.Literal("}")})});
-        }
-        // Tags of the model's own invention announce a call: a proper one follows.
-        if (!format_.call_begin.empty() && format_.section_begin.empty()) {
-          INFE_ASSIGN(const Part body, Body(function));
-          triggered.push_back({fmt::format("<name>{}</name>", function.name),
-                               b_.Sequence({b_.Literal("\n" + format_.call_begin), body,
-                                            b_.Literal(format_.call_end)})});
-        }
-        // An echo of the tool's own definition becomes a call of it.
-        INFE_ASSIGN(const Part arguments, b_.JsonSchema(function.parameters, function.options));
-        triggered.push_back(
-            {EchoOpening(function.name),
-             b_.Sequence({b_.Literal(fmt::format(", \"{}\": ", format_.arguments_key)), arguments,
-                          b_.Literal("}}")})});
-      }
-    }
-    // A name in single quotes begins no JSON: the quote is never written.
-    return b_.TextAndCalls(
-        triggered,
-        {.max_calls = calls_max, .forbidden = {fmt::format("{{\"{}\": '", format_.name_key)}});
-  }
-  Part TextWithoutCalls(const std::vector<std::string>& names) {
-    std::vector<std::string> forbidden = format_.triggers;
-    for (const std::string& name : names)
-      for (std::string& opening : BareOpenings(name)) forbidden.push_back(std::move(opening));
-    for (const std::string& name : names) forbidden.push_back(EchoOpening(name));
-    return b_.TextWithout(forbidden);
-  }
-
- private:
-  static std::string Trimmed(const std::string& text) {
-    const size_t begin = text.find_first_not_of(" \n");
-    if (begin == std::string::npos) return {};
-    return text.substr(begin, text.find_last_not_of(" \n") - begin + 1);
-  }
-  // {"name": "f", "arguments": in the spacings that models use.
-  std::vector<std::string> BareOpenings(const std::string& name) const {
-    std::vector<std::string> openings;
-    for (const char* indent : {"", "\n  ", "\n    "}) {
-      const std::string_view between = *indent == 0 ? " " : indent;
-      openings.push_back(fmt::format("{{{}\"{}\": \"{}\",{}\"{}\":", indent, format_.name_key, name,
-                                     between, format_.arguments_key));
-    }
-    openings.push_back(
-        fmt::format("{{\"{}\":\"{}\",\"{}\":", format_.name_key, name, format_.arguments_key));
-    return openings;
-  }
-
-  std::string EchoOpening(const std::string& name) const {
-    return fmt::format("{{\"type\": \"function\", \"function\": {{\"{}\": \"{}\"", format_.name_key,
-                       name);
-  }
-
-  GrammarBuilder& b_;
-  const chat::ToolFormat& format_;
-};
-
 // Reasoning comes first and is free; the constraint begins after its closing tag.
 Result<Part> AfterReasoning(GrammarBuilder& b, const chat::OutputParserOptions& reading,
                             Part answer) {
@@ -307,51 +178,89 @@ Result<Part> FormatPart(GrammarBuilder& b, const api::OutputFormat& format) {
       return b.Choice(choices);
     }
     case Kind::kGrammar:
-      return Unsupported("a grammar together with tools or reasoning");
+      return b.Gbnf(format.text);
   }
   return Internal("plain text has no grammar");
 }
 
 struct ToolRules {
-  std::vector<Callable> functions;  // those that may be called
+  std::vector<Callable> callables;  // those that may be called
   std::vector<std::string> names;   // all
   std::vector<std::string> unenforced;
 };
 
-// Every function's schema by itself first, so that a refusal names the tool.
+using TextSyntax = GrammarBuilder::TextSyntax;
+
+TextSyntax ToSyntax(api::Tool::InputSyntax syntax) {
+  switch (syntax) {
+    case api::Tool::InputSyntax::kText:
+      return TextSyntax::kAny;
+    case api::Tool::InputSyntax::kRegex:
+      return TextSyntax::kRegex;
+    case api::Tool::InputSyntax::kLark:
+      return TextSyntax::kLark;
+  }
+  return TextSyntax::kAny;
+}
+
+// One function, with its schema compiled by itself, so that a refusal names the tool.
+api::Parsed<Callable> ReadFunction(GrammarCache& cache, const api::Tool& tool,
+                                   std::vector<std::string>& unenforced) {
+  Callable function{.name = tool.name, .parameters = ParametersOf(tool)};
+  if (tool.strict) function.options.strictness = grammar::Strictness::kStrict;
+  const std::string key = fmt::format("schema {} {}", tool.strict, function.parameters.Dump());
+  grammar::GrammarPtr compiled = cache.Find(key);
+  if (!compiled) {
+    auto made = grammar::CompileJsonSchema(function.parameters, function.options);
+    if (made) {
+      compiled = std::move(*made);
+      cache.Add(key, compiled);
+    } else if (tool.strict || made.error().code == ErrorCode::kInvalidArgument) {
+      const std::string& at = made.error().param;
+      return api::InvalidFunctionParameters(
+          tool.param,
+          fmt::format("Invalid schema for function '{}': {}{}", tool.name, made.error().message,
+                      at.empty() ? std::string() : fmt::format(" (at {})", at)));
+    } else {
+      // One tool that cannot be enforced does not fail the others: any object, and it is said.
+      unenforced.push_back(fmt::format("{}: {}", tool.param, made.error().message));
+      function.parameters = Json::Object{{"type", "object"}};
+    }
+  }
+  if (compiled)
+    for (const grammar::Unenforced& missing : compiled->unenforced())
+      unenforced.push_back(fmt::format("{} at {}#{}", missing.keyword, tool.param, missing.path));
+  return function;
+}
+
+// A custom tool, its grammar compiled by itself first. A grammar is never named instead: it is
+// enforced or refused.
+api::Parsed<Callable> ReadCustom(GrammarCache& cache, const api::Tool& tool) {
+  Callable custom{.name = tool.name, .input_syntax = ToSyntax(tool.input_syntax)};
+  custom.input_grammar = tool.input_grammar;
+  if (*custom.input_syntax == TextSyntax::kAny) return custom;
+  const bool regex = *custom.input_syntax == TextSyntax::kRegex;
+  const std::string key = fmt::format("{} {}", regex ? "regex" : "lark", tool.input_grammar);
+  if (cache.Find(key)) return custom;
+  auto made =
+      regex ? grammar::CompileRegex(tool.input_grammar) : grammar::CompileLark(tool.input_grammar);
+  if (!made)
+    return api::InvalidValue(
+        tool.param, fmt::format("Invalid {} for custom tool '{}': {}",
+                                regex ? "regex" : "Lark grammar", tool.name, made.error().message));
+  cache.Add(key, std::move(*made));
+  return custom;
+}
+
 api::Parsed<ToolRules> ReadTools(GrammarCache& cache, const api::ToolUse& use) {
   ToolRules rules;
-  for (size_t i = 0; i < use.tools.size(); ++i) {
-    const api::Tool& tool = use.tools[i];
-    if (tool.kind == api::Tool::Kind::kCustom)
-      return api::UnsupportedValue(fmt::format("tools[{}].type", i), "custom", "function");
-    Callable function{tool.name, ParametersOf(tool), {}};
-    if (tool.strict) function.options.strictness = grammar::Strictness::kStrict;
-    const std::string key = fmt::format("schema {} {}", tool.strict, function.parameters.Dump());
-    grammar::GrammarPtr compiled = cache.Find(key);
-    if (!compiled) {
-      auto made = grammar::CompileJsonSchema(function.parameters, function.options);
-      if (made) {
-        compiled = std::move(*made);
-        cache.Add(key, compiled);
-      } else if (tool.strict || made.error().code == ErrorCode::kInvalidArgument) {
-        const std::string& at = made.error().param;
-        return api::InvalidFunctionParameters(
-            tool.param,
-            fmt::format("Invalid schema for function '{}': {}{}", tool.name, made.error().message,
-                        at.empty() ? std::string() : fmt::format(" (at {})", at)));
-      } else {
-        // One tool that cannot be enforced does not fail the others: any object, and it is said.
-        rules.unenforced.push_back(fmt::format("{}: {}", tool.param, made.error().message));
-        function.parameters = Json::Object{{"type", "object"}};
-      }
-    }
-    if (compiled)
-      for (const grammar::Unenforced& missing : compiled->unenforced())
-        rules.unenforced.push_back(
-            fmt::format("{} at {}#{}", missing.keyword, tool.param, missing.path));
+  for (const api::Tool& tool : use.tools) {
+    auto callable = tool.kind == api::Tool::Kind::kCustom
+                        ? ReadCustom(cache, tool)
+                        : ReadFunction(cache, tool, rules.unenforced);
+    if (!callable) return std::move(callable).error();
     rules.names.push_back(tool.name);
-    if (IsCallable(use.choice, tool.name)) rules.functions.push_back(std::move(function));
+    if (IsCallable(use.choice, tool.name)) rules.callables.push_back(std::move(*callable));
   }
   return rules;
 }
@@ -377,13 +286,13 @@ Result<grammar::GrammarPtr> BuildAnswer(const ServedModel& model,
   } else if (use.choice.mode == Mode::kAuto) {
     if (formatted) {
       INFE_ASSIGN(const Part text, FormatPart(b, request.format));
-      INFE_ASSIGN(const Part called, calls.Answer(rules.functions, calls_max));
+      INFE_ASSIGN(const Part called, calls.Answer(rules.callables, calls_max));
       answer = b.Choice({text, called});
     } else {
-      INFE_ASSIGN(answer, calls.TextAndCalls(rules.functions, calls_max));
+      INFE_ASSIGN(answer, calls.TextAndCalls(rules.callables, calls_max));
     }
   } else {
-    INFE_ASSIGN(answer, calls.Answer(rules.functions, calls_max));
+    INFE_ASSIGN(answer, calls.Answer(rules.callables, calls_max));
   }
   INFE_ASSIGN(answer, AfterReasoning(b, prompt.reading, answer));
   return b.Build(answer);
@@ -398,10 +307,12 @@ std::string AnswerKey(const ServedModel& model, const api::ChatCompletionRequest
                          use.legacy_functions, static_cast<int>(prompt.reading.reasoning),
                          CacheKey(request.format)));
   for (const std::string& name : rules.names) sha.Update(name + "\n");
-  for (const Callable& function : rules.functions)
-    sha.Update(fmt::format("{} {} {}\n", function.name,
-                           function.options.strictness == grammar::Strictness::kStrict,
-                           function.parameters.Dump()));
+  for (const Callable& tool : rules.callables) {
+    const bool strict = tool.options.strictness == grammar::Strictness::kStrict;
+    const int syntax = tool.input_syntax ? static_cast<int>(*tool.input_syntax) : -1;
+    sha.Update(fmt::format("{} {} {} {}:{}{}\n", tool.name, strict, syntax,
+                           tool.input_grammar.size(), tool.input_grammar, tool.parameters.Dump()));
+  }
   return "answer " + ToHex(sha.Finish());
 }
 

@@ -88,6 +88,28 @@ ChatAnswerSetup AnswerSetup(const ChatCall& call, const ChatConstraint& constrai
   return setup;
 }
 
+// How an answer that a grammar makes comes to its end where the request gives no limit: a small
+// model can write items, or one string, without end. From three quarters of json_tokens_max on no
+// optional item is begun; by json_tokens_max the text is closed. One token more is for the end
+// token, so that the answer ends with `stop`: it is whole. Free text with tools keeps the context
+// as its limit; only its calls are brought to an end so.
+struct JsonEnd {
+  std::optional<int64_t> max_tokens;
+  uint32_t close_within = 0;
+  uint32_t wind_down_after = 0;
+};
+
+JsonEnd JsonEndOf(const api::ChatCompletionRequest& request, const ChatConstraint& constraint,
+                  const ServerConfig& config) {
+  JsonEnd end{.max_tokens = request.max_tokens};
+  const uint32_t most = config.json_tokens_max;
+  if (!constraint.grammar || request.max_tokens || most == 0) return end;
+  if (request.format.kind != api::OutputFormat::Kind::kText) end.max_tokens = most + 1;
+  end.close_within = most;
+  end.wind_down_after = std::max<uint32_t>(1, most - most / 4);
+  return end;
+}
+
 std::optional<api::ApiError> Run(Services& services, ChatCall call, const WriterPtr& writer) {
   const api::ChatCompletionRequest& request = call.request;
   if (services.state.load() == ServingState::kDraining) return api::ShuttingDown(1000);
@@ -96,10 +118,8 @@ std::optional<api::ApiError> Run(Services& services, ChatCall call, const Writer
                         {.openai_strictness = services.config.strict_schema == "openai"});
   if (!constraint) return std::move(constraint).error();
 
-  std::optional<int64_t> max_tokens = request.max_tokens;
-  if (constraint->grammar && !max_tokens && services.config.json_tokens_max > 0)
-    max_tokens = services.config.json_tokens_max;
-  const auto budget = TokenBudget(*call.model, call.prompt.tokens.size(), max_tokens);
+  const JsonEnd json_end = JsonEndOf(request, *constraint, services.config);
+  const auto budget = TokenBudget(*call.model, call.prompt.tokens.size(), json_end.max_tokens);
   if (!budget) return budget.error();
   const uint64_t seed = ResolveSeed(request.sampling);
 
@@ -117,6 +137,8 @@ std::optional<api::ApiError> Run(Services& services, ChatCall call, const Writer
     if (constraint->grammar)
       choice->matcher = grammar::NewMatcher(constraint->grammar, call.model->trie());
     choice->close_before_limit = services.config.close_before_limit;
+    choice->close_within = json_end.close_within;
+    choice->wind_down_after = json_end.wind_down_after;
     choice->max_tokens = *budget;
     choice->sampling.choice = static_cast<uint32_t>(i);
     choice->sampling.logprobs = request.logprobs;

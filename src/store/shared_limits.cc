@@ -48,6 +48,14 @@ LimitPieces PiecesOf(const LimitAsk& ask) {
   return {ask.requests, ask.tokens, ask.requests, ask.tokens, ask.tokens};
 }
 
+// What a request asks of one limit.
+int64_t AskedOf(const LimitAsk& ask, LimitKind limit) {
+  const LimitPieces pieces = PiecesOf(ask);
+  for (const PieceKind& kind : kPieces)
+    if (kind.kind == limit) return pieces.*kind.piece;
+  return ask.requests;  // slots
+}
+
 struct Account {
   KeyLimits limits;
   LimitPieces held;            // leased and not spent; negative: owed
@@ -134,6 +142,9 @@ struct SharedLimiter::Impl {
         alone(NewLocalLimiter(clock, used)) {}
 
   LimitDecision Admit(const LimitAsk& ask);
+  enum class Outcome { kGranted, kRefused, kNoAnswer };
+  Outcome Borrow(Account& account, const LimitAsk& ask, std::unique_lock<std::mutex>& lock,
+                 LimitDecision& decision);
   bool RefuseAtOnce(const Account& account, const LimitAsk& ask, int64_t now, LimitDecision& out);
   LeaseAsk MakeAsk(Account& account, const LimitAsk& ask) const;
   void Apply(Account& account, const LeaseAnswer& answer, const LimitPieces& spent);
@@ -141,7 +152,7 @@ struct SharedLimiter::Impl {
   void Tick(bool everything);
   bool MakeReturn(const std::string& name, Account& account, bool everything, LeaseAsk& ask);
   void Run();
-  void FillNumbers(const Account& account, int64_t now, LimitDecision& decision) const;
+  void FillNumbers(const Account& account, LimitDecision& decision) const;
 
   const SharedLimitOptions options;
   const int64_t boot;
@@ -214,9 +225,8 @@ class SharedPermit : public LimitPermit {
 
 }  // namespace
 
-void SharedLimiter::Impl::FillNumbers(const Account& account, int64_t now,
-                                      LimitDecision& decision) const {
-  const int64_t elapsed = now - account.numbers_us;
+void SharedLimiter::Impl::FillNumbers(const Account& account, LimitDecision& decision) const {
+  const int64_t elapsed = clock.monotonic_us() - account.numbers_us;
   decision.requests = Extrapolate(account.requests, account.held.requests, elapsed);
   decision.tokens = Extrapolate(account.tokens, account.held.tokens, elapsed);
 }
@@ -235,9 +245,7 @@ bool SharedLimiter::Impl::RefuseAtOnce(const Account& account, const LimitAsk& a
     return true;
   }
   if (now >= account.refused_until_us) return false;
-  int64_t asked = ask.requests;
-  for (const PieceKind& kind : kPieces)
-    if (kind.kind == account.refusal.refused_by) asked = pieces.*kind.piece;
+  const int64_t asked = AskedOf(ask, account.refusal.refused_by);
   if (asked < account.refusal.asked) return false;
   CopyRefusal(account.refusal, out);
   out.asked = asked;
@@ -291,6 +299,47 @@ void SharedLimiter::Impl::Undo(Account& account, const LimitAsk& ask) {
   account.changed = true;
 }
 
+// Leases what the account owes after the request has been spent. The mutex is held before and
+// after, not while the database works.
+SharedLimiter::Impl::Outcome SharedLimiter::Impl::Borrow(Account& account, const LimitAsk& ask,
+                                                         std::unique_lock<std::mutex>& lock,
+                                                         LimitDecision& decision) {
+  lock.unlock();
+  const Turn turn(connection_turn, std::chrono::milliseconds(options.wait_ms));
+  Result<LeaseAnswer> answer = Internal("the shared limits are busy");
+  LeaseAsk lease;
+  if (turn.taken()) {
+    lock.lock();
+    lease = MakeAsk(account, ask);  // a lease of another request may have brought enough
+    lock.unlock();
+    answer = Lease(*connection, lease);
+  }
+  lock.lock();
+  const int64_t now = clock.monotonic_us();
+  if (!answer) {
+    if (turn.taken()) {
+      down = true;
+      down_until_us = now + kRetryUs;
+    }
+    return Outcome::kNoAnswer;
+  }
+  Apply(account, *answer, PiecesOf(ask));
+  if (answer->refused_by == LimitKind::kNone) {
+    account.slots += lease.new_slots;
+    account.renewed_us = now;
+    return Outcome::kGranted;
+  }
+  decision.refused_by = answer->refused_by;
+  decision.limit = answer->limit;
+  decision.used = answer->used;
+  decision.retry_after_ms = std::max<int64_t>(answer->retry_after_ms, 1);
+  decision.asked = AskedOf(ask, answer->refused_by);
+  CopyRefusal(decision, account.refusal);
+  account.refused_at_us = now;
+  account.refused_until_us = now + std::min(kRefusalUs, decision.retry_after_ms * 1000);
+  return Outcome::kRefused;
+}
+
 LimitDecision SharedLimiter::Impl::Admit(const LimitAsk& ask) {
   LimitDecision decision;
   if (ask.limits == KeyLimits{}) {
@@ -298,69 +347,33 @@ LimitDecision SharedLimiter::Impl::Admit(const LimitAsk& ask) {
     return decision;
   }
   std::unique_lock lock(mutex);
-  int64_t now = clock.monotonic_us();
   if (down) {
     lock.unlock();
     return alone->Admit(ask);
   }
   Account& account = accounts[ask.account];
   account.limits = ask.limits;
-  if (RefuseAtOnce(account, ask, now, decision)) {
-    FillNumbers(account, now, decision);
+  if (RefuseAtOnce(account, ask, clock.monotonic_us(), decision)) {
+    FillNumbers(account, decision);
     return decision;
   }
   // Spent first: whoever comes meanwhile sees what is left.
-  const LimitPieces spent = PiecesOf(ask);
-  Add(account.held, spent, -1);
+  Add(account.held, PiecesOf(ask), -1);
   account.running += ask.requests;
   account.changed = true;
-  const auto missing = [&] {
-    const LeaseAsk lease = MakeAsk(account, ask);
-    return lease.new_slots > 0 || lease.need != LimitPieces{};
-  };
-  if (missing()) {
+  const LeaseAsk missing = MakeAsk(account, ask);
+  Outcome outcome = Outcome::kGranted;
+  if (missing.new_slots > 0 || missing.need != LimitPieces{})
+    outcome = Borrow(account, ask, lock, decision);
+  if (outcome == Outcome::kGranted)
+    decision.permit = std::make_unique<SharedPermit>(mutex, account, ask);
+  else
+    Undo(account, ask);
+  if (outcome == Outcome::kNoAnswer) {
     lock.unlock();
-    const Turn turn(connection_turn, std::chrono::milliseconds(options.wait_ms));
-    Result<LeaseAnswer> answer = Internal("the shared limits are busy");
-    LeaseAsk lease;
-    if (turn.taken()) {
-      lock.lock();
-      lease = MakeAsk(account, ask);  // a lease of another request may have brought enough
-      lock.unlock();
-      answer = Lease(*connection, lease);
-    }
-    lock.lock();
-    now = clock.monotonic_us();
-    if (!answer) {
-      if (turn.taken()) {
-        down = true;
-        down_until_us = now + kRetryUs;
-      }
-      Undo(account, ask);
-      lock.unlock();
-      return alone->Admit(ask);
-    }
-    Apply(account, *answer, spent);
-    if (answer->refused_by != LimitKind::kNone) {
-      Undo(account, ask);
-      decision.refused_by = answer->refused_by;
-      decision.limit = answer->limit;
-      decision.used = answer->used;
-      decision.retry_after_ms = std::max<int64_t>(answer->retry_after_ms, 1);
-      decision.asked = ask.requests;
-      for (const PieceKind& kind : kPieces)
-        if (kind.kind == answer->refused_by) decision.asked = spent.*kind.piece;
-      CopyRefusal(decision, account.refusal);
-      account.refused_at_us = now;
-      account.refused_until_us = now + std::min(kRefusalUs, decision.retry_after_ms * 1000);
-      FillNumbers(account, now, decision);
-      return decision;
-    }
-    account.slots += lease.new_slots;
-    account.renewed_us = now;
+    return alone->Admit(ask);
   }
-  decision.permit = std::make_unique<SharedPermit>(mutex, account, ask);
-  FillNumbers(account, now, decision);
+  FillNumbers(account, decision);
   return decision;
 }
 
@@ -458,7 +471,7 @@ void SharedLimiter::Numbers(const std::string& account, const KeyLimits& limits,
   const auto found = impl_->accounts.find(account);
   LimitDecision decision;
   if (found != impl_->accounts.end() && found->second.numbers_us != 0) {
-    impl_->FillNumbers(found->second, impl_->clock.monotonic_us(), decision);
+    impl_->FillNumbers(found->second, decision);
   } else {  // nobody asked yet: as full as can be
     decision.requests = {limits.requests_per_minute, limits.requests_per_minute, 0};
     decision.tokens = {limits.tokens_per_minute, limits.tokens_per_minute, 0};

@@ -1,5 +1,6 @@
-// The table of the AVX-512 VNNI kernels: its own products, everything else as on AVX2, which every
-// such CPU has. Baseline code: it only takes addresses.
+// The table of the AVX-512 VNNI kernels: its own products and attention, everything else as on AVX2,
+// which every such CPU has. Baseline code: it only takes addresses.
+#include "kernels/avx512/attention.h"
 #include "kernels/avx512/products.h"
 #include "kernels/isa_tables.h"
 #include "kernels/panels/pack.h"
@@ -14,6 +15,8 @@ const KernelTable& Avx512VnniTable() {
     t.unpack_row = panels::UnpackRow<16>;
     t.matmul = avx512::Matmul;
     t.matvec_rows = avx512::MatvecRows;
+    t.attention = avx512::Attention;
+    t.attention_span = avx512::AttentionSpan;
     return t;
   }();
   return table;

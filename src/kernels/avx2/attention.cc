@@ -1,42 +1,13 @@
-// Online softmax attention over tiles of 32 positions. All query heads of a KV head's group, for
-// all query rows of the call, are the rows of two small matrix products per tile:
-//
-//   scores [rows][32] = q [rows][head_dim] . keys;  p = exp(scores - max), masked lanes exactly 0
-//   acc [rows][head_dim] = acc * exp(old max - max) + p . values
-//
-// A row's operations and their order are the same whatever other rows are there, and a tile that it
-// does not see changes none of its bits, so results do not depend on how a prompt is cut.
+// The products and the softmax of a tile in AVX2; see attention_rows.h for what they are parts of.
 #include "kernels/avx2/attention.h"
 
-#include <immintrin.h>
-
-#include "kernels/avx2/vec_math.h"
+#include "kernels/avx2/attention_rows.h"
 
 namespace infe::kernels::avx2 {
 namespace {
 
-// The maximum of a row that has seen no key: finite, so that differences of two such are 0.
-constexpr float kNothingSeen = -1e30f;
-constexpr uint32_t kTile = kKvTilePositions;
-constexpr uint32_t kInt8Header = 2 * kTile * sizeof(float);
 // Query rows in one register tile.
 constexpr uint32_t kRowsMax = 6;
-
-// One call's rows in scratch: row i = r * group + g.
-struct Rows {
-  uint32_t count;
-  uint32_t head_dim;
-  float* q;           // f32 [count][head_dim], times scale; int8: s8 in the same rows
-  float* q_scales;    // int8: scale of the row's integers, times args.scale
-  float* weights;     // [count][32]: scores, then probabilities of the current tile
-  float* correction;  // [count]
-  float* acc;         // [count][head_dim + 16]: sums, then maximum and sum of weights
-  size_t acc_stride;
-};
-
-size_t RoundUp(size_t n) {
-  return (n + 15) / 16 * 16;
-}
 
 inline __m256 Half8(const uint16_t* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
@@ -194,67 +165,6 @@ inline void AddValuesRows(const Rows& in, Values values, const char* ahead, uint
     AddValuesPart<Values, rows, 2>(in, values, ahead, first, count, d);
 }
 
-struct F16Tile {
-  template <int rows>
-  static inline void Scores(const Rows& in, const std::byte* tile, const std::byte* next,
-                            uint32_t first) {
-    ScoresF16Rows<rows>(in, reinterpret_cast<const uint16_t*>(tile),
-                        reinterpret_cast<const char*>(next), first);
-  }
-  template <int rows>
-  static inline void AddValues(const Rows& in, const std::byte* tile, const std::byte* next,
-                               uint32_t first, uint32_t count) {
-    const auto* halves = reinterpret_cast<const uint16_t*>(tile);
-    const size_t values = size_t{kTile} * in.head_dim;
-    AddValuesRows<F16Values, rows>(in, {halves + values},
-                                   reinterpret_cast<const char*>(next) + 2 * values, first, count);
-  }
-  static inline const float* ValueScales(const std::byte*) { return nullptr; }
-  // q times the scale of the scores.
-  static inline void PrepareQuery(const Rows& in, uint32_t row, const float* q, float scale) {
-    float* out = in.q + size_t{row} * in.head_dim;
-    for (uint32_t d = 0; d < in.head_dim; d += 8)
-      _mm256_storeu_ps(out + d, _mm256_mul_ps(_mm256_loadu_ps(q + d), _mm256_set1_ps(scale)));
-  }
-};
-
-struct Int8Tile {
-  template <int rows>
-  static inline void Scores(const Rows& in, const std::byte* tile, const std::byte* next,
-                            uint32_t first) {
-    ScoresInt8Rows<rows>(in, tile, reinterpret_cast<const char*>(next), first);
-  }
-  template <int rows>
-  static inline void AddValues(const Rows& in, const std::byte* tile, const std::byte* next,
-                               uint32_t first, uint32_t count) {
-    const auto* bytes = reinterpret_cast<const int8_t*>(tile + kInt8Header);
-    const size_t values = size_t{kTile} * in.head_dim;
-    AddValuesRows<Int8Values, rows>(in, {bytes + values},
-                                    reinterpret_cast<const char*>(next) + kInt8Header + values,
-                                    first, count);
-  }
-  static inline const float* ValueScales(const std::byte* tile) {
-    return reinterpret_cast<const float*>(tile) + kTile;
-  }
-  static inline void PrepareQuery(const Rows& in, uint32_t row, const float* q, float scale) {
-    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-    __m256 largest = _mm256_setzero_ps();
-    for (uint32_t d = 0; d < in.head_dim; d += 8)
-      largest = _mm256_max_ps(_mm256_and_ps(_mm256_loadu_ps(q + d), magnitude), largest);
-    const float top = MaxOf(largest);
-    const bool zero = !(top >= 1e-30f);
-    const __m256 inverse = _mm256_set1_ps(zero ? 0.0f : 127.0f / top);
-    auto* out = reinterpret_cast<int8_t*>(in.q + size_t{row} * in.head_dim);
-    for (uint32_t d = 0; d < in.head_dim; d += 8) {
-      const __m256i i = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(q + d), inverse));
-      const __m128i words =
-          _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
-      _mm_storel_epi64(reinterpret_cast<__m128i*>(out + d), _mm_packs_epi16(words, words));
-    }
-    in.q_scales[row] = zero ? 0.0f : top / 127.0f * scale;
-  }
-};
-
 // Scores to probabilities of one row, which sees positions [begin, end) of the tile; updates the
 // row's maximum, sum and correction.
 inline void SoftmaxRow(const Rows& in, uint32_t row, uint32_t begin, uint32_t end,
@@ -306,163 +216,59 @@ inline void SoftmaxRow(const Rows& in, uint32_t row, uint32_t begin, uint32_t en
   }
 }
 
-// Calls f.template operator()<rows>(first) for all rows, in even parts of at most kRowsMax.
-template <class F>
-inline void ForParts(uint32_t count, F f) {
-  const uint32_t parts = (count + kRowsMax - 1) / kRowsMax;
-  uint32_t first = 0;
-  for (uint32_t part = 0; part < parts; ++part) {
-    const uint32_t end = count * (part + 1) / parts;
-    switch (end - first) {
-      case 1:
-        f.template operator()<1>(first);
-        break;
-      case 2:
-        f.template operator()<2>(first);
-        break;
-      case 3:
-        f.template operator()<3>(first);
-        break;
-      case 4:
-        f.template operator()<4>(first);
-        break;
-      case 5:
-        f.template operator()<5>(first);
-        break;
-      case 6:
-        f.template operator()<6>(first);
-        break;
-    }
-    first = end;
+struct F16Tile {
+  static constexpr uint32_t kRowsMax = avx2::kRowsMax;
+  template <int rows>
+  static inline void Scores(const Rows& in, const std::byte* tile, const std::byte* next,
+                            uint32_t first) {
+    ScoresF16Rows<rows>(in, reinterpret_cast<const uint16_t*>(tile),
+                        reinterpret_cast<const char*>(next), first);
   }
-}
-
-inline uint32_t FirstSeen(const AttentionArgs& a, uint32_t r) {
-  const uint32_t p = a.position + r;
-  return a.window != 0 && p + 1 > a.window ? p + 1 - a.window : 0;
-}
-
-Rows RowsIn(const AttentionArgs& a, float* partial) {
-  Rows rows;
-  rows.count = a.rows * a.group;
-  rows.head_dim = a.head_dim;
-  float* at = a.scratch;
-  rows.q = at;
-  at += size_t{rows.count} * a.head_dim;
-  rows.weights = at;
-  at += size_t{rows.count} * kTile;
-  rows.q_scales = at;
-  at += RoundUp(rows.count);
-  rows.correction = at;
-  rows.acc = partial;
-  rows.acc_stride = a.head_dim + 16;
-  return rows;
-}
-
-size_t RowsFloats(uint32_t count, uint32_t head_dim) {
-  return size_t{count} * (head_dim + kTile) + 2 * RoundUp(count);
-}
-
-template <class Tile>
-void PrepareQueries(const AttentionArgs& a, const Rows& rows) {
-  for (uint32_t r = 0; r < a.rows; ++r)
-    for (uint32_t g = 0; g < a.group; ++g)
-      Tile::PrepareQuery(rows, r * a.group + g, a.q + r * a.q_stride + size_t{g} * a.head_dim,
-                         a.scale);
-}
-
-// One tile for all rows. start: its first position. `next` is fetched meanwhile.
-template <class Tile>
-void AddTile(const AttentionArgs& a, const Rows& rows, const std::byte* tile, const std::byte* next,
-             uint32_t start, uint32_t count) {
-  ForParts(rows.count, [&]<int n>(uint32_t first) {
-    Tile::template Scores<n>(rows, tile, first == 0 ? next : tile, first);
-  });
-  for (uint32_t r = 0; r < a.rows; ++r) {
-    const uint32_t low = FirstSeen(a, r);
-    const uint32_t high = a.position + r + 1;
-    const uint32_t begin = low > start ? low - start : 0;
-    const uint32_t end = high > start ? (high - start < kTile ? high - start : kTile) : 0;
-    for (uint32_t g = 0; g < a.group; ++g)
-      SoftmaxRow(rows, r * a.group + g, begin, end, Tile::ValueScales(tile));
+  template <int rows>
+  static inline void AddValues(const Rows& in, const std::byte* tile, const std::byte* next,
+                               uint32_t first, uint32_t count) {
+    const auto* halves = reinterpret_cast<const uint16_t*>(tile);
+    const size_t values = size_t{kTile} * in.head_dim;
+    AddValuesRows<F16Values, rows>(in, {halves + values},
+                                   reinterpret_cast<const char*>(next) + 2 * values, first, count);
   }
-  ForParts(rows.count, [&]<int n>(uint32_t first) {
-    Tile::template AddValues<n>(rows, tile, first == 0 ? next : tile, first, count);
-  });
-}
-
-// The tiles of one span that some row sees.
-template <class Tile>
-void AddSpan(const AttentionArgs& a, const Rows& rows, uint32_t span) {
-  for (uint32_t i = 0; i < rows.count; ++i) {
-    float* acc = rows.acc + i * rows.acc_stride;
-    for (uint32_t d = 0; d < a.head_dim; d += 8) _mm256_storeu_ps(acc + d, _mm256_setzero_ps());
-    acc[a.head_dim] = kNothingSeen;
-    acc[a.head_dim + 1] = 0;
+  static inline void Softmax(const Rows& in, uint32_t row, uint32_t begin, uint32_t end,
+                             const std::byte*) {
+    SoftmaxRow(in, row, begin, end, nullptr);
   }
-  const uint32_t seen_end = a.position + a.rows;
-  const uint32_t span_end = (span + 1) * kAttentionSpan;
-  const uint32_t end = seen_end < span_end ? seen_end : span_end;
-  uint32_t start = FirstSeen(a, 0) / kTile * kTile;
-  if (start < span * kAttentionSpan) start = span * kAttentionSpan;
-  for (; start < end; start += kTile) {
-    const std::byte* tile = a.tiles[start / kTile];
-    const std::byte* next = start + kTile < end ? a.tiles[start / kTile + 1] : tile;
-    AddTile<Tile>(a, rows, tile, next, start, end - start < kTile ? end - start : kTile);
+  // q times the scale of the scores.
+  static inline void PrepareQuery(const Rows& in, uint32_t row, const float* q, float scale) {
+    float* out = in.q + size_t{row} * in.head_dim;
+    for (uint32_t d = 0; d < in.head_dim; d += 8)
+      _mm256_storeu_ps(out + d, _mm256_mul_ps(_mm256_loadu_ps(q + d), _mm256_set1_ps(scale)));
   }
-}
+};
 
-// into += from, both [head_dim + 16] of one row.
-inline void MergeRow(float* into, const float* from, uint32_t head_dim) {
-  const float old_max = into[head_dim];
-  const float new_max = from[head_dim];
-  const float max = new_max > old_max ? new_max : old_max;
-  const float keep = max == old_max ? 1.0f : Exp1(old_max - max);
-  const float take = max == new_max ? 1.0f : Exp1(new_max - max);
-  for (uint32_t d = 0; d < head_dim; d += 8) {
-    const __m256 kept = _mm256_mul_ps(_mm256_loadu_ps(into + d), _mm256_set1_ps(keep));
-    _mm256_storeu_ps(into + d,
-                     _mm256_fmadd_ps(_mm256_loadu_ps(from + d), _mm256_set1_ps(take), kept));
+struct Int8Tile {
+  static constexpr uint32_t kRowsMax = avx2::kRowsMax;
+  template <int rows>
+  static inline void Scores(const Rows& in, const std::byte* tile, const std::byte* next,
+                            uint32_t first) {
+    ScoresInt8Rows<rows>(in, tile, reinterpret_cast<const char*>(next), first);
   }
-  into[head_dim] = max;
-  into[head_dim + 1] = into[head_dim + 1] * keep + from[head_dim + 1] * take;
-}
-
-inline void WriteRow(const float* row, uint32_t head_dim, float* out) {
-  const float sum = row[head_dim + 1];
-  const __m256 inverse = _mm256_set1_ps(sum > 0 ? 1.0f / sum : 0.0f);
-  for (uint32_t d = 0; d < head_dim; d += 8)
-    _mm256_storeu_ps(out + d, _mm256_mul_ps(_mm256_loadu_ps(row + d), inverse));
-}
-
-template <class Tile>
-void AttentionAll(const AttentionArgs& a) {
-  const size_t partial_floats = AttentionPartialFloats(a.rows, a.group, a.head_dim);
-  float* merged = a.scratch + RowsFloats(a.rows * a.group, a.head_dim);
-  float* next = merged + partial_floats;
-  Rows rows = RowsIn(a, merged);
-  PrepareQueries<Tile>(a, rows);
-  const uint32_t first = FirstSeen(a, 0) / kAttentionSpan;
-  const uint32_t last = (a.position + a.rows - 1) / kAttentionSpan;
-  AddSpan<Tile>(a, rows, first);
-  rows.acc = next;
-  for (uint32_t span = first + 1; span <= last; ++span) {
-    AddSpan<Tile>(a, rows, span);
-    for (uint32_t i = 0; i < rows.count; ++i)
-      MergeRow(merged + i * rows.acc_stride, next + i * rows.acc_stride, a.head_dim);
+  template <int rows>
+  static inline void AddValues(const Rows& in, const std::byte* tile, const std::byte* next,
+                               uint32_t first, uint32_t count) {
+    const auto* bytes = reinterpret_cast<const int8_t*>(tile + kInt8Header);
+    const size_t values = size_t{kTile} * in.head_dim;
+    AddValuesRows<Int8Values, rows>(in, {bytes + values},
+                                    reinterpret_cast<const char*>(next) + kInt8Header + values,
+                                    first, count);
   }
-  for (uint32_t r = 0; r < a.rows; ++r)
-    for (uint32_t g = 0; g < a.group; ++g)
-      WriteRow(merged + (r * a.group + g) * rows.acc_stride, a.head_dim,
-               a.out + r * a.out_stride + size_t{g} * a.head_dim);
-}
-
-template <class Tile>
-void AttentionOneSpan(const AttentionArgs& a, uint32_t span, float* partial) {
-  const Rows rows = RowsIn(a, partial);
-  PrepareQueries<Tile>(a, rows);
-  AddSpan<Tile>(a, rows, span);
-}
+  static inline void Softmax(const Rows& in, uint32_t row, uint32_t begin, uint32_t end,
+                             const std::byte* tile) {
+    SoftmaxRow(in, row, begin, end, reinterpret_cast<const float*>(tile) + kTile);
+  }
+  static inline void PrepareQuery(const Rows& in, uint32_t row, const float* q, float scale) {
+    auto* out = reinterpret_cast<int8_t*>(in.q + size_t{row} * in.head_dim);
+    in.q_scales[row] = QuantiseQuery(q, in.head_dim, out) * scale;
+  }
+};
 
 }  // namespace
 
@@ -492,7 +298,6 @@ void AttentionMerge(const AttentionArgs& a, const float* partials, uint32_t coun
                     size_t partial_stride) {
   const size_t row_floats = a.head_dim + 16;
   for (uint32_t i = 0; i < a.rows * a.group; ++i) {
-    constexpr uint32_t kHeadDimMax = 1024;
     alignas(32) float row[kHeadDimMax + 16];
     const float* from = partials + i * row_floats;
     __builtin_memcpy(row, from, (a.head_dim + 2) * sizeof(float));

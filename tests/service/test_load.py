@@ -1,0 +1,18 @@
+"""The proofs of bench/load in their short form: each script's claims must all hold. The long forms
+and their numbers are in docs/load-tests.md."""
+import asyncio
+import importlib
+
+import harness
+import pytest
+
+# Those that use the machine least come first; a failure names its claims.
+PROOFS = ["framing", "edge_limits", "canaries", "vanishing", "stalled", "overload", "fairness", "soak"]
+
+
+@pytest.mark.load
+@pytest.mark.parametrize("name", PROOFS)
+def test_every_claim_holds(name):
+    claims = harness.Claims(name)
+    asyncio.run(importlib.import_module(name).prove(claims, short=True))
+    assert claims.rows and not claims.failed, "\n".join(claims.failed)

@@ -48,10 +48,11 @@ def free_port() -> int:
 
 class Server:
     """One `infe serve` process. base_url and key are what a client needs. keys=False: no key is
-    asked for. tls: (certificate, key) files. prefix: a command that runs it (prlimit, say)."""
+    asked for. admin: also make an admin key. data_of: another Server, stopped, whose data to go on
+    with. tls: (certificate, key) files. prefix: a command that runs it (prlimit, say)."""
 
     def __init__(self, folder, models=(MODEL,), args=(), keys=True, env=None, tls=None, prefix=(), port=None,
-                 ops_port=None, start=True):
+                 ops_port=None, start=True, admin=False, data_of=None):
         self.folder = pathlib.Path(folder)
         self.data_dir = self.folder / "data"
         (self.data_dir / "models").mkdir(parents=True, exist_ok=True)
@@ -62,10 +63,17 @@ class Server:
             target = self.data_dir / "models" / f"{name}.gguf"
             if not target.exists():
                 target.symlink_to(source)
-        self.environment = {**os.environ, "INFE_DATA_DIR": str(self.data_dir), **(env or {})}
+        # Nobody waits for a balancer to notice that a test's server stops.
+        self.environment = {**os.environ, "INFE_DATA_DIR": str(self.data_dir), "INFE_DRAIN_GRACE": "0", **(env or {})}
         self.key, self.key_id = "none", None
-        if keys:
+        self.admin_key, self.admin_key_id = None, None
+        if data_of:
+            self.key, self.key_id = data_of.key, data_of.key_id
+            self.admin_key, self.admin_key_id = data_of.admin_key, data_of.admin_key_id
+        elif keys:
             self.key, self.key_id = self.new_key("test")
+        if admin and not data_of:
+            self.admin_key, self.admin_key_id = self.new_key("test admin", "--admin")
         self.args, self.tls, self.prefix = tuple(args), tls, tuple(prefix)
         self.port, self.ops_port = port or free_port(), ops_port or free_port()
         self.root = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
@@ -99,8 +107,8 @@ class Server:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def new_key(self, name):
-        made = json.loads(self.command("keys", "create", "--name", name, "--json"))
+    def new_key(self, name, *options):
+        made = json.loads(self.command("keys", "create", "--name", name, *options, "--json"))
         return made["key"], made["id"]
 
     def wait_ready(self):
@@ -146,6 +154,11 @@ class Server:
         kwargs.setdefault("timeout", 120 * SLOW)
         return OpenAI(base_url=self.base_url, api_key=self.key, **kwargs)
 
+    def admin_client(self, **kwargs):
+        from openai import OpenAI
+        kwargs.setdefault("max_retries", 0)
+        return OpenAI(base_url=self.ops_root + "/v1", api_key="none", admin_api_key=self.admin_key, **kwargs)
+
     def kill(self):
         """kill -9."""
         self.process.kill()
@@ -163,7 +176,7 @@ class Server:
 
 # What must be back at nothing once all clients are gone.
 IDLE_GAUGES = ("infe_running", "infe_queue_depth", "infe_queue_tokens", "infe_paused", "infe_kv_blocks_used",
-               "infe_http_body_bytes", "infe_requests_in_flight", "infe_ledger_open")
+               "infe_http_body_bytes", "infe_ledger_open_requests", "infe_ledger_pending_rows")
 
 
 def busy_gauges(server):

@@ -79,12 +79,10 @@ async def rounds(claims, name, proxy, servers, key, count):
 
 async def prove(claims, short=False):
     with harness.temporary_folder() as folder:
-        config = folder / "infe.toml"
-        config.write_text(f"drain_grace_s = {GRACE_S}\n")
         # One data folder: both know the same keys.
-        args = ("--config", str(config), "--threads", "1")
-        with harness.Server(folder / "data-folder", args=args) as first, \
-                harness.Server(folder / "data-folder", args=args, keys=False) as second:
+        options = {"args": ("--threads", "1"), "env": {"INFE_DRAIN_GRACE": str(GRACE_S)}}
+        with harness.Server(folder / "both", **options) as first, \
+                harness.Server(folder / "both", keys=False, **options) as second:
             for name, start in (("HAProxy", proxies.haproxy), ("nginx", proxies.nginx)):
                 if not proxies.has(name.lower()):
                     claims.check(f"{name} is installed", False)

@@ -56,6 +56,18 @@ constexpr std::array kMigrations = {
     " day_tokens {int} NOT NULL, month {int} NOT NULL, month_tokens {int} NOT NULL) {strict};"
     "CREATE TABLE limit_slots (account TEXT NOT NULL, boot {int} NOT NULL, slots {int} NOT NULL,"
     " renewed_at {int} NOT NULL, PRIMARY KEY (account, boot)) {strict};",
+
+    // 3: projects as objects, their limits by model, the audit log.
+    "CREATE TABLE project (id TEXT PRIMARY KEY, name TEXT NOT NULL, created_at {int} NOT NULL,"
+    " archived_at {int} NOT NULL DEFAULT 0) {strict};"
+    "INSERT INTO project (id, name, created_at) VALUES ('default', 'default', 0);"
+    "INSERT INTO store_counter (name, value) VALUES ('project_generation', 0);"
+    "CREATE TABLE project_limit (project TEXT NOT NULL, model TEXT NOT NULL,"
+    " requests_per_minute {int} NOT NULL, tokens_per_minute {int} NOT NULL,"
+    " requests_per_day {int} NOT NULL, PRIMARY KEY (project, model)) {strict};"
+    "CREATE TABLE audit (number {int} PRIMARY KEY, at {int} NOT NULL, event TEXT NOT NULL,"
+    " actor TEXT NOT NULL, address TEXT NOT NULL, project TEXT NOT NULL, target TEXT NOT NULL,"
+    " detail TEXT NOT NULL, hash TEXT NOT NULL) {strict};",
 };
 
 // Any number that nobody else uses: PostgreSQL's lock that lets one process migrate at a time.

@@ -27,6 +27,8 @@ Result<std::unique_ptr<Store>> Store::Open(const DataDir& dir, const StoreOption
   } else {
     store->limits_ = NewLocalLimiter(LimitClock::System(), used);
   }
+  INFE_ASSIGN(store->projects_, ProjectStore::Open(dir, options.url));
+  INFE_ASSIGN(store->audit_, AuditLog::Open(dir, options.url));
   return store;
 }
 

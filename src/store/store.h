@@ -1,14 +1,16 @@
-// Everything that survives a crash, opened together: keys, ledger, limits, over SQLite in the data
-// folder or over one PostgreSQL database that several processes share.
+// Everything that survives a crash, opened together: keys, projects, ledger, limits, audit log,
+// over SQLite in the data folder or over one PostgreSQL database that several processes share.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "base/result.h"
+#include "store/audit_log.h"
 #include "store/data_dir.h"
 #include "store/key_store.h"
 #include "store/limits.h"
+#include "store/project_store.h"
 #include "store/usage_ledger.h"
 #include "store/usage_query.h"
 
@@ -27,6 +29,8 @@ class Store {
   UsageLedger& ledger() { return *ledger_; }
   UsageReader& usage() { return *usage_; }
   Limiter& limits() { return *limits_; }
+  ProjectStore& projects() { return *projects_; }
+  AuditLog& audit() { return *audit_; }
 
  private:
   Store() = default;
@@ -34,6 +38,8 @@ class Store {
   std::unique_ptr<UsageReader> usage_;
   std::unique_ptr<UsageLedger> ledger_;
   std::unique_ptr<Limiter> limits_;
+  std::unique_ptr<ProjectStore> projects_;
+  std::unique_ptr<AuditLog> audit_;
 };
 
 }  // namespace infe::store

@@ -114,6 +114,20 @@ ApiError InsufficientPermissions(std::string_view scope) {
               {}, "insufficient_permissions");
 }
 
+ApiError TooManyKeyFailures(int64_t retry_after_ms) {
+  ApiError error =
+      Typed(429, "requests", "Too many requests with an incorrect API key. Please slow down.",
+            "rate_limit_exceeded");
+  AddRetryAfter(error, retry_after_ms);
+  return error;
+}
+
+ApiError ForeignHost(std::string_view host) {
+  return Make(403, fmt::format("This server does not answer to the host name '{}'. Use localhost, "
+                               "or add the name to allowed_hosts in the configuration.",
+                               Quoted(host)));
+}
+
 ApiError UnknownModel(std::string_view model) {
   return Make(
       404,
@@ -374,6 +388,17 @@ ApiError RateLimited(const RateLimitFacts& facts) {
   return error;
 }
 
+ApiError RequestTooLarge(const RateLimitFacts& facts) {
+  ApiError error = Typed(
+      429, facts.kind == RateKind::kRequests ? "requests" : "tokens",
+      fmt::format("Request too large for {} on {}: Limit {}, Requested {}. The request must be "
+                  "reduced in order to run.",
+                  Quoted(facts.model), facts.limit_name, facts.limit, facts.requested),
+      "rate_limit_exceeded");
+  error.headers.emplace_back("x-should-retry", "false");
+  return error;
+}
+
 ApiError QuotaSpent() {
   ApiError error = Typed(429, "insufficient_quota",
                          "You exceeded your current quota, please check your plan and limits.",
@@ -391,19 +416,9 @@ ApiError Overloaded(int64_t retry_after_ms) {
   return error;
 }
 
-ApiError SlowDown(int64_t retry_after_ms) {
-  ApiError error = Typed(503, "service_unavailable_error",
-                         "Your request rate rose too fast. Please slow down and raise it "
-                         "gradually.",
-                         "slow_down");
-  AddRetryAfter(error, retry_after_ms);
-  return error;
-}
-
 ApiError DeadlinePassed() {
-  ApiError error =
-      Typed(504, "server_error", "The request's deadline passed while it was waiting in the queue.",
-            "timeout");
+  ApiError error = Typed(504, "server_error",
+                         "The request's deadline passed before it was finished.", "timeout");
   error.headers.emplace_back("x-should-retry", "true");
   return error;
 }

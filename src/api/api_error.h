@@ -38,6 +38,9 @@ std::string MaskKey(std::string_view key);
 ApiError MissingKey();
 ApiError InvalidKey(std::string_view key);
 ApiError InsufficientPermissions(std::string_view scope);
+// Too many wrong keys from one address.
+ApiError TooManyKeyFailures(int64_t retry_after_ms);
+ApiError ForeignHost(std::string_view host);    // a Host that is none of ours
 ApiError UnknownModel(std::string_view model);  // also for a model that the key may not use
 
 // The body as a whole.
@@ -104,9 +107,10 @@ struct RateLimitFacts {
   int64_t retry_after_ms = 1000;
 };
 ApiError RateLimited(const RateLimitFacts& facts);
+// More than the whole limit: no waiting helps. facts.retry_after_ms does not count.
+ApiError RequestTooLarge(const RateLimitFacts& facts);
 ApiError QuotaSpent();
 ApiError Overloaded(int64_t retry_after_ms);
-ApiError SlowDown(int64_t retry_after_ms);
 ApiError DeadlinePassed();
 ApiError ModelLoading(int64_t retry_after_ms);
 ApiError ShuttingDown(int64_t retry_after_ms);

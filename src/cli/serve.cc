@@ -1,6 +1,10 @@
 // infe serve: the server, its signals, its first words.
+#include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <sstream>
 #include <thread>
 
@@ -10,6 +14,7 @@
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/service_notify.h"
 #include "server/app.h"
 
 namespace infe::cli {
@@ -53,7 +58,11 @@ Result<server::ServerConfig> Merge(const Arguments& a, const Command& command) {
   take("--step-budget-ms", &C::step_budget_ms);
   take("--tls-certificate", &C::tls_certificate);
   take("--tls-key", &C::tls_key);
+  take("--drain-grace", &C::drain_grace_s);
   take("--drain-timeout", &C::drain_timeout_s);
+  take("--cors-origin", &C::cors_origins);
+  take("--allowed-host", &C::allowed_hosts);
+  take("--store-url", &C::store_url);
   take("--access-log", &C::access_log);
   take("--first-key", &C::first_key);
   take("--insecure", &C::insecure);
@@ -82,6 +91,66 @@ void SayHowToCall(const server::ServerConfig& config, uint16_t port) {
                   base, base));
 }
 
+void Reload(server::App& app, const Arguments& arguments, const Command& command) {
+  NotifyServiceManager(fmt::format(
+      "RELOADING=1\nMONOTONIC_USEC={}",
+      std::chrono::steady_clock::now().time_since_epoch() / std::chrono::microseconds(1)));
+  const Result<void> reloaded = app.Reload(Merge(arguments, command));
+  if (reloaded)
+    Say("reloaded");
+  else
+    fmt::print(stderr, "infe: reload refused, everything stays as it was: {}\n",
+               reloaded.error().message);
+  NotifyServiceManager("READY=1");
+}
+
+// Serves until a signal to stop; returns it.
+int WaitForStop(server::App& app, const sigset_t& signals, const Arguments& arguments,
+                const Command& command) {
+  for (;;) {
+    int received = 0;
+    sigwait(&signals, &received);
+    if (received == SIGUSR1)
+      app.ReopenLogs();
+    else if (received == SIGHUP)
+      Reload(app, arguments, command);
+    else
+      return received;
+  }
+}
+
+// Takes further signals while the server stops: the second one hurries it, the third ends the
+// process as it is.
+class Impatience {
+ public:
+  Impatience(server::App& app, const sigset_t& signals) : shared_(std::make_shared<Shared>(app)) {
+    std::thread([shared = shared_, signals] {
+      for (int stops = 1;;) {
+        int received = 0;
+        sigwait(&signals, &received);
+        if (received == SIGHUP || received == SIGUSR1) continue;
+        if (++stops > 2) std::_Exit(kExitInterrupted);
+        fmt::print(stderr, "infe: stopping at once\n");
+        const std::lock_guard lock(shared->mutex);
+        if (shared->app != nullptr) shared->app->Hurry();
+      }
+    }).detach();  // it waits for signals until the process ends
+  }
+  // The server is about to go.
+  ~Impatience() {
+    const std::lock_guard lock(shared_->mutex);
+    shared_->app = nullptr;
+  }
+
+ private:
+  struct Shared {
+    explicit Shared(server::App& target) : app(&target) {}
+    std::mutex mutex;
+    server::App* app;  // guarded by mutex; null once it is gone
+  };
+  const std::shared_ptr<Shared> shared_;
+};
+
 int Serve(const Arguments& arguments, const Command& command) {
   auto config = Merge(arguments, command);
   if (!config) return Fail(config.error());
@@ -100,37 +169,25 @@ int Serve(const Arguments& arguments, const Command& command) {
   auto app = server::App::Start(*config, Say);
   if (!app) return Fail(app.error());
   SayHowToCall(*config, (*app)->port());
+  std::optional<WatchdogFeeder> watchdog;
+  if (const auto interval = WatchdogInterval())
+    watchdog.emplace(*interval, [raw = app->get()] { return raw->IsAlive(); });
+  NotifyServiceManager("READY=1");
 
-  for (;;) {
-    int received = 0;
-    sigwait(&signals, &received);
-    if (received == SIGUSR1) {
-      (*app)->ReopenLogs();
-      continue;
-    }
-    if (received != SIGHUP) break;
-    if (auto reloaded = (*app)->Reload(); reloaded)
-      Say("reloaded");
-    else
-      fmt::print(stderr, "infe: reload refused, everything stays as it was: {}\n",
-                 reloaded.error().message);
-  }
+  const int received = WaitForStop(**app, signals, arguments, command);
+  NotifyServiceManager("STOPPING=1");
   Say("stopping: finishing the requests in flight; a second signal stops at once");
-  // A second signal ends the process: whatever was accounted is on disk already.
-  std::thread impatient([&signals] {
-    int received = 0;
-    do {
-      sigwait(&signals, &received);
-    } while (received == SIGHUP || received == SIGUSR1);
-    fmt::print(stderr, "infe: stopped at once\n");
-    std::_Exit(kExitInterrupted);
-  });
-  impatient.detach();
-  (*app)->Drain();
+  // Whoever pressed Ctrl-C sits in front of it: no load balancer has to notice first.
+  if (received == SIGINT) (*app)->SkipGrace();
+  {
+    const Impatience impatience(**app, signals);
+    (*app)->Drain();
+  }
+  watchdog.reset();
   app->reset();
   Say("stopped");
   std::fflush(nullptr);
-  // The detached thread may still hold its references: leave without running destructors.
+  // A thread still waits for signals: leave without running destructors of globals.
   std::_Exit(kExitDone);
 }
 
@@ -161,8 +218,16 @@ void AddServe(CommandLine& line) {
       .Option("--step-budget-ms", f.step_budget_ms, "Longest step while anyone decodes")
       .Option("--tls-certificate", f.tls_certificate, "PEM file with the certificate chain")
       .Option("--tls-key", f.tls_key, "PEM file with the private key")
+      .Option("--drain-grace", f.drain_grace_s,
+              "Seconds at SIGTERM in which everything is still served, but not ready any more")
       .Option("--drain-timeout", f.drain_timeout_s,
               "Seconds that requests in flight get to finish at stop")
+      .Option("--cors-origin", f.cors_origins,
+              "Web page that may call from a browser, or *; may be repeated")
+      .Option("--allowed-host", f.allowed_hosts,
+              "Host name to answer to beside localhost, or *; may be repeated")
+      .Option("--store-url", f.store_url,
+              "Database of keys and usage: postgresql://... (default: a file in the data folder)")
       .Option("--access-log", f.access_log, "JSON lines to this file; - for stderr")
       .Flag("--first-key", f.first_key, "Make an API key if there is none, and print it")
       .Flag("--insecure", f.insecure, "Allow a public address without keys or TLS")
@@ -172,8 +237,8 @@ void AddServe(CommandLine& line) {
       .Flag("--no-speculation", a.no_speculation, "One token per step and sequence")
       .Flag("--print-config", a.print_config, "Print the merged configuration and exit")
       .Footer(
-          "Signals: SIGTERM or Ctrl-C drains and stops, SIGHUP re-reads keys, certificates and "
-          "models, SIGUSR1 opens the access log anew.")
+          "Signals: SIGTERM or Ctrl-C drains and stops (a second one at once), SIGHUP re-reads the "
+          "configuration, keys, certificates and models, SIGUSR1 opens the access log anew.")
       .Run([&command] { return Serve(a, command); });
 }
 

@@ -10,9 +10,6 @@
 namespace infe::server {
 namespace {
 
-// nginx's number for a client that left before its answer.
-constexpr int kClientGoneStatus = 499;
-
 Json TextOrNull(const std::string& text) {
   return text.empty() ? Json() : Json(text);
 }

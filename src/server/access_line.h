@@ -15,6 +15,9 @@ namespace infe::server {
 std::string AccessLine(const http::ExchangeRecord& record, const RequestContext* context,
                        const std::string& model, int64_t unix_ms);
 
+// The status of a client that left before its answer: nginx's number.
+inline constexpr int kClientGoneStatus = 499;
+
 // "2026-01-31T12:34:56.789Z"
 std::string Rfc3339(int64_t unix_ms);
 

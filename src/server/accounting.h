@@ -1,7 +1,6 @@
-// What becomes of every request, in one place: who may begin one, what it cost, what the log and
-// the metrics say of it. The head hook and the handlers ask it; the HTTP server tells it the end.
+// What became of every request: settled with its key and the ledger, counted, logged.
 //
-//   Authenticate -> AdmitRequest -> (handler) AdmitTokens -> generation -> OnExchangeEnd
+//   auth.h Authenticate -> admission.h Admit -> generation.h, charge.h -> OnExchangeEnd
 #pragma once
 
 #include <memory>
@@ -19,14 +18,13 @@ namespace infe::server {
 
 class Accounting {
  public:
-  // log: or null. Both outlive it.
-  Accounting(const ModelSet& models, std::unique_ptr<AccessLog> log)
-      : models_(models), log_(std::move(log)) {}
+  // models and metrics outlive it. log: or null.
+  Accounting(const ModelSet& models, Metrics& metrics, std::unique_ptr<AccessLog> log)
+      : models_(models), metrics_(metrics), log_(std::move(log)) {}
 
   // Once per request, on the I/O thread, after the last byte or the client's leaving.
   void OnExchangeEnd(const http::ExchangeRecord& record);
 
-  Metrics& metrics() { return metrics_; }
   uint64_t log_lines_dropped() const { return log_ ? log_->dropped() : 0; }
   void ReopenLog() {
     if (log_) log_->Reopen();
@@ -34,8 +32,8 @@ class Accounting {
 
  private:
   const ModelSet& models_;
+  Metrics& metrics_;
   const std::unique_ptr<AccessLog> log_;
-  Metrics metrics_;
 };
 
 }  // namespace infe::server

@@ -1,10 +1,14 @@
 #include "server/app.h"
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
 #include <thread>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/cpu_features.h"
 #include "base/thread_pool.h"
@@ -12,82 +16,105 @@
 #include "server/accounting.h"
 #include "server/auth.h"
 #include "server/errors.h"
+#include "server/handlers/handlers.h"
+#include "server/host_guard.h"
 #include "server/metrics_text.h"
 #include "server/ops_routes.h"
 #include "server/request_context.h"
 #include "server/routes.h"
 #include "store/model_pull.h"
+#include "store/store.h"
 
 namespace infe::server {
 namespace {
 
-// Parsing, rendering and tokenising: two threads, so that one long prompt does not stop the others.
-constexpr uint32_t kTaskThreads = 2;
-constexpr size_t kTaskQueueMax = 1024;
+// What the last events need to reach their clients when everything ends.
+constexpr int64_t kRetryAfterStopMs = 1000;
+constexpr auto kLastWords = std::chrono::seconds(2);
+constexpr auto kDrainPoll = std::chrono::milliseconds(20);
+constexpr auto kMaintenanceInterval = std::chrono::seconds(1);
 
-bool IsLoopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+Result<store::StoreOptions> StoreOptionsOf(const ServerConfig& config) {
+  store::StoreOptions options;
+  options.url = config.store_url;
+  INFE_ASSIGN(options.ledger.on_failure, store::ParseLedgerFailureMode(config.ledger_on_failure));
+  INFE_ASSIGN(options.ledger.journal_bytes_max, ParseBytes(config.ledger_journal));
+  return options;
 }
 
 class AppImpl : public App {
  public:
   static Result<std::unique_ptr<App>> Start(const ServerConfig& config,
                                             std::function<void(const std::string&)> say);
-  ~AppImpl() override { StopNow(); }
+  ~AppImpl() override;
 
   uint16_t port() const override { return public_->port(); }
-  Result<void> Reload() override;
+  Result<void> Reload(const Result<ServerConfig>& config) override;
   void Drain() override;
-  void StopNow() override;
+  void Hurry() override;
+  void SkipGrace() override { skip_grace_.store(true); }
   void ReopenLogs() override { accounting_.ReopenLog(); }
+  bool IsAlive() override { return EnginesMove(services_); }
 
  private:
-  AppImpl(const ServerConfig& config, store::DataDir dir, std::unique_ptr<store::KeyStore> keys,
-          std::unique_ptr<AccessLog> log)
-      : config_(config),
-        dir_(std::move(dir)),
-        keys_(std::move(keys)),
+  AppImpl(const ServerConfig& config, store::DataDir dir, std::unique_ptr<store::Store> stores,
+          CacheSalt salt, std::unique_ptr<AccessLog> log)
+      : dir_(std::move(dir)),
+        stores_(std::move(stores)),
         pool_(config.threads != 0 ? config.threads : GetCpuFeatures().cores_allowed),
-        tasks_(std::make_unique<TaskPool>(kTaskThreads, kTaskQueueMax)),
-        accounting_(models_, std::move(log)),
-        services_(config_, models_, *tasks_, *keys_) {}
+        services_(config, models_, *stores_, std::move(salt)),
+        accounting_(models_, services_.metrics, std::move(log)) {}
 
+  ServerConfig config() const { return services_.settings.Get()->config; }
+  Result<void> TryReload(const ServerConfig& wanted);
   Result<void> Listen();
   Result<void> ListenOps();
-  Result<std::vector<store::InstalledModel>> ChosenModels() const;
-  Result<void> LoadMissing();
+  Result<std::vector<store::InstalledModel>> ChosenModels(const ServerConfig& config) const;
+  Result<std::vector<std::shared_ptr<ServedModel>>> LoadModels(const ServerConfig& config);
+  void Maintain(const std::stop_token& stop);
+  // Until done() or the time is over; at once when hurried.
+  void WaitUntil(std::chrono::duration<double> wait_max, const std::function<bool()>& done);
 
-  const ServerConfig config_;
+  // In this order: a request's context, which an engine may hold longest, refers to what stands
+  // before the models.
   const store::DataDir dir_;
-  std::unique_ptr<store::KeyStore> keys_;
+  std::unique_ptr<store::Store> stores_;
   std::function<void(const std::string&)> say_;
   ThreadPool pool_;
-  ModelSet models_;
-  std::unique_ptr<TaskPool> tasks_;
-  Accounting accounting_;
   Services services_;
+  ModelSet models_;
+  Accounting accounting_;
   std::unique_ptr<http::HttpServer> ops_;
-  std::unique_ptr<http::HttpServer> public_;  // last: stops before what its handlers use
+  std::unique_ptr<http::HttpServer> public_;
+
+  std::mutex hurry_mutex_;
+  std::condition_variable hurry_changed_;
+  bool hurry_ = false;  // guarded by hurry_mutex_
+  std::atomic<bool> skip_grace_{false};
+  std::jthread maintenance_;  // last: ends first
 };
 
 Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config,
                                             std::function<void(const std::string&)> say) {
   INFE_TRY(Validate(config));
   INFE_ASSIGN(store::DataDir dir, store::OpenDataDir(config.data_dir));
-  INFE_ASSIGN(std::unique_ptr<store::KeyStore> keys, store::KeyStore::Open(dir));
+  INFE_ASSIGN(const store::StoreOptions options, StoreOptionsOf(config));
+  INFE_ASSIGN(std::unique_ptr<store::Store> stores, store::Store::Open(dir, options));
+  INFE_ASSIGN(std::string pepper, store::LoadPepper(dir));
   std::unique_ptr<AccessLog> log;
   if (!config.access_log.empty()) {
     INFE_ASSIGN(log, AccessLog::Open(config.access_log));
   }
-  std::unique_ptr<AppImpl> app(
-      new AppImpl(config, std::move(dir), std::move(keys), std::move(log)));
+  std::unique_ptr<AppImpl> app(new AppImpl(config, std::move(dir), std::move(stores),
+                                           CacheSalt(std::move(pepper)), std::move(log)));
   app->say_ = std::move(say);
-  if (config.first_key && !app->keys_->HasKeys()) {
-    INFE_ASSIGN(const store::NewKey key, app->keys_->Create({.name = "first"}, store::KeyKind::kApi, "first"));
+  if (config.first_key && !app->stores_->keys().HasKeys()) {
+    INFE_ASSIGN(const store::NewKey key,
+                app->stores_->keys().Create({.name = "first"}, store::KeyKind::kApi, "first"));
     app->say_(fmt::format("Your API key, shown this once:\n\n  export INFE_API_KEY={}\n", key.key));
   }
   if (!IsLoopback(config.host) && !config.insecure) {
-    if (!app->keys_->HasKeys())
+    if (!app->stores_->keys().HasKeys())
       return InvalidArgument(
           fmt::format("refusing to listen on {} without keys: make one with `infe keys create`, or "
                       "pass --insecure",
@@ -100,18 +127,19 @@ Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config,
   }
   INFE_TRY(app->Listen());
   INFE_TRY(app->ListenOps());
-  INFE_TRY(app->LoadMissing());
-  if (app->models_.All().empty())
-    return NotFound("there is no model to serve; get one with: infe pull infe-pulse");
+  INFE_ASSIGN(auto models, app->LoadModels(config));
+  app->models_.Set(std::move(models));
   app->services_.state.store(ServingState::kReady);
+  app->maintenance_ = std::jthread([raw = app.get()](auto stop) { raw->Maintain(stop); });
   return std::unique_ptr<App>(std::move(app));
 }
 
 Result<void> AppImpl::Listen() {
+  const ServerConfig config = this->config();
   http::ServerOptions options;
-  options.listen = {{.host = config_.host, .port = static_cast<uint16_t>(config_.port)}};
-  if (!config_.tls_certificate.empty())
-    options.tls = http::TlsOptions{config_.tls_certificate, config_.tls_key};
+  options.listen = {{.host = config.host, .port = static_cast<uint16_t>(config.port)}};
+  if (!config.tls_certificate.empty())
+    options.tls = http::TlsOptions{config.tls_certificate, config.tls_key};
   options.error_responder = [](int status, std::string_view reason) {
     http::HttpRequest none;
     none.arrival = std::chrono::steady_clock::now();
@@ -121,22 +149,25 @@ Result<void> AppImpl::Listen() {
   options.on_exchange_end = [this](const http::ExchangeRecord& record) {
     accounting_.OnExchangeEnd(record);
   };
-  services_.parse_options.n_max = static_cast<int>(config_.n_max);
-  services_.parse_options.strict_params = config_.strict_params;
-  services_.parse_options.json_word_check = config_.json_word_check;
+  options.options_responder = [this](const http::HttpRequest& request, const std::string& allow) {
+    return services_.settings.Get()->cors.Preflight(request, allow);
+  };
   INFE_ASSIGN(public_, http::HttpServer::Start(std::move(options), MakeRoutes(services_)));
   return {};
 }
 
 Result<void> AppImpl::ListenOps() {
-  if (config_.ops_port == 0) return {};
+  const ServerConfig config = this->config();
+  if (config.ops_port == 0) return {};
   http::ServerOptions options;
-  options.listen = {{.host = config_.ops_host, .port = static_cast<uint16_t>(config_.ops_port)}};
+  options.listen = {{.host = config.ops_host, .port = static_cast<uint16_t>(config.ops_port)}};
+  options.head_hook = [this](http::HttpRequest& head) { return AuthenticateOps(services_, head); };
   const auto metrics = [this] {
-    return WriteMetrics({.metrics = accounting_.metrics(),
+    return WriteMetrics({.metrics = services_.metrics,
                          .models = models_,
                          .http = public_.get(),
-                         .ready = services_.state.load() == ServingState::kReady,
+                         .ledger = services_.ledger.Stats(),
+                         .ready = IsReady(services_),
                          .log_lines_dropped = accounting_.log_lines_dropped()});
   };
   auto started = http::HttpServer::Start(std::move(options), MakeOpsRoutes(services_, metrics));
@@ -149,12 +180,12 @@ Result<void> AppImpl::ListenOps() {
   return {};
 }
 
-Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels() const {
+Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels(const ServerConfig& config) const {
   INFE_ASSIGN(const store::ModelRegistry registry, store::ModelRegistry::Load(dir_));
   const std::vector<store::InstalledModel> installed = registry.Installed();
-  if (config_.models.empty()) return installed;
+  if (config.models.empty()) return installed;
   std::vector<store::InstalledModel> chosen;
-  for (const std::string& wanted : config_.models) {
+  for (const std::string& wanted : config.models) {
     if (wanted.find('/') != std::string::npos || wanted.ends_with(".gguf")) {
       std::error_code ec;
       store::InstalledModel model;
@@ -179,43 +210,93 @@ Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels() const {
   return chosen;
 }
 
-Result<void> AppImpl::LoadMissing() {
-  INFE_ASSIGN(const std::vector<store::InstalledModel> chosen, ChosenModels());
+Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadModels(const ServerConfig& config) {
+  INFE_ASSIGN(const std::vector<store::InstalledModel> chosen, ChosenModels(config));
+  std::vector<std::shared_ptr<ServedModel>> models;
   for (const store::InstalledModel& installed : chosen) {
     const auto present = models_.Find(installed.name);
-    if (present && present->installed().sha256 == installed.sha256) continue;
-    const auto start = std::chrono::steady_clock::now();
+    if (present && present->name() == installed.name &&
+        present->installed().sha256 == installed.sha256) {
+      models.push_back(present);
+      continue;
+    }
     INFE_ASSIGN(std::shared_ptr<ServedModel> model,
-                ServedModel::Load(installed, config_, dir_.path + "/packed", pool_,
+                ServedModel::Load(installed, config, dir_.path + "/packed", pool_,
                                   kernels::SelectKernels()));
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     say_(fmt::format("{}: {} {}, context {}, loaded in {:.1f} s", installed.name,
                      model->object().architecture, model->object().quantization,
-                     model->context_max(), seconds));
-    models_.Add(std::move(model));
+                     model->context_max(), model->load_seconds()));
+    models.push_back(std::move(model));
   }
+  if (models.empty())
+    return NotFound("there is no model to serve; get one with: infe pull infe-pulse");
+  return models;
+}
+
+Result<void> AppImpl::Reload(const Result<ServerConfig>& wanted) {
+  const Result<void> done = wanted ? TryReload(*wanted) : Result<void>(wanted.error());
+  services_.metrics.AddReload(done.has_value());
+  return done;
+}
+
+Result<void> AppImpl::TryReload(const ServerConfig& wanted) {
+  const ServerConfig now = config();
+  INFE_TRY(Validate(wanted));
+  INFE_ASSIGN(auto models, LoadModels(wanted));
+  // The last step that can fail; it swaps by itself.
+  if (!now.tls_certificate.empty()) INFE_TRY(public_->ReloadTls());
+  models_.Set(std::move(models));
+  services_.settings.Swap(TakeLive(now, wanted));
+  const std::vector<std::string> left = NeedRestart(now, wanted);
+  if (!left.empty()) say_(fmt::format("a restart is needed for: {}", fmt::join(left, ", ")));
   return {};
 }
 
-Result<void> AppImpl::Reload() {
-  INFE_TRY(LoadMissing());
-  if (!config_.tls_certificate.empty()) INFE_TRY(public_->ReloadTls());
-  return {};
+void AppImpl::Maintain(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  const auto stopped = [&stop] { return stop.stop_requested(); };
+  while (!wake.wait_for(lock, stop, kMaintenanceInterval, stopped)) {
+    models_.Reap();
+    (void)services_.projects.Refresh();  // on failure the last good view serves on
+  }
+}
+
+void AppImpl::WaitUntil(std::chrono::duration<double> wait_max, const std::function<bool()>& done) {
+  const auto end = std::chrono::steady_clock::now() + wait_max;
+  std::unique_lock lock(hurry_mutex_);
+  while (!hurry_ && !done() && std::chrono::steady_clock::now() < end)
+    hurry_changed_.wait_for(lock, kDrainPoll);
 }
 
 void AppImpl::Drain() {
-  services_.state.store(ServingState::kDraining);
+  const ServerConfig config = this->config();
+  services_.state.store(ServingState::kLeaving);
   public_->BeginDrain();
-  std::this_thread::sleep_for(std::chrono::duration<double>(config_.drain_grace_s));
-  public_->Shutdown(
-      std::chrono::milliseconds(static_cast<int64_t>(config_.drain_timeout_s * 1000)));
+  WaitUntil(std::chrono::duration<double>(config.drain_grace_s),
+            [this] { return skip_grace_.load(); });
+  services_.state.store(ServingState::kDraining);
+  WaitUntil(std::chrono::duration<double>(config.drain_timeout_s),
+            [this] { return services_.in_flight.load() == 0; });
+  services_.generations.FailAll(api::ShuttingDown(kRetryAfterStopMs));
+  public_->Shutdown(kLastWords);
 }
 
-void AppImpl::StopNow() {
+void AppImpl::Hurry() {
+  const std::lock_guard lock(hurry_mutex_);
+  hurry_ = true;
+  hurry_changed_.notify_all();
+}
+
+AppImpl::~AppImpl() {
   services_.state.store(ServingState::kDraining);
   if (ops_) ops_->Shutdown(std::chrono::milliseconds(0));
   if (public_) public_->Shutdown(std::chrono::milliseconds(0));
+  // What is queued may still look for its model.
+  services_.intake.Stop();
+  services_.tasks.Stop();
+  if (auto closed = services_.ledger.Close(); !closed && say_) say_(closed.error().message);
 }
 
 }  // namespace

@@ -21,15 +21,23 @@ class App {
   virtual ~App() = default;
 
   virtual uint16_t port() const = 0;
-  // Re-reads keys, certificates and the model registry; takes in newly pulled models. On an error
-  // everything stays as it was.
-  virtual Result<void> Reload() = 0;
-  // Readiness goes to 503 at once, requests in flight are finished (up to the drain timeout), then
-  // everything stops. now: cut what is left.
+  // Takes over what of `config` can change while running (config.h says which), keys, certificates,
+  // and the model registry: newly pulled models are loaded, removed ones retired. Everything is
+  // checked before anything is swapped: on an error all stays as it was.
+  // config: the configuration as it was read anew, or why it could not be.
+  virtual Result<void> Reload(const Result<ServerConfig>& config) = 0;
+  // Readiness goes to 503 at once; for the grace period everything is served on; then new work is
+  // refused and requests in flight are finished, up to the drain timeout; what is left ends with an
+  // error. Blocks.
   virtual void Drain() = 0;
-  virtual void StopNow() = 0;
+  // Cuts the waits of Drain short, now and later. Any thread, also before Drain.
+  virtual void Hurry() = 0;
+  // Drain without the grace period. Before Drain.
+  virtual void SkipGrace() = 0;
   // The access log is opened anew: for log rotation.
   virtual void ReopenLogs() = 0;
+  // Every engine makes progress: what a watchdog asks. Any thread.
+  virtual bool IsAlive() = 0;
 };
 
 }  // namespace infe::server

@@ -2,12 +2,14 @@
 
 #include <ctime>
 
-#include "api/api_error.h"
+#include "api/parsed.h"
 #include "server/errors.h"
 #include "server/request_context.h"
 
 namespace infe::server {
 namespace {
+
+constexpr int64_t kRetryWhileLoadingMs = 1000;
 
 bool EqualIgnoringCase(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -38,21 +40,63 @@ std::optional<std::string_view> BearerToken(std::string_view header) {
   return header;
 }
 
-}  // namespace
-
-namespace {
-
-// Who asks; leaves the key in the context. Nothing wrong: nothing returned.
-std::optional<api::ApiError> Identify(Services& services, const http::HttpRequest& head,
-                                      RequestContext& context) {
-  if (!services.keys.HasKeys()) return std::nullopt;
+// The live record of the key that the head presents. `kind`: the class that this listener takes.
+api::Parsed<store::KeyRecord> Identify(Services& services, const http::HttpRequest& head,
+                                       const RequestContext& context, store::KeyKind kind) {
   // Two credentials are an attempt to have two parties read two different ones.
-  if (head.headers.Count("Authorization") > 1) return api::InvalidKey("");
+  const bool ambiguous = head.headers.Count("Authorization") > 1;
   const auto token = BearerToken(head.headers.Get("Authorization"));
   if (!token) return api::MissingKey();
-  auto key = services.keys.Find(*token, std::time(nullptr));
-  if (!key) return api::InvalidKey(*token);
+  auto key = ambiguous ? std::nullopt : services.keys.Find(*token, std::time(nullptr));
+  if (!key) {
+    if (services.key_failures.Allow(head.remote_address, context.arrival))
+      return api::InvalidKey(ambiguous ? std::string_view() : *token);
+    services.metrics.AddRejected(Rejection::kKeys);
+    return api::TooManyKeyFailures(FailureThrottle::retry_after().count());
+  }
+  if (key->kind != kind)
+    return api::InsufficientPermissions(kind == store::KeyKind::kAdmin ? "admin" : "chat");
+  return *std::move(key);
+}
+
+// What a route of the public API asks of a key.
+store::KeyScope ScopeOf(const http::HttpRequest& head) {
+  return head.method == "POST" ? store::KeyScope::kChat : store::KeyScope::kModelsRead;
+}
+
+std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpRequest& head,
+                                       RequestContext& context) {
+  if (!services.keys.HasKeys()) return std::nullopt;
+  auto key = Identify(services, head, context, store::KeyKind::kApi);
+  if (!key) return std::move(key).error();
+  // The keys of an archived project are dead; which of the two it was is nobody's business.
+  if (services.projects.IsArchived(key->project)) return api::InvalidKey({});
   context.key = std::move(*key);
+  services.limits.Numbers(context.key->account, context.key->limits,
+                          context.rate.emplace().requests, context.rate->tokens);
+  const store::KeyScope scope = ScopeOf(head);
+  if (!context.key->Has(scope))
+    return api::InsufficientPermissions(store::ScopeNames(store::Bit(scope)).front());
+  return std::nullopt;
+}
+
+// What can be said of a request before its body is read.
+std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRequest& head,
+                                          RequestContext& context) {
+  if (auto error = RefuseKey(services, head, context)) return error;
+  if (head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
+    return api::UnsupportedContentType(head.headers.Get("Content-Type"));
+  switch (services.state.load()) {
+    case ServingState::kLoading:
+      services.metrics.AddRejected(Rejection::kLoading);
+      return api::ModelLoading(kRetryWhileLoadingMs);
+    case ServingState::kDraining:
+      services.metrics.AddRejected(Rejection::kDraining);
+      return api::ShuttingDown(JitteredRetryMs());
+    case ServingState::kReady:
+    case ServingState::kLeaving:
+      break;
+  }
   return std::nullopt;
 }
 
@@ -61,13 +105,38 @@ std::optional<api::ApiError> Identify(Services& services, const http::HttpReques
 std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpRequest& head) {
   const auto context = NewRequestContext(head);
   head.context = context;
-  if (!head.path.starts_with("/v1/")) return std::nullopt;
-  std::optional<api::ApiError> error = Identify(services, head, *context);
-  if (!error && services.state.load() == ServingState::kLoading) error = api::ModelLoading(1000);
-  if (!error && head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
-    error = api::UnsupportedContentType(head.headers.Get("Content-Type"));
+  const SettingsPtr settings = services.settings.Get();
+  context->cors_origin = settings->cors.AllowedOrigin(head.headers.Get("Origin"));
+  std::optional<api::ApiError> error;
+  // With keys there is nothing that a foreign page could do.
+  if (!services.keys.HasKeys() && !settings->api_hosts.Allows(head.headers.Get("Host"))) {
+    error = api::ForeignHost(head.headers.Get("Host"));
+  } else if (head.path.starts_with("/v1/")) {
+    context->in_flight.emplace(services.in_flight);
+    error = RefuseByHead(services, head, *context);
+  }
   if (!error) return std::nullopt;
   context->error_code = error->code.value_or(error->type);
+  return ErrorResponse(*error, CommonHeaders(*context));
+}
+
+std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::HttpRequest& head) {
+  const auto context = NewRequestContext(head);
+  head.context = context;
+  const std::string_view host = head.headers.Get("Host");
+  std::optional<api::ApiError> error;
+  if (!services.settings.Get()->ops_hosts.Allows(host)) {
+    error = api::ForeignHost(host);
+  } else if (head.path.starts_with("/v1/")) {
+    auto key = Identify(services, head, *context, store::KeyKind::kAdmin);
+    if (key)
+      context->key = std::move(*key);
+    else
+      error = std::move(key).error();
+    if (!error && head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
+      error = api::UnsupportedContentType(head.headers.Get("Content-Type"));
+  }
+  if (!error) return std::nullopt;
   return ErrorResponse(*error, CommonHeaders(*context));
 }
 

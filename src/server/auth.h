@@ -9,7 +9,13 @@
 namespace infe::server {
 
 // Leaves a RequestContext in head.context. Routes outside /v1 need no key; a server without keys
-// (loopback only) takes everyone.
+// (loopback only) takes everyone. Also refuses what needs no body to be refused: a foreign Host, a
+// wrong content type, a server that is loading or draining.
 std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpRequest& head);
+
+// The same for the operations listener: it answers to names of this machine only, as parts of it
+// need no key, and administration under /v1 always needs an admin key, which the handler finds in
+// context->key.
+std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::HttpRequest& head);
 
 }  // namespace infe::server

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "api/chat_completion_chunk.h"
 #include "api/chat_completion_response.h"
 #include "http/sse.h"
@@ -165,6 +167,7 @@ class ChatCollector : public GenerationConsumer {
     response.headers = CommonHeaders(*setup_.context);
     for (const auto& [name, value] : setup_.headers) response.headers.Set(name, value);
     response.headers.Set("Content-Type", "application/json");
+    response.headers.Set("Server-Timing", ServerTiming(setup_.extras.timings.value()));
     response.body = api::WriteChatCompletion(response_);
     setup_.writer->Send(std::move(response));
   }
@@ -235,6 +238,11 @@ api::Timings ToTimings(const GenerationTotals& totals, const RequestContext& con
   wire.drafted_tokens = t.drafted_tokens;
   wire.accepted_tokens = t.accepted_tokens;
   return wire;
+}
+
+std::string ServerTiming(const api::Timings& timings) {
+  return fmt::format("queue;dur={:.1f}, prefill;dur={:.1f}, decode;dur={:.1f}, total;dur={:.1f}",
+                     timings.queue_ms, timings.prefill_ms, timings.decode_ms, timings.total_ms);
 }
 
 std::vector<api::TokenLogprob> ToLogprobs(const ServedModel& model,

@@ -33,6 +33,8 @@ std::unique_ptr<GenerationConsumer> MakeChatCollector(ChatAnswerSetup setup);
 api::FinishReason ToWire(engine::FinishReason reason);
 api::Usage ToUsage(const GenerationTotals& totals);
 api::Timings ToTimings(const GenerationTotals& totals, const RequestContext& context);
+// For a Server-Timing header (W3C): where the time went, in milliseconds.
+std::string ServerTiming(const api::Timings& timings);
 std::vector<api::TokenLogprob> ToLogprobs(const ServedModel& model,
                                           const std::vector<engine::SampledToken>& tokens);
 // Sends a comment whenever nothing was written for 15 s, until the answer has ended.

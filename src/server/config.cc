@@ -9,6 +9,10 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include "server/cors.h"
+#include "store/database.h"
+#include "store/usage_ledger.h"
+
 namespace infe::server {
 namespace {
 
@@ -18,8 +22,20 @@ struct Key {
   const char* name;
   std::function<bool(const toml::node&, ServerConfig&)> read;  // false: wrong type
   std::function<std::string(const ServerConfig&)> write;
+  std::function<void(const ServerConfig& from, ServerConfig& to)> copy;
   const char* type;
+  bool is_live = false;  // a reload takes a new value over
 };
+
+template <typename T>
+std::function<void(const ServerConfig&, ServerConfig&)> CopyOf(T ServerConfig::* member) {
+  return [member](const ServerConfig& from, ServerConfig& to) { to.*member = from.*member; };
+}
+
+Key Live(Key key) {
+  key.is_live = true;
+  return key;
+}
 
 Key StringKey(const char* name, std::string ServerConfig::* member) {
   return {name,
@@ -29,7 +45,7 @@ Key StringKey(const char* name, std::string ServerConfig::* member) {
             return value.has_value();
           },
           [member](const ServerConfig& config) { return fmt::format("\"{}\"", config.*member); },
-          "a string"};
+          CopyOf(member), "a string"};
 }
 Key CountKey(const char* name, uint32_t ServerConfig::* member) {
   return {name,
@@ -40,7 +56,7 @@ Key CountKey(const char* name, uint32_t ServerConfig::* member) {
             return true;
           },
           [member](const ServerConfig& config) { return fmt::format("{}", config.*member); },
-          "an integer from 0"};
+          CopyOf(member), "an integer from 0"};
 }
 Key NumberKey(const char* name, double ServerConfig::* member) {
   return {name,
@@ -50,7 +66,7 @@ Key NumberKey(const char* name, double ServerConfig::* member) {
             return value.has_value();
           },
           [member](const ServerConfig& config) { return fmt::format("{}", config.*member); },
-          "a number"};
+          CopyOf(member), "a number"};
 }
 Key SwitchKey(const char* name, bool ServerConfig::* member) {
   return {name,
@@ -62,7 +78,7 @@ Key SwitchKey(const char* name, bool ServerConfig::* member) {
           [member](const ServerConfig& config) {
             return std::string(config.*member ? "true" : "false");
           },
-          "true or false"};
+          CopyOf(member), "true or false"};
 }
 Key ListKey(const char* name, std::vector<std::string> ServerConfig::* member) {
   return {name,
@@ -84,7 +100,15 @@ Key ListKey(const char* name, std::vector<std::string> ServerConfig::* member) {
               text += fmt::format("{}\"{}\"", text.size() > 1 ? ", " : "", value);
             return text + "]";
           },
-          "a list of strings"};
+          CopyOf(member), "a list of strings"};
+}
+
+// A URL whose password is not shown. (A changed password alone is then no visible change.)
+Key Masked(Key key, std::string ServerConfig::* member) {
+  key.write = [member](const ServerConfig& config) {
+    return fmt::format("\"{}\"", store::MaskStoreUrl(config.*member));
+  };
+  return key;
 }
 
 const std::vector<Key>& Keys() {
@@ -96,7 +120,7 @@ const std::vector<Key>& Keys() {
       CountKey("ops_port", &C::ops_port),
       StringKey("data_dir", &C::data_dir),
       CountKey("threads", &C::threads),
-      ListKey("models", &C::models),
+      Live(ListKey("models", &C::models)),
       CountKey("max_batch", &C::max_batch),
       CountKey("context", &C::context),
       StringKey("kv_memory", &C::kv_memory),
@@ -109,17 +133,21 @@ const std::vector<Key>& Keys() {
       SwitchKey("packed_cache", &C::packed_cache),
       StringKey("tls_certificate", &C::tls_certificate),
       StringKey("tls_key", &C::tls_key),
-      ListKey("cors_origins", &C::cors_origins),
+      Live(ListKey("cors_origins", &C::cors_origins)),
+      Live(ListKey("allowed_hosts", &C::allowed_hosts)),
       SwitchKey("insecure", &C::insecure),
-      CountKey("n_max", &C::n_max),
-      SwitchKey("strict_params", &C::strict_params),
-      SwitchKey("json_word_check", &C::json_word_check),
-      StringKey("strict_schema", &C::strict_schema),
-      SwitchKey("show_schema", &C::show_schema),
-      SwitchKey("close_before_limit", &C::close_before_limit),
-      CountKey("json_tokens_max", &C::json_tokens_max),
-      NumberKey("drain_timeout_s", &C::drain_timeout_s),
-      NumberKey("drain_grace_s", &C::drain_grace_s),
+      Live(CountKey("n_max", &C::n_max)),
+      Live(SwitchKey("strict_params", &C::strict_params)),
+      Live(SwitchKey("json_word_check", &C::json_word_check)),
+      Live(StringKey("strict_schema", &C::strict_schema)),
+      Live(SwitchKey("show_schema", &C::show_schema)),
+      Live(SwitchKey("close_before_limit", &C::close_before_limit)),
+      Live(CountKey("json_tokens_max", &C::json_tokens_max)),
+      Live(NumberKey("drain_timeout_s", &C::drain_timeout_s)),
+      Live(NumberKey("drain_grace_s", &C::drain_grace_s)),
+      Masked(StringKey("store_url", &C::store_url), &C::store_url),
+      StringKey("ledger_on_failure", &C::ledger_on_failure),
+      StringKey("ledger_journal", &C::ledger_journal),
       StringKey("access_log", &C::access_log),
   };
   return keys;
@@ -155,6 +183,20 @@ std::string ToToml(const ServerConfig& config) {
   return text;
 }
 
+ServerConfig TakeLive(const ServerConfig& now, const ServerConfig& wanted) {
+  ServerConfig merged = now;
+  for (const Key& key : Keys())
+    if (key.is_live) key.copy(wanted, merged);
+  return merged;
+}
+
+std::vector<std::string> NeedRestart(const ServerConfig& now, const ServerConfig& wanted) {
+  std::vector<std::string> names;
+  for (const Key& key : Keys())
+    if (!key.is_live && key.write(now) != key.write(wanted)) names.emplace_back(key.name);
+  return names;
+}
+
 std::string DefaultConfigPath() {
   std::vector<std::string> candidates;
   if (const char* xdg = std::getenv("XDG_CONFIG_HOME"); xdg != nullptr && *xdg != 0)
@@ -182,6 +224,10 @@ Result<void> Validate(const ServerConfig& c) {
   if (c.step_budget_ms < 1) return InvalidArgument("step_budget_ms must be at least 1");
   if (c.drain_timeout_s < 0 || c.drain_grace_s < 0)
     return InvalidArgument("drain times cannot be negative");
+  for (const std::string& origin : c.cors_origins) INFE_TRY(ValidateOrigin(origin));
+  INFE_TRY(store::ParseLedgerFailureMode(c.ledger_on_failure));
+  INFE_TRY(ParseBytes(c.ledger_journal));
+  INFE_TRY(store::IsPostgresUrl(c.store_url));
   INFE_ASSIGN(const uint64_t kv, ParseBytes(c.kv_memory));
   if (kv < (uint64_t{16} << 20)) return InvalidArgument("kv_memory must be at least 16MiB");
   return {};

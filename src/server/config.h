@@ -32,10 +32,11 @@ struct ServerConfig {
   bool speculation = true;
   bool packed_cache = true;  // keep repacked weights in the data folder for a quick start
 
-  std::string tls_certificate, tls_key;  // PEM files; both or neither
-  std::vector<std::string> cors_origins;
-  bool insecure = false;   // allow a public address without keys or TLS
-  bool first_key = false;  // make a key if there is none, and print it
+  std::string tls_certificate, tls_key;    // PEM files; both or neither
+  std::vector<std::string> cors_origins;   // web pages that may call: "https://app.example", "*"
+  std::vector<std::string> allowed_hosts;  // Host names beside loopback's (server/host_guard.h)
+  bool insecure = false;                   // allow a public address without keys or TLS
+  bool first_key = false;                  // make a key if there is none, and print it
 
   uint32_t n_max = 8;
   bool strict_params = false;
@@ -48,8 +49,14 @@ struct ServerConfig {
   // by then the text is closed; it stays valid. 0: no limit but what the context leaves.
   uint32_t json_tokens_max = 1024;
 
-  double drain_timeout_s = 60;
-  double drain_grace_s = 0;
+  // At SIGTERM: not ready, yet serving, so that load balancers notice before anything is refused.
+  double drain_grace_s = 5;
+  double drain_timeout_s = 60;  // then requests in flight get this long to finish
+  std::string store_url;        // empty: infe.db in the data folder; or postgresql://...
+  // When usage cannot be written: "closed" refuses new requests, "open-bounded" keeps it in memory,
+  // up to ledger_journal.
+  std::string ledger_on_failure = "closed";
+  std::string ledger_journal = "64MiB";
   std::string access_log;  // a file, "-" for stderr, empty for none
 };
 
@@ -62,7 +69,11 @@ std::string DefaultConfigPath();
 Result<void> Validate(const ServerConfig& config);
 // "1GiB", "512MB", "800000" -> bytes.
 Result<uint64_t> ParseBytes(std::string_view text);
-// The merged result as TOML, secrets masked: `infe config check`.
+// The merged result as TOML. There are no secrets in it but a database's password, which is masked.
 std::string ToToml(const ServerConfig& config);
+// `now` with what a reload may change taken from `wanted`.
+ServerConfig TakeLive(const ServerConfig& now, const ServerConfig& wanted);
+// The keys in which `wanted` differs from `now` and that only a restart can change.
+std::vector<std::string> NeedRestart(const ServerConfig& now, const ServerConfig& wanted);
 
 }  // namespace infe::server

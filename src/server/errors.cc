@@ -2,11 +2,10 @@
 
 #include <string>
 
+#include "base/random.h"
+
 namespace infe::server {
 namespace {
-
-// One or two seconds: long enough for a queue of short requests to move.
-constexpr int64_t kRetryAfterMs = 1000;
 
 api::ApiError Plain(int status, std::string message, std::string type = "invalid_request_error") {
   api::ApiError error;
@@ -38,9 +37,9 @@ api::ApiError ToApiError(const Error& error) {
         made.param = error.param;
         return made;
       }
-      return api::Overloaded(kRetryAfterMs);
+      return api::Overloaded(JitteredRetryMs());
     case ErrorCode::kUnavailable:
-      return api::ShuttingDown(kRetryAfterMs);
+      return api::ShuttingDown(JitteredRetryMs());
     case ErrorCode::kDeadlineExceeded:
       return api::DeadlinePassed();
     case ErrorCode::kCancelled:
@@ -67,10 +66,14 @@ api::ApiError FromHttpStatus(int status, std::string_view reason) {
     case 500:
       return api::InternalError();
     case 503:
-      return api::Overloaded(kRetryAfterMs);
+      return api::Overloaded(JitteredRetryMs());
     default:
       return Plain(status, text.empty() ? std::string(http::ReasonPhrase(status)) : text);
   }
+}
+
+int64_t JitteredRetryMs() {
+  return 1000 + static_cast<int64_t>(RandomUint64() % 4001);
 }
 
 http::HttpResponse ErrorResponse(const api::ApiError& error, http::Headers headers) {

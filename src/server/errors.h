@@ -13,6 +13,9 @@ namespace infe::server {
 api::ApiError ToApiError(const Error& error);
 // For what HTTP itself refuses (http::ErrorResponder).
 api::ApiError FromHttpStatus(int status, std::string_view reason);
+// For Retry-After of our own overload: 1 to 5 s at random, so that those who are refused together
+// do not come back together.
+int64_t JitteredRetryMs();
 http::HttpResponse ErrorResponse(const api::ApiError& error, http::Headers headers = {});
 
 }  // namespace infe::server

@@ -33,8 +33,9 @@ class Generation::Sink : public engine::TokenSink {
 Result<std::shared_ptr<Generation>> Generation::Start(
     GenerationRequest request, std::shared_ptr<http::ResponseWriter> writer,
     const std::function<std::unique_ptr<GenerationConsumer>()>& make_consumer) {
-  std::shared_ptr<Generation> self(new Generation);
+  std::shared_ptr<Generation> self(new Generation(request.live));
   self->model_ = std::move(request.model);
+  self->metrics_ = request.metrics;
   self->context_ = std::move(request.context);
   self->writer_ = std::move(writer);
   for (engine::EngineRequest& choice : request.choices) {
@@ -45,7 +46,7 @@ Result<std::shared_ptr<Generation>> Generation::Start(
         {choice.id,
          std::make_unique<ChoiceText>(self->model_->tokenizer(), choice.prompt.back(),
                                       request.stops, request.keep_tokens),
-         leads_prompt, false, false});
+         leads_prompt, false, false, std::nullopt});
   }
   for (uint32_t i = 0; i < request.choices.size(); ++i) {
     request.choices[i].sink = std::make_shared<Sink>(self, i);
@@ -53,16 +54,21 @@ Result<std::shared_ptr<Generation>> Generation::Start(
     if (!submitted) {
       for (uint32_t j = 0; j < i; ++j) self->model_->engine().Cancel(self->choices_[j].id);
       // Events of the choices that did start find nobody to tell.
-      self->writer_->Post([self] { self->over_ = true; });
+      self->writer_->Post([self] {
+        self->over_ = true;
+        self->Release();
+      });
       return std::move(submitted).error();
     }
   }
+  self->live_.Add(self);
   auto consumer = std::make_shared<std::unique_ptr<GenerationConsumer>>(make_consumer());
   self->writer_->Post([self, consumer] { self->Attach(std::move(*consumer)); });
   self->writer_->OnClose([weak = std::weak_ptr(self)] {
     if (const auto generation = weak.lock()) {
       generation->over_ = true;
       generation->CancelAll();
+      generation->Release();
     }
   });
   self->writer_->OnPause([weak = std::weak_ptr(self)] {
@@ -75,6 +81,7 @@ Result<std::shared_ptr<Generation>> Generation::Start(
 }
 
 void Generation::Attach(std::unique_ptr<GenerationConsumer> consumer) {
+  if (over_) return;
   consumer_ = std::move(consumer);
   for (auto& [choice, event] : std::exchange(early_, {})) OnEvent(choice, std::move(event));
 }
@@ -88,15 +95,29 @@ void Generation::OnEvent(uint32_t index, engine::TokenEvent event) {
   Choice& choice = choices_[index];
   if (choice.ended) return;
   if (!event.prompt_tokens.empty()) consumer_->OnPrompt(index, event.prompt_tokens);
-  context_->produced_tokens += static_cast<uint32_t>(event.tokens.size());
   for (const engine::SampledToken& token : event.tokens) {
     if (choice.cut) break;
+    context_->produced_tokens += 1;
     const TextPiece piece = choice.text->Feed(token);
     if (!piece.text.empty() || !piece.tokens.empty()) choice.cut = !consumer_->OnText(index, piece);
     choice.cut = choice.cut || choice.text->stopped();
     if (choice.cut) model_->engine().Cancel(choice.id);
   }
+  if (!event.tokens.empty()) NoteProgress(choice, event.tokens.size());
   if (event.finished) EndChoice(index, event);
+}
+
+void Generation::NoteProgress(Choice& choice, size_t tokens) {
+  const auto now = std::chrono::steady_clock::now();
+  if (metrics_ != nullptr && choice.last_token)
+    metrics_->inter_token.Observe(std::chrono::duration<double>(now - *choice.last_token).count() /
+                                      static_cast<double>(tokens),
+                                  tokens);
+  choice.last_token = now;
+  context_->charge.PromptDone();
+  // Of an answer that is collected, the client has seen nothing before it is whole.
+  if (context_->stream)
+    context_->charge.Checkpoint(context_->prompt_tokens, context_->produced_tokens.load());
 }
 
 void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
@@ -111,15 +132,9 @@ void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
   }
   if (reason == engine::FinishReason::kError || reason == engine::FinishReason::kDeadline ||
       reason == engine::FinishReason::kCancelled) {
-    over_ = true;
-    CancelAll();
-    if (reason == engine::FinishReason::kError)
-      consumer_->OnError(ToApiError(event.error));
-    else if (reason == engine::FinishReason::kDeadline)
-      consumer_->OnError(api::DeadlinePassed());
-    else
-      consumer_->OnError(api::ShuttingDown(1000));  // only a stopping engine cancels by itself
-    return;
+    if (reason == engine::FinishReason::kError) return EndWith(ToApiError(event.error));
+    if (reason == engine::FinishReason::kDeadline) return EndWith(api::DeadlinePassed());
+    return EndWith(api::ShuttingDown(1000));  // only a stopping engine cancels by itself
   }
   if (!choice.cut) {
     const TextPiece rest = choice.text->Finish();
@@ -134,18 +149,43 @@ void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
   context_->completion_tokens = totals_.completion_tokens;
   context_->cached_tokens = totals_.cached_tokens;
   context_->queue_ms = totals_.timings.queue_ms;
+  context_->prefill_ms = totals_.timings.prefill_ms;
+  context_->decode_ms = totals_.timings.decode_ms;
   context_->ttft_ms = totals_.timings.ttft_ms;
   if (context_->finish_reason.empty())
     context_->finish_reason = reason == engine::FinishReason::kLength ? "length" : "stop";
   consumer_->OnEnd(totals_);
+  Release();
+}
+
+void Generation::Fail(api::ApiError error) {
+  writer_->Post([self = shared_from_this(), error = std::move(error)] {
+    if (!self->over_ && self->consumer_) self->EndWith(error);
+  });
+}
+
+void Generation::EndWith(const api::ApiError& error) {
+  over_ = true;
+  CancelAll();
+  consumer_->OnError(error);
+  Release();
+}
+
+void Generation::Release() {
+  consumer_.reset();
+  early_.clear();
+  for (Choice& choice : choices_) choice.text.reset();
+  model_.reset();
 }
 
 void Generation::CancelAll() {
+  if (!model_) return;
   for (const Choice& choice : choices_)
     if (!choice.ended) model_->engine().Cancel(choice.id);
 }
 
 void Generation::SetPaused(bool paused) {
+  if (!model_) return;
   for (const Choice& choice : choices_)
     if (!choice.ended) model_->engine().SetPaused(choice.id, paused);
 }

@@ -8,9 +8,11 @@
 // All but Start and the sink runs on the connection's loop.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,8 @@
 #include "engine/engine.h"
 #include "http/response_writer.h"
 #include "server/choice_text.h"
+#include "server/live_generations.h"
+#include "server/metrics.h"
 #include "server/request_context.h"
 #include "server/served_model.h"
 
@@ -46,12 +50,15 @@ class GenerationConsumer {
 };
 
 struct GenerationRequest {
+  explicit GenerationRequest(LiveGenerations& live_generations) : live(live_generations) {}
+  LiveGenerations& live;  // outlives the generation
   std::shared_ptr<ServedModel> model;
   std::shared_ptr<RequestContext> context;
   // One per choice, complete but for id and sink.
   std::vector<engine::EngineRequest> choices;
   std::vector<std::string> stops;
-  bool keep_tokens = false;  // logprobs are wanted
+  bool keep_tokens = false;         // logprobs are wanted
+  ModelMetrics* metrics = nullptr;  // or null: nothing is counted
 };
 
 class Generation : public std::enable_shared_from_this<Generation> {
@@ -62,6 +69,10 @@ class Generation : public std::enable_shared_from_this<Generation> {
   static Result<std::shared_ptr<Generation>> Start(
       GenerationRequest request, std::shared_ptr<http::ResponseWriter> writer,
       const std::function<std::unique_ptr<GenerationConsumer>()>& make_consumer);
+  ~Generation() { live_.Remove(this); }
+
+  // Ends it with this error, unless it is over. Any thread.
+  void Fail(api::ApiError error);
 
  private:
   struct Choice {
@@ -70,17 +81,25 @@ class Generation : public std::enable_shared_from_this<Generation> {
     bool leads_prompt = false;  // the first choice of its prompt: it counts the prompt's tokens
     bool cut = false;           // by a stop string or the consumer: what follows is nobody's
     bool ended = false;
+    std::optional<std::chrono::steady_clock::time_point> last_token;
   };
   class Sink;
 
-  Generation() = default;
+  explicit Generation(LiveGenerations& live) : live_(live) {}
   void Attach(std::unique_ptr<GenerationConsumer> consumer);
   void OnEvent(uint32_t choice, engine::TokenEvent event);
   void EndChoice(uint32_t choice, const engine::TokenEvent& event);
+  void NoteProgress(Choice& choice, size_t tokens);
+  void EndWith(const api::ApiError& error);
   void CancelAll();
+  // Nothing more will happen: lets go of the model and what refers to it. The engine may hold this
+  // a little longer, and an engine must not be ended by what it holds.
+  void Release();
   void SetPaused(bool paused);
 
+  LiveGenerations& live_;
   std::shared_ptr<ServedModel> model_;
+  ModelMetrics* metrics_ = nullptr;
   std::shared_ptr<RequestContext> context_;
   std::shared_ptr<http::ResponseWriter> writer_;
   std::unique_ptr<GenerationConsumer> consumer_;

@@ -15,12 +15,15 @@ constexpr double kTotalBounds[] = {0.3, 0.5, 0.8, 1,  1.5, 2,   2.5, 5,   10,   
 constexpr double kTokensBounds[] = {1,   2,    5,    10,   20,    50,    100,   200,
                                     500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
 
+constexpr double kChoicesBounds[] = {1, 2, 5, 10, 20};
+
 }  // namespace
 
-void Histogram::Observe(double value) {
+void Histogram::Observe(double value, uint64_t count) {
   const auto place = std::lower_bound(bounds_.begin(), bounds_.end(), value);
-  buckets_[static_cast<size_t>(place - bounds_.begin())].fetch_add(1, std::memory_order_relaxed);
-  sum_.fetch_add(value, std::memory_order_relaxed);
+  buckets_[static_cast<size_t>(place - bounds_.begin())].fetch_add(count,
+                                                                   std::memory_order_relaxed);
+  sum_.fetch_add(value * static_cast<double>(count), std::memory_order_relaxed);
 }
 
 Finish ToFinish(std::string_view reason) {
@@ -32,22 +35,33 @@ Finish ToFinish(std::string_view reason) {
 ModelMetrics::ModelMetrics()
     : ttft(kTtftBounds),
       inter_token(kInterTokenBounds),
+      token_mean(kInterTokenBounds),
       total(kTotalBounds),
       queue(kTotalBounds),
+      prefill(kTotalBounds),
+      decode(kTotalBounds),
+      inference(kTotalBounds),
       prompt_tokens(kTokensBounds),
-      completion_tokens(kTokensBounds) {}
+      completion_tokens(kTokensBounds),
+      choices(kChoicesBounds),
+      tokens_max(kTokensBounds) {}
 
 void ModelMetrics::Add(const GenerationFacts& facts) {
   finished[static_cast<size_t>(facts.finish)].fetch_add(1, std::memory_order_relaxed);
   if (facts.finish == Finish::kAbort || facts.finish == Finish::kError) return;
   total.Observe(facts.total_s);
   queue.Observe(facts.queue_s);
+  prefill.Observe(facts.prefill_s);
+  decode.Observe(facts.decode_s);
+  inference.Observe(facts.prefill_s + facts.decode_s);
+  choices.Observe(facts.choices);
+  if (facts.tokens_max > 0) tokens_max.Observe(facts.tokens_max);
   prompt_tokens.Observe(facts.prompt_tokens);
   completion_tokens.Observe(facts.completion_tokens);
   if (facts.ttft_s <= 0) return;
   ttft.Observe(facts.ttft_s);
   if (facts.completion_tokens > 1 && facts.total_s > facts.ttft_s)
-    inter_token.Observe((facts.total_s - facts.ttft_s) / (facts.completion_tokens - 1));
+    token_mean.Observe((facts.total_s - facts.ttft_s) / (facts.completion_tokens - 1));
 }
 
 std::span<const double> Metrics::SecondsBounds() {

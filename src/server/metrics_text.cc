@@ -62,6 +62,7 @@ struct OneModel {
   std::string name;
   engine::EngineStats stats;
   ModelMetrics* metrics;
+  double load_seconds = 0;
   std::string infe_labels() const { return fmt::format("model=\"{}\"", Escaped(name)); }
   std::string vllm_labels() const {
     return fmt::format("model_name=\"{}\",engine=\"0\"", Escaped(name));
@@ -70,7 +71,7 @@ struct OneModel {
 
 // One series of the engine under our name and, where routers know one, under vLLM's.
 struct EngineSeries {
-  const char* name;
+  const char* name;   // or null: an older alias of a series above
   const char* alias;  // or null
   const char* type;
   const char* help;
@@ -99,6 +100,8 @@ constexpr EngineSeries kEngineSeries[] = {
      [](const S& s) { return static_cast<double>(s.kv_blocks_remembered); }},
     {"infe_kv_usage_ratio", "vllm:kv_cache_usage_perc", "gauge", "Used KV blocks of all, 0 to 1.",
      [](const S& s) { return Ratio(s.kv_blocks_used, s.kv_blocks_total); }},
+    {nullptr, "vllm:gpu_cache_usage_perc", "gauge", "The older name of kv_cache_usage_perc.",
+     [](const S& s) { return Ratio(s.kv_blocks_used, s.kv_blocks_total); }},
     {"infe_prompt_tokens_total", "vllm:prompt_tokens_total", "counter", "Prompt tokens taken in.",
      [](const S& s) { return static_cast<double>(s.prompt_tokens); }},
     {"infe_cached_tokens_total", "vllm:prompt_tokens_cached_total", "counter",
@@ -109,6 +112,12 @@ constexpr EngineSeries kEngineSeries[] = {
      [](const S& s) { return static_cast<double>(s.prompt_tokens); }},
     {"infe_prefix_hits_total", "vllm:prefix_cache_hits_total", "counter",
      "Prompt tokens found in the prefix cache.",
+     [](const S& s) { return static_cast<double>(s.cached_tokens); }},
+    {nullptr, "vllm:gpu_prefix_cache_queries_total", "counter",
+     "The older name of prefix_cache_queries_total.",
+     [](const S& s) { return static_cast<double>(s.prompt_tokens); }},
+    {nullptr, "vllm:gpu_prefix_cache_hits_total", "counter",
+     "The older name of prefix_cache_hits_total.",
      [](const S& s) { return static_cast<double>(s.cached_tokens); }},
     {"infe_generated_tokens_total", "vllm:generation_tokens_total", "counter", "Tokens generated.",
      [](const S& s) { return static_cast<double>(s.generated_tokens); }},
@@ -136,7 +145,7 @@ constexpr EngineSeries kEngineSeries[] = {
 };
 
 struct HistogramSeries {
-  const char* name;
+  const char* name;  // or null
   const char* alias;
   const char* help;
   Histogram ModelMetrics::* histogram;
@@ -144,12 +153,22 @@ struct HistogramSeries {
 constexpr HistogramSeries kHistograms[] = {
     {"infe_ttft_seconds", "vllm:time_to_first_token_seconds",
      "From admission by the engine to the first token.", &ModelMetrics::ttft},
-    {"infe_inter_token_seconds", "vllm:request_time_per_output_token_seconds",
-     "Mean time per token after the first, one observation a request.", &ModelMetrics::inter_token},
+    {"infe_inter_token_seconds", "vllm:inter_token_latency_seconds",
+     "Between one token of a choice and the next.", &ModelMetrics::inter_token},
+    {nullptr, "vllm:time_per_output_token_seconds", "The older name of the same.",
+     &ModelMetrics::inter_token},
+    {"infe_request_token_seconds", "vllm:request_time_per_output_token_seconds",
+     "Mean time per token after the first, one observation a request.", &ModelMetrics::token_mean},
     {"infe_request_seconds", "vllm:e2e_request_latency_seconds",
      "First byte of the request to last byte of the answer.", &ModelMetrics::total},
     {"infe_queue_time_seconds", "vllm:request_queue_time_seconds", "Time in the engine's queue.",
      &ModelMetrics::queue},
+    {"infe_prefill_seconds", "vllm:request_prefill_time_seconds", "Time to compute a prompt.",
+     &ModelMetrics::prefill},
+    {"infe_decode_seconds", "vllm:request_decode_time_seconds", "From the first token to the last.",
+     &ModelMetrics::decode},
+    {nullptr, "vllm:request_inference_time_seconds", "Prefill and decode.",
+     &ModelMetrics::inference},
     {"infe_request_prompt_tokens", "vllm:request_prompt_tokens", "Prompt tokens of a request.",
      &ModelMetrics::prompt_tokens},
     {"infe_request_generation_tokens", "vllm:request_generation_tokens",
@@ -158,22 +177,39 @@ constexpr HistogramSeries kHistograms[] = {
 
 void WriteModels(Text& text, const std::vector<OneModel>& models) {
   for (const EngineSeries& series : kEngineSeries) {
-    text.Family(series.name, series.type, series.help);
-    for (const OneModel& m : models)
-      text.Sample(series.name, m.infe_labels(), series.read(m.stats));
+    if (series.name != nullptr) {
+      text.Family(series.name, series.type, series.help);
+      for (const OneModel& m : models)
+        text.Sample(series.name, m.infe_labels(), series.read(m.stats));
+    }
     if (series.alias == nullptr) continue;
     text.Family(series.alias, series.type, series.help);
     for (const OneModel& m : models)
       text.Sample(series.alias, m.vllm_labels(), series.read(m.stats));
   }
   for (const HistogramSeries& series : kHistograms) {
-    text.Family(series.name, "histogram", series.help);
-    for (const OneModel& m : models)
-      text.Samples(series.name, m.infe_labels(), m.metrics->*series.histogram);
+    if (series.name != nullptr) {
+      text.Family(series.name, "histogram", series.help);
+      for (const OneModel& m : models)
+        text.Samples(series.name, m.infe_labels(), m.metrics->*series.histogram);
+    }
     text.Family(series.alias, "histogram", series.help);
     for (const OneModel& m : models)
       text.Samples(series.alias, m.vllm_labels(), m.metrics->*series.histogram);
   }
+  text.Family("vllm:num_requests_waiting_by_reason", "gauge", "Waiting sequences by what for.");
+  for (const OneModel& m : models)
+    text.Sample("vllm:num_requests_waiting_by_reason",
+                fmt::format("{},reason=\"capacity\"", m.vllm_labels()), m.stats.waiting);
+  text.Family("vllm:cache_config_info", "gauge", "Always 1; the labels tell the KV memory.");
+  for (const OneModel& m : models)
+    text.Sample("vllm:cache_config_info",
+                fmt::format("{},block_size=\"{}\",num_gpu_blocks=\"{}\"", m.vllm_labels(),
+                            model::kBlockPositions, m.stats.kv_blocks_total),
+                1);
+  text.Family("infe_model_load_seconds", "gauge", "Time to load the model.");
+  for (const OneModel& m : models)
+    text.Sample("infe_model_load_seconds", m.infe_labels(), m.load_seconds);
   text.Family("infe_requests_finished_total", "counter", "Generations by how they ended.");
   for (const OneModel& m : models)
     for (size_t i = 0; i < kFinishNames.size(); ++i)
@@ -203,6 +239,20 @@ void WriteHttp(Text& text, const ScrapeSources& sources) {
   for (size_t i = 0; i < kLimitNames.size(); ++i)
     text.Sample("infe_rate_limited_total", fmt::format("limit=\"{}\"", kLimitNames[i]),
                 sources.metrics.rate_limited(i));
+  text.Family("infe_rejected_requests_total", "counter",
+              "Requests refused by the server of its own accord, before any work.");
+  for (size_t i = 0; i < kRejectionNames.size(); ++i)
+    text.Sample("infe_rejected_requests_total", fmt::format("reason=\"{}\"", kRejectionNames[i]),
+                sources.metrics.rejected(i));
+  text.Family("vllm:admission_rejections_total", "counter", "Requests refused for a full queue.");
+  for (const Rejection reason : {Rejection::kQueueRequests, Rejection::kQueueTokens})
+    text.Sample("vllm:admission_rejections_total",
+                fmt::format("reason=\"{}\"", kRejectionNames[static_cast<size_t>(reason)]),
+                sources.metrics.rejected(static_cast<size_t>(reason)));
+  text.Family("infe_config_reloads_total", "counter", "Reloads by their outcome.");
+  text.Sample("infe_config_reloads_total", "outcome=\"done\"", sources.metrics.reloads());
+  text.Sample("infe_config_reloads_total", "outcome=\"refused\"",
+              sources.metrics.reload_failures());
   if (sources.http == nullptr) return;
   const http::ServerStats stats = sources.http->stats();
   text.Family("infe_http_connections", "gauge", "Open connections.");
@@ -216,6 +266,37 @@ void WriteHttp(Text& text, const ScrapeSources& sources) {
   text.Sample("infe_http_rejected_total", "reason=\"write_stall\"", stats.write_stalls);
   text.Family("infe_http_body_bytes", "gauge", "Memory of request bodies that are arriving.");
   text.Sample("infe_http_body_bytes", "", stats.bodies_in_flight_bytes);
+}
+
+void WriteLedger(Text& text, const store::LedgerStats& ledger) {
+  text.Family("infe_ledger_state", "gauge", "1 for the state that the usage ledger is in.");
+  using State = store::LedgerState;
+  for (const State state : {State::kHealthy, State::kFailing, State::kJournaling})
+    text.Sample("infe_ledger_state", fmt::format("state=\"{}\"", store::Name(state)),
+                ledger.state == state ? 1 : 0);
+  text.Family("infe_ledger_commit_seconds", "histogram", "Time to make a batch of rows durable.");
+  uint64_t count = 0;
+  for (size_t i = 0; i < ledger.commit_seconds_buckets.size(); ++i) {
+    count += ledger.commit_seconds_buckets[i];
+    const std::string bound = i < store::LedgerStats::kCommitSeconds.size()
+                                  ? fmt::format("{}", store::LedgerStats::kCommitSeconds[i])
+                                  : "+Inf";
+    text.Sample("infe_ledger_commit_seconds_bucket", fmt::format("le=\"{}\"", bound), count);
+  }
+  text.Sample("infe_ledger_commit_seconds_sum", "", ledger.commit_seconds_sum);
+  text.Sample("infe_ledger_commit_seconds_count", "", count);
+  const auto one = [&](const char* name, const char* type, const char* help, uint64_t value) {
+    text.Family(name, type, help);
+    text.Sample(name, "", value);
+  };
+  one("infe_ledger_failures_total", "counter", "Commits that failed.", ledger.commit_failures);
+  one("infe_ledger_rows_written_total", "counter", "Rows written.", ledger.rows_written);
+  one("infe_ledger_recovered_rows_total", "counter",
+      "Open rows of dead processes, settled at their checkpoint.", ledger.recovered_rows);
+  one("infe_ledger_pending_rows", "gauge", "Rows in memory, not yet durable.", ledger.pending_rows);
+  one("infe_ledger_pending_bytes", "gauge", "Memory of these rows.", ledger.pending_bytes);
+  one("infe_ledger_open_requests", "gauge", "Requests with an open row.", ledger.open_requests);
+  one("infe_ledger_wal_bytes", "gauge", "Size of the write-ahead log.", ledger.wal_bytes);
 }
 
 // Field n of /proc/self/stat, counted from 1 as in proc(5); 0 when it cannot be read.
@@ -263,8 +344,8 @@ void WriteProcess(Text& text) {
 std::string WriteMetrics(const ScrapeSources& sources) {
   std::vector<OneModel> models;
   for (const auto& model : sources.models.All())
-    models.push_back(
-        {model->name(), model->engine().stats(), &sources.metrics.Model(model->name())});
+    models.push_back({model->name(), model->engine().stats(), &sources.metrics.Model(model->name()),
+                      model->load_seconds()});
   Text text;
   text.Family("infe_build_info", "gauge", "Always 1; the labels tell.");
   text.Sample("infe_build_info", fmt::format("version=\"{}\"", kVersion), 1);
@@ -272,6 +353,7 @@ std::string WriteMetrics(const ScrapeSources& sources) {
   text.Sample("infe_ready", "", sources.ready ? 1 : 0);
   WriteModels(text, models);
   WriteHttp(text, sources);
+  WriteLedger(text, sources.ledger);
   text.Family("infe_log_dropped_total", "counter", "Access log lines lost to a full queue.");
   text.Sample("infe_log_dropped_total", "", sources.log_lines_dropped);
   WriteProcess(text);

@@ -8,6 +8,7 @@
 #include "http/server.h"
 #include "server/metrics.h"
 #include "server/model_set.h"
+#include "store/usage_ledger.h"
 
 namespace infe::server {
 
@@ -15,6 +16,7 @@ struct ScrapeSources {
   Metrics& metrics;
   const ModelSet& models;
   const http::HttpServer* http = nullptr;  // the public server, once it listens
+  store::LedgerStats ledger;
   bool ready = false;
   uint64_t log_lines_dropped = 0;
 };

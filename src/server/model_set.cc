@@ -23,15 +23,20 @@ std::vector<std::shared_ptr<ServedModel>> ModelSet::All() const {
   return models_;
 }
 
-void ModelSet::Add(std::shared_ptr<ServedModel> model) {
+void ModelSet::Set(std::vector<std::shared_ptr<ServedModel>> models) {
   std::lock_guard lock(mutex_);
-  for (auto& existing : models_) {
-    if (existing->name() == model->name()) {
-      existing = std::move(model);
-      return;
-    }
-  }
-  models_.push_back(std::move(model));
+  for (auto& model : models_)
+    if (std::find(models.begin(), models.end(), model) == models.end())
+      retired_.push_back(std::move(model));
+  models_ = std::move(models);
+}
+
+void ModelSet::Reap() {
+  std::vector<std::shared_ptr<ServedModel>> idle;  // ends after the lock: its engine is joined
+  std::lock_guard lock(mutex_);
+  for (auto& model : retired_)
+    if (model.use_count() == 1) idle.push_back(std::move(model));
+  std::erase(retired_, nullptr);
 }
 
 }  // namespace infe::server

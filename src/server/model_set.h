@@ -23,11 +23,16 @@ class ModelSet {
   // Null if no such model is served.
   std::shared_ptr<ServedModel> Find(std::string_view name_or_alias) const;
   std::vector<std::shared_ptr<ServedModel>> All() const;
-  void Add(std::shared_ptr<ServedModel> model);  // replaces one of the same name
+  // From now on exactly these. What is not among them is retired: requests in flight keep it.
+  void Set(std::vector<std::shared_ptr<ServedModel>> models);
+  // Lets go of retired models that no request holds any more. To be called now and then: a model
+  // must not end with its last request, since that may be on the engine's own thread.
+  void Reap();
 
  private:
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<ServedModel>> models_;
+  std::vector<std::shared_ptr<ServedModel>> models_;  // guarded by mutex_, as is
+  std::vector<std::shared_ptr<ServedModel>> retired_;
 };
 
 }  // namespace infe::server

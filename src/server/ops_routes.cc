@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "server/admin_routes.h"
 #include "server/handlers/handlers.h"
 #include "server/request_context.h"
 #include "server/version.h"
@@ -32,6 +33,7 @@ http::Router MakeOpsRoutes(Services& services, std::function<std::string()> metr
     response.body = fmt::format("{{\"version\":\"{}\"}}", kVersion);
     writer->Send(std::move(response));
   });
+  AddAdminRoutes(services, router);
   return router;
 }
 

@@ -1,5 +1,5 @@
-// The operations listener: metrics, health, version. On loopback by default, without keys: what it
-// tells holds no text of anybody's requests.
+// The operations listener: metrics, health, version, administration. On loopback by default. All
+// but administration needs no key: what it tells holds no text of anybody's requests.
 #pragma once
 
 #include <functional>

@@ -6,8 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "api/duration.h"
 #include "base/random.h"
 #include "base/sha256.h"
+#include "server/cors.h"
 
 namespace infe::server {
 namespace {
@@ -31,6 +33,7 @@ std::shared_ptr<RequestContext> NewRequestContext(const http::HttpRequest& head)
   FillRandom(bytes, sizeof bytes);
   context->request_id = "req_" + ToHex(bytes);
   context->arrival = head.arrival;
+  context->remote_address = head.remote_address;
   const std::string_view given = head.headers.Get("X-Client-Request-Id");
   if (given.size() <= kClientRequestIdMax &&
       std::all_of(given.begin(), given.end(), [](unsigned char c) { return c > 0x20 && c < 0x7F; }))
@@ -52,6 +55,23 @@ std::shared_ptr<RequestContext> ContextOf(const http::HttpRequest& request) {
   return NewRequestContext(request);
 }
 
+namespace {
+
+// What clients read as "no limit": it fits 32 bits with a sign wherever they keep it.
+constexpr int64_t kUnlimited = 2147483647;
+
+void AddRate(const char* what, const store::RateNumbers& rate, http::Headers& headers) {
+  const bool limited = rate.limit > 0;
+  headers.Add(fmt::format("x-ratelimit-limit-{}", what),
+              fmt::format("{}", limited ? rate.limit : kUnlimited));
+  headers.Add(fmt::format("x-ratelimit-remaining-{}", what),
+              fmt::format("{}", limited ? std::max<int64_t>(rate.remaining, 0) : kUnlimited));
+  headers.Add(fmt::format("x-ratelimit-reset-{}", what),
+              api::FormatDuration(limited ? rate.reset_ms : 0));
+}
+
+}  // namespace
+
 http::Headers CommonHeaders(const RequestContext& context) {
   http::Headers headers;
   const double elapsed =
@@ -63,6 +83,11 @@ http::Headers CommonHeaders(const RequestContext& context) {
   headers.Add("openai-organization", "infe");
   if (!context.client_request_id.empty())
     headers.Add("X-Client-Request-Id", context.client_request_id);
+  if (context.rate) {
+    AddRate("requests", context.rate->requests, headers);
+    AddRate("tokens", context.rate->tokens, headers);
+  }
+  AddCorsHeaders(context.cors_origin, headers);
   return headers;
 }
 

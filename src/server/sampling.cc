@@ -51,8 +51,8 @@ api::Parsed<engine::EngineRequest> MakeEngineRequest(const ServedModel& model,
   request.sampling.seed = seed;
   request.sampling.ignore_eos = sampling.ignore_eos;
   request.end_tokens = model.loaded().end_tokens;
-  request.cache_salt = context.project() + '\n';
-  request.fairness_key = context.key ? context.key->id : std::string();
+  request.fairness_key = context.fairness_key();
+  if (context.key) request.fairness_weight = context.key->weight;
   request.deadline = context.deadline;
   return request;
 }

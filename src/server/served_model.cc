@@ -43,6 +43,7 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledMod
                                                        const std::string& packed_cache_dir,
                                                        ThreadPool& pool,
                                                        const kernels::KernelTable& kernels) {
+  const auto start = std::chrono::steady_clock::now();
   std::shared_ptr<ServedModel> self(new ServedModel);
   self->installed_ = installed;
   engine::LoadOptions load;
@@ -61,8 +62,11 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledMod
   options.batch_sequences_max = config.max_batch;
   options.context_max = config.context;
   options.kv_memory_bytes = kv_bytes;
-  options.queue_requests_max =
+  const uint32_t queue =
       config.queue_requests != 0 ? config.queue_requests : 4 * config.max_batch + 64;
+  // The gate bounds what runs and waits together; in the engine's eyes all of it may be waiting for
+  // a moment, when a batch arrives at once.
+  options.queue_requests_max = config.max_batch + queue;
   options.queue_prompt_tokens_max = config.queue_tokens;
   options.step_budget_ms = config.step_budget_ms;
   options.prefix_cache = config.prefix_cache;
@@ -72,6 +76,8 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledMod
     return tokenizer->Encode(text, {.add_special = tokenizer::AddSpecial::kNever});
   };
   options.vocabulary = static_cast<uint32_t>(self->loaded_.tokenizer->size());
+  self->gate_ = std::make_unique<QueueGate>(
+      QueueGate::Limits{options.queue_requests_max, options.queue_prompt_tokens_max});
   INFE_ASSIGN(self->engine_, engine::Engine::Start(*self->loaded_.model, options));
 
   const model::ModelConfig& shape = self->loaded_.model->config();
@@ -91,6 +97,8 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledMod
   object.template_hash = ShortHash(source);
   object.architecture = shape.architecture;
   object.tool_format = self->renderer_->Describe();
+  self->load_seconds_ =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return self;
 }
 

@@ -15,6 +15,7 @@
 #include "engine/loader.h"
 #include "grammar/token_trie.h"
 #include "server/config.h"
+#include "server/queue_gate.h"
 #include "store/model_registry.h"
 #include "tokenizer/tokenizer.h"
 
@@ -38,6 +39,7 @@ class ServedModel {
   // The vocabulary as grammars see it.
   const std::shared_ptr<const grammar::TokenTrie>& trie() const { return trie_; }
   engine::Engine& engine() const { return *engine_; }
+  QueueGate& gate() const { return *gate_; }
   uint32_t context_max() const { return engine_->context_max(); }
   // Whether a text of so many bytes has too many tokens in any case. Encoding megabytes only to
   // refuse them would take seconds and fifty times their memory.
@@ -51,6 +53,7 @@ class ServedModel {
   // Of template and tokenizer alone.
   const std::string& render_fingerprint() const { return render_fingerprint_; }
   const api::ModelObject& object() const { return object_; }
+  double load_seconds() const { return load_seconds_; }
 
  private:
   ServedModel() = default;
@@ -60,6 +63,8 @@ class ServedModel {
   std::shared_ptr<const grammar::TokenTrie> trie_;
   std::string fingerprint_, render_fingerprint_;
   api::ModelObject object_;
+  double load_seconds_ = 0;
+  std::unique_ptr<QueueGate> gate_;
   std::unique_ptr<engine::Engine> engine_;  // last: its thread stops before the model goes
 };
 

@@ -7,12 +7,17 @@ TaskPool::TaskPool(uint32_t threads, size_t queue_max) : queue_max_(queue_max) {
 }
 
 TaskPool::~TaskPool() {
+  Stop();
+}
+
+void TaskPool::Stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   ready_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (std::thread& thread : threads_)
+    if (thread.joinable()) thread.join();
 }
 
 bool TaskPool::Submit(std::function<void()> task) {

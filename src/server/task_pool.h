@@ -15,12 +15,14 @@ namespace infe::server {
 class TaskPool {
  public:
   TaskPool(uint32_t threads, size_t queue_max);
-  ~TaskPool();  // runs what is queued, then joins
+  ~TaskPool();  // Stop
   TaskPool(const TaskPool&) = delete;
   TaskPool& operator=(const TaskPool&) = delete;
 
   // False when the queue is full. The task must not throw.
   bool Submit(std::function<void()> task);
+  // Runs what is queued, then joins; nothing is taken any more.
+  void Stop();
 
  private:
   void Loop();

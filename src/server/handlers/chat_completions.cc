@@ -9,41 +9,72 @@
 #include "api/prompt_view.h"
 #include "base/random.h"
 #include "grammar/matcher.h"
+#include "server/admission.h"
 #include "server/chat_answer.h"
 #include "server/chat_prompt.h"
 #include "server/constraint.h"
 #include "server/errors.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/stages.h"
 #include "server/sampling.h"
 
 namespace infe::server {
 namespace {
 
 struct ChatCall {
+  SettingsPtr settings;
   std::shared_ptr<RequestContext> context;
   std::shared_ptr<ServedModel> model;
   api::ChatCompletionRequest request;
   ChatPrompt prompt;
 };
 
-// The steps that all three endpoints share: body, model, prompt. Task thread.
-api::Parsed<ChatCall> Prepare(Services& services, const http::HttpRequest& http) {
-  ChatCall call;
-  call.context = ContextOf(http);
-  auto request = api::ParseChatCompletionRequest(http.body, services.parse_options);
+enum class Purpose { kGenerate, kRead };
+
+AdmissionAsk AskOf(const ChatCall& call, const http::HttpRequest& http, Purpose purpose) {
+  AdmissionAsk ask;
+  ask.model = call.model;
+  ask.endpoint = http.route;
+  ask.generates = purpose == Purpose::kGenerate;
+  if (call.request.service_tier) ask.service_tier = api::Name(*call.request.service_tier);
+  ask.sequences = ask.generates ? static_cast<uint32_t>(call.request.n) : 1;
+  // The choices share one prompt.
+  ask.prompt_tokens = EstimatePromptTokens(http.body.size());
+  if (call.request.max_tokens)
+    ask.answer_tokens = static_cast<uint64_t>(*call.request.max_tokens) * ask.sequences;
+  return ask;
+}
+
+// Intake: body, model, admission.
+api::Parsed<std::shared_ptr<ChatCall>> TakeIn(Services& services, const http::HttpRequest& http,
+                                              Purpose purpose) {
+  auto call = std::make_shared<ChatCall>();
+  call->settings = services.settings.Get();
+  call->context = ContextOf(http);
+  auto request = api::ParseChatCompletionRequest(http.body, call->settings->parse);
   if (!request) return std::move(request).error();
-  call.request = std::move(*request);
-  call.context->model = call.request.model;
-  call.context->stream = call.request.streaming.stream;
-  call.model = services.models.Find(call.request.model);
-  if (!call.model) return api::UnknownModel(call.request.model);
-  auto prompt =
-      BuildChatPrompt(*call.model, call.request, {.show_schema = services.config.show_schema});
+  call->request = std::move(*request);
+  call->context->model = call->request.model;
+  call->context->stream = call->request.streaming.stream;
+  call->context->choices = static_cast<uint32_t>(call->request.n);
+  call->context->tokens_max = static_cast<uint32_t>(
+      std::clamp<int64_t>(call->request.max_tokens.value_or(0), 0, UINT32_MAX));
+  call->model = FindModel(services, *call->context, call->request.model);
+  if (!call->model) return api::UnknownModel(call->request.model);
+  if (auto error = Admit(services, *call->context, AskOf(*call, http, purpose))) return *error;
+  return call;
+}
+
+// Work that all three endpoints share.
+std::optional<api::ApiError> MakePrompt(ChatCall& call) {
+  auto prompt = BuildChatPrompt(*call.model, call.request,
+                                {.show_schema = call.settings->config.show_schema});
   if (!prompt) return std::move(prompt).error();
   call.prompt = std::move(*prompt);
   for (const std::string& name : call.prompt.ignored) call.request.ignored.Add(name);
   call.context->prompt_tokens = static_cast<uint32_t>(call.prompt.tokens.size());
-  return call;
+  call.context->charge.SetPromptTokens(call.prompt.tokens.size());
+  return std::nullopt;
 }
 
 ReadingRules RulesOf(const api::ChatCompletionRequest& request, const ChatPrompt& prompt) {
@@ -110,20 +141,21 @@ JsonEnd JsonEndOf(const api::ChatCompletionRequest& request, const ChatConstrain
   return end;
 }
 
-std::optional<api::ApiError> Run(Services& services, ChatCall call, const WriterPtr& writer) {
+std::optional<api::ApiError> Generate(Services& services, const ChatCall& call,
+                                      const WriterPtr& writer) {
   const api::ChatCompletionRequest& request = call.request;
-  if (services.state.load() == ServingState::kDraining) return api::ShuttingDown(1000);
-  auto constraint =
-      CompileConstraint(services.grammars, *call.model, request, call.prompt,
-                        {.openai_strictness = services.config.strict_schema == "openai"});
+  const ServerConfig& config = call.settings->config;
+  auto constraint = CompileConstraint(services.grammars, *call.model, request, call.prompt,
+                                      {.openai_strictness = config.strict_schema == "openai"});
   if (!constraint) return std::move(constraint).error();
 
-  const JsonEnd json_end = JsonEndOf(request, *constraint, services.config);
+  const JsonEnd json_end = JsonEndOf(request, *constraint, config);
   const auto budget = TokenBudget(*call.model, call.prompt.tokens.size(), json_end.max_tokens);
   if (!budget) return budget.error();
   const uint64_t seed = ResolveSeed(request.sampling);
 
-  GenerationRequest generation;
+  GenerationRequest generation(services.generations);
+  generation.metrics = &services.metrics.Model(call.model->name());
   generation.model = call.model;
   generation.context = call.context;
   generation.stops = request.sampling.stop;
@@ -136,14 +168,14 @@ std::optional<api::ApiError> Run(Services& services, ChatCall call, const Writer
     choice->prompt = call.prompt.tokens;
     if (constraint->grammar)
       choice->matcher = grammar::NewMatcher(constraint->grammar, call.model->trie());
-    choice->close_before_limit = services.config.close_before_limit;
+    choice->close_before_limit = config.close_before_limit;
     choice->close_within = json_end.close_within;
     choice->wind_down_after = json_end.wind_down_after;
     choice->max_tokens = *budget;
     choice->sampling.choice = static_cast<uint32_t>(i);
     choice->sampling.logprobs = request.logprobs;
     choice->sampling.top_logprobs = static_cast<uint32_t>(request.top_logprobs);
-    choice->cache_salt += request.prompt_cache_key;
+    choice->cache_salt = services.salt.Of(call.context->project(), request.prompt_cache_key);
     // What is longer than any answer predicts nothing.
     if (request.prediction && !call.model->SurelyTooLong(request.prediction->size()))
       choice->prediction = call.model->tokenizer().Encode(
@@ -160,24 +192,20 @@ std::optional<api::ApiError> Run(Services& services, ChatCall call, const Writer
   return std::nullopt;
 }
 
-// Hands the request to a task thread; answers 503 when there is no room.
-void OnTaskThread(Services& services, http::HttpRequest request, WriterPtr writer,
-                  std::optional<api::ApiError> (*step)(Services&, ChatCall, const WriterPtr&)) {
-  const auto context = ContextOf(request);
-  const auto shared = std::make_shared<http::HttpRequest>(std::move(request));
-  const bool queued = services.tasks.Submit([&services, shared, writer, step] {
-    const auto context = ContextOf(*shared);
-    auto call = Prepare(services, *shared);
-    std::optional<api::ApiError> error;
-    if (!call)
-      error = std::move(call).error();
-    else
-      error = step(services, std::move(*call), writer);
-    if (!error) return;
-    context->error_code = error->code.value_or(error->type);
-    writer->Send(ErrorResponse(*error, CommonHeaders(*context)));
-  });
-  if (!queued) writer->Send(ErrorResponse(api::Overloaded(1000), CommonHeaders(*context)));
+using Finish = std::optional<api::ApiError> (*)(Services&, const ChatCall&, const WriterPtr&);
+
+void Serve(Services& services, http::HttpRequest request, WriterPtr writer, Purpose purpose,
+           Finish finish) {
+  const auto http = std::make_shared<http::HttpRequest>(std::move(request));
+  RunStages(services, {ContextOf(*http), writer, http->body.size()},
+            [&services, http, writer, purpose, finish]() -> api::Parsed<Work> {
+              auto call = TakeIn(services, *http, purpose);
+              if (!call) return std::move(call).error();
+              return Work([&services, call = *call, writer, finish] {
+                auto error = MakePrompt(*call);
+                return error ? error : finish(services, *call, writer);
+              });
+            });
 }
 
 void SendJson(const ChatCall& call, const WriterPtr& writer, std::string body) {
@@ -193,27 +221,27 @@ void SendJson(const ChatCall& call, const WriterPtr& writer, std::string body) {
 }  // namespace
 
 void HandleChatCompletions(Services& services, http::HttpRequest request, WriterPtr writer) {
-  OnTaskThread(services, std::move(request), std::move(writer), Run);
+  Serve(services, std::move(request), std::move(writer), Purpose::kGenerate, Generate);
 }
 
 void HandleInputTokens(Services& services, http::HttpRequest request, WriterPtr writer) {
-  OnTaskThread(services, std::move(request), std::move(writer),
-               [](Services&, ChatCall call, const WriterPtr& to) -> std::optional<api::ApiError> {
-                 SendJson(call, to,
-                          api::WriteInputTokens(call.request.model,
-                                                static_cast<int64_t>(call.prompt.tokens.size())));
-                 return std::nullopt;
-               });
+  Serve(services, std::move(request), std::move(writer), Purpose::kRead,
+        [](Services&, const ChatCall& call, const WriterPtr& to) -> std::optional<api::ApiError> {
+          SendJson(call, to,
+                   api::WriteInputTokens(call.request.model,
+                                         static_cast<int64_t>(call.prompt.tokens.size())));
+          return std::nullopt;
+        });
 }
 
 void HandleRender(Services& services, http::HttpRequest request, WriterPtr writer) {
-  OnTaskThread(services, std::move(request), std::move(writer),
-               [](Services&, ChatCall call, const WriterPtr& to) -> std::optional<api::ApiError> {
-                 SendJson(call, to,
-                          api::WriteRender({call.request.model, call.prompt.text,
-                                            call.prompt.tokens, call.model->render_fingerprint()}));
-                 return std::nullopt;
-               });
+  Serve(services, std::move(request), std::move(writer), Purpose::kRead,
+        [](Services&, const ChatCall& call, const WriterPtr& to) -> std::optional<api::ApiError> {
+          SendJson(call, to,
+                   api::WriteRender({call.request.model, call.prompt.text, call.prompt.tokens,
+                                     call.model->render_fingerprint()}));
+          return std::nullopt;
+        });
 }
 
 }  // namespace infe::server

@@ -11,10 +11,12 @@
 #include "base/utf8.h"
 #include "grammar/matcher.h"
 #include "http/sse.h"
+#include "server/admission.h"
 #include "server/chat_answer.h"
 #include "server/constraint.h"
 #include "server/errors.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/stages.h"
 #include "server/sampling.h"
 #include "tokenizer/stream_decoder.h"
 
@@ -184,6 +186,7 @@ class CompletionCollector : public GenerationConsumer {
     response.headers = CommonHeaders(*setup_.context);
     for (const auto& [name, value] : setup_.headers) response.headers.Set(name, value);
     response.headers.Set("Content-Type", "application/json");
+    response.headers.Set("Server-Timing", ServerTiming(setup_.extras.timings.value()));
     response.body = api::WriteCompletion(response_);
     setup_.writer->Send(std::move(response));
   }
@@ -217,22 +220,52 @@ api::Parsed<std::vector<engine::TokenId>> PromptTokens(const ServedModel& model,
   return tokens;
 }
 
-std::optional<api::ApiError> Run(Services& services, const http::HttpRequest& http,
-                                 const WriterPtr& writer) {
-  auto parsed = api::ParseCompletionRequest(http.body, services.parse_options);
+struct CompletionCall {
+  SettingsPtr settings;
+  std::shared_ptr<RequestContext> context;
+  std::shared_ptr<ServedModel> model;
+  api::CompletionRequest request;
+};
+
+// Intake: body, model, admission.
+api::Parsed<std::shared_ptr<CompletionCall>> TakeIn(Services& services,
+                                                    const http::HttpRequest& http) {
+  auto call = std::make_shared<CompletionCall>();
+  call->settings = services.settings.Get();
+  call->context = ContextOf(http);
+  auto parsed = api::ParseCompletionRequest(http.body, call->settings->parse);
   if (!parsed) return std::move(parsed).error();
-  const api::CompletionRequest& request = *parsed;
-  const auto context = ContextOf(http);
-  context->model = request.model;
-  context->stream = request.streaming.stream;
-  const auto model = services.models.Find(request.model);
-  if (!model) return api::UnknownModel(request.model);
-  if (services.state.load() == ServingState::kDraining) return api::ShuttingDown(1000);
+  call->request = std::move(*parsed);
+  const api::CompletionRequest& request = call->request;
+  call->context->model = request.model;
+  call->context->stream = request.streaming.stream;
+  call->context->choices = static_cast<uint32_t>(request.n);
+  call->context->tokens_max =
+      static_cast<uint32_t>(std::clamp<int64_t>(request.max_tokens, 0, UINT32_MAX));
+  call->model = FindModel(services, *call->context, request.model);
+  if (!call->model) return api::UnknownModel(request.model);
+  AdmissionAsk ask;
+  ask.model = call->model;
+  ask.endpoint = http.route;
+  if (request.service_tier) ask.service_tier = api::Name(*request.service_tier);
+  ask.sequences = static_cast<uint32_t>(request.prompts.size() * static_cast<size_t>(request.n));
+  ask.prompt_tokens = EstimatePromptTokens(http.body.size());
+  ask.answer_tokens = static_cast<uint64_t>(request.max_tokens) * ask.sequences;
+  if (auto error = Admit(services, *call->context, ask)) return *error;
+  return call;
+}
+
+std::optional<api::ApiError> Generate(Services& services, const CompletionCall& call,
+                                      const WriterPtr& writer) {
+  const api::CompletionRequest& request = call.request;
+  const auto& context = call.context;
+  const auto& model = call.model;
   auto constraint = CompileFormat(services.grammars, request.format, {});
   if (!constraint) return std::move(constraint).error();
 
   const uint64_t seed = ResolveSeed(request.sampling);
-  GenerationRequest generation;
+  GenerationRequest generation(services.generations);
+  generation.metrics = &services.metrics.Model(call.model->name());
   generation.model = model;
   generation.context = context;
   generation.stops = request.sampling.stop;
@@ -263,18 +296,19 @@ std::optional<api::ApiError> Run(Services& services, const http::HttpRequest& ht
       choice->prompt = *tokens;
       if (constraint->grammar)
         choice->matcher = grammar::NewMatcher(constraint->grammar, model->trie());
-      choice->close_before_limit = services.config.close_before_limit;
+      choice->close_before_limit = call.settings->config.close_before_limit;
       choice->max_tokens = *budget;
       choice->sampling.choice = static_cast<uint32_t>(i);
       choice->sampling.logprobs = request.logprobs.has_value();
       choice->sampling.top_logprobs = static_cast<uint32_t>(request.logprobs.value_or(0));
-      choice->cache_salt += request.prompt_cache_key;
+      choice->cache_salt = services.salt.Of(context->project(), request.prompt_cache_key);
       choice->priority = ToPriority(request.service_tier);
       choice->prompt_logprobs = start.scored;
       generation.choices.push_back(std::move(*choice));
       setup.choices.push_back(start);
     }
   }
+  context->charge.SetPromptTokens(context->prompt_tokens);
   setup.model = model;
   setup.context = context;
   setup.writer = writer;
@@ -300,16 +334,14 @@ std::optional<api::ApiError> Run(Services& services, const http::HttpRequest& ht
 }  // namespace
 
 void HandleCompletions(Services& services, http::HttpRequest request, WriterPtr writer) {
-  const auto context = ContextOf(request);
-  const auto shared = std::make_shared<http::HttpRequest>(std::move(request));
-  const bool queued = services.tasks.Submit([&services, shared, writer] {
-    const auto error = Run(services, *shared, writer);
-    if (!error) return;
-    const auto context = ContextOf(*shared);
-    context->error_code = error->code.value_or(error->type);
-    writer->Send(ErrorResponse(*error, CommonHeaders(*context)));
-  });
-  if (!queued) writer->Send(ErrorResponse(api::Overloaded(1000), CommonHeaders(*context)));
+  const auto http = std::make_shared<http::HttpRequest>(std::move(request));
+  RunStages(services, {ContextOf(*http), writer, http->body.size()},
+            [&services, http, writer]() -> api::Parsed<Work> {
+              auto call = TakeIn(services, *http);
+              if (!call) return std::move(call).error();
+              return Work(
+                  [&services, call = *call, writer] { return Generate(services, *call, writer); });
+            });
 }
 
 }  // namespace infe::server

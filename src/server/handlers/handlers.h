@@ -21,4 +21,9 @@ void HandleRoot(Services& services, http::HttpRequest request, WriterPtr writer)
 void HandleLive(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleReady(Services& services, http::HttpRequest request, WriterPtr writer);
 
+// Whether every engine makes progress (server/liveness.h).
+bool EnginesMove(Services& services);
+// Whether /readyz says so: models loaded, not stopping, usage can be written.
+bool IsReady(Services& services);
+
 }  // namespace infe::server

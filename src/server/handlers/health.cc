@@ -27,22 +27,38 @@ constexpr const char* kPage =
 
 }  // namespace
 
+bool EnginesMove(Services& services) {
+  const auto now = std::chrono::steady_clock::now();
+  bool all = true;
+  for (const auto& model : services.models.All())
+    all = services.liveness.Observe(model->name(), model->engine().heartbeat(), now) && all;
+  return all;
+}
+
 void HandleRoot(Services&, http::HttpRequest request, WriterPtr writer) {
   if (request.headers.Get("Accept").find("text/html") != std::string_view::npos)
     return Answer(request, writer, 200, kPage, "text/html; charset=utf-8");
   Answer(request, writer, 200, "{\"name\":\"infe\",\"docs\":\"/\",\"api\":\"/v1\"}");
 }
 
-void HandleLive(Services&, http::HttpRequest request, WriterPtr writer) {
+void HandleLive(Services& services, http::HttpRequest request, WriterPtr writer) {
+  if (!EnginesMove(services)) return Answer(request, writer, 503, "{\"status\":\"stuck\"}");
   Answer(request, writer, 200, "{\"status\":\"ok\"}");
+}
+
+bool IsReady(Services& services) {
+  return services.state.load() == ServingState::kReady &&
+         services.ledger.Stats().state != store::LedgerState::kFailing;
 }
 
 void HandleReady(Services& services, http::HttpRequest request, WriterPtr writer) {
   switch (services.state.load()) {
     case ServingState::kReady:
+      if (!IsReady(services)) return Answer(request, writer, 503, "{\"status\":\"ledger\"}");
       return Answer(request, writer, 200, "{\"status\":\"ok\"}");
     case ServingState::kLoading:
       return Answer(request, writer, 503, "{\"status\":\"loading\"}");
+    case ServingState::kLeaving:
     case ServingState::kDraining:
       return Answer(request, writer, 503, "{\"status\":\"draining\"}");
   }

@@ -1,0 +1,189 @@
+#include "server/admission.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "server/errors.h"
+
+namespace infe::server {
+namespace {
+
+// What an answer without max_tokens is taken for until its end is known: longer than most, short
+// enough that a limit of some thousand tokens a minute does not stop every chat.
+constexpr uint64_t kAnswerTokensUnstated = 1024;
+
+int64_t UnixMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+const char* LimitText(store::LimitKind kind) {
+  switch (kind) {
+    case store::LimitKind::kRequestsPerMinute:
+      return "requests per min (RPM)";
+    case store::LimitKind::kTokensPerMinute:
+      return "tokens per min (TPM)";
+    case store::LimitKind::kConcurrentRequests:
+      return "concurrent requests";
+    case store::LimitKind::kNone:
+    case store::LimitKind::kRequestsPerDay:
+    case store::LimitKind::kTokensPerDay:
+    case store::LimitKind::kTokensPerMonth:
+      break;
+  }
+  return store::Name(kind);
+}
+
+LimitSeries SeriesOf(store::LimitKind kind) {
+  switch (kind) {
+    case store::LimitKind::kTokensPerMinute:
+      return LimitSeries::kTokens;
+    case store::LimitKind::kConcurrentRequests:
+      return LimitSeries::kConcurrent;
+    case store::LimitKind::kRequestsPerDay:
+    case store::LimitKind::kTokensPerDay:
+    case store::LimitKind::kTokensPerMonth:
+      return LimitSeries::kQuota;
+    case store::LimitKind::kNone:
+    case store::LimitKind::kRequestsPerMinute:
+      break;
+  }
+  return LimitSeries::kRequests;
+}
+
+api::ApiError LimitError(const store::LimitDecision& decision, const AdmissionAsk& ask) {
+  if (decision.quota_spent()) return api::QuotaSpent();
+  api::RateLimitFacts facts;
+  facts.kind = decision.refused_by == store::LimitKind::kTokensPerMinute ? api::RateKind::kTokens
+                                                                         : api::RateKind::kRequests;
+  facts.model = ask.model->name();
+  facts.limit_name = LimitText(decision.refused_by);
+  facts.limit = decision.limit;
+  facts.used = decision.used;
+  facts.requested = decision.asked;
+  if (decision.retry_after_ms < 0) return api::RequestTooLarge(facts);
+  facts.retry_after_ms = decision.retry_after_ms;
+  return api::RateLimited(facts);
+}
+
+int64_t TokensToCharge(const AdmissionAsk& ask, const store::KeyLimits& limits) {
+  if (!ask.generates) return 0;
+  const auto prompt = static_cast<int64_t>(ask.prompt_tokens);
+  if (ask.answer_tokens) {
+    const uint64_t context = uint64_t{ask.model->context_max()} * ask.sequences;
+    return prompt + static_cast<int64_t>(std::min(*ask.answer_tokens, context));
+  }
+  const int64_t guess = prompt + static_cast<int64_t>(kAnswerTokensUnstated * ask.sequences);
+  // A guess of ours must not make a request too large for ever.
+  if (limits.tokens_per_minute == 0) return guess;
+  return std::min(guess, std::max(limits.tokens_per_minute, prompt + 1));
+}
+
+// The one with less left: what a client has to heed.
+store::RateNumbers Tighter(const store::RateNumbers& a, const store::RateNumbers& b) {
+  if (a.limit == 0) return b;
+  if (b.limit == 0) return a;
+  return b.remaining < a.remaining ? b : a;
+}
+
+std::optional<api::ApiError> TakePermit(Services& services, RequestContext& context,
+                                        const AdmissionAsk& ask, const std::string& account,
+                                        const store::KeyLimits& limits,
+                                        Charge::Holdings& holdings) {
+  store::LimitDecision decision = services.limits.Admit({.account = account,
+                                                         .limits = limits,
+                                                         .requests = ask.sequences,
+                                                         .tokens = TokensToCharge(ask, limits)});
+  const RateHeaders before = context.rate.value_or(RateHeaders{});
+  context.rate = RateHeaders{Tighter(before.requests, decision.requests),
+                             Tighter(before.tokens, decision.tokens)};
+  if (!decision.allowed()) {
+    services.metrics.AddRateLimited(SeriesOf(decision.refused_by));
+    return LimitError(decision, ask);
+  }
+  holdings.permits.push_back(std::move(decision.permit));
+  return std::nullopt;
+}
+
+// Of the key, then of its project for this model.
+std::optional<api::ApiError> TakePermits(Services& services, RequestContext& context,
+                                         const AdmissionAsk& ask, Charge::Holdings& holdings) {
+  if (!context.key) return std::nullopt;
+  context.rate.reset();
+  const store::KeyRecord& key = *context.key;
+  if (auto error = TakePermit(services, context, ask, key.account, key.limits, holdings))
+    return error;
+  const store::KeyLimits limits = services.projects.LimitsOf(key.project, ask.model->name());
+  if (limits == store::KeyLimits{}) return std::nullopt;
+  // No account of a key looks like this.
+  const std::string account = fmt::format("project:{}:{}", key.project, ask.model->name());
+  return TakePermit(services, context, ask, account, limits, holdings);
+}
+
+std::optional<api::ApiError> TakePlace(Services& services, const AdmissionAsk& ask,
+                                       Charge::Holdings& holdings) {
+  QueueGate::Entry entry = ask.model->gate().Enter(ask.sequences, ask.prompt_tokens);
+  if (entry.place == nullptr) {
+    services.metrics.AddRejected(entry.refusal == QueueGate::Refusal::kSequences
+                                     ? Rejection::kQueueRequests
+                                     : Rejection::kQueueTokens);
+    return api::Overloaded(JitteredRetryMs());
+  }
+  holdings.place = std::move(entry.place);
+  return std::nullopt;
+}
+
+std::optional<api::ApiError> TakeRow(Services& services, const RequestContext& context,
+                                     const AdmissionAsk& ask, Charge::Holdings& holdings) {
+  store::UsageStart start;
+  start.request_id = context.request_id;
+  start.project = context.project();
+  if (context.key) {
+    start.key_id = context.key->id;
+    start.account = context.key->account;
+  }
+  start.model = ask.model->name();
+  start.endpoint = ask.endpoint;
+  start.service_tier = ask.service_tier;
+  start.started_ms = UnixMs();
+  start.reserved_tokens = TokensToCharge(ask, {});
+  auto row = services.ledger.Reserve(std::move(start));
+  if (!row) {
+    services.metrics.AddRejected(Rejection::kLedger);
+    return api::Overloaded(JitteredRetryMs());
+  }
+  holdings.row = std::move(*row);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<api::ApiError> Admit(Services& services, RequestContext& context,
+                                   const AdmissionAsk& ask) {
+  Charge::Holdings holdings;
+  std::optional<api::ApiError> error = TakePermits(services, context, ask, holdings);
+  if (!error && ask.generates) error = TakePlace(services, ask, holdings);
+  if (!error && ask.generates) error = TakeRow(services, context, ask, holdings);
+  if (error) {
+    for (const auto& permit : holdings.permits) permit->Cancel();
+    return error;
+  }
+  context.charge.Take(std::move(holdings));
+  return std::nullopt;
+}
+
+bool MayUse(const RequestContext& context, const ServedModel& model, std::string_view name) {
+  return !context.key || context.key->MayUseModel(name) || context.key->MayUseModel(model.name());
+}
+
+std::shared_ptr<ServedModel> FindModel(const Services& services, const RequestContext& context,
+                                       std::string_view name) {
+  auto model = services.models.Find(name);
+  if (model && !MayUse(context, *model, name)) return nullptr;
+  return model;
+}
+
+}  // namespace infe::server

@@ -1,0 +1,41 @@
+// Whether a request may run, decided in a fixed order, each step cheaper than what follows it: the
+// model, the limits of its key, the queue, the ledger. All of it happens before the prompt is
+// tokenised; afterwards the request's Charge holds what it was given.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "api/api_error.h"
+#include "server/request_context.h"
+#include "server/services.h"
+
+namespace infe::server {
+
+struct AdmissionAsk {
+  std::shared_ptr<ServedModel> model;
+  std::string endpoint;  // the route
+  std::string service_tier = "default";
+  uint32_t sequences = 1;                 // choices of all prompts
+  uint64_t prompt_tokens = 0;             // an estimate, of all sequences
+  std::optional<uint64_t> answer_tokens;  // max_tokens of all sequences, where it was given
+  bool generates = true;                  // false: only reads the prompt (input_tokens, render)
+};
+
+// Nothing: admitted, and context.charge holds it. Task thread; never waits, unless limits are
+// shared through a database.
+std::optional<api::ApiError> Admit(Services& services, RequestContext& context,
+                                   const AdmissionAsk& ask);
+
+// The served model of that name, if there is one that the key may use.
+std::shared_ptr<ServedModel> FindModel(const Services& services, const RequestContext& context,
+                                       std::string_view name);
+bool MayUse(const RequestContext& context, const ServedModel& model, std::string_view name);
+
+// What a body of that many bytes may hold: a token of English is some four bytes.
+inline uint64_t EstimatePromptTokens(size_t body_bytes) {
+  return body_bytes / 4 + 1;
+}
+
+}  // namespace infe::server

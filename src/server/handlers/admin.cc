@@ -1,0 +1,47 @@
+#include "server/handlers/admin.h"
+
+#include <ctime>
+
+#include "server/errors.h"
+#include "server/handlers/stages.h"
+#include "store/audit_log.h"
+
+namespace infe::server {
+
+void RunAdmin(Services& services, http::HttpRequest request, WriterPtr writer,
+              store::KeyScope scope, AdminHandler handler) {
+  const auto http = std::make_shared<http::HttpRequest>(std::move(request));
+  const auto context = ContextOf(*http);
+  // The head hook has let in admin keys only; this is the second lock.
+  if (!context->key || context->key->kind != store::KeyKind::kAdmin || !context->key->Has(scope))
+    return SendError(*context, writer,
+                     api::InsufficientPermissions(store::ScopeNames(store::Bit(scope)).front()));
+  const bool queued = services.tasks.Submit([&services, http, context, writer, handler] {
+    auto body = handler({services, *http, *context, std::time(nullptr)});
+    if (!body) return SendError(*context, writer, body.error());
+    http::HttpResponse response;
+    response.headers = CommonHeaders(*context);
+    response.headers.Set("Content-Type", "application/json");
+    response.body = std::move(*body);
+    writer->Send(std::move(response));
+  });
+  if (!queued) SendError(*context, writer, api::Overloaded(JitteredRetryMs()));
+}
+
+std::optional<api::ApiError> Audit(const AdminCall& call, const char* event,
+                                   const std::string& project, const std::string& target,
+                                   std::string detail) {
+  store::AuditEntry entry;
+  entry.at = call.now;
+  entry.event = event;
+  entry.actor = call.context.key->id;
+  entry.address = call.http.remote_address;
+  entry.project = project;
+  entry.target = target;
+  entry.detail = std::move(detail);
+  const auto appended = call.services.audit.Append(std::move(entry));
+  if (!appended) return ToApiError(appended.error());
+  return std::nullopt;
+}
+
+}  // namespace infe::server

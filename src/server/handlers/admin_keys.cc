@@ -1,0 +1,270 @@
+// /v1/organization: service accounts and keys of projects, admin keys. A service account is an
+// account of the key store: what limits are counted by, with one key, or two while one is rotated.
+#include <algorithm>
+
+#include "api/admin_request.h"
+#include "base/json.h"
+#include "server/errors.h"
+#include "server/handlers/admin.h"
+#include "store/key_text.h"
+
+namespace infe::server {
+namespace {
+
+constexpr std::string_view kKeyPrefix = "key_", kAccountPrefix = "svc_acct_";
+
+const api::ParseOptions& Options() {
+  static const api::ParseOptions options;
+  return options;
+}
+
+// An account's id on the wire is made from that of its first key.
+std::string AccountId(const std::string& account) {
+  return std::string(kAccountPrefix) +
+         (account.starts_with(kKeyPrefix) ? account.substr(kKeyPrefix.size()) : account);
+}
+
+std::string RedactedOf(const store::KeyRecord& record) {
+  return (record.kind == store::KeyKind::kAdmin ? "sk-infe-admin-..." : "sk-infe-...") +
+         record.last4;
+}
+
+api::KeyObject ToWire(const store::KeyRecord& record) {
+  api::KeyObject key;
+  key.id = record.id;
+  key.name = record.name;
+  key.redacted_value = RedactedOf(record);
+  key.owner_id = AccountId(record.account);
+  key.owner_name = record.name;
+  key.created_at = record.created_at;
+  key.last_used_at = record.last_used_at;
+  key.expires_at = record.expires_at;
+  key.scopes = store::ScopeNames(record.scopes);
+  return key;
+}
+
+api::ServiceAccountObject AccountOf(const store::KeyRecord& record) {
+  return {AccountId(record.account), record.name, record.created_at};
+}
+
+// Live keys of a class, oldest first; of one project, unless that is empty.
+Result<std::vector<store::KeyRecord>> LiveKeys(const AdminCall& call, store::KeyKind kind,
+                                               const std::string& project = {}) {
+  store::KeyFilter filter;
+  filter.kind = kind;
+  if (!project.empty()) filter.project = project;
+  INFE_ASSIGN(std::vector<store::KeyRecord> keys, call.services.keys.List(filter));
+  std::erase_if(keys, [&](const store::KeyRecord& key) { return !key.IsLive(call.now); });
+  return keys;
+}
+
+Result<store::KeyRecord> FindKey(const AdminCall& call, store::KeyKind kind,
+                                 const std::string& project = {}) {
+  INFE_ASSIGN(const auto keys, LiveKeys(call, kind, project));
+  const std::string id = call.Param("key");
+  for (const store::KeyRecord& key : keys)
+    if (key.id == id) return key;
+  return NotFound("there is no key " + id);
+}
+
+// All live keys of the account that the path names.
+Result<std::vector<store::KeyRecord>> KeysOfAccount(const AdminCall& call) {
+  INFE_ASSIGN(auto keys, LiveKeys(call, store::KeyKind::kApi, call.Param("project")));
+  const std::string id = call.Param("account");
+  std::erase_if(keys, [&](const store::KeyRecord& key) { return AccountId(key.account) != id; });
+  if (keys.empty()) return NotFound("there is no service account " + id);
+  return keys;
+}
+
+Result<void> Apply(const api::AdminBody& body, int64_t now, store::KeyPolicy& policy) {
+  if (body.name) policy.name = *body.name;
+  if (body.expires_in_seconds) policy.expires_at = now + *body.expires_in_seconds;
+  if (body.models) policy.models = *body.models;
+  if (body.weight) policy.weight = *body.weight;
+  if (body.scopes) {
+    policy.scopes = 0;
+    for (const std::string& name : *body.scopes) {
+      INFE_ASSIGN(const store::KeyScopes scope, store::ParseScope(name));
+      policy.scopes |= scope;
+    }
+  }
+  const auto take = [](const std::optional<int64_t>& from, int64_t& to) { to = from.value_or(to); };
+  take(body.limits.requests_per_minute, policy.limits.requests_per_minute);
+  take(body.limits.tokens_per_minute, policy.limits.tokens_per_minute);
+  take(body.limits.concurrent_requests, policy.limits.concurrent_requests);
+  take(body.limits.requests_per_day, policy.limits.requests_per_day);
+  take(body.limits.tokens_per_day, policy.limits.tokens_per_day);
+  take(body.limits.tokens_per_month, policy.limits.tokens_per_month);
+  return {};
+}
+
+std::string AuditDetail(const store::KeyPolicy& policy) {
+  Json scopes = Json::MakeArray();
+  for (const std::string& name : store::ScopeNames(policy.scopes)) scopes.push_back(name);
+  return Json(Json::Object{{"name", policy.name}, {"scopes", std::move(scopes)}}).Dump();
+}
+
+Result<void> ActiveProject(const AdminCall& call) {
+  INFE_ASSIGN(const store::ProjectRecord project,
+              call.services.projects.Get(call.Param("project")));
+  if (project.archived_at != 0)
+    return InvalidArgument("the project " + project.id + " is archived");
+  return {};
+}
+
+}  // namespace
+
+api::Parsed<std::string> CreateServiceAccount(const AdminCall& call) {
+  auto body = api::ParseAdminBody(call.http.body, api::NameIs::kRequired, Options());
+  if (!body) return std::move(body).error();
+  if (auto active = ActiveProject(call); !active) return ToApiError(active.error());
+  store::KeyPolicy policy;
+  policy.project = call.Param("project");
+  if (auto applied = Apply(*body, call.now, policy); !applied) return ToApiError(applied.error());
+  auto made = call.services.keys.Create(policy, store::KeyKind::kApi, call.context.key->id);
+  if (!made) return ToApiError(made.error());
+  const api::ServiceAccountObject account = AccountOf(made->record);
+  auto error = Audit(call, "service_account.created", policy.project, account.id, "{}");
+  if (!error)
+    error = Audit(call, "api_key.created", policy.project, made->record.id, AuditDetail(policy));
+  if (error) return *error;
+  return api::WriteCreated(account, ToWire(made->record), made->key);
+}
+
+api::Parsed<std::string> ListServiceAccounts(const AdminCall& call) {
+  auto query = api::ParseListQuery(call.http.query);
+  if (!query) return std::move(query).error();
+  auto keys = LiveKeys(call, store::KeyKind::kApi, call.Param("project"));
+  if (!keys) return ToApiError(keys.error());
+  std::vector<api::ServiceAccountObject> accounts;
+  for (const store::KeyRecord& key : *keys) {
+    const api::ServiceAccountObject account = AccountOf(key);
+    const bool known = std::any_of(accounts.begin(), accounts.end(),
+                                   [&](const auto& other) { return other.id == account.id; });
+    if (!known) accounts.push_back(account);
+  }
+  return api::Write(PageOf(accounts, query->after, query->limit,
+                           [](const auto& account) { return api::Write(account); }));
+}
+
+api::Parsed<std::string> GetServiceAccount(const AdminCall& call) {
+  auto keys = KeysOfAccount(call);
+  if (!keys) return ToApiError(keys.error());
+  return api::Write(AccountOf(keys->front()));
+}
+
+api::Parsed<std::string> UpdateServiceAccount(const AdminCall& call) {
+  auto body = api::ParseAdminBody(call.http.body, api::NameIs::kOptional, Options());
+  if (!body) return std::move(body).error();
+  auto keys = KeysOfAccount(call);
+  if (!keys) return ToApiError(keys.error());
+  for (store::KeyRecord& key : *keys) {
+    if (auto applied = Apply(*body, call.now, key); !applied) return ToApiError(applied.error());
+    auto changed = call.services.keys.Update(key.id, key);
+    if (!changed) return ToApiError(changed.error());
+  }
+  const api::ServiceAccountObject account = AccountOf(keys->front());
+  if (auto error = Audit(call, "service_account.updated", call.Param("project"), account.id,
+                         AuditDetail(keys->front())))
+    return *error;
+  return api::Write(account);
+}
+
+api::Parsed<std::string> DeleteServiceAccount(const AdminCall& call) {
+  auto keys = KeysOfAccount(call);
+  if (!keys) return ToApiError(keys.error());
+  for (const store::KeyRecord& key : *keys) {
+    auto revoked = call.services.keys.Revoke(key.id);
+    if (!revoked) return ToApiError(revoked.error());
+  }
+  const std::string id = call.Param("account");
+  if (auto error = Audit(call, "service_account.deleted", call.Param("project"), id, "{}"))
+    return *error;
+  return api::WriteDeleted(id, "organization.project.service_account");
+}
+
+api::Parsed<std::string> ListProjectKeys(const AdminCall& call) {
+  auto query = api::ParseListQuery(call.http.query);
+  if (!query) return std::move(query).error();
+  auto keys = LiveKeys(call, store::KeyKind::kApi, call.Param("project"));
+  if (!keys) return ToApiError(keys.error());
+  return api::Write(PageOf(*keys, query->after, query->limit,
+                           [](const auto& key) { return api::WriteProjectKey(ToWire(key)); }));
+}
+
+api::Parsed<std::string> GetProjectKey(const AdminCall& call) {
+  auto key = FindKey(call, store::KeyKind::kApi, call.Param("project"));
+  if (!key) return ToApiError(key.error());
+  return api::WriteProjectKey(ToWire(*key));
+}
+
+api::Parsed<std::string> UpdateProjectKey(const AdminCall& call) {
+  auto body = api::ParseAdminBody(call.http.body, api::NameIs::kOptional, Options());
+  if (!body) return std::move(body).error();
+  auto key = FindKey(call, store::KeyKind::kApi, call.Param("project"));
+  if (!key) return ToApiError(key.error());
+  if (auto applied = Apply(*body, call.now, *key); !applied) return ToApiError(applied.error());
+  auto changed = call.services.keys.Update(key->id, *key);
+  if (!changed) return ToApiError(changed.error());
+  if (auto error =
+          Audit(call, "api_key.updated", changed->project, changed->id, AuditDetail(*changed)))
+    return *error;
+  return api::WriteProjectKey(ToWire(*changed));
+}
+
+namespace {
+
+api::Parsed<std::string> Revoke(const AdminCall& call, const Result<store::KeyRecord>& key,
+                                const char* kind) {
+  if (!key) return ToApiError(key.error());
+  auto revoked = call.services.keys.Revoke(key->id);
+  if (!revoked) return ToApiError(revoked.error());
+  if (auto error = Audit(call, "api_key.deleted", key->project, key->id, "{}")) return *error;
+  return api::WriteDeleted(key->id, kind);
+}
+
+}  // namespace
+
+api::Parsed<std::string> DeleteProjectKey(const AdminCall& call) {
+  return Revoke(call, FindKey(call, store::KeyKind::kApi, call.Param("project")),
+                "organization.project.api_key");
+}
+
+api::Parsed<std::string> ListAdminKeys(const AdminCall& call) {
+  auto query = api::ParseListQuery(call.http.query);
+  if (!query) return std::move(query).error();
+  auto keys = LiveKeys(call, store::KeyKind::kAdmin);
+  if (!keys) return ToApiError(keys.error());
+  if (query->newest_first) std::reverse(keys->begin(), keys->end());
+  return api::Write(PageOf(*keys, query->after, query->limit,
+                           [](const auto& key) { return api::WriteAdminKey(ToWire(key)); }));
+}
+
+api::Parsed<std::string> CreateAdminKey(const AdminCall& call) {
+  auto body = api::ParseAdminBody(call.http.body, api::NameIs::kRequired, Options());
+  if (!body) return std::move(body).error();
+  store::KeyPolicy policy;
+  // Nobody can give what they do not have.
+  policy.scopes = call.context.key->scopes;
+  if (auto applied = Apply(*body, call.now, policy); !applied) return ToApiError(applied.error());
+  if ((policy.scopes & ~call.context.key->scopes) != 0)
+    return api::InsufficientPermissions(
+        store::ScopeNames(policy.scopes & ~call.context.key->scopes).front());
+  auto made = call.services.keys.Create(policy, store::KeyKind::kAdmin, call.context.key->id);
+  if (!made) return ToApiError(made.error());
+  if (auto error = Audit(call, "api_key.created", "", made->record.id, AuditDetail(policy)))
+    return *error;
+  return api::WriteAdminKey(ToWire(made->record), made->key);
+}
+
+api::Parsed<std::string> GetAdminKey(const AdminCall& call) {
+  auto key = FindKey(call, store::KeyKind::kAdmin);
+  if (!key) return ToApiError(key.error());
+  return api::WriteAdminKey(ToWire(*key));
+}
+
+api::Parsed<std::string> DeleteAdminKey(const AdminCall& call) {
+  return Revoke(call, FindKey(call, store::KeyKind::kAdmin), "organization.admin_api_key");
+}
+
+}  // namespace infe::server

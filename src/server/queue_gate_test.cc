@@ -1,0 +1,69 @@
+#include "server/queue_gate.h"
+
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace infe::server {
+namespace {
+
+using Refusal = QueueGate::Refusal;
+
+TEST(QueueGate, SequencesAreBoundedAndNCountsAsN) {
+  QueueGate gate({.sequences = 4, .prompt_tokens = 1000});
+  const auto three = gate.Enter(3, 10);
+  ASSERT_NE(three.place, nullptr);
+  EXPECT_EQ(gate.Enter(2, 10).refusal, Refusal::kSequences);
+  const auto one = gate.Enter(1, 10);
+  EXPECT_NE(one.place, nullptr);
+  EXPECT_EQ(gate.Enter(1, 10).refusal, Refusal::kSequences);
+}
+
+TEST(QueueGate, APlaceComesBackWhenItsHolderGoes) {
+  QueueGate gate({.sequences = 1, .prompt_tokens = 10});
+  auto first = gate.Enter(1, 10);
+  EXPECT_EQ(gate.Enter(1, 1).refusal, Refusal::kSequences);
+  first.place.reset();
+  EXPECT_NE(gate.Enter(1, 10).place, nullptr);
+}
+
+TEST(QueueGate, PromptTokensCountUntilTheFirstAnswerToken) {
+  QueueGate gate({.sequences = 100, .prompt_tokens = 1000});
+  const auto first = gate.Enter(1, 800);
+  EXPECT_EQ(gate.Enter(1, 300).refusal, Refusal::kPromptTokens);
+  first.place->SetPromptTokens(600);  // the estimate was too high
+  const auto second = gate.Enter(1, 300);
+  EXPECT_NE(second.place, nullptr);
+  EXPECT_EQ(gate.Enter(1, 300).refusal, Refusal::kPromptTokens);
+  first.place->PromptDone();
+  EXPECT_NE(gate.Enter(1, 300).place, nullptr);
+}
+
+TEST(QueueGate, WhatIsLargerThanTheWholeQueueEntersAnEmptyOne) {
+  QueueGate gate({.sequences = 2, .prompt_tokens = 100});
+  const auto large = gate.Enter(8, 5000);
+  ASSERT_NE(large.place, nullptr);
+  EXPECT_EQ(gate.Enter(1, 1).place, nullptr);
+}
+
+TEST(QueueGate, AfterAnyMixOfThreadsNothingIsLeftInside) {
+  QueueGate gate({.sequences = 7, .prompt_tokens = 300});
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&gate, t] {
+      for (uint64_t i = 0; i < 2000; ++i) {
+        const auto entry = gate.Enter(1 + static_cast<uint32_t>(i % 3), 10 * (i % 9));
+        if (entry.place == nullptr) continue;
+        entry.place->SetPromptTokens(i % 50);
+        if (t % 2 == 0) entry.place->PromptDone();
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  const auto all = gate.Enter(7, 300);
+  ASSERT_NE(all.place, nullptr);
+  EXPECT_EQ(gate.Enter(1, 0).refusal, Refusal::kSequences);
+}
+
+}  // namespace
+}  // namespace infe::server

@@ -14,6 +14,7 @@ void AddRm(CommandLine& line);
 void AddShow(CommandLine& line);
 void AddKeys(CommandLine& line);
 void AddUsage(CommandLine& line);
+void AddConfig(CommandLine& line);
 void AddTokenize(CommandLine& line);
 void AddRender(CommandLine& line);
 void AddGrammar(CommandLine& line);

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
     AddShow(line);
     AddKeys(line);
     AddUsage(line);
+    AddConfig(line);
     AddTokenize(line);
     AddRender(line);
     AddGrammar(line);

@@ -1,0 +1,246 @@
+"""Administration with the official Python client: projects, keys, limits, usage, audit."""
+import json
+import os
+import pathlib
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import openai
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from conftest import Server  # noqa: E402
+
+HELLO = [{"role": "user", "content": "Say hello."}]
+
+
+@pytest.fixture(scope="module")
+def administered(tmp_path_factory):
+    running = Server(tmp_path_factory.mktemp("admin"), admin=True)
+    yield running
+    assert running.stop() == 0, running.log_text()
+
+
+@pytest.fixture
+def organization(administered):
+    return administered.admin_client().admin.organization
+
+
+def user(server, key):
+    return openai.OpenAI(base_url=server.base_url, api_key=key, max_retries=0)
+
+
+def generate(client, **more):
+    return client.chat.completions.create(**{"model": "infe-pulse", "messages": HELLO, "max_tokens": 3, **more})
+
+
+def test_a_project_lives_from_creation_to_archive(organization):
+    made = organization.projects.create(name="Search")
+    assert made.object == "organization.project" and made.status == "active" and made.id.startswith("proj_")
+    assert organization.projects.retrieve(made.id).name == "Search"
+    assert organization.projects.update(made.id, name="Find").name == "Find"
+    assert made.id in [p.id for p in organization.projects.list()]
+    archived = organization.projects.archive(made.id)
+    assert archived.status == "archived" and archived.archived_at
+    assert made.id not in [p.id for p in organization.projects.list()]
+    assert made.id in [p.id for p in organization.projects.list(include_archived=True)]
+    with pytest.raises(openai.NotFoundError):
+        organization.projects.retrieve("proj_nobody")
+    with pytest.raises(openai.BadRequestError) as refused:
+        organization.projects.create(name="")
+    assert refused.value.param == "name"
+
+
+def test_lists_come_in_pages(organization):
+    ids = [organization.projects.create(name=f"page {i}").id for i in range(5)]
+    listed = [p.id for p in organization.projects.list(limit=2)]  # the client fetches page after page
+    assert {i for i in listed if i in ids} == set(ids)
+    assert len(listed) == len(set(listed))
+
+
+def test_a_service_account_shows_its_key_once_and_the_key_works_until_it_is_deleted(administered, organization):
+    project = organization.projects.create(name="accounts")
+    made = organization.projects.service_accounts.create(project.id, name="worker")
+    value = made.api_key.value
+    assert value.startswith("sk-infe-") and made.object == "organization.project.service_account"
+    client = user(administered, value)
+    assert generate(client).choices
+    accounts = list(organization.projects.service_accounts.list(project.id))
+    assert [a.id for a in accounts] == [made.id] and accounts[0].name == "worker"
+    keys = list(organization.projects.api_keys.list(project.id))
+    assert [k.id for k in keys] == [made.api_key.id]
+    key = organization.projects.api_keys.retrieve(made.api_key.id, project_id=project.id)
+    assert key.owner.service_account.id == made.id
+    assert value not in key.to_json() and key.redacted_value.endswith(value[-4:])
+    assert organization.projects.service_accounts.delete(made.id, project_id=project.id).deleted
+    with pytest.raises(openai.AuthenticationError):
+        generate(client)
+    assert list(organization.projects.api_keys.list(project.id)) == []
+
+
+def test_a_key_can_be_given_less_and_an_end(administered, organization):
+    project = organization.projects.create(name="less")
+    made = organization.projects.service_accounts.create(project.id, name="worker")
+    client = user(administered, made.api_key.value)
+    changed = organization.projects.api_keys.update(
+        made.api_key.id, project_id=project.id, scopes=["models.read"], expires_in_seconds=3600)
+    assert abs(changed.expires_at - time.time() - 3600) < 60
+    with pytest.raises(openai.PermissionDeniedError):
+        generate(client)
+    assert client.models.list().data
+    with pytest.raises(openai.BadRequestError):
+        organization.projects.api_keys.update(made.api_key.id, project_id=project.id, scopes=["admin.keys"])
+    assert organization.projects.api_keys.delete(made.api_key.id, project_id=project.id).deleted
+    with pytest.raises(openai.AuthenticationError):
+        client.models.list()
+
+
+def test_an_archived_projects_keys_are_dead(administered, organization):
+    project = organization.projects.create(name="ended")
+    made = organization.projects.service_accounts.create(project.id, name="worker")
+    client = user(administered, made.api_key.value)
+    assert client.models.list().data
+    organization.projects.archive(project.id)
+    with pytest.raises(openai.AuthenticationError):
+        client.models.list()
+    with pytest.raises(openai.BadRequestError):
+        organization.projects.service_accounts.create(project.id, name="late")
+
+
+def test_admin_keys_and_api_keys_are_classes_apart(administered, organization):
+    admin = organization.admin_api_keys.create(name="second")
+    assert admin.value.startswith("sk-infe-admin-") and admin.object == "organization.admin_api_key"
+    second = openai.OpenAI(base_url=administered.ops_root + "/v1", api_key="none", admin_api_key=admin.value, max_retries=0)
+    assert admin.id in [k.id for k in second.admin.organization.admin_api_keys.list()]
+    assert second.admin.organization.admin_api_keys.retrieve(admin.id).name == "second"
+    with pytest.raises(openai.PermissionDeniedError) as refused:
+        user(administered, admin.value).models.list()
+    assert refused.value.code == "insufficient_permissions"
+    with pytest.raises(openai.PermissionDeniedError):
+        openai.OpenAI(base_url=administered.ops_root + "/v1", api_key="none", admin_api_key=administered.key,
+                      max_retries=0).admin.organization.projects.create(name="no")
+    assert organization.admin_api_keys.delete(admin.id).deleted
+    with pytest.raises(openai.AuthenticationError):
+        second.admin.organization.projects.retrieve("default")
+
+
+def test_administration_always_needs_a_key(administered):
+    for key in ("none", "sk-infe-admin-wrong"):
+        client = openai.OpenAI(base_url=administered.ops_root + "/v1", api_key="none", admin_api_key=key, max_retries=0)
+        with pytest.raises(openai.AuthenticationError):
+            client.admin.organization.projects.retrieve("default")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(administered.ops_root + "/v1/organization/projects", timeout=10)
+    assert refused.value.code == 401
+    # And the public listener has none of it.
+    with pytest.raises(openai.NotFoundError):
+        openai.OpenAI(base_url=administered.base_url, api_key="none", admin_api_key=administered.admin_key,
+                      max_retries=0).admin.organization.projects.retrieve("default")
+
+
+def test_rate_limits_of_a_project_are_listed_and_changed(organization):
+    project = organization.projects.create(name="rates")
+    limits = list(organization.projects.rate_limits.list_rate_limits(project.id))
+    assert [limit.model for limit in limits] == ["infe-pulse"]
+    changed = organization.projects.rate_limits.update_rate_limit(
+        limits[0].id, project_id=project.id, max_requests_per_1_minute=11, max_tokens_per_1_minute=2222)
+    assert (changed.max_requests_per_1_minute, changed.max_tokens_per_1_minute) == (11, 2222)
+    again = list(organization.projects.rate_limits.list_rate_limits(project.id))[0]
+    assert again == changed
+    with pytest.raises(openai.BadRequestError):
+        organization.projects.rate_limits.update_rate_limit(limits[0].id, project_id=project.id, max_requests_per_1_minute=0)
+    with pytest.raises(openai.NotFoundError):
+        organization.projects.rate_limits.update_rate_limit("rl-nothing", project_id=project.id, max_requests_per_1_minute=1)
+
+
+def usage_of(organization, **query):
+    pages = organization.usage.completions(start_time=int(time.time()) - 3600, **query)
+    return [result for bucket in pages.data for result in bucket.results]
+
+
+def test_billed_tokens_are_those_the_client_was_told(administered, organization):
+    project = organization.projects.create(name="usage")
+    made = organization.projects.service_accounts.create(project.id, name="worker")
+    client = user(administered, made.api_key.value)
+    answers = [generate(client), generate(client, n=2), generate(client, max_tokens=8)]
+    streamed = [c.usage for c in generate(client, stream=True, stream_options={"include_usage": True}) if c.usage]
+    told = [a.usage for a in answers] + streamed
+    expected = (sum(u.prompt_tokens for u in told), sum(u.completion_tokens for u in told),
+                sum(u.prompt_tokens_details.cached_tokens for u in told), len(told))
+    deadline = time.time() + 10
+    while True:
+        rows = usage_of(organization, project_ids=[project.id], group_by=["project_id", "model", "api_key_id"])
+        got = [(r.input_tokens, r.output_tokens, r.input_cached_tokens, r.num_model_requests) for r in rows]
+        if got == [expected]:
+            break
+        assert time.time() < deadline, (got, expected)
+        time.sleep(0.05)
+    assert (rows[0].project_id, rows[0].model, rows[0].api_key_id) == (project.id, "infe-pulse", made.api_key.id)
+    assert rows[0].input_uncached_tokens == rows[0].input_tokens - rows[0].input_cached_tokens
+    assert usage_of(organization, project_ids=["proj_nobody"]) == []
+    assert usage_of(organization, models=["infe-titan"]) == []
+
+
+def test_a_stream_that_is_left_is_billed_for_what_it_sent(administered, organization):
+    project = organization.projects.create(name="leavers")
+    made = organization.projects.service_accounts.create(project.id, name="worker")
+    client = user(administered, made.api_key.value)
+    stream = generate(client, stream=True, max_tokens=500, extra_body={"ignore_eos": True})
+    seen = 0
+    for chunk in stream:
+        seen += bool(chunk.choices and chunk.choices[0].delta.content)
+        if seen == 20:
+            break
+    stream.close()
+    deadline = time.time() + 10
+    while not (rows := usage_of(organization, project_ids=[project.id])) or rows[0].output_tokens < seen:
+        assert time.time() < deadline
+        time.sleep(0.05)
+    assert seen <= rows[0].output_tokens < 500
+
+
+def test_usage_comes_in_buckets_and_pages(organization):
+    start = int(time.time()) // 60 * 60 - 240
+    first = organization.usage.completions(start_time=start, end_time=start + 300, bucket_width="1m", limit=2)
+    assert [(b.start_time, b.end_time) for b in first.data] == [(start, start + 60), (start + 60, start + 120)]
+    assert first.has_more and first.next_page
+    second = organization.usage.completions(start_time=start, end_time=start + 300, bucket_width="1m", limit=10,
+                                            page=first.next_page)
+    assert [b.start_time for b in second.data] == [start + 120, start + 180, start + 240]
+    assert not second.has_more
+    with pytest.raises(openai.BadRequestError) as refused:
+        organization.usage.completions(start_time=start, bucket_width="1m", limit=5000)
+    assert refused.value.param == "limit"
+    costs = organization.usage.costs(start_time=start)
+    assert all(result.amount.value == 0 for bucket in costs.data for result in bucket.results)
+
+
+def test_every_change_is_in_the_audit_log(administered, organization):
+    project = organization.projects.create(name="audited")
+    made = organization.projects.service_accounts.create(project.id, name="worker")
+    organization.projects.rate_limits.update_rate_limit("rl-infe-pulse", project_id=project.id, max_requests_per_1_minute=9)
+    organization.projects.api_keys.delete(made.api_key.id, project_id=project.id)
+    organization.projects.archive(project.id)
+    entries = list(organization.audit_logs.list(project_ids=[project.id], limit=2))
+    assert [e.type for e in entries] == ["project.archived", "api_key.deleted", "rate_limit.updated", "api_key.created",
+                                         "service_account.created", "project.created"]
+    assert all(e.actor.api_key.id == administered.admin_key_id for e in entries)
+    assert entries[2].rate_limit_updated.changes_requested.max_requests_per_1_minute == 9
+    assert entries[1].api_key_deleted.id == made.api_key.id
+    assert [e.type for e in organization.audit_logs.list(project_ids=[project.id], event_types=["project.created"])] == [
+        "project.created"]
+    assert not any(made.api_key.value in e.to_json() for e in entries)
+
+
+def test_no_secret_is_ever_written_down(administered, organization):
+    made = organization.projects.service_accounts.create("default", name="canary")
+    generate(user(administered, made.api_key.value), messages=[{"role": "user", "content": "canary-prompt-5512"}])
+    time.sleep(0.3)
+    for path in administered.folder.rglob("*"):
+        if path.is_file() and path.suffix != ".gguf" and "packed" not in path.parts:
+            data = path.read_bytes()
+            for secret in (made.api_key.value, administered.admin_key, "canary-prompt-5512"):
+                assert secret.encode() not in data, path

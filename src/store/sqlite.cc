@@ -52,13 +52,16 @@ Error SqliteError(sqlite3* database, std::string_view what) {
 
 Result<DatabaseHandle> OpenHandle(const std::string& path) {
   // Made first with our own mode: SQLite would use the umask, and its WAL copies the file's mode.
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0)
+  // Made only, never opened: closing any descriptor of the file would drop the locks that this
+  // process's other connections hold on it (fcntl(2)). Another process would then take itself for
+  // the last one and delete the WAL under them, and what they wrote from then on would be lost.
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0 && errno != EEXIST)
     return IoError(
         fmt::format("cannot open the database {}: {}; check that its folder exists and "
                     "is writable",
                     path, std::strerror(errno)));
-  close(fd);
+  if (fd >= 0) close(fd);
   sqlite3* raw = nullptr;
   const int code =
       sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);

@@ -6,6 +6,7 @@ namespace infe::server {
 
 ModelSet::~ModelSet() {
   for (const auto& model : models_) model->engine().Stop();
+  for (const auto& model : retired_) model->engine().Stop();
 }
 
 std::shared_ptr<ServedModel> ModelSet::Find(std::string_view name) const {

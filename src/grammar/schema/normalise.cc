@@ -1,12 +1,27 @@
 #include "grammar/schema/normalise.h"
 
 #include <algorithm>
+#include <array>
 
 #include "grammar/formats.h"
 #include "grammar/limits.h"
 #include "grammar/schema/keywords.h"
 
 namespace infe::grammar {
+
+namespace {
+
+// Whether anything beside the reference, definitions and annotations is said.
+bool HasAssertion(const Json& schema) {
+  constexpr std::array<std::string_view, 10> kSilent{
+      "$ref",     "$defs",       "definitions", "$schema",  "$id",
+      "$comment", "description", "title",       "examples", "default"};
+  return std::ranges::any_of(schema.object(), [&](const JsonMember& member) {
+    return std::ranges::find(kSilent, member.first) == kSilent.end();
+  });
+}
+
+}  // namespace
 
 TypeSet TypeOf(const Json& value) {
   switch (value.kind()) {
@@ -96,9 +111,24 @@ Result<void> Normaliser::Assert(Branch branch, const Place* place, Branches* out
   return {};
 }
 
+// A chain of schemas that hold a reference and nothing to validate by, back to where it began, says
+// nothing and never ends. One that says something besides is read once.
+Result<void> Normaliser::CheckReference(const Place* place) {
+  std::set<const Place*> seen;
+  for (const Place* at = place; seen.insert(at).second;) {
+    const Json* ref = Keyword(at, "$ref");
+    if (ref == nullptr || !ref->is_string() || HasAssertion(*at->schema)) return {};
+    INFE_ASSIGN(at, context_->document().Resolve(at, ref->as_string()));
+    if (!at->schema->is_object()) return {};
+  }
+  return InvalidArgument("'$ref' leads back to itself and says nothing else",
+                         place->path + "/$ref");
+}
+
 Result<void> Normaliser::AssertReferences(Branch& branch, const Place* place) {
   if (const Json* ref = Keyword(place, "$ref")) {
     if (!ref->is_string()) return SchemaContext::Malformed(place, "$ref", "must be a string");
+    INFE_TRY(CheckReference(place));
     INFE_ASSIGN(const Place* target, context_->document().Resolve(place, ref->as_string()));
     branch.todo.push_back({target, false, branch.scope});
     if (place->draft <= Draft::k7) return {};

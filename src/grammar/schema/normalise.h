@@ -46,6 +46,7 @@ class Normaliser {
   Result<void> AssertObject(Branch& branch, const Place* place);
   Result<void> AssertArray(Branch& branch, const Place* place);
   Result<void> AssertReferences(Branch& branch, const Place* place);
+  Result<void> CheckReference(const Place* place);
   Result<void> AssertUnevaluated(Branch& branch, const Place* place);
   Result<void> OpenScope(Branch& branch, const Place* place);
   // Parts with choices.

@@ -190,7 +190,10 @@ TEST(Schema, HostileSchemasEndInAnError) {
   EXPECT_TRUE(Compile(R"({"type":"string","pattern":"^(a{1,999999}){1,9999}$"})"));
   EXPECT_FALSE(
       Compile(R"({"allOf":[{"type":"string","maxLength":5},{"format":"date"}],"type":"string"})"));
-  EXPECT_TRUE(Compile(R"({"$ref":"#"})"));  // says nothing
+  EXPECT_FALSE(Compile(R"({"$ref":"#"})"));  // says nothing
+  EXPECT_FALSE(Compile(
+      R"({"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}})"));
+  EXPECT_TRUE(Compile(R"({"$ref":"#","type":"object"})"));
   EXPECT_FALSE(Compile(R"({"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]})"));
   EXPECT_FALSE(Compile(R"({"allOf":[{"$ref":"#"}],"not":{"$ref":"#"}})"));
   std::string branches = R"({"allOf":[)";

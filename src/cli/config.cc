@@ -1,13 +1,9 @@
 // infe config: what a configuration file says, before a server depends on it.
-#include "server/config.h"
-
-#include <fstream>
-#include <sstream>
-
 #include <fmt/format.h>
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/read_config.h"
 
 namespace infe::cli {
 namespace {
@@ -18,14 +14,7 @@ struct Arguments {
 
 Result<void> Check(const Arguments& arguments) {
   const std::string path = arguments.path.empty() ? server::DefaultConfigPath() : arguments.path;
-  server::ServerConfig config;
-  if (!path.empty()) {
-    std::ifstream in(path);
-    if (!in) return NotFound(fmt::format("cannot read the configuration {}", path));
-    std::stringstream text;
-    text << in.rdbuf();
-    INFE_TRY(server::ApplyToml(text.str(), path, config));
-  }
+  INFE_ASSIGN(const server::ServerConfig config, ReadConfig(path));
   INFE_TRY(server::Validate(config));
   fmt::print("# {}\n{}", path.empty() ? "no file: defaults" : path, server::ToToml(config));
   return {};

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/read_config.h"
 #include "store/key_store.h"
 #include "store/key_text.h"
 #include "store/utc.h"
@@ -16,7 +17,7 @@ namespace infe::cli {
 namespace {
 
 struct Arguments {
-  std::string data_dir, store_url;
+  StorePlace place;
   std::string id, expires, overlap = "24h";
   store::KeyPolicy policy;
   std::vector<std::string> scopes;
@@ -70,9 +71,11 @@ Json ToJson(const store::KeyRecord& record) {
                       {"limits", ToJson(record.limits)}};
 }
 
-Result<std::unique_ptr<store::KeyStore>> OpenStore(const Arguments& arguments) {
-  INFE_ASSIGN(const store::DataDir dir, store::OpenDataDir(arguments.data_dir));
-  return store::KeyStore::Open(dir, arguments.store_url);
+Result<std::unique_ptr<store::KeyStore>> OpenStore(const Arguments& arguments,
+                                                   const Command& command) {
+  INFE_ASSIGN(const StorePlace place, FindStore(command, arguments.place));
+  INFE_ASSIGN(const store::DataDir dir, store::OpenDataDir(place.data_dir));
+  return store::KeyStore::Open(dir, place.store_url);
 }
 
 // "never", a time to come, or a duration from now.
@@ -120,7 +123,7 @@ void Show(const store::KeyRecord& record, const Arguments& arguments, const char
     fmt::print("{} ({}) is {}\n", record.id, record.name, what);
 }
 
-Result<void> Create(const Arguments& arguments, const Command&) {
+Result<void> Create(const Arguments& arguments, const Command& command) {
   store::KeyPolicy policy = arguments.policy;
   const auto kind = arguments.admin ? store::KeyKind::kAdmin : store::KeyKind::kApi;
   policy.scopes = arguments.admin ? store::kAdminScopes : store::kApiScopes;
@@ -131,7 +134,7 @@ Result<void> Create(const Arguments& arguments, const Command&) {
     INFE_ASSIGN(policy.expires_at, ParseExpiry(arguments.expires, std::time(nullptr)));
   }
   INFE_TRY(store::Validate(policy, kind));
-  INFE_ASSIGN(const auto keys, OpenStore(arguments));
+  INFE_ASSIGN(const auto keys, OpenStore(arguments, command));
   INFE_ASSIGN(const store::NewKey made, keys->Create(policy, kind, "cli"));
   Show(made, arguments);
   return {};
@@ -160,7 +163,7 @@ std::string LimitsText(const store::KeyLimits& limits) {
 }
 
 Result<void> List(const Arguments& arguments, const Command& command) {
-  INFE_ASSIGN(const auto keys, OpenStore(arguments));
+  INFE_ASSIGN(const auto keys, OpenStore(arguments, command));
   store::KeyFilter filter;
   if (command.Given("--project")) filter.project = arguments.policy.project;
   INFE_ASSIGN(const auto records, keys->List(filter));
@@ -189,7 +192,7 @@ Result<void> List(const Arguments& arguments, const Command& command) {
 }
 
 Result<void> Update(const Arguments& arguments, const Command& command) {
-  INFE_ASSIGN(const auto keys, OpenStore(arguments));
+  INFE_ASSIGN(const auto keys, OpenStore(arguments, command));
   INFE_ASSIGN(const store::KeyRecord record, keys->Get(arguments.id));
   store::KeyPolicy policy = record;
   bool changed = false;
@@ -225,9 +228,9 @@ Result<void> Update(const Arguments& arguments, const Command& command) {
   return {};
 }
 
-Result<void> Rotate(const Arguments& arguments, const Command&) {
+Result<void> Rotate(const Arguments& arguments, const Command& command) {
   INFE_ASSIGN(const int64_t overlap, store::ParseDuration(arguments.overlap));
-  INFE_ASSIGN(const auto keys, OpenStore(arguments));
+  INFE_ASSIGN(const auto keys, OpenStore(arguments, command));
   INFE_ASSIGN(const store::NewKey made, keys->Rotate(arguments.id, overlap, "cli"));
   Show(made, arguments);
   if (!arguments.json)
@@ -236,8 +239,8 @@ Result<void> Rotate(const Arguments& arguments, const Command&) {
   return {};
 }
 
-Result<void> Revoke(const Arguments& arguments, const Command&) {
-  INFE_ASSIGN(const auto keys, OpenStore(arguments));
+Result<void> Revoke(const Arguments& arguments, const Command& command) {
+  INFE_ASSIGN(const auto keys, OpenStore(arguments, command));
   INFE_ASSIGN(const store::KeyRecord record, keys->Revoke(arguments.id));
   Show(record, arguments, "revoked");
   return {};
@@ -271,9 +274,8 @@ void AddKeys(CommandLine& line) {
   const auto add = [&](const char* name, const char* help,
                        Result<void> (*action)(const Arguments&, const Command&)) -> Command& {
     Command& command = keys.Sub(name, help);
-    command.Option("--data-dir", a.data_dir, "Where models and keys are kept")
-        .Option("--store-url", a.store_url, "postgresql://..., as infe serve has it")
-        .Flag("--json", a.json, "Print JSON");
+    AddStorePlace(command, a.place);
+    command.Flag("--json", a.json, "Print JSON");
     command.Run([action, &command] {
       const auto done = action(a, command);
       if (done) return kExitDone;

@@ -1,11 +1,9 @@
 // infe serve: the server, its signals, its first words.
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
@@ -14,6 +12,7 @@
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/read_config.h"
 #include "cli/service_notify.h"
 #include "server/app.h"
 
@@ -29,15 +28,7 @@ struct Arguments {
 // Flag > environment > file > default: the file is read first, then what was given on the command
 // line or in the environment is put over it.
 Result<server::ServerConfig> Merge(const Arguments& a, const Command& command) {
-  server::ServerConfig config;
-  const std::string path = a.config_path.empty() ? server::DefaultConfigPath() : a.config_path;
-  if (!path.empty()) {
-    std::ifstream in(path);
-    if (!in) return NotFound(fmt::format("cannot read the configuration {}", path));
-    std::stringstream text;
-    text << in.rdbuf();
-    INFE_TRY(server::ApplyToml(text.str(), path, config));
-  }
+  INFE_ASSIGN(server::ServerConfig config, ReadConfig(a.config_path));
   using C = server::ServerConfig;
   const auto take = [&](const char* option, auto C::* member) {
     if (command.Given(option)) config.*member = a.flags.*member;

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/read_config.h"
 #include "store/usage_query.h"
 #include "store/utc.h"
 
@@ -15,7 +16,7 @@ namespace infe::cli {
 namespace {
 
 struct Arguments {
-  std::string data_dir, store_url;
+  StorePlace place;
   std::vector<std::string> by = {"day"};
   std::string from = "30d", to;
   std::vector<std::string> keys, projects, models;
@@ -132,16 +133,18 @@ void PrintTable(const std::vector<store::UsageSum>& sums, const store::UsageQuer
   }
 }
 
-Result<std::unique_ptr<store::UsageReader>> OpenReader(const Arguments& arguments) {
-  INFE_ASSIGN(const store::DataDir dir, store::OpenDataDir(arguments.data_dir));
-  return store::UsageReader::Open(dir, arguments.store_url);
+Result<std::unique_ptr<store::UsageReader>> OpenReader(const Arguments& arguments,
+                                                       const Command& command) {
+  INFE_ASSIGN(const StorePlace place, FindStore(command, arguments.place));
+  INFE_ASSIGN(const store::DataDir dir, store::OpenDataDir(place.data_dir));
+  return store::UsageReader::Open(dir, place.store_url);
 }
 
-Result<void> Show(const Arguments& arguments) {
+Result<void> Show(const Arguments& arguments, const Command& command) {
   if (arguments.json && arguments.csv)
     return InvalidArgument("--json and --csv exclude each other");
   INFE_ASSIGN(const store::UsageQuery query, QueryOf(arguments));
-  INFE_ASSIGN(const auto reader, OpenReader(arguments));
+  INFE_ASSIGN(const auto reader, OpenReader(arguments, command));
   INFE_ASSIGN(const store::UsagePage page, reader->Sums(query));
   if (arguments.csv) {
     fmt::print("{}", store::ToCsv(page.sums));
@@ -155,8 +158,8 @@ Result<void> Show(const Arguments& arguments) {
   return {};
 }
 
-Result<void> Backup(const Arguments& arguments) {
-  INFE_ASSIGN(const auto reader, OpenReader(arguments));
+Result<void> Backup(const Arguments& arguments, const Command& command) {
+  INFE_ASSIGN(const auto reader, OpenReader(arguments, command));
   INFE_TRY(reader->Backup(arguments.file));
   if (arguments.json)
     fmt::print("{}\n", Json(Json::Object{{"backup", arguments.file}}).Dump());
@@ -170,18 +173,15 @@ Result<void> Backup(const Arguments& arguments) {
 
 void AddUsage(CommandLine& line) {
   static Arguments a;
-  const auto run = [](Result<void> (*action)(const Arguments&)) {
-    return [action] {
-      const auto done = action(a);
+  const auto set_up = [](Command& command,
+                         Result<void> (*action)(const Arguments&, const Command&)) {
+    AddStorePlace(command, a.place);
+    command.Flag("--json", a.json, "Print JSON").Run([action, &command] {
+      const auto done = action(a, command);
       if (done) return kExitDone;
       return done.error().code == ErrorCode::kInvalidArgument ? FailUsage(done.error().message)
                                                               : Fail(done.error());
-    };
-  };
-  const auto add_place = [](Command& command) {
-    command.Option("--data-dir", a.data_dir, "Where models and keys are kept")
-        .Option("--store-url", a.store_url, "postgresql://..., as infe serve has it")
-        .Flag("--json", a.json, "Print JSON");
+    });
   };
   Command& usage = line.Add("usage", "What was used: requests and tokens by day, key, model");
   usage
@@ -195,12 +195,11 @@ void AddUsage(CommandLine& line) {
       .Flag("--csv", a.csv, "Print CSV")
       .Footer(
           "Example: infe usage --by day,model --from 7d --csv\nopen: running now. docs/ledger.md "
-          "tells how usage is recorded.")
-      .Run(run(Show));
-  add_place(usage);
+          "tells how usage is recorded.");
+  set_up(usage, Show);
   Command& backup = usage.Sub("backup", "A whole copy of keys and usage, while a server runs");
-  backup.Argument("FILE", a.file, "The new file", true).Run(run(Backup));
-  add_place(backup);
+  backup.Argument("FILE", a.file, "The new file", true);
+  set_up(backup, Backup);
   usage.SubIsOptional();
 }
 

@@ -186,6 +186,20 @@ def test_backup_is_a_database_of_its_own(infe, tmp_path):
     infe("usage", "backup", code=2)
 
 
+def test_the_data_folder_is_the_servers(tmp_path):
+    """Without --data-dir, keys and usage are where infe.toml says, as for infe serve."""
+    (tmp_path / "config/infe").mkdir(parents=True)
+    (tmp_path / "config/infe/infe.toml").write_text(f'data_dir = "{tmp_path}/elsewhere"\n')
+    env = {k: v for k, v in os.environ.items() if not k.startswith("INFE_")}
+    env.update(XDG_CONFIG_HOME=str(tmp_path / "config"), HOME=str(tmp_path))
+    subprocess.run([BINARY, "keys", "create", "--name", "a"], check=True, capture_output=True, env=env)
+    assert (tmp_path / "elsewhere/infe.db").exists()
+    (tmp_path / "config/infe/infe.toml").write_text("colour = 1\n")
+    refused = subprocess.run([BINARY, "usage"], capture_output=True, text=True, env=env)
+    assert refused.returncode == 2 and "infe.toml:1" in refused.stderr
+    subprocess.run([BINARY, "usage", "--data-dir", str(tmp_path / "other"), "--store-url", ""], check=True, capture_output=True, env=env)
+
+
 def test_help_names_the_exit_codes(infe):
     assert "Exit codes" in infe("--help")
     for command in ("create", "list", "update", "rotate", "revoke"):

@@ -34,8 +34,8 @@ def cache_dir() -> pathlib.Path:
     return pathlib.Path(os.environ.get("INFE_CACHE_DIR") or pathlib.Path(base) / "infe")
 
 
-def run(command: list[str], seconds: float, preload: str) -> str:
-    environment = dict(os.environ)
+def run(command: list[str], seconds: float, preload: str, more: dict | None = None) -> str:
+    environment = {**os.environ, **(more or {})}
     if preload:
         environment["LD_PRELOAD"] = preload
     try:
@@ -50,11 +50,15 @@ def run(command: list[str], seconds: float, preload: str) -> str:
 
 
 class Infe:
-    name = "infe"
+    """infe by its own bench, in process. isa: the kernels to force; "": those of this CPU."""
+
     flag_sets = ("",)
 
-    def __init__(self, binary: str):
+    def __init__(self, binary: str, isa: str = ""):
         self.binary = binary
+        self.isa = isa
+        self.name = f"infe, {isa} kernels" if isa else "infe"
+        self.kernels = isa  # that ran
         self.probes = []  # (GB/s, GMAC/s) of every run
 
     def missing(self) -> str:
@@ -69,9 +73,10 @@ class Infe:
              "--threads", str(shape.threads), "--prefill", str(shape.prefill),
              "--decode", str(shape.decode), "--streams", str(shape.streams),
              "--stream-prompt", str(shape.stream_prompt), "--depth", str(shape.depth)],
-            seconds, preload))
-        self.probes.append((out["read_gb_s"]["median"], out["matmul_gmac_s"]["median"]))
-        return out[f"{work}_tok_s"]["median"]
+            seconds, preload, {"INFE_ISA": self.isa} if self.isa else None))
+        self.kernels = out["kernels"]
+        self.probes.append((out["read_gb_s"], out["matmul_gmac_s"]))
+        return out[f"{work}_tok_s"]
 
 
 class LlamaCpp:

@@ -2,15 +2,21 @@
 """infe beside llama.cpp and ik_llama.cpp: the same work, interleaved in one run, told as ratios.
 
   INFE=build/release/infe python3 bench/peers/run.py --out build/bench-peers.md
+  ... run.py --out build/bench-peers.md --results build/bench-peers.json --models a.gguf --works decode
 
 A machine is never the same for two minutes, so absolute numbers of different runs say little. Here
 the engines take turns on one piece of work, forwards then backwards (ABBA), and every turn gives a
 ratio; the median of the ratios and their range are the result. Each peer runs with the flags that
 were best for it on that piece of work in a trial round. How to get the peers: docs/performance.md.
+
+With --results a run may come in pieces: turns are added to those that the file has, with the flags
+chosen before, and the report is made of all of them.
 """
 
 import argparse
+import dataclasses
 import datetime
+import json
 import os
 import pathlib
 import platform
@@ -35,6 +41,10 @@ WORK_TEXT = {
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", help="Markdown file; default: standard output")
+    parser.add_argument("--results", type=pathlib.Path,
+                        help="JSON file of all turns so far; read if it is there, and written")
+    parser.add_argument("--isa", nargs="*", default=[], metavar="NAME",
+                        help="infe takes turns also with these kernels (INFE_ISA), avx2 say")
     parser.add_argument("--models", nargs="*", help="GGUF paths; default: all in --model-dir")
     parser.add_argument("--model-dir", default=os.environ.get("INFE_MODEL_DIR")
                         or cache_dir() / "models", type=pathlib.Path)
@@ -71,7 +81,9 @@ class Bench:
                            streams=a.streams, depth=a.depth)
         self.deadline = time.monotonic() + 60 * a.minutes
         peers = cache_dir() / "peers"
-        self.infe = Infe(os.environ.get("INFE", "build/release/infe"))
+        binary = os.environ.get("INFE", "build/release/infe")
+        self.infe = Infe(binary)
+        self.ours = [self.infe] + [Infe(binary, isa) for isa in a.isa]
         choice = {"llama": LlamaCpp(peers / "llama"), "ik": IkLlamaCpp(peers / "ik")}
         self.peers = []
         for engine in [choice[name] for name in a.peers]:
@@ -104,18 +116,59 @@ class Bench:
                     break
         return max(done, key=done.get) if done else None
 
-    def compare(self, model, work):
-        """Turns of [(engine name -> tok/s)], and the flags of each peer."""
-        flags = {peer: self.best_flags(peer, model, work) for peer in self.peers}
-        engines = [self.infe] + [p for p in self.peers if flags[p] is not None]
-        turns = []
+    def compare(self, model, work, result):
+        """Adds turns (engine name -> tok/s) to a result, and the flags of peers that it has not."""
+        for peer in self.peers:
+            if peer.name not in result.flags:
+                result.flags[peer.name] = self.best_flags(peer, model, work)
+        engines = self.ours + [p for p in self.peers if result.flags[p.name] is not None]
         for turn in range(self.a.pairs):
             if time.monotonic() > self.deadline:
                 break
             order = engines if turn % 2 == 0 else engines[::-1]
-            speeds = {e.name: self.measure(e, model, work, flags.get(e, "")) for e in order}
-            turns.append({name: s for name, s in speeds.items() if s is not None})
-        return turns, {p.name: f for p, f in flags.items()}
+            speeds = {e.name: self.measure(e, model, work, result.flags.get(e.name, ""))
+                      for e in order}
+            result.turns.append({name: s for name, s in speeds.items() if s is not None})
+
+
+@dataclasses.dataclass
+class Result:
+    """Of one model and one piece of work."""
+
+    turns: list = dataclasses.field(default_factory=list)  # {engine name: tok/s}
+    flags: dict = dataclasses.field(default_factory=dict)  # of each peer; None: none works
+
+
+@dataclasses.dataclass
+class Run:
+    """One call of this program, for the report's head."""
+
+    date: str
+    commit: str
+    command: str
+    kernels: dict  # of each infe, that ran
+    probes: list  # (GB/s, GMAC/s)
+    loads: list
+
+
+class Results:
+    """All turns so far, in a file if there is one."""
+
+    def __init__(self, path):
+        self.path = path
+        self.runs, self.of = [], {}
+        if path and path.exists():
+            text = json.loads(path.read_text())
+            self.runs = [Run(**r) for r in text["runs"]]
+            self.of = {(r["model"], r["work"]): Result(r["turns"], r["flags"])
+                       for r in text["results"]}
+
+    def save(self):
+        if self.path:
+            self.path.write_text(json.dumps({
+                "runs": [dataclasses.asdict(r) for r in self.runs],
+                "results": [{"model": m, "work": w, **dataclasses.asdict(r)}
+                            for (m, w), r in self.of.items()]}, indent=1))
 
 
 def spread(values, form):
@@ -127,18 +180,22 @@ def spread(values, form):
 
 def table(bench, results) -> list[str]:
     """Speeds as median (min..max); ratios from the turns, and the ratio of the best runs."""
-    lines = ["| model | work | infe tok/s | peer | its flags | its tok/s | ratio per turn | "
-             "best / best | turns |", "|---|---|---|---|---|---|---|---|---|"]
-    for (model, work), (turns, flags) in results.items():
-        for peer in bench.peers:
-            both = [t for t in turns if "infe" in t and peer.name in t]
-            ours, theirs = [t["infe"] for t in both], [t[peer.name] for t in both]
-            ratios = [o / t for o, t in zip(ours, theirs)]
-            best = f"{max(ours) / max(theirs):.2f}" if both else "-"
-            lines.append(
-                f"| {model.stem} | {WORK_TEXT[work].format(bench.shape)} | "
-                f"{spread(ours, '{:.1f}')} | {peer.name} | {flags[peer.name] or 'none works'} | "
-                f"{spread(theirs, '{:.1f}')} | {spread(ratios, '{:.2f}')} | {best} | {len(both)} |")
+    lines = ["| model | work | engine | tok/s | peer | its flags | its tok/s | ratio per turn | "
+             "best / best | turns |", "|---|---|---|---|---|---|---|---|---|---|"]
+    for (model, work), result in results.of.items():
+        # Engines as they stand in the turns, not only those of this call.
+        names = dict.fromkeys(name for turn in result.turns for name in turn)
+        for own in [name for name in names if name not in result.flags]:
+            for peer, flags in result.flags.items():
+                both = [t for t in result.turns if own in t and peer in t]
+                ours, theirs = [t[own] for t in both], [t[peer] for t in both]
+                ratios = [o / t for o, t in zip(ours, theirs)]
+                best = f"{max(ours) / max(theirs):.2f}" if both else "-"
+                lines.append(
+                    f"| {model} | {WORK_TEXT[work].format(bench.shape)} | {own} | "
+                    f"{spread(ours, '{:.1f}')} | {peer} | {flags or 'none works'} | "
+                    f"{spread(theirs, '{:.1f}')} | {spread(ratios, '{:.2f}')} | {best} | "
+                    f"{len(both)} |")
     return lines
 
 
@@ -163,16 +220,19 @@ def commit() -> str:
 
 
 def report(bench, results) -> str:
-    probes = bench.infe.probes
+    runs = results.runs
+    probes = [p for r in runs for p in r.probes]
     clock = "wall time" if bench.a.clock == "wall" else "CPU time of one thread"
+    kernels = {name: k for r in runs for name, k in r.kernels.items()}
+    distinct = lambda values: ", ".join(dict.fromkeys(values))  # noqa: E731
     lines = [
         f"- Machine: {cpu_name()}, {os.cpu_count()} CPUs, {isa_names()}; "
         f"{bench.shape.threads} thread(s), {clock}",
-        f"- Date {datetime.date.today().isoformat()}, infe {commit()}, "
+        f"- Date {distinct(r.date for r in runs)}, infe {distinct(r.commit for r in runs)} ("
+        + ", ".join(f"{name}: {k}" for name, k in kernels.items()) + "), "
         + ", ".join(f"{p.name}: {p.version()}" for p in bench.peers),
-        "- Command: `" + shlex.join(["bench/peers/run.py"] + [
-            pathlib.Path(w).name if w.startswith("/") else w for w in sys.argv[1:]]) + "`",
-        f"- Load of the machine (1 min): {spread(bench.loads, '{:.1f}')}; "
+        *[f"- Command: `{c}`" for c in dict.fromkeys(r.command for r in runs)],
+        f"- Load of the machine (1 min): {spread([v for r in runs for v in r.loads], '{:.1f}')}; "
         f"memory read {spread([p[0] for p in probes], '{:.1f}')} GB/s; "
         f"64-row Q4_0 product {spread([p[1] for p in probes], '{:.0f}')} GMAC/s",
         "",
@@ -197,16 +257,22 @@ def main() -> int:
         if bench.infe.missing():
             print(bench.infe.missing(), file=sys.stderr)
             return 1
-        results = {}
+        results = Results(a.results)
+        command = shlex.join(["bench/peers/run.py"] + [
+            pathlib.Path(w).name if w.startswith("/") else w for w in sys.argv[1:]])
+        run = Run(datetime.date.today().isoformat(), commit(), command, {}, bench.infe.probes,
+                  bench.loads)
+        results.runs.append(run)
         for work in a.works:
             for model in models:
                 print(f"{model.stem}", file=sys.stderr)
-                results[model, work] = bench.compare(model, work)
-                text = report(bench, results)
+                bench.compare(model, work, results.of.setdefault((model.stem, work), Result()))
+                run.kernels = {own.name: own.kernels for own in bench.ours}
+                results.save()
                 if a.out:
-                    pathlib.Path(a.out).write_text(text)
+                    pathlib.Path(a.out).write_text(report(bench, results))
     if not a.out:
-        print(text, end="")
+        print(report(bench, results), end="")
     return 0
 
 

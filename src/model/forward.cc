@@ -74,8 +74,10 @@ void Forward::Run(Worker& worker) const {
   const uint32_t wanted = static_cast<uint32_t>(plan_.wanted.size());
   Lane lane{worker, scratch_.threads[worker.index()], static_cast<uint32_t>(plan_.rows.size()),
             scratch_.x[0], scratch_.x[1]};
+  PhaseClock clock(main ? times_ : nullptr);
   Embed(lane);
   worker.Barrier();
+  clock.Lap(StepPart::kEmbed);
   const float* post_norm = nullptr;
   for (uint32_t l = 0; l < config_.layers; ++l) {
     const LayerWeights& layer = context_.weights.layers[l];
@@ -83,6 +85,7 @@ void Forward::Run(Worker& worker) const {
     Qkv(lane, l, Normalise(lane, post_norm, layer.attention_norm));
     worker.Barrier();
     if (main) Cursor(Phase::kQkv).Reset();
+    clock.Lap(StepPart::kQkv);
 
     AttentionPlan* attention = &plan_.attention[context_.group_of_layer[l]];
     if (last && wanted < lane.rows) {
@@ -93,18 +96,22 @@ void Forward::Run(Worker& worker) const {
     Attention(lane, l, *attention);
     worker.Barrier();
     if (main) Cursor(Phase::kAttention).Reset();
+    clock.Lap(StepPart::kAttention);
     QuantiseAttended(lane);
     Project(lane, Phase::kOutput, layer.o, AttendedActivations(lane.rows));
     worker.Barrier();
     if (main) Cursor(Phase::kOutput).Reset();
+    clock.Lap(StepPart::kOutput);
 
     GateUp(lane, l, Normalise(lane, layer.post_attention_norm, layer.feed_forward_norm));
     worker.Barrier();
     if (main) Cursor(Phase::kGateUp).Reset();
+    clock.Lap(StepPart::kGateUp);
 
     Project(lane, Phase::kDown, layer.down, HiddenActivations(lane.rows));
     worker.Barrier();
     if (main) Cursor(Phase::kDown).Reset();
+    clock.Lap(StepPart::kDown);
     post_norm = layer.post_feed_forward_norm;
   }
   // With all rows wanted, or with the last layer's wanted rows alone.
@@ -117,6 +124,7 @@ void Forward::Run(Worker& worker) const {
             HeadRows(input, begin * kHeadChunk,
                      std::min(end * kHeadChunk, context_.weights.head.stripes()), head.own.tile_a);
           });
+    clock.Lap(StepPart::kHead);
   }
 }
 

@@ -19,6 +19,7 @@
 #include "base/thread_pool.h"
 #include "kernels/table.h"
 #include "model/model.h"
+#include "model/phase_times.h"
 #include "model/rope_table.h"
 #include "model/scratch.h"
 #include "model/step_plan.h"
@@ -48,7 +49,7 @@ inline constexpr size_t kPhases = 6;
 class Forward {
  public:
   Forward(const ForwardContext& context, Scratch& scratch, StepPlan& plan, const Batch& batch,
-          const KvView& kv, std::span<WorkCursor, kPhases> cursors)
+          const KvView& kv, std::span<WorkCursor, kPhases> cursors, PhaseTimes* times)
       : context_(context),
         config_(context.config),
         kernels_(context.kernels),
@@ -56,7 +57,8 @@ class Forward {
         plan_(plan),
         batch_(batch),
         kv_(kv),
-        cursors_(cursors) {}
+        cursors_(cursors),
+        times_(times) {}
 
   // The body of the pool's run.
   void Run(Worker& worker) const;
@@ -120,6 +122,7 @@ class Forward {
   const Batch& batch_;
   const KvView& kv_;
   std::span<WorkCursor, kPhases> cursors_;
+  PhaseTimes* times_;  // null: nobody asks
 };
 
 // Query heads (or KV heads) of one unit of phase 1: as few as end on a stripe.

@@ -92,9 +92,11 @@ class LoadedModel : public Model {
       INFE_CHECK(row.token < config_.vocabulary && row.position < config_.context_length);
     }
     for (WorkCursor& cursor : cursors_) cursor.Reset();
-    const class Forward step(context_, scratch_, plan_, batch, kv, cursors_);
+    const class Forward step(context_, scratch_, plan_, batch, kv, cursors_, times_);
     pool_.Run([&](Worker& worker) { step.Run(worker); });
   }
+
+  void SetPhaseTimes(PhaseTimes* times) override { times_ = times; }
 
   const float* logits() const override { return scratch_.logits; }
   size_t logits_stride() const override { return scratch_.logits_stride; }
@@ -151,6 +153,7 @@ class LoadedModel : public Model {
   StepPlan plan_;
   Scratch scratch_;
   std::array<WorkCursor, kPhases> cursors_;
+  PhaseTimes* times_ = nullptr;
   std::jthread packed_writer_;  // last: it reads the weights until it is joined
 };
 

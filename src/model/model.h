@@ -15,6 +15,7 @@
 #include "kernels/table.h"
 #include "model/kv_view.h"
 #include "model/model_config.h"
+#include "model/phase_times.h"
 
 namespace infe::model {
 
@@ -69,6 +70,8 @@ class Model : public StepModel {
                                              const LoadOptions& options);
   // Memory that the weights take.
   virtual size_t weight_bytes() const = 0;
+  // Where the following steps' time goes is added to `times` (borrowed), until null is set.
+  virtual void SetPhaseTimes(PhaseTimes* times) = 0;
 };
 
 }  // namespace infe::model

@@ -335,6 +335,17 @@ void EngineCore::AttachPrefix(Sequence& sequence) {
                                -kServicePerPromptToken * gained / sequence.request.fairness_weight);
 }
 
+// Gives up the beginning of a block that AttachPrefix copied, before anything was computed behind
+// it: the sequence waits for the whole block that another one is about to compute.
+void EngineCore::DropPartial(Sequence& sequence) {
+  INFE_CHECK(sequence.prefill_tokens == 0 && !sequence.has_output());
+  const uint32_t lost = cache_.DropPartial(sequence.kv);
+  sequence.cached_tokens -= lost;
+  totals_.cached_tokens -= lost;
+  scheduler_.counters().Charge(sequence.request.fairness_key,
+                               kServicePerPromptToken * lost / sequence.request.fairness_weight);
+}
+
 void EngineCore::Preempt(Sequence& sequence) {
   INFE_CHECK(sequence.state == SequenceState::kRunning);
   cache_.Release(sequence.kv);

@@ -73,6 +73,7 @@ class EngineCore {
   void Admit(Sequence& sequence, TimePoint now);
   void AttachPrefix(Sequence& sequence);
   void Preempt(Sequence& sequence);
+  void DropPartial(Sequence& sequence);
   void Finish(Sequence& sequence, FinishReason reason);
   void Fail(Sequence& sequence, Error error);
   void Report(TimePoint now);

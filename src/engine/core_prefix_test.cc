@@ -73,6 +73,39 @@ TEST(CorePrefix, SimultaneousRequestsComputeTheSharedPrefixOnce) {
   }
 }
 
+// As chats do that begin with the same system prompt: the first block is known in part already.
+TEST(CorePrefix, AKnownBeginningDoesNotKeepSimultaneousRequestsFromSharing) {
+  for (const uint32_t begun : {7u, 31u, 45u}) {
+    Bench bench({}, Small());
+    auto prefix = RandomTokens(1, 800);
+    auto earlier = prefix;
+    earlier.resize(begun);
+    const auto rest = RandomTokens(7, 100);
+    earlier.insert(earlier.end(), rest.begin(), rest.end());
+    bench.Add(MakeRequest(earlier, 10, Sampled(9)));
+    bench.RunAll();
+    std::vector<std::vector<TokenId>> prompts;
+    std::vector<std::shared_ptr<RecordingSink>> sinks;
+    for (uint32_t i = 0; i < 8; ++i) {
+      prompts.push_back(prefix);
+      const auto tail = RandomTokens(50 + i, 20);
+      prompts.back().insert(prompts.back().end(), tail.begin(), tail.end());
+      sinks.push_back(bench.Add(MakeRequest(prompts.back(), 10, Sampled(i))));
+    }
+    bench.RunAll();
+    uint32_t computed = 0;
+    for (uint32_t i = 0; i < 8; ++i) {
+      EXPECT_EQ(sinks[i]->tokens, SlowGenerate(bench.model, prompts[i], Sampled(i), 10).tokens);
+      computed += sinks[i]->last.timings.prefill_tokens;
+      EXPECT_EQ(sinks[i]->last.timings.prefill_tokens + sinks[i]->last.timings.cached_tokens,
+                prompts[i].size());
+    }
+    // The prefix but for what was known, once, and the tails.
+    EXPECT_LE(computed, 800u - begun + 8 * 20);
+    ExpectEmpty(*bench.core);
+  }
+}
+
 TEST(CorePrefix, FollowerGoesOnWhenTheLeaderIsCancelled) {
   Bench bench({}, Small());
   const auto prompt = RandomTokens(1, 1500);

@@ -110,13 +110,8 @@ uint32_t KvCache::Attach(SequenceKv& kv, const std::string& salt, std::span<cons
   if (kv.computed >= limit) return 0;
   const uint32_t before = kv.computed;
   const auto nodes = Match(kv, kv.root, tokens, limit);
-  // Blocks reserved ahead of `computed` would be in the way; they hold nothing yet.
-  for (uint32_t g = 0; g < groups_.size(); ++g) {
-    while (kv.blocks[g].size() > kv.path.size()) {
-      DropBlock(kv, g, static_cast<uint32_t>(kv.blocks[g].size()) - 1);
-      kv.blocks[g].pop_back();
-    }
-  }
+  DropPartial(
+      kv);  // blocks reserved ahead of `computed` would be in the way; they hold nothing yet
   const auto positions = static_cast<uint32_t>(kv.path.size() + nodes.size()) * kBlockPositions;
   for (PrefixNode* node : nodes) {
     const auto index = static_cast<uint32_t>(kv.path.size());
@@ -135,6 +130,19 @@ uint32_t KvCache::Attach(SequenceKv& kv, const std::string& salt, std::span<cons
   DropPassed(kv);
   AttachPartial(kv, tokens, limit);
   return kv.computed - before;
+}
+
+uint32_t KvCache::DropPartial(SequenceKv& kv) {
+  const auto whole = static_cast<uint32_t>(kv.path.size()) * kBlockPositions;
+  const uint32_t lost = kv.computed - whole;
+  for (uint32_t g = 0; g < groups_.size(); ++g) {
+    while (kv.blocks[g].size() > kv.path.size()) {
+      DropBlock(kv, g, static_cast<uint32_t>(kv.blocks[g].size()) - 1);
+      kv.blocks[g].pop_back();
+    }
+  }
+  kv.computed = whole;
+  return lost;
 }
 
 uint32_t KvCache::AttachPartial(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t limit) {

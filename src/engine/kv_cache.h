@@ -43,6 +43,9 @@ class KvCache {
   // otherwise nothing is done. Returns the positions gained.
   uint32_t Attach(SequenceKv& kv, const std::string& salt, std::span<const TokenId> tokens,
                   uint32_t limit);
+  // Gives up the block that is begun but not whole, so that a whole one can be taken up instead.
+  // Returns the positions lost.
+  uint32_t DropPartial(SequenceKv& kv);
   // What Attach would find of tokens[0, limit) in whole blocks, for a new sequence. Changes
   // nothing.
   struct KnownPrefix {

@@ -68,6 +68,8 @@ Json SpeculationJson(const BenchReport& report) {
                                     {"ratio", ToJson(gain.ratio)},
                                     {"with_tok_s", ToJson(gain.with_tok_s)},
                                     {"without_tok_s", ToJson(gain.without_tok_s)},
+                                    {"with_overhead_us", ToJson(gain.with_overhead_us)},
+                                    {"without_overhead_us", ToJson(gain.without_overhead_us)},
                                     {"drafted", Number(gain.drafted)},
                                     {"accepted", Number(gain.accepted)}}));
   return Json(std::move(out));
@@ -89,10 +91,11 @@ void PrintEngine(const BenchReport& report) {
   }
   for (const auto& [key, gain] : report.speculation) {
     fmt::print(
-        "  {:<46}{:>9.3f}   {:>8.3f} .. {:<8.3f} x   {:.1f} tok/s without, {} of {} drafted "
-        "accepted\n",
+        "  {:<46}{:>9.3f}   {:>8.3f} .. {:<8.3f} x   {:.1f} tok/s without; {} of {} drafted "
+        "accepted; outside Forward {:.0f} us a token, without {:.0f}\n",
         fmt::format("drafts: {}, {}", key.first, key.second), gain.ratio.Median(), gain.ratio.Min(),
-        gain.ratio.Max(), gain.without_tok_s.Median(), gain.accepted, gain.drafted);
+        gain.ratio.Max(), gain.without_tok_s.Median(), gain.accepted, gain.drafted,
+        gain.with_overhead_us.Median(), gain.without_overhead_us.Median());
   }
 }
 

@@ -120,6 +120,8 @@ Result<void> BenchSpeculation::Compare(const Kind& kind, uint32_t streams) {
   gain.with_tok_s.Add(with.tok_s);
   gain.without_tok_s.Add(without.tok_s);
   gain.ratio.Add(with.tok_s / without.tok_s);
+  gain.with_overhead_us.Add(with.overhead_us);
+  gain.without_overhead_us.Add(without.overhead_us);
   gain.drafted += with.drafted;
   gain.accepted += with.accepted;
   return {};

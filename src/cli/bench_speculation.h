@@ -22,7 +22,8 @@ struct EngineCost {
 struct DraftGain {
   Series ratio;  // tokens per second with drafts over those without, of two runs in a row
   Series with_tok_s, without_tok_s;
-  uint64_t drafted = 0, accepted = 0;  // of all rounds
+  Series with_overhead_us, without_overhead_us;  // outside Forward, per token
+  uint64_t drafted = 0, accepted = 0;            // of all rounds
 };
 
 class BenchSpeculation {

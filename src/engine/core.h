@@ -137,6 +137,8 @@ class EngineCore {
   // Of the step under way.
   std::vector<Item> items_;
   std::vector<Row> rows_;
+  double mask_ms_ = 0;  // a mask behind a draft token takes so long, lately
+
 };
 
 }  // namespace infe::engine

@@ -13,6 +13,8 @@ using model::kBlockPositions;
 
 // A sequence with so few tokens to compute counts as decoding: it goes first.
 constexpr uint32_t kDecodeRowsMax = 8;
+// Weight of the last draft in the time that the mask behind a draft token takes.
+constexpr double kNewMask = 0.1;
 // Forced text longer than this is drafted anew in the next step.
 constexpr size_t kForcedBytesMin = 2;
 
@@ -109,7 +111,8 @@ void EngineCore::AddDrafts() {
                                            ? 0
                                            : sequence.speculator->Acceptance(sequence.draft.source),
                          .length = static_cast<uint32_t>(sequence.draft.tokens.size()),
-                         .position = size});
+                         .position = size,
+                         .token_ms = sequence.constraint == nullptr ? 0 : mask_ms_});
   }
   const uint32_t rows_max =
       std::min(options_.logits_rows_max, options_.batch_rows_max - shape.rows + shape.logits_rows);
@@ -124,6 +127,7 @@ void EngineCore::AddDrafts() {
     if (sequence.constraint == nullptr) continue;
     auto masks = sequence.constraint->MasksAlong(sequence.draft.tokens);
     if (!masks) {
+    mask_ms_ += kNewMask * (Milliseconds(Now() - begin) / lengths[i] - mask_ms_);
       Fail(sequence, std::move(masks).error());
       continue;
     }

@@ -87,6 +87,7 @@ std::vector<uint32_t> PlanDrafts(std::span<const DraftProposal> proposals, const
   double ms = cost.Predict(shape);
   if (!(ms > 0)) return lengths;                            // nothing known yet
   double tokens = std::max<double>(1, decode.logits_rows);  // expected of the step
+  double beside_ms = 0;
   std::vector<double> chance(proposals.size());
   for (size_t i = 0; i < proposals.size(); ++i) chance[i] = proposals[i].acceptance;
   while (shape.logits_rows < rows_max) {
@@ -101,7 +102,8 @@ std::vector<uint32_t> PlanDrafts(std::span<const DraftProposal> proposals, const
     longer.rows += 1;
     longer.logits_rows += 1;
     longer.attended += proposals[best].position + lengths[best];
-    const double longer_ms = cost.Predict(longer);
+    beside_ms += proposals[best].token_ms;
+    const double longer_ms = cost.Predict(longer) + beside_ms;
     if (!(chance[best] * ms > kMargin * tokens * std::max(0.0, longer_ms - ms))) break;
     tokens += chance[best];
     chance[best] *= proposals[best].acceptance;

@@ -64,6 +64,7 @@ struct DraftProposal {
   double acceptance = 0;
   uint32_t length = 0;    // proposed
   uint32_t position = 0;  // of the first draft token
+  double token_ms = 0;    // what each costs beside Forward: the mask behind it
 };
 std::vector<uint32_t> PlanDrafts(std::span<const DraftProposal> proposals, const StepShape& decode,
                                  const StepCost& cost, uint32_t rows_max);

@@ -126,6 +126,38 @@ TEST(CoreSpeculation, SampledTextAndLogprobsAreTheSame) {
   }
 }
 
+// Kernels take rows in groups: the ninth may cost as much as four more, and then it is no bargain
+// however likely the draft.
+TEST(PlanDrafts, SeesTheStepBetweenTwoNumbersOfRows) {
+  const auto real = [](uint32_t rows) { return rows <= 8 ? 5.0 : 8.0; };
+  StepCost cost;
+  for (int i = 0; i < 60; ++i) {
+    for (const uint32_t rows : {4u, 6u, 8u, 9u, 10u, 12u, 16u, 64u})
+      cost.Observe({.rows = rows, .attended = rows * 100.0, .logits_rows = rows},
+                   rows == 64 ? 32 : real(rows));
+  }
+  const std::vector<DraftProposal> likely(8, {.acceptance = 0.9, .length = 1, .position = 100});
+  const StepShape eight{.rows = 8, .attended = 800, .logits_rows = 8};
+  for (const uint32_t length : PlanDrafts(likely, eight, cost, 1000)) EXPECT_EQ(length, 0u);
+  const StepShape six{.rows = 6, .attended = 600, .logits_rows = 6};
+  uint32_t drafted = 0;
+  for (const uint32_t length : PlanDrafts(likely, six, cost, 1000)) drafted += length;
+  EXPECT_EQ(drafted, 2u);  // up to the edge and no further
+}
+
+TEST(PlanDrafts, CountsWhatMasksCost) {
+  StepCost cost;
+  for (int i = 0; i < 60; ++i) {
+    for (const uint32_t rows : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 64u})
+      cost.Observe({.rows = rows, .attended = rows * 100.0, .logits_rows = rows}, 4 + 0.1 * rows);
+  }
+  const StepShape one{.rows = 1, .attended = 100, .logits_rows = 1};
+  std::vector<DraftProposal> draft(1, {.acceptance = 0.8, .length = 4, .position = 100});
+  EXPECT_EQ(PlanDrafts(draft, one, cost, 1000)[0], 4u);
+  draft[0].token_ms = 5;
+  EXPECT_EQ(PlanDrafts(draft, one, cost, 1000)[0], 0u);
+}
+
 TEST(CoreSpeculation, EndTokenAndLimitInsideADraftEndTheText) {
   for (uint32_t max_tokens = 1; max_tokens < 60; max_tokens += 3) {
     Bench bench(Repetitive());

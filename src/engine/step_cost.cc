@@ -15,9 +15,18 @@ constexpr uint32_t kFitEvery = 8;
 constexpr int kSweeps = 60;
 constexpr double kRidge = 1e-4;  // of the squared scale of a feature: breaks ties between features
 
+// Up to this many rows every number of them is a bucket of its own: kernels take rows in groups, so
+// one more may cost nothing or as much as four. That is where drafts are decided.
+constexpr double kExactRows = 16;
+
+// Where rows lie on the scale of buckets: one by one, then by half powers of two.
+double RowPlace(double rows) {
+  if (rows <= kExactRows) return std::max(0.0, rows - 1);
+  return kExactRows - 1 + 2 * std::log2(rows / kExactRows);
+}
+
 int RowBucket(double rows, int buckets) {
-  return std::clamp(static_cast<int>(std::lround(2 * std::log2(std::max(1.0, rows)))), 0,
-                    buckets - 1);
+  return std::clamp(static_cast<int>(std::lround(RowPlace(rows))), 0, buckets - 1);
 }
 
 }  // namespace
@@ -35,7 +44,7 @@ double StepCost::Linear(const Features& features) const {
 
 // Between the two nearest buckets that have been observed.
 double StepCost::Correction(uint32_t rows) const {
-  const double at = 2 * std::log2(std::max<double>(1, rows));
+  const double at = RowPlace(rows);
   int below = std::min(static_cast<int>(at), kRowBuckets - 1);
   int above = std::min(below + 1, kRowBuckets - 1);
   while (below >= 0 && correction_[below] == 0) --below;

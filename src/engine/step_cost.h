@@ -40,9 +40,9 @@ class StepCost {
   double Correction(uint32_t rows) const;
   void Fit();
 
-  std::map<std::pair<int, int>, Cell> cells_;  // (rows, context), both in powers of two
+  std::map<std::pair<int, int>, Cell> cells_;  // (bucket of rows, context in powers of two)
   Features coefficients_{};
-  static constexpr int kRowBuckets = 24;          // half powers of two: up to 4096 rows
+  static constexpr int kRowBuckets = 32;          // 1..16, then half powers of two: up to 4096 rows
   std::array<double, kRowBuckets> correction_{};  // 0: nothing observed there
   uint32_t observed_ = 0;
   uint32_t rows_seen_ = 0;

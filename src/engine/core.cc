@@ -61,8 +61,8 @@ EngineCore::EngineCore(model::StepModel& model, const EngineOptions& options, co
                   .idle_budget_ms = std::max(options.step_budget_ms, options.idle_step_budget_ms),
                   .rows_max = options.batch_rows_max,
                   .logits_rows_max = options.logits_rows_max}),
-      math_(MathOf(kernels::SelectKernels())),
-      samplers_(options.pool == nullptr ? 1 : options.pool->size(), Sampler(math_)) {}
+      kernels_(kernels::SelectKernels()),
+      samplers_(options.pool == nullptr ? 1 : options.pool->size(), Sampler(kernels_)) {}
 
 EngineCore::~EngineCore() {
   CancelAll();

@@ -58,7 +58,8 @@ class EngineCore {
   struct Item {
     Sequence* sequence = nullptr;
     uint32_t rows = 0;
-    bool samples = false;  // reaches the end of the tokens
+    bool samples = false;     // reaches the end of the tokens
+    bool summarised = false;  // the model summarises its rows of logits
   };
 
   EngineCore(model::StepModel& model, const EngineOptions& options, const KvPlan& plan,
@@ -72,8 +73,8 @@ class EngineCore {
   bool Fits(const Sequence& candidate) const;
   void Admit(Sequence& sequence, TimePoint now);
   void AttachPrefix(Sequence& sequence);
-  void Preempt(Sequence& sequence);
   void DropPartial(Sequence& sequence);
+  void Preempt(Sequence& sequence);
   void Finish(Sequence& sequence, FinishReason reason);
   void Fail(Sequence& sequence, Error error);
   void Report(TimePoint now);
@@ -90,6 +91,7 @@ class EngineCore {
   void AddPrefills(TimePoint now);
   void ReserveBlocks();
   bool ReserveFor(Item& item);
+  static std::vector<std::span<const uint64_t>> MasksOf(Sequence& sequence);
   void Forward();
   StepShape Shape() const;
   bool IsDecoding(const Sequence& sequence) const;
@@ -101,12 +103,13 @@ class EngineCore {
     const float* logits = nullptr;
     const MaskState* mask = nullptr;  // null: no grammar
     uint64_t position = 0;            // of the token to be drawn
+    std::span<const model::LogitSummary> summaries;
     bool sampled = false;
     std::optional<TokenId> token;
     SampledToken report;  // with logprobs
   };
   void TakeLogits(TimePoint now);
-  uint32_t AddRows(const Item& item, const float* logits);
+  uint32_t AddRows(const Item& item, size_t first_row);
   void SampleAhead();
   void TakeItem(const Item& item, const float* logits, std::span<Row> rows, TimePoint now);
   void TakePromptLogprobs(Sequence& sequence, const Item& item, const float* logits);
@@ -124,7 +127,7 @@ class EngineCore {
   KvCache cache_;
   Scheduler scheduler_;
   StepCost cost_;
-  const SamplerMath math_;
+  const kernels::KernelTable& kernels_;
   std::vector<Sampler> samplers_;  // one per worker of the pool; the first is the engine thread's
 
   std::vector<std::unique_ptr<Sequence>> sequences_;  // in order of submission
@@ -134,11 +137,11 @@ class EngineCore {
   uint64_t queued_prompt_tokens_ = 0;
   EngineStats totals_;  // the counters of stats(); gauges are taken when asked
 
+  double mask_ms_ = 0;  // a mask behind a draft token takes so long, lately
+
   // Of the step under way.
   std::vector<Item> items_;
   std::vector<Row> rows_;
-  double mask_ms_ = 0;  // a mask behind a draft token takes so long, lately
-
 };
 
 }  // namespace infe::engine

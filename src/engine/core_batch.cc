@@ -125,9 +125,10 @@ void EngineCore::AddDrafts() {
       continue;
     }
     if (sequence.constraint == nullptr) continue;
+    const TimePoint begin = Now();
     auto masks = sequence.constraint->MasksAlong(sequence.draft.tokens);
-    if (!masks) {
     mask_ms_ += kNewMask * (Milliseconds(Now() - begin) / lengths[i] - mask_ms_);
+    if (!masks) {
       Fail(sequence, std::move(masks).error());
       continue;
     }
@@ -268,10 +269,21 @@ bool EngineCore::ReserveFor(Item& item) {
   }
 }
 
+// The masks of the rows of logits of a sequence; none without a grammar.
+std::vector<std::span<const uint64_t>> EngineCore::MasksOf(Sequence& sequence) {
+  if (sequence.constraint == nullptr) return {};
+  const auto mask = sequence.constraint->Mask();  // cached; a failure shows again when sampling
+  if (!mask) return {};
+  std::vector<std::span<const uint64_t>> masks = {(*mask)->words};
+  for (const MaskState& state : sequence.draft_masks) masks.emplace_back(state.words);
+  return masks;
+}
+
 void EngineCore::Forward() {
   std::vector<model::BatchItem> batch;
+  std::vector<std::vector<std::span<const uint64_t>>> masks(items_.size());
   const StepShape shape = Shape();
-  for (const Item& item : items_) {
+  for (Item& item : items_) {
     Sequence& sequence = *item.sequence;
     const uint32_t begin = sequence.kv.computed;
     const auto draft = static_cast<uint32_t>(sequence.draft.tokens.size());
@@ -305,6 +317,11 @@ void EngineCore::Forward() {
         }
       }
       part.head_rows = sequence.head_rows;
+    }
+    item.summarised = item.samples && !reports_prompt && part.head_rows.empty();
+    if (item.summarised) {
+      part.inverse_temperature = InverseTemperature(sequence.request.sampling);
+      part.masks = masks[batch.size()] = MasksOf(sequence);
     }
     batch.push_back(part);
   }

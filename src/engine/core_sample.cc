@@ -33,8 +33,7 @@ void EngineCore::TakeLogits(TimePoint now) {
         sequence.request.prompt_logprobs && sequence.prompt_reported < sequence.prompt_size;
     const uint32_t wanted = reports_prompt ? item.rows : item.samples ? 1 + draft : 0;
     // The sampled rows are the last ones.
-    counts.push_back(item.samples ? AddRows(item, logits + (row + wanted - 1 - draft) * stride)
-                                  : 0);
+    counts.push_back(item.samples ? AddRows(item, row + wanted - 1 - draft) : 0);
     row += wanted;
   }
   SampleAhead();
@@ -53,7 +52,7 @@ void EngineCore::TakeLogits(TimePoint now) {
 }
 
 // The rows to sample of an item: one, and one after each token of its draft.
-uint32_t EngineCore::AddRows(const Item& item, const float* logits) {
+uint32_t EngineCore::AddRows(const Item& item, size_t first_row) {
   Sequence& sequence = *item.sequence;
   const auto draft = static_cast<uint32_t>(sequence.draft.tokens.size());
   const MaskState* mask = nullptr;
@@ -68,9 +67,16 @@ uint32_t EngineCore::AddRows(const Item& item, const float* logits) {
   for (uint32_t i = 0; i <= draft; ++i) {
     Row row;
     row.sequence = &sequence;
-    row.logits = logits + i * model_.logits_stride();
+    row.logits = model_.logits() + (first_row + i) * model_.logits_stride();
     row.mask = mask == nullptr || i == 0 ? mask : &sequence.draft_masks[i - 1];
     row.position = sequence.tokens.size() - draft + i;  // the draft still stands behind the tokens
+    if (item.summarised && model_.summaries() != nullptr) {
+      // A run that the tokenizer's vocabulary cuts is not the model's run.
+      const uint32_t whole = model_.config().vocabulary;
+      const uint32_t spans = model::LogitSpans(whole);
+      row.summaries = {model_.summaries() + (first_row + i) * spans,
+                       vocabulary_ == whole ? spans : vocabulary_ / model::kLogitSpan};
+    }
     rows_.push_back(std::move(row));
   }
   return 1 + draft;
@@ -87,7 +93,10 @@ void EngineCore::SampleAhead() {
         row.position == row.sequence->tokens.size() - row.sequence->draft.tokens.size();
     const bool penalised = params.presence_penalty != 0 || params.frequency_penalty != 0 ||
                            params.repetition_penalty != 1;
-    if (!row.sequence->closing && (first || !penalised)) ready.push_back(&row);
+    // A summarised row is drawn from in less time than it takes to wake somebody.
+    const bool cheap = !row.summaries.empty() && params.top_k == 0 && params.top_p >= 1 &&
+                       !(params.min_p > 0) && !params.logprobs;
+    if (!cheap && !row.sequence->closing && (first || !penalised)) ready.push_back(&row);
   }
   if (ready.size() < 2 || ready.size() * vocabulary_ < kAheadLogitsMin) return;
   WorkCursor cursor;
@@ -97,7 +106,7 @@ void EngineCore::SampleAhead() {
       row.token = samplers_[worker.index()].Sample(InputOf(row));
       row.sampled = true;
       if (!row.token || !row.sequence->wants_logprobs()) continue;
-      RawLogprobs(math_, row.logits, vocabulary_, *row.token,
+      RawLogprobs(kernels_, row.logits, vocabulary_, *row.token,
                   row.sequence->request.sampling.top_logprobs, row.report);
     }
   });
@@ -127,8 +136,8 @@ void EngineCore::TakeItem(const Item& item, const float* logits, std::span<Row> 
     SampledToken report{.token = *token, .logprob = 0, .top = {}};
     if (sequence.wants_logprobs()) {
       if (!row.sampled) {
-        RawLogprobs(math_, row.logits, vocabulary_, *token, sequence.request.sampling.top_logprobs,
-                    row.report);
+        RawLogprobs(kernels_, row.logits, vocabulary_, *token,
+                    sequence.request.sampling.top_logprobs, row.report);
       }
       report = std::move(row.report);
     }
@@ -164,8 +173,8 @@ void EngineCore::TakePromptLogprobs(Sequence& sequence, const Item& item, const 
     if (position >= sequence.prompt_size) return;
     if (position < sequence.prompt_reported) continue;  // computed again after a preemption
     SampledToken sampled;
-    RawLogprobs(math_, logits + r * model_.logits_stride(), vocabulary_, sequence.tokens[position],
-                top, sampled);
+    RawLogprobs(kernels_, logits + r * model_.logits_stride(), vocabulary_,
+                sequence.tokens[position], top, sampled);
     sequence.fresh_prompt.push_back(std::move(sampled));
     sequence.prompt_reported = position + 1;
   }
@@ -181,6 +190,7 @@ SampleInput EngineCore::InputOf(const Row& row) const {
   input.history = sequence.counts.entries();
   input.banned = sequence.banned;
   input.position = row.position;
+  input.summaries = row.summaries;
   if (row.mask != nullptr) {
     input.mask = row.mask->words;
     input.allowed = row.mask->allowed;
@@ -244,6 +254,7 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
   // No likely token does: only those on a short way are left, and among them its own first token.
   input.banned = sequence.banned;
   INFE_ASSIGN(const MaskState finish, constraint.MaskToFinish());
+  input.summaries = {};  // they are of another mask
   input.mask = finish.words;
   input.allowed = finish.allowed;
   const auto token = samplers_[0].Sample(input);

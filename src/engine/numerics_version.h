@@ -3,5 +3,5 @@
 #pragma once
 
 namespace infe::engine {
-inline constexpr int kNumericsVersion = 1;
+inline constexpr int kNumericsVersion = 2;
 }  // namespace infe::engine

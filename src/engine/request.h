@@ -92,7 +92,7 @@ struct EngineRequest {
   // The engine also ends at the context's end with kLength. 0: the prompt is computed, and nothing
   // is sampled after it; then it may fill the whole context.
   uint32_t max_tokens = 0;
-  std::vector<TokenId> end_tokens;  // generation ends when one is sampled
+  std::vector<TokenId> end_tokens;            // generation ends when one is sampled
   std::unique_ptr<grammar::Matcher> matcher;  // null: free text
   bool close_before_limit = true;             // steer a matcher's text to its end before max_tokens
   // Tokens within which that end is reached; 0: max_tokens. Smaller than max_tokens, it leaves room

@@ -11,7 +11,8 @@ namespace infe::engine {
 namespace {
 
 // Spans are what is skipped or looked into as a whole: 1 KiB of logits, four words of a mask.
-constexpr uint32_t kSpan = kWeighCount;
+constexpr uint32_t kSpan = model::kLogitSpan;
+static_assert(kSpan == kWeighCount);
 // A first look takes at least so many candidates: most draws end among them.
 constexpr size_t kNearSpans = 64;
 // Below this a range of candidates is sorted instead of being halved again.
@@ -50,6 +51,12 @@ bool ById(const std::pair<TokenId, float>& patch, TokenId token) {
 
 }  // namespace
 
+float InverseTemperature(const SamplingParams& params) {
+  const bool greedy =
+      params.temperature < kTemperatureMin || params.top_k == 1 || params.top_p <= 0;
+  return greedy ? 0 : 1.0f / params.temperature;
+}
+
 // The logits that differ from the raw ones, in order of id: history and bias merged, then bans.
 void Sampler::MakePatches(const SampleInput& input, bool with_bias) {
   patches_.clear();
@@ -82,34 +89,17 @@ void Sampler::MakePatches(const SampleInput& input, bool with_bias) {
 std::span<const float> Sampler::Span(const SampleInput& input, uint32_t span) {
   const uint32_t begin = span * kSpan;
   const uint32_t count = std::min(kSpan, input.vocabulary - begin);
-  const float* raw = input.logits + begin;
+  const uint64_t* mask = input.mask.empty() ? nullptr : input.mask.data() + begin / 64;
+  const auto values = model::MaskSpan(input.logits + begin, count, mask, scratch_.data());
   auto patch = std::lower_bound(patches_.begin(), patches_.end(), begin, ById);
-  const bool patched = patch != patches_.end() && patch->first < begin + count;
-  uint64_t all = ~uint64_t{0};
-  uint64_t any = ~uint64_t{0};
-  if (!input.mask.empty()) {
-    any = 0;
-    for (uint32_t bit = 0; bit < count; bit += 64) {
-      uint64_t word = input.mask[(begin + bit) / 64];
-      if (count - bit < 64) word |= ~uint64_t{0} << (count - bit);
-      all &= word;
-      any |= count - bit < 64 ? word & ~(~uint64_t{0} << (count - bit)) : word;
-    }
+  if (values.empty() || patch == patches_.end() || patch->first >= begin + count) return values;
+  if (values.data() != scratch_.data()) {
+    std::copy(values.begin(), values.end(), scratch_.begin());
+    mask = nullptr;
   }
-  if (any == 0) return {};
-  if (!patched && all == ~uint64_t{0}) return {raw, count};
-  std::copy(raw, raw + count, scratch_.begin());
   for (; patch != patches_.end() && patch->first < begin + count; ++patch) {
-    scratch_[patch->first - begin] = patch->second;
-  }
-  if (all != ~uint64_t{0}) {
-    for (uint32_t bit = 0; bit < count; bit += 64) {
-      uint64_t forbidden = ~input.mask[(begin + bit) / 64];
-      if (count - bit < 64) forbidden &= ~(~uint64_t{0} << (count - bit));
-      for (; forbidden != 0; forbidden &= forbidden - 1) {
-        scratch_[bit + static_cast<uint32_t>(__builtin_ctzll(forbidden))] = -kInfinity;
-      }
-    }
+    const uint32_t at = patch->first - begin;
+    if (mask == nullptr || ((mask[at / 64] >> (at % 64)) & 1) != 0) scratch_[at] = patch->second;
   }
   return {scratch_.data(), count};
 }
@@ -138,11 +128,18 @@ bool Sampler::FindMax(const SampleInput& input) {
   const uint32_t spans = Spans(input.vocabulary);
   scratch_.resize(kSpan);
   span_max_.resize(spans);
+  span_weight_.resize(spans);
+  auto patch = patches_.begin();
   for (uint32_t s = 0; s < spans; ++s) {
-    const auto values = Span(input, s);
-    span_max_[s] = values.empty() ? -kInfinity
-                                  : math_.Max(values.data(), static_cast<uint32_t>(values.size()));
-    max_ = std::max(max_, span_max_[s]);
+    const TokenId end = (s + 1) * kSpan;
+    const bool patched = patch != patches_.end() && patch->first < end;
+    while (patch != patches_.end() && patch->first < end) ++patch;
+    const model::LogitSummary summary = s < input.summaries.size() && !patched
+                                            ? input.summaries[s]
+                                            : model::Summarise(kernels_, Span(input, s), 0);
+    span_max_[s] = summary.max;
+    span_weight_[s] = summary.weight;
+    max_ = std::max(max_, summary.max);
   }
   return max_ > -kInfinity;
 }
@@ -155,11 +152,7 @@ std::optional<TokenId> Sampler::Sample(const SampleInput& input) {
     MakePatches(input, false);
     if (!FindMax(input)) return std::nullopt;
   }
-  const SamplingParams& params = *input.params;
-  if (params.temperature < kTemperatureMin || params.top_k == 1 || params.top_p <= 0) {
-    return Greedy(input);
-  }
-  return Draw(input);
+  return InverseTemperature(*input.params) > 0 ? Draw(input) : Greedy(input);
 }
 
 TokenId Sampler::Greedy(const SampleInput& input) {
@@ -196,22 +189,63 @@ void Sampler::CollectSpans(const SampleInput& input, size_t spans) {
   }
 }
 
+double Sampler::SpanWeight(const SampleInput& input, uint32_t span) {
+  double& weight = span_weight_[span];
+  if (weight < 0) weight = model::Summarise(kernels_, Span(input, span), factor_).weight;
+  return weight;
+}
+
+// The weights of the spans' maxima relative to the row's, by which their own weights scale.
+void Sampler::WeighSpans() {
+  const size_t spans = span_max_.size();
+  max_weight_.resize((spans + kWeighCount - 1) / kWeighCount * kWeighCount);
+  float maxima[kWeighCount];
+  int32_t buckets[kWeighCount];
+  for (size_t s = 0; s < spans; s += kWeighCount) {
+    const size_t count = std::min<size_t>(kWeighCount, spans - s);
+    std::copy_n(span_max_.begin() + static_cast<ptrdiff_t>(s), count, maxima);
+    std::fill(maxima + count, maxima + kWeighCount, -kInfinity);
+    Weigh(maxima, max_, factor_, kBucketsPerUnit, static_cast<float>(kBuckets - 1),
+          max_weight_.data() + s, buckets);
+  }
+}
+
 double Sampler::TotalWeight(const SampleInput& input) {
+  WeighSpans();
   double total = 0;
   for (uint32_t s = 0; s < span_max_.size(); ++s) {
-    if (!((span_max_[s] - max_) * factor_ > kExponentMin)) continue;
-    const auto values = Span(input, s);
-    const double sum =
-        math_.exp_sum(values.data(), max_, factor_, static_cast<uint32_t>(values.size()));
-    if (sum == sum) {
-      total += sum;
-      continue;
-    }
-    for (const float logit : values) {  // a broken row: what is no number counts nothing
-      if (logit == logit) total += Weight(logit);
-    }
+    if (max_weight_[s] > 0) total += max_weight_[s] * SpanWeight(input, s);
   }
   return total;
+}
+
+// A draw from all tokens: laid end to end in order of id, so that only one span is looked into.
+TokenId Sampler::DrawPlain(const SampleInput& input, double uniform) {
+  double rest = uniform * TotalWeight(input);
+  uint32_t span = 0;
+  for (uint32_t s = 0; s < span_max_.size(); ++s) {
+    if (!(max_weight_[s] > 0)) continue;
+    span = s;  // the last one that weighs anything, if rounding leads past all
+    const double weight = max_weight_[s] * span_weight_[s];
+    if (rest < weight) break;
+    rest -= weight;
+  }
+  const auto values = Span(input, span);
+  float padded[kSpan];
+  float weights[kSpan];
+  int32_t buckets[kSpan];
+  std::fill(std::copy(values.begin(), values.end(), padded), padded + kSpan, -kInfinity);
+  Weigh(padded, span_max_[span], factor_, kBucketsPerUnit, static_cast<float>(kBuckets - 1),
+        weights, buckets);
+  rest /= max_weight_[span];
+  TokenId token = 0;
+  for (uint32_t i = 0; i < kSpan; ++i) {
+    if (!(weights[i] > 0)) continue;
+    token = span * kSpan + i;
+    if (rest < weights[i]) break;
+    rest -= weights[i];
+  }
+  return token;
 }
 
 double Sampler::WeightOf(const std::vector<Candidate>& from, size_t end) {
@@ -270,7 +304,8 @@ TokenId Sampler::DrawListed(const SamplingParams& params, double uniform) {
   return candidates_[FindCrossing(candidates_, end, 0, target)].token;
 }
 
-// A draw that the likeliest few hundred tokens decide; nullopt if they do not.
+// A draw under top_k, top_p or min_p that the likeliest few hundred tokens decide; nullopt if they
+// do not.
 std::optional<TokenId> Sampler::DrawNear(const SampleInput& input, double uniform) {
   const SamplingParams& params = *input.params;
   const bool top_k = params.top_k > 0 && params.top_k < input.vocabulary;
@@ -281,20 +316,17 @@ std::optional<TokenId> Sampler::DrawNear(const SampleInput& input, double unifor
   if (params.min_p > 0 && Weight(threshold_) < params.min_p && params.top_p >= 1) {
     return DrawListed(params, uniform);
   }
-  if (params.top_p >= 1 && params.min_p > 0) return std::nullopt;
-  // How many of the candidates, the likeliest first, a total weight selects: up to the token drawn,
-  // or the smallest set that reaches top_p (Holtzman et al. 2020). 0: more than there are.
-  const double share = params.top_p < 1 ? double{params.top_p} : uniform;
+  if (params.top_p >= 1) return std::nullopt;
+  // The smallest set that reaches top_p of a total weight (Holtzman et al. 2020), the likeliest
+  // first; 0: more than the candidates.
   const auto selected = [&](double total) -> size_t {
-    const double target = share * total;
-    const double edge = params.top_p < 1 ? std::nextafter(target, -1.0) : target;
+    const double edge = std::nextafter(double{params.top_p} * total, -1.0);
     return weight > edge ? FindCrossing(candidates_, candidates_.size(), 0, edge) + 1 : 0;
   };
   // Often the bounds of the total agree, and it need not be computed.
   size_t end = selected(weight + RestBound());
   if (end == 0 || end != selected(weight)) end = selected(TotalWeight(input));
   if (end == 0) return std::nullopt;
-  if (params.top_p >= 1) return candidates_[end - 1].token;
   candidates_.resize(end);
   SamplingParams rest;
   rest.min_p = params.min_p;
@@ -305,8 +337,8 @@ std::optional<TokenId> Sampler::DrawNear(const SampleInput& input, double unifor
 double Sampler::RestBound() {
   sorted_max_ = span_max_;
   for (float& max : sorted_max_) max = std::min(max, threshold_);
-  const double sum =
-      math_.exp_sum(sorted_max_.data(), max_, factor_, static_cast<uint32_t>(sorted_max_.size()));
+  const double sum = kernels_.exp_sum(sorted_max_.data(), max_, factor_,
+                                      static_cast<uint32_t>(sorted_max_.size()));
   return sum * kSpan * (1 + 1e-6);
 }
 
@@ -445,28 +477,40 @@ TokenId Sampler::DrawFar(const SampleInput& input, double uniform) {
 
 TokenId Sampler::Draw(const SampleInput& input) {
   const SamplingParams& params = *input.params;
-  factor_ = 1.0f / params.temperature;
+  factor_ = InverseTemperature(params);
   const double uniform = UniformAt(params.seed, params.choice, input.position);
+  const bool plain = (params.top_k == 0 || params.top_k >= input.vocabulary) && params.top_p >= 1 &&
+                     !(params.min_p > 0);
   if (listed_) {
     for (Candidate& candidate : candidates_) candidate.weight = Weight(candidate.logit);
-    return DrawListed(params, uniform);
+    if (!plain) return DrawListed(params, uniform);
+    double rest = uniform * WeightOf(candidates_, candidates_.size());
+    const auto found = std::find_if(candidates_.begin(), candidates_.end(), [&](const auto& c) {
+      const bool here = rest < c.weight;
+      rest -= c.weight;
+      return here;
+    });
+    return found == candidates_.end() ? candidates_.back().token : found->token;
   }
+  if (plain) return DrawPlain(input, uniform);
   if (const auto token = DrawNear(input, uniform)) return *token;
   return DrawFar(input, uniform);
 }
 
-void RawLogprobs(const SamplerMath& math, const float* logits, uint32_t vocabulary, TokenId token,
-                 uint32_t top, SampledToken& out) {
+void RawLogprobs(const kernels::KernelTable& kernels, const float* logits, uint32_t vocabulary,
+                 TokenId token, uint32_t top, SampledToken& out) {
   const uint32_t spans = Spans(vocabulary);
   std::vector<float> span_max(spans);
   float max = -kInfinity;
   for (uint32_t s = 0; s < spans; ++s) {
-    span_max[s] = math.Max(logits + s * kSpan, std::min(kSpan, vocabulary - s * kSpan));
+    uint32_t index = 0;
+    span_max[s] =
+        kernels.max_index(logits + s * kSpan, std::min(kSpan, vocabulary - s * kSpan), &index);
     max = std::max(max, span_max[s]);
   }
   double sum = 0;
   for (uint32_t s = 0; s < spans; ++s) {
-    sum += math.exp_sum(logits + s * kSpan, max, 1.0f, std::min(kSpan, vocabulary - s * kSpan));
+    sum += kernels.exp_sum(logits + s * kSpan, max, 1.0f, std::min(kSpan, vocabulary - s * kSpan));
   }
   const double log_sum = max + std::log(sum);
   out.token = token;

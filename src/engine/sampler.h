@@ -1,8 +1,8 @@
 // From a row of logits to a token. Order: penalties, logit_bias, grammar mask, temperature, top_k,
 // top_p, min_p, draw. Greedy at temperature 0. Ties go to the lower id. One random number per
 // (seed, choice, position), so a token depends on its own history alone. The vocabulary is never
-// sorted: spans of it that hold likely tokens are found by their maxima, and only candidates are
-// ordered. docs/sampling.md tells the algorithm.
+// sorted, and often not even read: the model sums its runs up while it makes them, and only the run
+// that decides is looked into. docs/sampling.md tells the algorithm.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,8 @@
 #include "engine/request.h"
 #include "engine/sampler_math.h"
 #include "engine/token_counts.h"
+#include "kernels/table.h"
+#include "model/logit_summary.h"
 
 namespace infe::engine {
 
@@ -27,18 +29,24 @@ struct SampleInput {
   std::span<const uint64_t> mask;               // bit i: token i may follow; empty: all may
   // The tokens that the mask allows, ascending, when they are few; empty: unknown or many.
   std::span<const TokenId> allowed;
+  // Of the first runs of logits, as the mask leaves them, at 1 / temperature; those past them, and
+  // those with a changed logit, are summed up here. May be empty.
+  std::span<const model::LogitSummary> summaries;
   std::span<const TokenId> banned;  // never sampled, whatever the mask says; sorted, few
   uint64_t position = 0;            // absolute position of the token to be drawn
 };
 
+// The factor of the exponents: 1 / temperature, 0 for greedy sampling. Summaries are made with it.
+float InverseTemperature(const SamplingParams& params);
+
 // What can be said of a token by the raw logits.
-void RawLogprobs(const SamplerMath& math, const float* logits, uint32_t vocabulary, TokenId token,
-                 uint32_t top, SampledToken& out);
+void RawLogprobs(const kernels::KernelTable& kernels, const float* logits, uint32_t vocabulary,
+                 TokenId token, uint32_t top, SampledToken& out);
 
 // Holds scratch memory: one per thread.
 class Sampler {
  public:
-  explicit Sampler(const SamplerMath& math = kPlainMath) : math_(math) {}
+  explicit Sampler(const kernels::KernelTable& kernels) : kernels_(kernels) {}
 
   // The token, or nullopt if nothing may follow (all masked, or no logit is a number).
   std::optional<TokenId> Sample(const SampleInput& input);
@@ -72,7 +80,10 @@ class Sampler {
   TokenId DrawFar(const SampleInput& input, double uniform);
 
   void CollectSpans(const SampleInput& input, size_t spans);
+  double SpanWeight(const SampleInput& input, uint32_t span);
   double TotalWeight(const SampleInput& input);
+  void WeighSpans();
+  TokenId DrawPlain(const SampleInput& input, double uniform);
   double RestBound();
   void MakeHistogram(const SampleInput& input);
   void CollectBucket(const SampleInput& input, uint32_t bucket, std::vector<Candidate>& into);
@@ -84,13 +95,15 @@ class Sampler {
   static size_t FindCrossing(std::vector<Candidate>& from, size_t end, double before,
                              double target);
   static double WeightOf(const std::vector<Candidate>& from, size_t end);
-  double Weight(float logit) const { return math_.exp_sum(&logit, max_, factor_, 1); }
+  double Weight(float logit) const { return kernels_.exp_sum(&logit, max_, factor_, 1); }
   uint32_t BucketOf(float logit) const;
 
-  const SamplerMath math_;
+  const kernels::KernelTable& kernels_;
   std::vector<std::pair<TokenId, float>> patches_;  // sorted by id: the changed logits
   std::vector<float> span_max_;
+  std::vector<double> span_weight_;  // LogitSummary::weight; negative: not worked out
   std::vector<float> sorted_max_;
+  std::vector<float> max_weight_;  // of the spans' maxima, relative to max_; padded to kWeighCount
   std::vector<float> scratch_;
   std::vector<Candidate> candidates_;
   std::vector<double> bucket_weight_;

@@ -42,38 +42,7 @@ Floats Weight(Floats x, float shift, float factor, Floats* inside) {
   return (Floats)(in & (Ints)Exp(*inside));
 }
 
-float PlainMaxIndex(const float* x, uint32_t n, uint32_t* index) {
-  float best[8];
-  for (float& b : best) b = -std::numeric_limits<float>::infinity();
-  uint32_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    for (uint32_t j = 0; j < 8; ++j) best[j] = x[i + j] > best[j] ? x[i + j] : best[j];
-  }
-  for (uint32_t j = 0; i < n; ++i, ++j) best[j] = x[i] > best[j] ? x[i] : best[j];
-  for (uint32_t j = 1; j < 8; ++j) best[0] = best[j] > best[0] ? best[j] : best[0];
-  *index = 0;
-  for (i = 0; i < n && x[i] != best[0]; ++i) *index = i + 1;
-  if (*index == n) *index = 0;  // nothing but what is no number
-  return best[0];
-}
-
-double PlainExpSum(const float* x, float shift, float factor, uint32_t n) {
-  double sum[kLanes] = {};
-  Floats inside;
-  for (uint32_t i = 0; i < n; i += kLanes) {
-    float part[kLanes];
-    for (uint32_t j = 0; j < kLanes; ++j) {
-      part[j] = i + j < n ? x[i + j] : -std::numeric_limits<float>::infinity();
-    }
-    const Floats weight = Weight(Load(part), shift, factor, &inside);
-    for (uint32_t j = 0; j < kLanes; ++j) sum[j] += weight[j];
-  }
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
-
 }  // namespace
-
-const SamplerMath kPlainMath = {PlainMaxIndex, PlainExpSum};
 
 void Weigh(const float* x, float shift, float factor, float per_unit, float bucket_last,
            float* weights, int32_t* buckets) {
@@ -87,11 +56,6 @@ void Weigh(const float* x, float shift, float factor, float per_unit, float buck
     std::memcpy(weights + i, &weight, sizeof weight);
     std::memcpy(buckets + i, &number, sizeof number);
   }
-}
-
-SamplerMath MathOf(const kernels::KernelTable& table) {
-  if (table.isa == kernels::Isa::kGeneric) return kPlainMath;
-  return {table.max_index, table.exp_sum};
 }
 
 }  // namespace infe::engine

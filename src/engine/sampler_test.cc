@@ -19,11 +19,20 @@ std::vector<float> RandomLogits(uint64_t seed, uint32_t vocabulary, float spread
   return logits;
 }
 
-struct Case {
-  SamplingParams params;
-  bool mask = false;
-  bool history = false;
-};
+// What the model's head would have made of a row.
+std::vector<model::LogitSummary> SummariesOf(const kernels::KernelTable& kernels,
+                                             const SampleInput& input) {
+  std::vector<model::LogitSummary> summaries;
+  float scratch[model::kLogitSpan];
+  for (uint32_t at = 0; at < input.vocabulary; at += model::kLogitSpan) {
+    const uint64_t* mask = input.mask.empty() ? nullptr : input.mask.data() + at / 64;
+    const uint32_t count = std::min(model::kLogitSpan, input.vocabulary - at);
+    summaries.push_back(model::Summarise(kernels,
+                                         model::MaskSpan(input.logits + at, count, mask, scratch),
+                                         InverseTemperature(*input.params)));
+  }
+  return summaries;
+}
 
 SamplingParams RandomParams(uint64_t i) {
   SamplingParams params;
@@ -41,15 +50,15 @@ SamplingParams RandomParams(uint64_t i) {
   return params;
 }
 
-// The plain loops and those of every instruction set that this CPU has.
+// The loops of every instruction set that this CPU has.
 class SamplerTest : public testing::TestWithParam<kernels::Isa> {
  protected:
   void SetUp() override {
     const kernels::KernelTable* table = kernels::FindKernels(GetParam());
     if (table == nullptr) GTEST_SKIP() << "this CPU or build lacks it";
-    math = MathOf(*table);
+    kernels = table;
   }
-  SamplerMath math = kPlainMath;
+  const kernels::KernelTable* kernels = nullptr;
 };
 INSTANTIATE_TEST_SUITE_P(Isas, SamplerTest,
                          testing::Values(kernels::Isa::kGeneric, kernels::Isa::kAvx2,
@@ -57,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Isas, SamplerTest,
                          [](const auto& info) { return std::string(Name(info.param)); });
 
 TEST_P(SamplerTest, AgreesWithSortingEverything) {
-  Sampler sampler(math);
+  Sampler sampler(*kernels);
   for (const uint32_t vocabulary : {1u, 2u, 63u, 255u, 256u, 257u, 1000u, 5000u}) {
     for (uint64_t i = 0; i < 250; ++i) {
       const float spread = static_cast<float>(0.01 + 25 * UniformAt(1, 1, i));
@@ -99,6 +108,11 @@ TEST_P(SamplerTest, AgreesWithSortingEverything) {
       input.position = i;
       const auto token = sampler.Sample(input);
       ASSERT_TRUE(token.has_value());
+      const auto summaries = SummariesOf(*kernels, input);
+      input.summaries = summaries;
+      ASSERT_EQ(sampler.Sample(input), token) << "with the model's summaries";
+      input.summaries = std::span(summaries).first(summaries.size() / 2);
+      ASSERT_EQ(sampler.Sample(input), token) << "with some of them";
       ASSERT_EQ(*token,
                 SlowSample({logits.begin(), logits.end()}, params, allowed, prompt, output, i))
           << "case " << i << " vocabulary " << vocabulary;
@@ -111,7 +125,7 @@ TEST_P(SamplerTest, DrawsFollowTheDistribution) {
   const auto logits = RandomLogits(3, 300, 4);
   SamplingParams params;
   params.temperature = 0.8f;
-  Sampler sampler(math);
+  Sampler sampler(*kernels);
   SampleInput input;
   input.logits = logits.data();
   input.vocabulary = 300;
@@ -136,7 +150,7 @@ TEST_P(SamplerTest, FlatDistributionReachesEveryTokenWithoutSorting) {
   const uint32_t vocabulary = 20000;
   const std::vector<float> logits(vocabulary, 1.5f);
   SamplingParams params;
-  Sampler sampler(math);
+  Sampler sampler(*kernels);
   SampleInput input;
   input.logits = logits.data();
   input.vocabulary = vocabulary;
@@ -160,7 +174,7 @@ TEST_P(SamplerTest, NumbersThatAreNoneAreNeverDrawn) {
   logits[300] = -5;
   logits[500] = -std::numeric_limits<float>::infinity();
   SamplingParams params;
-  Sampler sampler(math);
+  Sampler sampler(*kernels);
   SampleInput input;
   input.logits = logits.data();
   input.vocabulary = 600;
@@ -175,7 +189,7 @@ TEST_P(SamplerTest, NumbersThatAreNoneAreNeverDrawn) {
 
 TEST_P(SamplerTest, ExtremeParametersStayInBounds) {
   const auto logits = RandomLogits(9, 1000, 30);
-  Sampler sampler(math);
+  Sampler sampler(*kernels);
   SampleInput input;
   input.logits = logits.data();
   input.vocabulary = 1000;
@@ -205,11 +219,11 @@ TEST_P(SamplerTest, MathKeepsItsBounds) {
   for (int i = 0; i <= 870000; i += 7) {
     const float x = static_cast<float>(-i) * 1e-4f;
     const double expected = std::exp(double{x});
-    worst = std::max(worst, std::abs(math.exp_sum(&x, 0, 1, 1) - expected) / expected);
+    worst = std::max(worst, std::abs(kernels->exp_sum(&x, 0, 1, 1) - expected) / expected);
   }
   EXPECT_LT(worst, 3e-7);
   const float zero = 0;
-  EXPECT_EQ(math.exp_sum(&zero, 0, 1, 1), 1.0);
+  EXPECT_EQ(kernels->exp_sum(&zero, 0, 1, 1), 1.0);
 }
 
 }  // namespace

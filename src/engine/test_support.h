@@ -103,6 +103,17 @@ inline TokenId SlowSample(std::vector<double> logits, const SamplingParams& para
   while (kept > 1 && p[kept - 1] < params.min_p) --kept;
   double total = 0, sum = 0;
   for (size_t i = 0; i < kept; ++i) total += p[i];
+  const bool plain = (params.top_k == 0 || params.top_k >= logits.size()) && params.top_p >= 1 &&
+                     !(params.min_p > 0);
+  if (plain) {  // nothing is cut off: in order of id
+    std::vector<std::pair<TokenId, double>> by_id;
+    for (size_t i = 0; i < kept; ++i) by_id.emplace_back(order[i], p[i]);
+    std::sort(by_id.begin(), by_id.end());
+    for (size_t i = 0; i < kept; ++i) {
+      order[i] = by_id[i].first;
+      p[i] = by_id[i].second;
+    }
+  }
   const double target = UniformAt(params.seed, params.choice, position) * total;
   for (size_t i = 0; i < kept; ++i) {
     sum += p[i];

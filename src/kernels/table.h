@@ -115,7 +115,8 @@ struct KernelTable {
                           size_t partial_stride);
 
   // ---- sampling ----
-  // max(x); index of the first maximum in *index.
+  // max(x); index of the first maximum in *index. What is no number never wins: -infinity and 0 if
+  // nothing else is there.
   float (*max_index)(const float* x, uint32_t n, uint32_t* index);
   // sum over i in order of fixed spans of exp((x[i] - shift) * factor).
   double (*exp_sum)(const float* x, float shift, float factor, uint32_t n);

@@ -18,8 +18,11 @@ using kernels::PackedMatrix;
 // stolen by a neighbour on the machine holds the others up by one unit at most. Polychronopoulos &
 // Kuck 1987.
 constexpr uint32_t kGuide = 2;
-// Stripes of the head taken at a time.
-constexpr uint32_t kHeadChunk = 8;
+// Stripes of the head taken at a time: one run of logits.
+constexpr uint32_t kHeadChunk = kLogitSpan / kStripeRows;
+// Runs that are computed before they are summed up: what 16 rows of them take, 64 KiB, is in the
+// cache then.
+constexpr uint32_t kHeadRuns = 4;
 
 uint32_t RowsPerTile(uint32_t rows, uint32_t cols) {
   return std::max(1u, std::min({rows, kTileRows, kTileFloats / cols}));
@@ -119,11 +122,7 @@ void Forward::Run(Worker& worker) const {
     Lane head = lane;
     INFE_DCHECK(head.rows == wanted);
     const Activations input = Normalise(head, post_norm, context_.weights.output_norm);
-    Share(head, Phase::kHead, (context_.weights.head.stripes() + kHeadChunk - 1) / kHeadChunk,
-          [&](uint32_t begin, uint32_t end) {
-            HeadRows(input, begin * kHeadChunk,
-                     std::min(end * kHeadChunk, context_.weights.head.stripes()), head.own.tile_a);
-          });
+    Head(head, input);
     clock.Lap(StepPart::kHead);
   }
 }
@@ -397,6 +396,44 @@ void Forward::GateUp(Lane& lane, uint32_t layer, const Activations& input) const
                kernels_.quantise_row(row, at, at + cols, r, out);
              }
            });
+}
+
+void Forward::Head(Lane& lane, const Activations& input) const {
+  const uint32_t stripes = context_.weights.head.stripes();
+  const bool summarise =
+      std::any_of(plan_.wanted.begin(), plan_.wanted.end(),
+                  [](const LogitsRow& row) { return row.inverse_temperature >= 0; });
+  Share(lane, Phase::kHead, (stripes + kHeadChunk - 1) / kHeadChunk,
+        [&](uint32_t begin, uint32_t end) {
+          const uint32_t step = summarise ? kHeadRuns : end - begin;
+          for (; begin < end; begin += step) {
+            const uint32_t to = std::min(begin + step, end);
+            HeadRows(input, begin * kHeadChunk, std::min(to * kHeadChunk, stripes),
+                     lane.own.tile_a);
+            if (summarise) SummariseRows(begin, to, lane.own.span);
+          }
+        });
+}
+
+// Summaries of the runs [begin, end) of logits of the rows that want them.
+void Forward::SummariseRows(uint32_t begin, uint32_t end, float* span) const {
+  const uint32_t spans = LogitSpans(config_.vocabulary);
+  for (uint32_t r = 0; r < plan_.wanted.size(); ++r) {
+    const LogitsRow& row = plan_.wanted[r];
+    if (row.inverse_temperature < 0) continue;
+    for (uint32_t s = begin; s < end; ++s) {
+      const uint32_t at = s * kLogitSpan;
+      const uint32_t count = std::min(kLogitSpan, config_.vocabulary - at);
+      const uint64_t* mask = nullptr;
+      if (!row.mask.empty()) {
+        if (row.mask.size() < (at + count + 63) / 64) continue;
+        mask = row.mask.data() + at / 64;
+      }
+      scratch_.summaries[size_t{r} * spans + s] = Summarise(
+          kernels_, MaskSpan(scratch_.logits + r * scratch_.logits_stride + at, count, mask, span),
+          row.inverse_temperature);
+    }
+  }
 }
 
 // Logits of the wanted rows over some stripes. Rows that need all of the vocabulary are computed in

@@ -98,8 +98,10 @@ class Forward {
   void Project(Lane& lane, Phase phase, const kernels::PackedMatrix& matrix,
                const kernels::Activations& input) const;
   void GateUp(Lane& lane, uint32_t layer, const kernels::Activations& input) const;
+  void Head(Lane& lane, const kernels::Activations& input) const;
   void HeadRows(const kernels::Activations& input, uint32_t stripe_begin, uint32_t stripe_end,
                 float* tile) const;
+  void SummariseRows(uint32_t begin, uint32_t end, float* span) const;
 
   // Deals units [0, n) out to whoever is free, in runs that become shorter towards the end.
   template <typename Body>

@@ -187,6 +187,56 @@ TEST(BatchInvariance, LongContextsAreCutAndMergedWithoutMovingABit) {
   }
 }
 
+// The head sums up runs of logits while it makes them: the same bits as from whole rows afterwards,
+// whatever the rows beside them want.
+TEST(BatchInvariance, SummariesAreThoseOfWholeRows) {
+  const std::string folder = TinyModelDir();
+  if (folder.empty()) GTEST_SKIP() << "needs python3 with numpy and gguf";
+  const kernels::KernelTable& kernels = kernels::SelectKernels();
+  for (const std::string& name : TinyModelNames()) {
+    SCOPED_TRACE(name);
+    for (uint32_t threads : {1u, 3u}) {
+      ThreadPool pool(threads);
+      auto model = LoadModel(folder + "/" + name + ".gguf", pool, {}, kernels);
+      ASSERT_NE(model, nullptr);
+      const uint32_t vocabulary = model->config().vocabulary;
+      const auto tokens = RandomTokens(9, vocabulary, 3);
+      const PlainKv kv(model->kv_groups(), 3, 32);
+      std::vector<uint64_t> mask((vocabulary + 63) / 64, 0x5555'0000'ffff'0f0full);
+      const std::vector<std::span<const uint64_t>> masks(2, mask);
+      const std::vector<TokenId> few = {1, 3, 4};
+      std::vector<BatchItem> items(3);
+      for (uint32_t i = 0; i < items.size(); ++i) {
+        items[i].tokens = std::span(tokens).subspan(3 * i, 3);
+        items[i].logits_rows = 2;
+        for (auto& blocks : items[i].blocks) blocks = kv.Blocks(i);
+      }
+      items[0].inverse_temperature = 1 / 0.7f;
+      items[1].head_rows = few;
+      items[2].inverse_temperature = 0;
+      items[2].masks = masks;
+      model->Forward({.items = items}, kv.view());
+      ASSERT_NE(model->summaries(), nullptr);
+      float scratch[kLogitSpan];
+      for (const uint32_t row : {0u, 1u, 4u, 5u}) {
+        for (uint32_t span = 0; span < LogitSpans(vocabulary); ++span) {
+          const uint32_t at = span * kLogitSpan;
+          const LogitSummary expected =
+              Summarise(kernels,
+                        MaskSpan(model->logits() + row * model->logits_stride() + at,
+                                 std::min(kLogitSpan, vocabulary - at),
+                                 row < 4 ? nullptr : mask.data() + at / 64, scratch),
+                        row < 4 ? 1 / 0.7f : 0);
+          const LogitSummary& made = model->summaries()[row * LogitSpans(vocabulary) + span];
+          EXPECT_EQ(made.max, expected.max);
+          EXPECT_EQ(made.weight, expected.weight);
+          EXPECT_EQ(row < 4, made.weight > 0);
+        }
+      }
+    }
+  }
+}
+
 TEST(BatchInvariance, ServedModels) {
   bool any = false;
   for (const char* name : {"infe-pulse", "gemma-3-270m"}) {

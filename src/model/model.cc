@@ -100,6 +100,7 @@ class LoadedModel : public Model {
 
   const float* logits() const override { return scratch_.logits; }
   size_t logits_stride() const override { return scratch_.logits_stride; }
+  const LogitSummary* summaries() const override { return scratch_.summaries.data(); }
 
  private:
   ScratchShape MakeScratchShape(const kernels::KernelTable& kernels) {

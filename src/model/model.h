@@ -14,6 +14,7 @@
 #include "base/thread_pool.h"
 #include "kernels/table.h"
 #include "model/kv_view.h"
+#include "model/logit_summary.h"
 #include "model/model_config.h"
 #include "model/phase_times.h"
 
@@ -33,6 +34,13 @@ struct BatchItem {
   // If not empty, only these vocabulary rows of the head need computing for every wanted row of
   // this item; the others get -infinity. The bits of a computed row never depend on this.
   std::span<const TokenId> head_rows;
+  // Not negative: the wanted rows are going to be sampled at this 1 / temperature (0: greedily),
+  // and their summaries are wanted. Not together with head_rows.
+  float inverse_temperature = -1;
+  // Of each wanted row, which tokens may follow (bit i: token i): the others count nothing in its
+  // summaries, while the logits stay as they are. Runs that the words do not cover are left out.
+  // Empty: all may.
+  std::span<const std::span<const uint64_t>> masks;
 };
 
 struct Batch {
@@ -50,6 +58,9 @@ class StepModel {
   virtual void Forward(const Batch& batch, const KvView& kv) = 0;
   virtual const float* logits() const = 0;
   virtual size_t logits_stride() const = 0;
+  // Summaries of result row r at [r * LogitSpans(vocabulary)], if its item wanted them; valid as
+  // long as the logits. Null: the model makes none.
+  virtual const LogitSummary* summaries() const { return nullptr; }
 };
 
 struct LoadOptions {

@@ -63,6 +63,7 @@ void LayOutThread(ThreadScratch& t, Arena& arena, const ModelConfig& config,
   const size_t tile = std::max<size_t>(kTileFloats, attention + kStripeRows);
   t.tile_a = arena.Floats(tile);
   t.tile_b = arena.Floats(tile);
+  t.span = arena.Floats(kLogitSpan);
   t.attention =
       arena.Floats(kernels.attention_scratch_floats(shape.query_rows_max, group, config.head_dim));
 }
@@ -78,6 +79,7 @@ Scratch::Scratch(const ModelConfig& config, const kernels::KernelTable& kernels,
   buffers_.emplace_back(arena.used());
   arena.Rebase(buffers_.back().data());
   LayOut(*this, arena, config, shape);
+  summaries.resize(size_t{shape.logits_rows_max} * LogitSpans(config.vocabulary));
   // A buffer per thread: no page, and no cache line, is shared by two threads' private data.
   for (ThreadScratch& thread : threads) {
     Arena own;

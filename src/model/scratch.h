@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "kernels/table.h"
+#include "model/logit_summary.h"
 #include "model/model_config.h"
 
 namespace infe::model {
@@ -38,6 +39,7 @@ struct ThreadScratch {
   float* tile_a = nullptr;  // [kTileFloats] or one unit of a product, whichever is larger
   float* tile_b = nullptr;
   float* attention = nullptr;
+  float* span = nullptr;                // [kLogitSpan]: logits as a mask leaves them
   std::vector<const std::byte*> tiles;  // of one attention unit: [context / 32]
 };
 
@@ -53,13 +55,14 @@ struct Scratch {
   float* attended;     // [R][heads * head_dim]
   float* normed;       // [R][embedding], only if any_float
   float* hidden;       // [R][feed_forward], only if any_float
-  std::byte* norm_activations;      // R x embedding
-  std::byte* attended_activations;  // R x (heads * head_dim)
-  std::byte* hidden_activations;    // R x feed_forward
-  float* rope;                      // [rope_tables][R][head_dim]
-  float* partials;                  // attention
-  float* logits;                    // [L][logits_stride]
-  size_t logits_stride = 0;         // vocabulary rounded up to a stripe
+  std::byte* norm_activations;          // R x embedding
+  std::byte* attended_activations;      // R x (heads * head_dim)
+  std::byte* hidden_activations;        // R x feed_forward
+  float* rope;                          // [rope_tables][R][head_dim]
+  float* partials;                      // attention
+  float* logits;                        // [L][logits_stride]
+  size_t logits_stride = 0;             // vocabulary rounded up to a stripe
+  std::vector<LogitSummary> summaries;  // [L][LogitSpans(vocabulary)]
   std::vector<ThreadScratch> threads;
 
  private:

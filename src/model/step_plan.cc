@@ -121,7 +121,14 @@ void StepPlan::Build(const Batch& batch, std::span<const KvGroup> groups, uint32
     unit.out_row = static_cast<uint32_t>(wanted.size());
     AddUnits(attention_wanted, shape, unit, item.logits_rows);
     const std::span<const TokenId> chosen = SortedHeadRows(item);
-    for (uint32_t t = skipped; t < tokens; ++t) wanted.push_back({row + t, chosen});
+    INFE_CHECK(item.masks.empty() || item.masks.size() == item.logits_rows);
+    for (uint32_t t = skipped; t < tokens; ++t) {
+      wanted.push_back(
+          {.row = row + t,
+           .tokens = chosen,
+           .inverse_temperature = chosen.empty() ? item.inverse_temperature : -1,
+           .mask = item.masks.empty() ? std::span<const uint64_t>{} : item.masks[t - skipped]});
+    }
   }
   const auto finish = [&](AttentionPlan& plan, uint32_t window) {
     // Atomics do not move: a plan that grows takes a new array.

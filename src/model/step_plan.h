@@ -68,6 +68,8 @@ struct LogitsRow {
   uint32_t row = 0;  // in the step
   // The vocabulary rows to compute, ascending; empty: all. Of the batch item, or of `sorted`.
   std::span<const TokenId> tokens;
+  float inverse_temperature = -1;  // as in BatchItem
+  std::span<const uint64_t> mask;  // empty: all may follow
 };
 
 struct StepPlan {

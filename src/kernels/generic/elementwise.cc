@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "kernels/generic/generic.h"
 
@@ -65,11 +66,15 @@ void Scale(float* x, float factor, uint32_t n) {
 }
 
 float MaxIndex(const float* x, uint32_t n, uint32_t* index) {
-  uint32_t best = 0;
-  for (uint32_t i = 1; i < n; ++i)
-    if (x[i] > x[best]) best = i;
-  *index = best;
-  return x[best];
+  // From -infinity: what is no number never wins.
+  float max = -std::numeric_limits<float>::infinity();
+  *index = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    if (!(x[i] > max)) continue;
+    max = x[i];
+    *index = i;
+  }
+  return max;
 }
 
 double ExpSum(const float* x, float shift, float factor, uint32_t n) {

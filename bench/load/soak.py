@@ -2,7 +2,7 @@
 """Everything at once for a long time: no error but the intended, no memory that grows, no count that lies.
 
   python3 bench/load/soak.py --minutes 30
-  python3 bench/load/soak.py --short        45 s
+  python3 bench/load/soak.py --short        30 s
 
 Twelve clients draw from all kinds of requests: short, long, streamed, n = 3, JSON by schema, tools,
 completions, counting, listing, bad JSON, bad values, wrong keys, unknown models, bodies too large,
@@ -156,7 +156,7 @@ async def watch(server, until, memory):
 
 
 async def prove(claims, short=False, minutes=0, seed=1):
-    seconds = 60 * minutes if minutes else (45 if short else 1800)
+    seconds = 60 * minutes if minutes else (30 if short else 1800)
     with harness.temporary_folder() as folder:
         log = folder / "access.log"
         with harness.Server(folder, args=("--access-log", str(log), "--kv-memory", f"{KV_MB}MiB")) as server:

@@ -7,7 +7,8 @@ import harness
 import pytest
 
 # Those that use the machine least come first; a failure names its claims.
-PROOFS = ["framing", "edge_limits", "canaries", "vanishing", "stalled", "overload", "fairness", "soak"]
+PROOFS = ["framing", "edge_limits", "canaries", "vanishing", "stalled", "overload", "fairness", "rolling", "kills",
+          "shared_store", "soak"]
 
 
 @pytest.mark.load

@@ -156,9 +156,16 @@ Result<void> RunGrammarJsonLines(std::istream& in, std::ostream& out,
       reply.set("reason", grammar.error().message);
       reply.set("path", grammar.error().param);
       reply.set("code", Name(grammar.error().code));
+      reply.set("results", Json::MakeArray());
+      reply.set("mask_us", Quantiles({}));
     } else {
       const auto& unenforced = (*grammar)->unenforced();
       reply.set("status", unenforced.empty() ? "ok" : "named");
+      // Of the first that is named; `named` has them all.
+      reply.set("reason", unenforced.empty()
+                              ? std::string()
+                              : fmt::format("{}: {}", unenforced[0].keyword, unenforced[0].reason));
+      reply.set("path", unenforced.empty() ? std::string() : unenforced[0].path);
       Json named = Json::MakeArray();
       for (const Unenforced& u : unenforced) {
         Json entry = Json::MakeObject();

@@ -5,7 +5,8 @@
 //      "choice" in place of "schema"; "options": {"strict", "whitespace": "bounded|compact|exact",
 //      "key_order": "declared|any", "formats": bool, "integers_with_fraction": bool,
 //      "default_dialect"}; "id": anything, given back. An instance may be a list of token ids.
-// Out: {"status": "ok|named|refused", "reason", "path", "named": [...], "results": [true|false],
+// Out: {"status": "ok|named|refused", "reason", "path" ("" when ok), "named": [...], "results":
+// [true|false],
 //      "details": [{"accepted", "tokens", "at" (bytes taken, when refused)}], "compile_us",
 //      "mask_us": {"avg","p50","p99", "max", "count"}}; times are processor time of the one thread
 #pragma once

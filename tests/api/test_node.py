@@ -8,15 +8,19 @@ import pytest
 from conftest import ROOT, SLOW
 
 
-def test_node_client(server, tmp_path):
+SCRIPTS = {"client.mjs": 6, "structured.mjs": 4}  # and how many claims each makes
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_node_client(server, tmp_path, name):
     modules = os.environ.get("INFE_TEST_NODE")
     if shutil.which("node") is None or not modules or not (pathlib.Path(modules) / "node_modules/openai").exists():
         pytest.skip("the Node client is not installed: tools/setup test")
     # Module resolution goes by the file's place: the script runs beside its node_modules.
-    script = tmp_path / "client.mjs"
-    script.write_bytes((ROOT / "tests/node/client.mjs").read_bytes())
+    script = tmp_path / name
+    script.write_bytes((ROOT / "tests/node" / name).read_bytes())
     (tmp_path / "node_modules").symlink_to(pathlib.Path(modules) / "node_modules")
     done = subprocess.run(["node", str(script)], capture_output=True, text=True, timeout=120 * SLOW,
                           env={**os.environ, "INFE_BASE_URL": server.base_url, "INFE_API_KEY": server.key})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("ok ") == 6
+    assert done.stdout.count("ok ") == SCRIPTS[name]

@@ -1,7 +1,12 @@
 """JSON mode, tools and histories with calls, through the official client."""
 import json
+import sys
 
 import pytest
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "tests/conformance"))
+import structured_output  # noqa: E402
 
 WEATHER = {"type": "function", "function": {
     "name": "get_weather", "description": "Get the current weather in a location",
@@ -87,3 +92,9 @@ def test_truncation_drops_the_oldest_turns(server):
         model="infe-pulse", messages=messages, max_tokens=4, extra_body={"truncation": "auto"})
     assert int(raw.headers["x-infe-truncated-messages"]) >= 2
     assert raw.parse().usage.prompt_tokens < 8192
+
+
+@pytest.mark.parametrize("kind, count", [("object", 12), ("schema", 50)])
+def test_every_answer_validates_under_an_independent_validator(server, kind, count):
+    """The short form of tests/conformance/structured_output.py: each of its schemas once."""
+    assert structured_output.run(server.client(), kind, count, "infe-pulse", seed=7) == []

@@ -282,7 +282,7 @@ def main():
     parser.add_argument("--threads", type=int, default=8)
     args = parser.parse_args()
     from openai import OpenAI
-    client = OpenAI(base_url=args.base_url, api_key=os.environ.get("INFE_API_KEY", "none"), max_retries=0, timeout=900)
+    client = OpenAI(base_url=args.base_url, api_key=os.environ.get("INFE_API_KEY", "none"), max_retries=5, timeout=900)
     failures = []
     for kind in [args.kind] if args.kind else ["object", "schema"]:
         failures += run(client, kind, args.count, args.model, args.seed, args.threads)

@@ -33,7 +33,7 @@ TIMER = function("set_timer", "Start a timer", {"minutes": {"type": "integer"}})
 
 # (label, tools, question, name of the call or None for text, what the arguments have to satisfy)
 QUESTIONS = [
-    ("weather of Tokyo", [WEATHER], "What's the weather in Tokyo?", "get_weather", lambda a: a["location"].lower().startswith("tokyo")),
+    ("weather of Tokyo", [WEATHER], "What's the weather in Tokyo?", "get_weather", lambda a: a["location"].strip().lower().startswith("tokyo")),
     ("weather, other words", [WEATHER], "Is it raining in Paris right now?", "get_weather", lambda a: "paris" in a["location"].lower()),
     ("weather among others", [MAIL, WEATHER, SUM], "How is the weather in Berlin today?", "get_weather", lambda a: "berlin" in a["location"].lower()),
     ("sum", [SUM], "Use the tool to add 17 and 25.", "add_numbers", lambda a: sorted((a["a"], a["b"])) == [17, 25]),
@@ -196,7 +196,7 @@ def main():
     parser.add_argument("--threads", type=int, default=8)
     args = parser.parse_args()
     from openai import OpenAI
-    client = OpenAI(base_url=args.base_url, api_key=os.environ.get("INFE_API_KEY", "none"), max_retries=0, timeout=900)
+    client = OpenAI(base_url=args.base_url, api_key=os.environ.get("INFE_API_KEY", "none"), max_retries=5, timeout=900)
     sys.exit({"choose": choose, "required": required}[args.what](client, args))
 
 

@@ -325,7 +325,7 @@ Result<void> UsageLedger::Impl::TryWrite(const std::vector<TakenRow>& batch) {
   suspect = false;
   if (Clock::now() < beat_at) return {};
   beat_at = Clock::now() + std::chrono::seconds(kHeartbeatS);
-  if (!shared) return {};
+  // Also over SQLite: of a container that was started anew only the heartbeat's end tells.
   INFE_ASSIGN(const int64_t recovered, RecoverDeadBoots(*connection, boot, std::time(nullptr)));
   std::lock_guard lock(mutex);
   stats.recovered_rows += static_cast<uint64_t>(recovered);

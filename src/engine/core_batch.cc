@@ -177,8 +177,7 @@ void EngineCore::AddPrefills(TimePoint now) {
       const bool leader_can_follow =
           !group.view.all_logits && leader.kv.computed == leader.kv.path.size() * kBlockPositions;
       if (!can_follow && !leader_can_follow) {
-        // Both are inside the block already. What this one has of it was copied: it is worth less
-        // than what follows.
+        // Both are inside the block; what this one copied is worth less than the rest.
         if (view.all_logits || sequence.prefill_tokens > 0 || sequence.has_output()) continue;
         DropPartial(sequence);
       } else if (!can_follow) {  // it is further: it leads from now on

@@ -127,6 +127,44 @@ void Forward::Run(Worker& worker) const {
   }
 }
 
+void Forward::Head(Lane& lane, const Activations& input) const {
+  const uint32_t stripes = context_.weights.head.stripes();
+  const bool summarise =
+      std::any_of(plan_.wanted.begin(), plan_.wanted.end(),
+                  [](const LogitsRow& row) { return row.inverse_temperature >= 0; });
+  Share(lane, Phase::kHead, (stripes + kHeadChunk - 1) / kHeadChunk,
+        [&](uint32_t begin, uint32_t end) {
+          const uint32_t step = summarise ? kHeadRuns : end - begin;
+          for (; begin < end; begin += step) {
+            const uint32_t to = std::min(begin + step, end);
+            HeadRows(input, begin * kHeadChunk, std::min(to * kHeadChunk, stripes),
+                     lane.own.tile_a);
+            if (summarise) SummariseRows(begin, to, lane.own.span);
+          }
+        });
+}
+
+// Summaries of the runs [begin, end) of logits of the rows that want them.
+void Forward::SummariseRows(uint32_t begin, uint32_t end, float* span) const {
+  const uint32_t spans = LogitSpans(config_.vocabulary);
+  for (uint32_t r = 0; r < plan_.wanted.size(); ++r) {
+    const LogitsRow& row = plan_.wanted[r];
+    if (row.inverse_temperature < 0) continue;
+    for (uint32_t s = begin; s < end; ++s) {
+      const uint32_t at = s * kLogitSpan;
+      const uint32_t count = std::min(kLogitSpan, config_.vocabulary - at);
+      const uint64_t* mask = nullptr;
+      if (!row.mask.empty()) {
+        if (row.mask.size() < (at + count + 63) / 64) continue;
+        mask = row.mask.data() + at / 64;
+      }
+      scratch_.summaries[size_t{r} * spans + s] = Summarise(
+          kernels_, MaskSpan(scratch_.logits + r * scratch_.logits_stride + at, count, mask, span),
+          row.inverse_temperature);
+    }
+  }
+}
+
 void Forward::Embed(Lane& lane) const {
   const uint32_t d = config_.embedding;
   const uint32_t half = config_.head_dim / 2;
@@ -396,44 +434,6 @@ void Forward::GateUp(Lane& lane, uint32_t layer, const Activations& input) const
                kernels_.quantise_row(row, at, at + cols, r, out);
              }
            });
-}
-
-void Forward::Head(Lane& lane, const Activations& input) const {
-  const uint32_t stripes = context_.weights.head.stripes();
-  const bool summarise =
-      std::any_of(plan_.wanted.begin(), plan_.wanted.end(),
-                  [](const LogitsRow& row) { return row.inverse_temperature >= 0; });
-  Share(lane, Phase::kHead, (stripes + kHeadChunk - 1) / kHeadChunk,
-        [&](uint32_t begin, uint32_t end) {
-          const uint32_t step = summarise ? kHeadRuns : end - begin;
-          for (; begin < end; begin += step) {
-            const uint32_t to = std::min(begin + step, end);
-            HeadRows(input, begin * kHeadChunk, std::min(to * kHeadChunk, stripes),
-                     lane.own.tile_a);
-            if (summarise) SummariseRows(begin, to, lane.own.span);
-          }
-        });
-}
-
-// Summaries of the runs [begin, end) of logits of the rows that want them.
-void Forward::SummariseRows(uint32_t begin, uint32_t end, float* span) const {
-  const uint32_t spans = LogitSpans(config_.vocabulary);
-  for (uint32_t r = 0; r < plan_.wanted.size(); ++r) {
-    const LogitsRow& row = plan_.wanted[r];
-    if (row.inverse_temperature < 0) continue;
-    for (uint32_t s = begin; s < end; ++s) {
-      const uint32_t at = s * kLogitSpan;
-      const uint32_t count = std::min(kLogitSpan, config_.vocabulary - at);
-      const uint64_t* mask = nullptr;
-      if (!row.mask.empty()) {
-        if (row.mask.size() < (at + count + 63) / 64) continue;
-        mask = row.mask.data() + at / 64;
-      }
-      scratch_.summaries[size_t{r} * spans + s] = Summarise(
-          kernels_, MaskSpan(scratch_.logits + r * scratch_.logits_stride + at, count, mask, span),
-          row.inverse_temperature);
-    }
-  }
 }
 
 // Logits of the wanted rows over some stripes. Rows that need all of the vocabulary are computed in

@@ -20,7 +20,8 @@ serve: ## set everything up, then serve infe-pulse on 127.0.0.1:8080 and print h
 
 build: ## the release binary, build/release/infe
 	@tools/setup build
-	@[ -f $(BUILD)/build.ninja ] || cmake --preset release > $(BUILD).log 2>&1 || { mkdir -p build; cmake --preset release; }
+	@mkdir -p build
+	@[ -f $(BUILD)/build.ninja ] || cmake --preset release > $(BUILD).log 2>&1 || cat $(BUILD).log
 	@ninja -C $(BUILD) -j $(JOBS) infe
 
 test: ## set everything up, then every test: unit, golden, API, tidy, conformance

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file_descriptor.h"
+
 namespace infe::model {
 namespace {
 
@@ -24,22 +26,6 @@ struct Header {
   char magic[8];
   Sha256Digest digest;
   uint64_t payload_bytes;
-};
-
-// A file descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-
- private:
-  int fd_;
 };
 
 size_t Chunks(size_t bytes) {
@@ -143,7 +129,7 @@ std::string PackedPath(const std::string& directory, const GgufFile& file,
 
 bool ReadPacked(const std::string& path, const Sha256Digest& digest, std::span<std::byte> payload,
                 ThreadPool& pool) {
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return false;
   Header header;
   if (!ReadAll(file.get(), reinterpret_cast<std::byte*>(&header), sizeof header, 0) ||
@@ -183,7 +169,8 @@ Result<void> WritePacked(const std::string& path, const Sha256Digest& digest,
     unlink(unfinished.c_str());
     return error;
   };
-  const Descriptor file(open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  const FileDescriptor file(
+      open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!file.valid()) return fail("cannot create");
   std::vector<std::byte> head(PayloadOffset(payload.size()));
   if (!WriteAll(file.get(), head.data(), head.size())) return fail("cannot write");

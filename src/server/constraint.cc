@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "grammar/combine.h"
 #include "server/call_grammar.h"
+#include "server/strict_schema.h"
 
 namespace infe::server {
 namespace {
@@ -91,9 +92,12 @@ void GrammarCache::Add(const std::string& key, grammar::GrammarPtr grammar) {
 }
 
 api::Parsed<ChatConstraint> CompileFormat(GrammarCache& cache, const api::OutputFormat& format,
-                                          const ConstraintOptions&) {
+                                          const ConstraintOptions& options) {
   ChatConstraint constraint;
   if (format.kind == Kind::kText) return constraint;
+  if (options.openai_strictness && format.kind == Kind::kJsonSchema && format.strict)
+    if (const auto checked = CheckStrictSchema(format.schema); !checked)
+      return FormatError(format, checked.error());
   const std::string key = CacheKey(format);
   constraint.grammar = cache.Find(key);
   if (!constraint.grammar) {
@@ -204,8 +208,20 @@ TextSyntax ToSyntax(api::Tool::InputSyntax syntax) {
 }
 
 // One function, with its schema compiled by itself, so that a refusal names the tool.
+api::ApiError FunctionError(const api::Tool& tool, const Error& error) {
+  const std::string where =
+      error.param.empty() ? std::string() : fmt::format(" (at {})", error.param);
+  return api::InvalidFunctionParameters(
+      tool.param,
+      fmt::format("Invalid schema for function '{}': {}{}", tool.name, error.message, where));
+}
+
 api::Parsed<Callable> ReadFunction(GrammarCache& cache, const api::Tool& tool,
+                                   const ConstraintOptions& options,
                                    std::vector<std::string>& unenforced) {
+  if (options.openai_strictness && tool.strict && !tool.parameters.is_null())
+    if (const auto checked = CheckStrictSchema(tool.parameters); !checked)
+      return FunctionError(tool, checked.error());
   Callable function{.name = tool.name, .parameters = ParametersOf(tool)};
   if (tool.strict) function.options.strictness = grammar::Strictness::kStrict;
   const std::string key = fmt::format("schema {} {}", tool.strict, function.parameters.Dump());
@@ -216,11 +232,7 @@ api::Parsed<Callable> ReadFunction(GrammarCache& cache, const api::Tool& tool,
       compiled = std::move(*made);
       cache.Add(key, compiled);
     } else if (tool.strict || made.error().code == ErrorCode::kInvalidArgument) {
-      const std::string& at = made.error().param;
-      return api::InvalidFunctionParameters(
-          tool.param,
-          fmt::format("Invalid schema for function '{}': {}{}", tool.name, made.error().message,
-                      at.empty() ? std::string() : fmt::format(" (at {})", at)));
+      return FunctionError(tool, made.error());
     } else {
       // One tool that cannot be enforced does not fail the others: any object, and it is said.
       unenforced.push_back(fmt::format("{}: {}", tool.param, made.error().message));
@@ -252,12 +264,13 @@ api::Parsed<Callable> ReadCustom(GrammarCache& cache, const api::Tool& tool) {
   return custom;
 }
 
-api::Parsed<ToolRules> ReadTools(GrammarCache& cache, const api::ToolUse& use) {
+api::Parsed<ToolRules> ReadTools(GrammarCache& cache, const api::ToolUse& use,
+                                 const ConstraintOptions& options) {
   ToolRules rules;
   for (const api::Tool& tool : use.tools) {
     auto callable = tool.kind == api::Tool::Kind::kCustom
                         ? ReadCustom(cache, tool)
-                        : ReadFunction(cache, tool, rules.unenforced);
+                        : ReadFunction(cache, tool, options, rules.unenforced);
     if (!callable) return std::move(callable).error();
     rules.names.push_back(tool.name);
     if (IsCallable(use.choice, tool.name)) rules.callables.push_back(std::move(*callable));
@@ -329,7 +342,7 @@ api::Parsed<ChatConstraint> CompileConstraint(GrammarCache& cache, const ServedM
   // The format by itself first, so that its refusals name it.
   auto format = CompileFormat(cache, request.format, options);
   if (!format) return format;
-  auto rules = ReadTools(cache, request.tool_use);
+  auto rules = ReadTools(cache, request.tool_use, options);
   if (!rules) return std::move(rules).error();
   ChatConstraint constraint;
   constraint.unenforced = std::move(format->unenforced);

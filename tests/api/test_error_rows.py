@@ -65,7 +65,15 @@ def test_the_cap_on_n_is_the_configured_one(strict):
 def test_the_stricter_schema_dialect_refuses_what_openai_refuses(strict):
     open_object = {"type": "object", "properties": {"a": {"type": "integer"}}}
     body = {**OK, "messages": [{"role": "user", "content": "JSON"}], "response_format": schema(open_object)}
-    check(post(strict, CHAT, body), 400, param="response_format")
+    _, error = check(post(strict, CHAT, body), 400, param="response_format")
+    assert "additionalProperties" in error["message"]
+    closed = {**open_object, "additionalProperties": False}
+    for parameters, status in ((open_object, 400), (closed, 400), ({**closed, "required": ["a"]}, 200)):
+        tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": parameters}}
+        answer = post(strict, CHAT, {**OK, "tools": [tool]})
+        assert answer[0] == status, answer[2]
+        if status == 400:
+            check(answer, 400, param="tools[0].function.parameters", code="invalid_function_parameters")
 
 
 @pytest.mark.parametrize("change, param, code", [

@@ -260,7 +260,9 @@ std::optional<api::ApiError> Generate(Services& services, const CompletionCall& 
   const api::CompletionRequest& request = call.request;
   const auto& context = call.context;
   const auto& model = call.model;
-  auto constraint = CompileFormat(services.grammars, request.format, {});
+  auto constraint =
+      CompileFormat(services.grammars, request.format,
+                    {.openai_strictness = call.settings->config.strict_schema == "openai"});
   if (!constraint) return std::move(constraint).error();
 
   const uint64_t seed = ResolveSeed(request.sampling);

@@ -3,7 +3,7 @@ import json
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SLOW
 
 sys.path.insert(0, str(ROOT / "tests/conformance"))
 import structured_output  # noqa: E402
@@ -94,7 +94,7 @@ def test_truncation_drops_the_oldest_turns(server):
     assert raw.parse().usage.prompt_tokens < 8192
 
 
-@pytest.mark.parametrize("kind, count", [("object", 12), ("schema", 50)])
+@pytest.mark.parametrize("kind, count", [("object", 8), ("schema", 50)])
 def test_every_answer_validates_under_an_independent_validator(server, kind, count):
     """The short form of tests/conformance/structured_output.py: each of its schemas once."""
-    assert structured_output.run(server.client(), kind, count, "infe-pulse", seed=7) == []
+    assert structured_output.run(server.client(timeout=900 * SLOW), kind, count, "infe-pulse", seed=7) == []

@@ -18,6 +18,8 @@ import proxies
 
 TABLE = harness.ROOT / "tests/conformance/framing_cases.json"
 WAITING = b"GET /livez HTTP/1.1\r\nHost: infe.test\r\n\r\n"
+# Of the table and of nginx: without keys only known names are served.
+HOSTS = ("--allowed-host", "infe.test", "--allowed-host", "infe")
 # The table is made for a server with /echo and /hello.
 PATHS = ((b"/echo ", b"/v1/chat/completions "), (b"/hello", b"/readyz"))
 
@@ -84,7 +86,8 @@ async def through(claims, server, name, proxy):
 
 async def prove(claims, short=False):
     del short
-    with harness.temporary_folder() as folder, harness.Server(folder, keys=False) as server:
+    with harness.temporary_folder() as folder, \
+            harness.Server(folder, keys=False, args=HOSTS) as server:
         await straight(claims, server)
         for name, start in (("nginx", proxies.nginx), ("HAProxy", proxies.haproxy)):
             if not proxies.has(name.lower()):

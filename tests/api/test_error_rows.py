@@ -209,4 +209,4 @@ def test_draining_refuses_newcomers_and_finishes_what_runs(tmp_path):
         assert int(answer.headers["Retry-After"]) >= 1
     assert "[DONE]" in running.wait()
     assert server.process.wait(60 * SLOW) == 0
-    server.log.close()
+    server.stop()  # lets go of its log

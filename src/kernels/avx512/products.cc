@@ -11,10 +11,10 @@
 namespace infe::kernels::INFE_AVX512_NAMESPACE {
 namespace {
 
-// Rows in a tile: 16 sums in f32, 8 vectors of codes, and what one row needs.
-constexpr uint32_t kTileRows = 8;
-// Up to how many tiles unpacking in registers, each time again, is the faster way.
-constexpr uint32_t kFewTiles = 2;
+// Rows in a tile of an unpacked chunk: 12 sums in 32 bits, 12 in f32, 2 weights.
+constexpr uint32_t kTileRows = 6;
+// Up to how many rows unpacking in registers is the faster way.
+constexpr uint32_t kFewRows = 4;
 
 Rows RowsOf(const Activations& x, uint32_t m) {
   return Rows{x.values, x.scales, x.sums, x.pair_sums, x.cols}.Row(m);
@@ -28,20 +28,24 @@ size_t StripeBytes(uint32_t cols) {
 template <PanelFormat f>
 void ChunkTileOf(uint32_t rows, const Chunk& chunk, Rows in, uint32_t blocks, const uint8_t* ahead,
                  float* out, size_t out_stride, bool fresh) {
-  switch (rows) {  // an even share of more than kFewTiles full tiles
+  switch (rows) {
+    case 1:
+      return ChunkTile<f, 1>(chunk, in, blocks, ahead, out, out_stride, fresh);
+    case 2:
+      return ChunkTile<f, 2>(chunk, in, blocks, ahead, out, out_stride, fresh);
+    case 3:
+      return ChunkTile<f, 3>(chunk, in, blocks, ahead, out, out_stride, fresh);
+    case 4:
+      return ChunkTile<f, 4>(chunk, in, blocks, ahead, out, out_stride, fresh);
     case 5:
       return ChunkTile<f, 5>(chunk, in, blocks, ahead, out, out_stride, fresh);
     case 6:
       return ChunkTile<f, 6>(chunk, in, blocks, ahead, out, out_stride, fresh);
-    case 7:
-      return ChunkTile<f, 7>(chunk, in, blocks, ahead, out, out_stride, fresh);
-    case 8:
-      return ChunkTile<f, 8>(chunk, in, blocks, ahead, out, out_stride, fresh);
   }
 }
 
 template <PanelFormat f>
-void FewRowsOf(uint32_t rows, const uint8_t* stripe, Rows in, float* out, size_t out_stride) {
+void StripeProduct(const uint8_t* stripe, Rows in, uint32_t rows, float* out, size_t out_stride) {
   switch (rows) {
     case 1:
       return FewRows<f, 1, 2>(stripe, 0, in, out, out_stride);
@@ -49,38 +53,17 @@ void FewRowsOf(uint32_t rows, const uint8_t* stripe, Rows in, float* out, size_t
       return FewRows<f, 2, 2>(stripe, 0, in, out, out_stride);
     case 3:
       return FewRows<f, 3, 2>(stripe, 0, in, out, out_stride);
-    case 4:
+    case kFewRows:
       return FewRows<f, 4, 2>(stripe, 0, in, out, out_stride);
-    case 5:
-      return FewRows<f, 5, 2>(stripe, 0, in, out, out_stride);
-    case 6:
-      return FewRows<f, 6, 2>(stripe, 0, in, out, out_stride);
-    case 7:
-      return FewRows<f, 7, 2>(stripe, 0, in, out, out_stride);
-    case 8:
-      return FewRows<f, 8, 2>(stripe, 0, in, out, out_stride);
-  }
-}
-
-template <PanelFormat f>
-void StripeProduct(const uint8_t* stripe, Rows in, uint32_t rows, float* out, size_t out_stride) {
-  const uint32_t tiles = (rows + kTileRows - 1) / kTileRows;
-  uint32_t m = 0;
-  if (tiles <= kFewTiles) {
-    for (uint32_t tile = 0; tile < tiles; ++tile) {
-      const uint32_t end = rows * (tile + 1) / tiles;
-      FewRowsOf<f>(end - m, stripe, in.Row(m), out + m * out_stride, out_stride);
-      m = end;
-    }
-    return;
   }
   Chunk chunk;
   Cursor<f> cursor(stripe);
   const auto blocks = static_cast<uint32_t>(in.cols / 32);
+  const uint32_t tiles = (rows + kTileRows - 1) / kTileRows;
   for (uint32_t first = 0; first < blocks; first += kChunkBlocks) {
     const uint32_t count = blocks - first < kChunkBlocks ? blocks - first : kChunkBlocks;
     UnpackChunk<f>(cursor, count, chunk);
-    m = 0;
+    uint32_t m = 0;
     for (uint32_t tile = 0; tile < tiles; ++tile) {
       const uint32_t end = rows * (tile + 1) / tiles;
       ChunkTileOf<f>(end - m, chunk, in.Row(m).Block(first), count,

@@ -28,6 +28,15 @@ EngineOptions Completed(EngineOptions options) {
   return options;
 }
 
+// Places beyond the batch for keys with nothing running, so that nobody waits until somebody else's
+// answer ends. A quarter: a few more decode rows cost little, and who fills the batch alone keeps
+// all of it.
+uint32_t GuestPlaces(const EngineOptions& options) {
+  const uint32_t rows = std::min(options.logits_rows_max, options.batch_rows_max);
+  const uint32_t spare = rows - std::min(rows, options.batch_sequences_max);
+  return std::min(options.batch_sequences_max / 4, spare);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EngineCore>> EngineCore::Create(model::StepModel& model,
@@ -44,7 +53,7 @@ Result<std::unique_ptr<EngineCore>> EngineCore::Create(model::StepModel& model,
   plan_options.memory_bytes = options.kv_memory_bytes;
   plan_options.context_max = options.context_max;
   plan_options.model_context = config.context_length;
-  plan_options.batch_sequences = options.batch_sequences_max;
+  plan_options.batch_sequences = options.batch_sequences_max + GuestPlaces(options);
   plan_options.batch_rows = options.batch_rows_max;
   INFE_ASSIGN(const KvPlan plan, PlanKv(model.kv_groups(), plan_options));
   return std::unique_ptr<EngineCore>(new EngineCore(model, options, plan, vocabulary));
@@ -223,22 +232,34 @@ void EngineCore::FillBatch(TimePoint now) {
   uint32_t places = options_.batch_sequences_max;
   places -= std::min(places, active());
   for (const auto& sequence : sequences_) {  // those that were paused come before newcomers
-    if (places == 0) return;
+    if (places == 0) break;
     if (!sequence->parked) continue;
     sequence->parked = false;
     --places;
   }
   for (; places > 0; --places) {
-    if (!AdmitOne(now)) return;
+    if (!AdmitOne(now, Entry::kAnyone)) return;
+  }
+  const uint32_t all_places = options_.batch_sequences_max + GuestPlaces(options_);
+  while (active() < all_places) {
+    if (!AdmitOne(now, Entry::kGuest)) return;
   }
 }
 
-bool EngineCore::AdmitOne(TimePoint now) {
+bool EngineCore::HasActive(const std::string& fairness_key) const {
+  return std::any_of(sequences_.begin(), sequences_.end(), [&](const auto& sequence) {
+    return IsActive(*sequence) && sequence->request.fairness_key == fairness_key;
+  });
+}
+
+bool EngineCore::AdmitOne(TimePoint now, Entry entry) {
   std::vector<Sequence*> candidates;
   for (const auto& sequence : sequences_) {
-    if (sequence->state == SequenceState::kWaiting && !sequence->paused && !sequence->finish) {
-      candidates.push_back(sequence.get());
+    if (sequence->state != SequenceState::kWaiting || sequence->paused || sequence->finish) {
+      continue;
     }
+    if (entry == Entry::kGuest && HasActive(sequence->request.fairness_key)) continue;
+    candidates.push_back(sequence.get());
   }
   if (candidates.empty()) return false;
   std::vector<WaitingView> views;

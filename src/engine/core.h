@@ -68,7 +68,10 @@ class EngineCore {
   // core.cc: lives of sequences
   void ExpireDeadlines(TimePoint now);
   void FillBatch(TimePoint now);
-  bool AdmitOne(TimePoint now);
+  // kGuest: only a key with nothing running, beyond the batch's own places.
+  enum class Entry { kAnyone, kGuest };
+  bool AdmitOne(TimePoint now, Entry entry);
+  bool HasActive(const std::string& fairness_key) const;
   bool MakeRoom(const Sequence& candidate);
   bool Fits(const Sequence& candidate) const;
   void Admit(Sequence& sequence, TimePoint now);

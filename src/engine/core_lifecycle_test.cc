@@ -216,6 +216,31 @@ TEST(CoreLifecycle, PriorityIsAdmittedFirstAndFlexLast) {
   EXPECT_LT(sinks[1]->last.timings.queue_ms, sinks[0]->last.timings.queue_ms);
 }
 
+// One key has filled the batch with long answers; another's request begins at once all the same,
+// and the first gains nothing by it.
+TEST(CoreLifecycle, AKeyWithNothingRunningNeedNotWaitForAPlace) {
+  EngineOptions options;
+  options.batch_sequences_max = 4;
+  Bench bench({}, options);
+  const auto add = [&](const char* key, uint64_t seed) {
+    EngineRequest request = MakeRequest(RandomTokens(seed, 10), 200);
+    request.fairness_key = key;
+    return bench.Add(std::move(request));
+  };
+  for (uint64_t seed = 0; seed < 8; ++seed) add("greedy", seed);
+  for (int i = 0; i < 5; ++i) bench.core->Step();
+  EXPECT_EQ(bench.core->stats().running, 4u);
+  const auto polite = add("polite", 100);
+  const auto second = add("polite", 101);
+  for (int i = 0; i < 5; ++i) bench.core->Step();
+  EXPECT_EQ(bench.core->stats().running, 5u);
+  EXPECT_FALSE(polite->tokens.empty());
+  EXPECT_TRUE(second->tokens.empty());
+  bench.RunAll();
+  EXPECT_EQ(polite->tokens, SlowGenerate(bench.model, RandomTokens(100, 10), {}, 200).tokens);
+  ExpectEmpty(*bench.core);
+}
+
 // A flex request under an endless stream of priority work is served all the same.
 TEST(CoreLifecycle, FlexDoesNotStarve) {
   EngineOptions options;

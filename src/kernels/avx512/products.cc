@@ -13,8 +13,6 @@ namespace {
 
 // Rows in a tile of an unpacked chunk: 12 sums in 32 bits, 12 in f32, 2 weights.
 constexpr uint32_t kTileRows = 6;
-// Up to how many rows unpacking in registers is the faster way.
-constexpr uint32_t kFewRows = 4;
 
 Rows RowsOf(const Activations& x, uint32_t m) {
   return Rows{x.values, x.scales, x.sums, x.pair_sums, x.cols}.Row(m);
@@ -44,8 +42,15 @@ void ChunkTileOf(uint32_t rows, const Chunk& chunk, Rows in, uint32_t blocks, co
   }
 }
 
+// Rows that come straight from the packed stream in one pass.
+constexpr uint32_t kFewRowsMax = 8;
+// Up to how many such passes beat unpacking a chunk: s8 codes are no smaller packed, so a chunk
+// buys them nothing.
 template <PanelFormat f>
-void StripeProduct(const uint8_t* stripe, Rows in, uint32_t rows, float* out, size_t out_stride) {
+constexpr uint32_t kFewRowsPasses = f.code_bits == 8 ? 2 : 1;
+
+template <PanelFormat f>
+void FewRowsOf(uint32_t rows, const uint8_t* stripe, Rows in, float* out, size_t out_stride) {
   switch (rows) {
     case 1:
       return FewRows<f, 1, 2>(stripe, 0, in, out, out_stride);
@@ -53,8 +58,29 @@ void StripeProduct(const uint8_t* stripe, Rows in, uint32_t rows, float* out, si
       return FewRows<f, 2, 2>(stripe, 0, in, out, out_stride);
     case 3:
       return FewRows<f, 3, 2>(stripe, 0, in, out, out_stride);
-    case kFewRows:
+    case 4:
       return FewRows<f, 4, 2>(stripe, 0, in, out, out_stride);
+    case 5:
+      return FewRows<f, 5, 2>(stripe, 0, in, out, out_stride);
+    case 6:
+      return FewRows<f, 6, 2>(stripe, 0, in, out, out_stride);
+    case 7:
+      return FewRows<f, 7, 2>(stripe, 0, in, out, out_stride);
+    case kFewRowsMax:
+      return FewRows<f, 8, 2>(stripe, 0, in, out, out_stride);
+  }
+}
+
+template <PanelFormat f>
+void StripeProduct(const uint8_t* stripe, Rows in, uint32_t rows, float* out, size_t out_stride) {
+  const uint32_t passes = (rows + kFewRowsMax - 1) / kFewRowsMax;
+  if (passes <= kFewRowsPasses<f>) {
+    for (uint32_t m = 0, pass = 0; pass < passes; ++pass) {
+      const uint32_t end = rows * (pass + 1) / passes;
+      FewRowsOf<f>(end - m, stripe, in.Row(m), out + m * out_stride, out_stride);
+      m = end;
+    }
+    return;
   }
   Chunk chunk;
   Cursor<f> cursor(stripe);

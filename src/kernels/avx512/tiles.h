@@ -159,8 +159,106 @@ inline void AddBlock(__m512 (&acc)[rows][sides], const Block& block, const Rows&
   }
 }
 
+// Operations with one 32-bit value of memory in every lane. In assembler, because the compiler
+// would broadcast each value once for all of its uses, which are more than there are registers.
+#ifdef INFE_EMULATE_AVX512
+inline __m512i BroadcastAlone(const void* p) {
+  return Broadcast32(p);
+}
+inline void AddProducts(__m512i& sum, __m512i codes, const int8_t* x) {
+  sum = _mm512_dpbusd_epi32(sum, codes, Broadcast32(x));
+}
+inline __m512 TimesOne(__m512 v, const float* p) {
+  return _mm512_mul_ps(v, _mm512_set1_ps(*p));
+}
+inline void AddTimesOne(__m512& sum, __m512 v, const float* p) {
+  sum = _mm512_fmadd_ps(v, _mm512_set1_ps(*p), sum);
+}
+#else
+using Word = int32_t __attribute__((may_alias, aligned(1)));
+inline __m512i BroadcastAlone(const void* p) {
+  __m512i out;
+  asm volatile("vpbroadcastd %1, %0" : "=v"(out) : "m"(*static_cast<const Word*>(p)));
+  return out;
+}
+// sum += codes times the four values at x.
+inline void AddProducts(__m512i& sum, __m512i codes, const int8_t* x) {
+  asm("vpdpbusd %2%{1to16%}, %1, %0"
+      : "+v"(sum)
+      : "v"(codes), "m"(*reinterpret_cast<const Word*>(x)));
+}
+inline __m512 TimesOne(__m512 v, const float* p) {
+  __m512 out;
+  asm volatile("vmulps %2%{1to16%}, %1, %0" : "=v"(out) : "v"(v), "m"(*p));
+  return out;
+}
+inline void AddTimesOne(__m512& sum, __m512 v, const float* p) {
+  asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(v), "m"(*p));
+}
+#endif
+
+// StartOfSum, loaded for this use alone.
+template <PanelFormat f>
+inline __m512i StartOfSumAlone([[maybe_unused]] const int16_t* pair_sums) {
+  if constexpr (kOffset<f> == 0) return _mm512_setzero_si512();
+  return _mm512_madd_epi16(BroadcastAlone(pair_sums), _mm512_set1_epi16(kOffset<f>));
+}
+
+// The sum over steps [first, first + count) of one row, whose values start at x. Two chains, for
+// the latency of vpdpbusd.
+template <int first, int count>
+inline __m512i Dot(__m512i start, const __m512i (&codes)[8], const int8_t* x) {
+  __m512i even = start;
+  __m512i odd = _mm512_setzero_si512();
+#pragma GCC unroll 8
+  for (int k = first; k < first + count; k += 2) {
+    AddProducts(even, codes[k], x + 4 * k);
+    AddProducts(odd, codes[k + 1], x + 4 * k + 4);
+  }
+  return _mm512_add_epi32(even, odd);
+}
+
+// AddBlock for more rows than it has registers for: the 8 vectors of a side's codes stay in
+// registers and serve one row after the other. The same bits.
+template <PanelFormat f, int rows, int sides, class Block>
+inline void AddBlockByRow(__m512 (&acc)[rows][sides], const Block& block, const Rows& in) {
+  const size_t blocks = in.cols / 32;
+#pragma GCC unroll 2
+  for (int side = 0; side < sides; ++side) {
+    __m512i codes[8] = {block.template Get<0>(side), block.template Get<1>(side),
+                        block.template Get<2>(side), block.template Get<3>(side),
+                        block.template Get<4>(side), block.template Get<5>(side),
+                        block.template Get<6>(side), block.template Get<7>(side)};
+    const __m512 w_scale = block.Scale(side);
+    [[maybe_unused]] __m512 w_min, sub_scales[2];
+    if constexpr (f.has_min) w_min = block.Min(side);
+    if constexpr (f.code_bits == 6) {
+      sub_scales[0] = block.SubScale(0, side);
+      sub_scales[1] = block.SubScale(1, side);
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < rows; ++t) {
+      const int8_t* x = in.values + t * in.cols;
+      const int16_t* pair_sums = in.pair_sums + t * (in.cols / 4);
+      __m512 dot;
+      if constexpr (f.code_bits == 6) {
+        // |sum of 16| <= 2^16 times a scale of 8 bits: exact in f32, and so is the sum of halves.
+        const __m512i low = Dot<0, 4>(StartOfSumAlone<f>(pair_sums + 2), codes, x);
+        const __m512i high = Dot<4, 4>(StartOfSumAlone<f>(pair_sums + 4), codes, x);
+        dot = _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), sub_scales[1],
+                              _mm512_mul_ps(_mm512_cvtepi32_ps(low), sub_scales[0]));
+      } else {
+        dot = _mm512_cvtepi32_ps(Dot<0, 8>(StartOfSumAlone<f>(pair_sums), codes, x));
+      }
+      const __m512 scale = TimesOne(w_scale, in.scales + t * blocks);
+      acc[t][side] = _mm512_fmadd_ps(dot, scale, acc[t][side]);
+      if constexpr (f.has_min) AddTimesOne(acc[t][side], w_min, in.sums + t * blocks);
+    }
+  }
+}
+
 // out[t][16 * sides], carried on from `out` unless fresh, over `blocks` blocks of `source(b)`.
-template <PanelFormat f, int rows, int sides, class Source>
+template <PanelFormat f, int rows, int sides, bool by_row, class Source>
 inline void Tile(Source source, Rows in, uint32_t blocks, float* out, size_t out_stride,
                  bool fresh) {
   __m512 acc[rows][sides];
@@ -170,7 +268,12 @@ inline void Tile(Source source, Rows in, uint32_t blocks, float* out, size_t out
     for (int side = 0; side < sides; ++side)
       acc[t][side] =
           fresh ? _mm512_setzero_ps() : _mm512_loadu_ps(out + t * out_stride + kLanes * side);
-  for (uint32_t b = 0; b < blocks; ++b) AddBlock<f>(acc, source(b), in.Block(b));
+  for (uint32_t b = 0; b < blocks; ++b) {
+    if constexpr (by_row)
+      AddBlockByRow<f>(acc, source(b), in.Block(b));
+    else
+      AddBlock<f>(acc, source(b), in.Block(b));
+  }
 #pragma GCC unroll 8
   for (int t = 0; t < rows; ++t)
 #pragma GCC unroll 2
@@ -178,14 +281,14 @@ inline void Tile(Source source, Rows in, uint32_t blocks, float* out, size_t out
       _mm512_storeu_ps(out + t * out_stride + kLanes * side, acc[t][side]);
 }
 
-// Up to 4 rows times `sides` panels of a stripe from `first` on, unpacked in registers: one linear
+// Up to 8 rows times `sides` panels of a stripe from `first` on, unpacked in registers: one linear
 // read, fetched ahead.
 template <PanelFormat f, int rows, int sides>
 void FewRows(const uint8_t* stripe, uint32_t first, Rows in, float* out, size_t out_stride) {
   constexpr uint32_t kAhead = 4096;
   Cursor<f> cursor(stripe);
   bool started = false;
-  Tile<f, rows, sides>(
+  Tile<f, rows, sides, (rows > 4)>(
       [&](uint32_t) {
         if (started) cursor.Next();
         started = true;
@@ -200,7 +303,7 @@ void FewRows(const uint8_t* stripe, uint32_t first, Rows in, float* out, size_t 
 template <PanelFormat f, int rows>
 void ChunkTile(const Chunk& chunk, Rows in, uint32_t blocks, const uint8_t* ahead, float* out,
                size_t out_stride, bool fresh) {
-  Tile<f, rows, 2>(
+  Tile<f, rows, 2, false>(
       [&](uint32_t b) {
         if (ahead != nullptr)
           for (uint32_t line = 0; line < SubRecordBytes(f); line += 64)

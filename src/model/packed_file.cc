@@ -56,29 +56,6 @@ uint64_t Checksum(std::span<const std::byte> bytes) {
   return sum;
 }
 
-bool ReadAll(int fd, std::byte* to, size_t bytes, size_t offset) {
-  while (bytes > 0) {
-    const ssize_t got = pread(fd, to, bytes, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return false;
-    to += got;
-    bytes -= static_cast<size_t>(got);
-    offset += static_cast<size_t>(got);
-  }
-  return true;
-}
-
-bool WriteAll(int fd, const std::byte* from, size_t bytes) {
-  while (bytes > 0) {
-    const ssize_t put = write(fd, from, bytes);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return false;
-    from += put;
-    bytes -= static_cast<size_t>(put);
-  }
-  return true;
-}
-
 void HashLayout(Sha256& hash, const kernels::KernelTable& kernels) {
   constexpr uint32_t kRows = 64;
   constexpr uint32_t kCols = 512;
@@ -132,16 +109,13 @@ bool ReadPacked(const std::string& path, const Sha256Digest& digest, std::span<s
   const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return false;
   Header header;
-  if (!ReadAll(file.get(), reinterpret_cast<std::byte*>(&header), sizeof header, 0) ||
+  if (!ReadAt(file, std::as_writable_bytes(std::span(&header, 1)), 0) ||
       std::memcmp(header.magic, kMagic, sizeof kMagic) != 0 || header.digest != digest ||
       header.payload_bytes != payload.size()) {
     return false;
   }
   std::vector<uint64_t> checksums(Chunks(payload.size()));
-  if (!ReadAll(file.get(), reinterpret_cast<std::byte*>(checksums.data()),
-               checksums.size() * sizeof(uint64_t), sizeof header)) {
-    return false;
-  }
+  if (!ReadAt(file, std::as_writable_bytes(std::span(checksums)), sizeof header)) return false;
   std::atomic<bool> good{true};
   WorkCursor cursor;
   pool.Run([&](Worker&) {
@@ -150,7 +124,7 @@ bool ReadPacked(const std::string& path, const Sha256Digest& digest, std::span<s
       if (chunk >= checksums.size()) return;
       const size_t at = chunk * kChunk;
       const auto part = payload.subspan(at, std::min(kChunk, payload.size() - at));
-      if (!ReadAll(file.get(), part.data(), part.size(), PayloadOffset(payload.size()) + at) ||
+      if (!ReadAt(file, part, PayloadOffset(payload.size()) + at) ||
           Checksum(part) != checksums[chunk]) {
         good.store(false, std::memory_order_relaxed);
       }
@@ -173,7 +147,7 @@ Result<void> WritePacked(const std::string& path, const Sha256Digest& digest,
       open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!file.valid()) return fail("cannot create");
   std::vector<std::byte> head(PayloadOffset(payload.size()));
-  if (!WriteAll(file.get(), head.data(), head.size())) return fail("cannot write");
+  if (!WriteAll(file, head)) return fail("cannot write");
   Header header{};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.digest = digest;
@@ -188,11 +162,10 @@ Result<void> WritePacked(const std::string& path, const Sha256Digest& digest,
     const auto part = payload.subspan(at, std::min(kChunk, payload.size() - at));
     const uint64_t checksum = Checksum(part);
     std::memcpy(head.data() + sizeof header + chunk * sizeof checksum, &checksum, sizeof checksum);
-    if (!WriteAll(file.get(), part.data(), part.size())) return fail("cannot write");
+    if (!WriteAll(file, part)) return fail("cannot write");
   }
   // The head last: until it is there the file names no digest.
-  if (lseek(file.get(), 0, SEEK_SET) != 0 || !WriteAll(file.get(), head.data(), head.size()) ||
-      fsync(file.get()) != 0) {
+  if (lseek(file.get(), 0, SEEK_SET) != 0 || !WriteAll(file, head) || fsync(file.get()) != 0) {
     return fail("cannot write");
   }
   if (rename(unfinished.c_str(), path.c_str()) != 0) return fail("cannot rename");

@@ -13,6 +13,8 @@ namespace {
 
 // How long an answer of KvCache::Known is good enough for the order of admission.
 constexpr std::chrono::milliseconds kKnownAge{50};
+// Meant to be a part of a step's budget; an estimate, not measured.
+constexpr size_t kRecallBytesPerStep = size_t{32} << 20;
 constexpr size_t kLogitBiasMax = 4096;
 constexpr uint32_t kTopLogprobsMax = 20;
 
@@ -56,7 +58,9 @@ Result<std::unique_ptr<EngineCore>> EngineCore::Create(model::StepModel& model,
   plan_options.batch_sequences = options.batch_sequences_max + GuestPlaces(options);
   plan_options.batch_rows = options.batch_rows_max;
   INFE_ASSIGN(const KvPlan plan, PlanKv(model.kv_groups(), plan_options));
-  return std::unique_ptr<EngineCore>(new EngineCore(model, options, plan, vocabulary));
+  std::unique_ptr<EngineCore> core(new EngineCore(model, options, plan, vocabulary));
+  core->OpenPrefixFile();
+  return core;
 }
 
 EngineCore::EngineCore(model::StepModel& model, const EngineOptions& options, const KvPlan& plan,
@@ -204,6 +208,7 @@ std::optional<TimePoint> EngineCore::NextDeadline() const {
 bool EngineCore::Step() {
   const TimePoint begin = Now();
   const double forward_before = totals_.forward_ms;
+  cache_.AllowRecall(kRecallBytesPerStep);
   ExpireDeadlines(begin);
   FillBatch(begin);
   FormBatch(begin);

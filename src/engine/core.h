@@ -4,7 +4,8 @@
 // A step: end what is cancelled or late, admit from the queue, form the batch (decode rows with
 // their drafts, then prefill chunks within the time budget), find blocks for it (evicting, then
 // preempting), Forward, sample, report. core.cc holds lives of sequences, core_batch.cc forms the
-// batch, core_sample.cc deals with the logits.
+// batch, core_sample.cc deals with the logits,
+// core_prefix_file.cc with the prefixes of an earlier run.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +43,9 @@ class EngineCore {
   void CancelAll();
   // Does one step. False: nothing could run (no request, or only paused ones).
   bool Step();
+  // Writes what the prefix cache remembers to the file of the options, if there is one. Blocking:
+  // for an engine that stops.
+  void SavePrefixFile();
 
   // When a request must be ended even if nothing else happens.
   std::optional<TimePoint> NextDeadline() const;
@@ -85,6 +89,12 @@ class EngineCore {
   uint32_t active() const;
   bool IsActive(const Sequence& sequence) const;
 
+  // core_prefix_file.cc: prefixes on disk
+  PrefixFileKind FileKind() const;
+  void OpenPrefixFile();
+  bool ComputesTheSame(PrefixFile& file);
+  void Notice(const std::string& line) const;
+
   // core_batch.cc: the batch
   void FormBatch(TimePoint now);
   void PrepareNext(Sequence& sequence);
@@ -98,6 +108,7 @@ class EngineCore {
   void Forward();
   StepShape Shape() const;
   bool IsDecoding(const Sequence& sequence) const;
+  bool IsPrefilling(const Sequence& sequence) const;
 
   // core_sample.cc: the logits
   // A row of logits to be sampled, and what came of it if that was done ahead.

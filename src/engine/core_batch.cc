@@ -30,6 +30,10 @@ bool EngineCore::IsDecoding(const Sequence& sequence) const {
   return sequence.remaining() <= kDecodeRowsMax && !reports_prompt;
 }
 
+bool EngineCore::IsPrefilling(const Sequence& sequence) const {
+  return IsActive(sequence) && !sequence.finish && !IsDecoding(sequence);
+}
+
 void EngineCore::FormBatch(TimePoint now) {
   items_.clear();
   for (const auto& sequence : sequences_) {
@@ -37,9 +41,7 @@ void EngineCore::FormBatch(TimePoint now) {
     sequence->draft_masks.clear();
     sequence->head_rows.clear();
     // Another request may have computed more of this prompt meanwhile.
-    if (IsActive(*sequence) && !sequence->finish && !IsDecoding(*sequence)) {
-      AttachPrefix(*sequence);
-    }
+    if (IsPrefilling(*sequence)) AttachPrefix(*sequence);
   }
   AddDecodes();
   AddDrafts();
@@ -153,7 +155,7 @@ void EngineCore::AddPrefills(TimePoint now) {
   };
   for (const auto& owned : sequences_) {
     Sequence& sequence = *owned;
-    if (!IsActive(sequence) || sequence.finish || IsDecoding(sequence)) continue;
+    if (!IsPrefilling(sequence) || sequence.kv.recalling) continue;
     const PrefillView view{.priority = sequence.request.priority,
                            .remaining = sequence.remaining(),
                            .position = sequence.kv.computed,

@@ -141,6 +141,7 @@ class ThreadedEngine final : public Engine {
     for (Mail& letter : mail) Deliver(letter);
     core_->CancelAll();
     Publish();
+    core_->SavePrefixFile();
   }
 
   void Sleep(std::unique_lock<std::mutex>& lock) {

@@ -17,6 +17,16 @@
 
 namespace infe::engine {
 
+// Where the prefix cache outlives the engine: saved when it stops, read when prompts ask for it.
+// Only for models without windowed layers.
+struct PrefixFileOptions {
+  std::string path;        // empty: nowhere
+  uint64_t bytes_max = 0;  // of the file
+  // Of the model as it was loaded. Blocks are of use only where they and the engine's numerics are
+  // the same.
+  std::string model_digest, kv_type, isa;
+};
+
 struct EngineOptions {
   uint32_t batch_sequences_max = 16;  // sequences that decode together
   uint32_t context_max = 0;           // 0: the model's own
@@ -25,6 +35,7 @@ struct EngineOptions {
   uint32_t queue_prompt_tokens_max = 1u << 20;
   double step_budget_ms = 50;  // per step while anyone decodes
   bool prefix_cache = true;
+  PrefixFileOptions prefix_file = {};  // needs prefix_cache
   bool speculation = true;
   uint32_t vocabulary = 0;  // ids of the tokenizer; logits past it are never sampled; 0: all
   // As the model was loaded: model::LoadOptions has the same two.
@@ -37,6 +48,8 @@ struct EngineOptions {
   ThreadPool* pool = nullptr;
   // Text to tokens without special ones: makes drafts of what a grammar forces. Optional.
   std::function<std::vector<TokenId>(std::string_view)> tokenize = {};
+  // Optional: a line for the operator. Called by Start and on the engine's thread.
+  std::function<void(const std::string& line)> notice = {};
   // Optional: time for deadlines, aging and step costs; tests inject one. Called on any thread.
   std::function<std::chrono::steady_clock::time_point()> clock = {};
 };

@@ -128,7 +128,8 @@ uint32_t KvCache::Attach(SequenceKv& kv, const std::string& salt, std::span<cons
   }
   kv.computed = positions;
   DropPassed(kv);
-  AttachPartial(kv, tokens, limit);
+  AttachFromFile(kv, tokens, limit);
+  if (!kv.recalling) AttachPartial(kv, tokens, limit);
   return kv.computed - before;
 }
 
@@ -165,6 +166,57 @@ uint32_t KvCache::AttachPartial(SequenceKv& kv, std::span<const TokenId> tokens,
   for (uint32_t g = 0; g < groups_.size(); ++g) tree_.DropRef(source, g);
   tree_.Unpin(source);
   return reserved ? length : 0;
+}
+
+void KvCache::Recall(std::unique_ptr<PrefixFile> file) {
+  INFE_CHECK(groups_.size() == 1 && groups_[0].window == 0);
+  file_ = std::move(file);
+}
+
+// Blocks from disk enter as if the sequence had computed them.
+void KvCache::AttachFromFile(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t limit) {
+  kv.recalling = false;
+  if (file_ == nullptr) return;
+  const std::string& salt = kv.root->salt;
+  const size_t bytes = groups_[0].block_bytes;
+  uint32_t entry = kNoEntry;
+  for (uint32_t i = 0; (i + 1) * kBlockPositions <= limit; ++i) {
+    entry = file_->Find(entry, salt, tokens.subspan(size_t{i} * kBlockPositions, kBlockPositions));
+    if (entry == kNoEntry) return;
+    if (i < kv.path.size()) continue;  // in memory too
+    kv.recalling = recall_bytes_ == 0;
+    if (kv.recalling || !Reserve(kv, kv.computed + kBlockPositions)) return;
+    recall_bytes_ -= std::min(recall_bytes_, bytes);
+    if (!file_->Read(entry, {view_.arena[0] + kv.blocks[0].back() * bytes, bytes})) return;
+    Commit(kv, tokens, kv.computed + kBlockPositions);
+  }
+}
+
+void KvCache::Collect(PrefixFileWriter& writer) const {
+  std::unordered_map<const PrefixNode*, uint32_t> entries;
+  // Parents come before children: in the list they are the later used.
+  for (const PrefixNode* node = tree_.newest(0); node != nullptr; node = node->older[0]) {
+    const PrefixNode* above = node->parent;
+    uint32_t parent = kNoEntry;
+    if (above->parent != nullptr) {
+      const auto known = entries.find(above);
+      if (known == entries.end()) continue;  // in use, or did not fit
+      parent = known->second;
+      while (above->parent != nullptr) above = above->parent;
+    }
+    const auto added = writer.Add(parent, above->salt, node->tokens,
+                                  view_.arena[0] + node->block[0] * groups_[0].block_bytes);
+    if (added) entries[node] = *added;
+  }
+  if (file_ == nullptr) return;
+  const auto& older = file_->index().entries();
+  std::vector<uint32_t> places(older.size(), kNoEntry);
+  for (uint32_t i = 0; i < older.size(); ++i) {
+    const bool first = older[i].parent == kNoEntry;
+    if (file_->damaged(i) || (!first && places[older[i].parent] == kNoEntry)) continue;
+    places[i] =
+        writer.AddFrom(*file_, i, first ? kNoEntry : places[older[i].parent]).value_or(kNoEntry);
+  }
 }
 
 bool KvCache::Reserve(SequenceKv& kv, uint32_t positions) {

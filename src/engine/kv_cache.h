@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "engine/block_pool.h"
 #include "engine/kv_plan.h"
+#include "engine/prefix_file.h"
 #include "engine/prefix_tree.h"
 #include "model/kv_view.h"
 
@@ -29,6 +30,7 @@ struct SequenceKv {
   PrefixNode* root = nullptr;     // pinned while the sequence holds anything
   uint32_t computed = 0;
   uint32_t passed[model::kKvGroupsMax] = {};  // blocks before this one have been given up
+  bool recalling = false;  // its next block is on disk and was not read yet: do not compute it
 };
 
 class KvCache {
@@ -38,9 +40,9 @@ class KvCache {
 
   model::KvView view() const { return view_; }
 
-  // Takes up what memory already knows of tokens[0, limit): whole blocks, then the beginning of one
-  // more by copying it. Only at the start or at the end of a whole block (path * 32 == computed);
-  // otherwise nothing is done. Returns the positions gained.
+  // Takes up what is already known of tokens[0, limit): whole blocks, from disk where memory ends,
+  // then the beginning of one more by copying it. Only at the start or at the end of a whole block
+  // (path * 32 == computed); otherwise nothing is done. Returns the positions gained.
   uint32_t Attach(SequenceKv& kv, const std::string& salt, std::span<const TokenId> tokens,
                   uint32_t limit);
   // Gives up the block that is begun but not whole, so that a whole one can be taken up instead.
@@ -60,6 +62,14 @@ class KvCache {
   // tokens[0, computed) now have keys and values: whole blocks become known to others, blocks that
   // every window has passed are given up.
   void Commit(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t computed);
+  // Prefixes of an earlier run: Attach reads their blocks, AllowRecall(bytes) of them, and at least
+  // one, until it is called again. Only with one group, without a window.
+  void Recall(std::unique_ptr<PrefixFile> file);
+  void AllowRecall(size_t bytes) { recall_bytes_ = bytes; }
+  // Adds what is remembered and not in use by a sequence, then what is on disk and was not asked
+  // for. Only with one group, without a window; the writer borrows from the cache.
+  void Collect(PrefixFileWriter& writer) const;
+
   // Gives up everything; the sequence is as new.
   void Release(SequenceKv& kv);
 
@@ -78,6 +88,7 @@ class KvCache {
   std::vector<PrefixNode*> Match(const SequenceKv& kv, PrefixNode* root,
                                  std::span<const TokenId> tokens, uint32_t limit);
   uint32_t AttachPartial(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t limit);
+  void AttachFromFile(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t limit);
   void DropBlock(SequenceKv& kv, uint32_t g, uint32_t index);
   void DropPassed(SequenceKv& kv);
   void Share(SequenceKv& kv, std::span<const TokenId> block_tokens);
@@ -88,6 +99,8 @@ class KvCache {
   model::KvView view_;
   std::vector<BlockPool> pools_;
   PrefixTree tree_;
+  std::unique_ptr<PrefixFile> file_;  // null: none
+  size_t recall_bytes_ = 0;           // may still be read
 };
 
 }  // namespace infe::engine

@@ -79,6 +79,8 @@ class PrefixTree {
   // Frees the least recently used block of group g that only the tree holds. False: there is none.
   bool Evict(uint32_t g);
   uint32_t evictable(uint32_t g) const { return lru_size_[g]; }
+  // The latest used of those blocks; PrefixNode::older leads to the others.
+  const PrefixNode* newest(uint32_t g) const { return lru_newest_[g]; }
   size_t nodes() const { return nodes_; }  // without roots
 
  private:

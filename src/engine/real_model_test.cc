@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "engine/engine.h"
@@ -22,7 +23,12 @@ class RealModel : public testing::TestWithParam<const char*> {
     if (dir == nullptr) GTEST_SKIP() << "INFE_MODEL_DIR is not set";
     const auto path = std::filesystem::path(dir) / (std::string(GetParam()) + ".gguf");
     if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
-    auto loaded = LoadModel(path.string(), pool, kernels::SelectKernels(), {});
+    model_path = path.string();
+    Load({});
+  }
+
+  void Load(const LoadOptions& options) {
+    auto loaded = LoadModel(model_path, pool, kernels::SelectKernels(), options);
     ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
     model = std::move(*loaded);
   }
@@ -54,11 +60,14 @@ class RealModel : public testing::TestWithParam<const char*> {
       sink->Wait();
       texts.push_back(sink->tokens);
     }
+    first_cached_tokens = sinks[0]->last.timings.cached_tokens;
     return texts;
   }
 
   ThreadPool pool{2};
+  std::string model_path;
   LoadedModel model;
+  uint32_t first_cached_tokens = 0;  // of the first request of Run
 };
 
 TEST_P(RealModel, TextIsTheSameAloneTogetherCachedAndDrafted) {
@@ -69,6 +78,30 @@ TEST_P(RealModel, TextIsTheSameAloneTogetherCachedAndDrafted) {
   EXPECT_EQ(Run({.batch_sequences_max = 2, .step_budget_ms = 1, .prefix_cache = false}, true),
             plain);
   EXPECT_EQ(Run({.pool = &pool}, true), plain);
+}
+
+TEST_P(RealModel, BlocksOfAnEarlierRunGiveTheSameText) {
+  if (model.model->kv_groups().size() > 1) GTEST_SKIP() << "windowed layers are not kept on disk";
+  const std::string file =
+      testing::TempDir() + "infe-" + GetParam() + "-" + std::to_string(getpid()) + ".kv";
+  for (const kernels::KvType type : {kernels::KvType::kF16, kernels::KvType::kInt8}) {
+    LoadOptions load;
+    load.kv_type = type;
+    Load(load);
+    std::string notices;
+    const EngineOptions options{
+        .prefix_file = {.path = file,
+                        .bytes_max = uint64_t{64} << 20,
+                        .model_digest = "d",
+                        .kv_type = type == kernels::KvType::kF16 ? "f16" : "int8",
+                        .isa = "native"},
+        .notice = [&](const std::string& line) { notices += line + "\n"; }};
+    const auto texts = Run(options, false);
+    EXPECT_EQ(first_cached_tokens, 0u);
+    EXPECT_EQ(Run(options, false), texts);
+    EXPECT_GE(first_cached_tokens, model::kBlockPositions) << notices;
+  }
+  std::filesystem::remove(file);
 }
 
 // A schema's text is whole JSON at every limit that leaves room for one, and the same with drafts.

@@ -263,7 +263,7 @@ int Chat(const Arguments& a) {
   config.max_batch = 1;
   config.context = *context;
   config.packed_cache = false;
-  auto model = server::ServedModel::Load(installed, config, {}, pool, kernels::SelectKernels());
+  auto model = server::ServedModel::Load(installed, config, {}, pool, kernels::SelectKernels(), {});
   if (!model) return Fail(model.error());
   WatchInterrupts();
   Conversation conversation(std::move(*model), a.system);

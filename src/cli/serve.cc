@@ -44,6 +44,7 @@ Result<server::ServerConfig> Merge(const Arguments& a, const Command& command) {
   take("--context", &C::context);
   take("--kv-memory", &C::kv_memory);
   take("--kv-type", &C::kv_type);
+  take("--prefix-cache-disk", &C::prefix_cache_disk);
   take("--queue-requests", &C::queue_requests);
   take("--queue-tokens", &C::queue_tokens);
   take("--step-budget-ms", &C::step_budget_ms);
@@ -203,6 +204,9 @@ void AddServe(CommandLine& line) {
       .Option("--context", f.context, "Positions per sequence; 0: the model's own")
       .Option("--kv-memory", f.kv_memory, "Memory for attention keys and values, per model")
       .Option("--kv-type", f.kv_type, "f16, or int8 (half the memory, slightly other logits)")
+      .Option("--prefix-cache-disk", f.prefix_cache_disk,
+              "Keep the prefix cache over restarts in a file of so much per model, such as 512MiB; "
+              "0: do not")
       .Option("--queue-requests", f.queue_requests,
               "Waiting requests per model; 0: 4 x max-batch + 64")
       .Option("--queue-tokens", f.queue_tokens, "Waiting prompt tokens per model")

@@ -220,9 +220,9 @@ Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadModels(const Serv
       models.push_back(present);
       continue;
     }
-    INFE_ASSIGN(std::shared_ptr<ServedModel> model,
-                ServedModel::Load(installed, config, dir_.path + "/packed", pool_,
-                                  kernels::SelectKernels()));
+    INFE_ASSIGN(
+        std::shared_ptr<ServedModel> model,
+        ServedModel::Load(installed, config, dir_.path, pool_, kernels::SelectKernels(), say_));
     say_(fmt::format("{}: {} {}, context {}, loaded in {:.1f} s", installed.name,
                      model->object().architecture, model->object().quantization,
                      model->context_max(), model->load_seconds()));

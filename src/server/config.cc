@@ -129,6 +129,7 @@ const std::vector<Key>& Keys() {
       CountKey("queue_tokens", &C::queue_tokens),
       NumberKey("step_budget_ms", &C::step_budget_ms),
       SwitchKey("prefix_cache", &C::prefix_cache),
+      StringKey("prefix_cache_disk", &C::prefix_cache_disk),
       SwitchKey("speculation", &C::speculation),
       SwitchKey("packed_cache", &C::packed_cache),
       StringKey("tls_certificate", &C::tls_certificate),
@@ -230,6 +231,9 @@ Result<void> Validate(const ServerConfig& c) {
   INFE_TRY(store::IsPostgresUrl(c.store_url));
   INFE_ASSIGN(const uint64_t kv, ParseBytes(c.kv_memory));
   if (kv < (uint64_t{16} << 20)) return InvalidArgument("kv_memory must be at least 16MiB");
+  INFE_ASSIGN(const uint64_t disk, ParseBytes(c.prefix_cache_disk));
+  if (disk > 0 && !c.prefix_cache)
+    return InvalidArgument("prefix_cache_disk keeps the prefix cache, and prefix_cache is off");
   return {};
 }
 

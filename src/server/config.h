@@ -29,6 +29,9 @@ struct ServerConfig {
   uint32_t queue_tokens = 1u << 20;
   double step_budget_ms = 50;
   bool prefix_cache = true;
+  // Of the file per model that keeps the prefix cache over a restart, in the data folder. It holds
+  // the tokens of prompts and answers. 0: no file.
+  std::string prefix_cache_disk = "0";
   bool speculation = true;
   bool packed_cache = true;  // keep repacked weights in the data folder for a quick start
 

@@ -38,18 +38,17 @@ int64_t FileTime(const std::string& path) {
 
 }  // namespace
 
-Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledModel& installed,
-                                                       const ServerConfig& config,
-                                                       const std::string& packed_cache_dir,
-                                                       ThreadPool& pool,
-                                                       const kernels::KernelTable& kernels) {
+Result<std::shared_ptr<ServedModel>> ServedModel::Load(
+    const store::InstalledModel& installed, const ServerConfig& config, const std::string& data_dir,
+    ThreadPool& pool, const kernels::KernelTable& kernels,
+    std::function<void(const std::string&)> say) {
   const auto start = std::chrono::steady_clock::now();
   std::shared_ptr<ServedModel> self(new ServedModel);
   self->installed_ = installed;
   engine::LoadOptions load;
   load.kv_type = config.kv_type == "int8" ? kernels::KvType::kInt8 : kernels::KvType::kF16;
   load.batch_sequences_max = config.max_batch;
-  load.packed_cache_dir = config.packed_cache ? packed_cache_dir : std::string();
+  load.packed_cache_dir = config.packed_cache ? data_dir + "/packed" : std::string();
   load.digest = installed.sha256;
   INFE_ASSIGN(self->loaded_, engine::LoadModel(installed.path, pool, kernels, load));
   const std::string& source = self->loaded_.chat_template;
@@ -57,7 +56,11 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledMod
   INFE_ASSIGN(self->trie_,
               engine::BuildTokenTrie(*self->loaded_.tokenizer, self->loaded_.end_tokens));
 
+  const std::string digest =
+      installed.sha256.empty() ? fmt::format("path:{}:{}", installed.path, FileTime(installed.path))
+                               : installed.sha256;
   INFE_ASSIGN(const uint64_t kv_bytes, ParseBytes(config.kv_memory));
+  INFE_ASSIGN(const uint64_t disk_bytes, ParseBytes(config.prefix_cache_disk));
   engine::EngineOptions options;
   options.batch_sequences_max = config.max_batch;
   options.context_max = config.context;
@@ -70,6 +73,16 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledMod
   options.queue_prompt_tokens_max = config.queue_tokens;
   options.step_budget_ms = config.step_budget_ms;
   options.prefix_cache = config.prefix_cache;
+  if (disk_bytes > 0) {
+    options.prefix_file = {.path = fmt::format("{}/prefix/{}.kv", data_dir, installed.name),
+                           .bytes_max = disk_bytes,
+                           .model_digest = digest,
+                           .kv_type = config.kv_type,
+                           .isa = std::string(kernels::Name(kernels.isa))};
+    options.notice = [name = installed.name, say = std::move(say)](const std::string& line) {
+      if (say) say(fmt::format("{}: {}", name, line));
+    };
+  }
   options.speculation = config.speculation;
   options.logits_rows_max = engine::LogitsRowsMax(config.max_batch);
   options.tokenize = [tokenizer = self->loaded_.tokenizer](std::string_view text) {
@@ -81,9 +94,6 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(const store::InstalledMod
   INFE_ASSIGN(self->engine_, engine::Engine::Start(*self->loaded_.model, options));
 
   const model::ModelConfig& shape = self->loaded_.model->config();
-  const std::string digest =
-      installed.sha256.empty() ? fmt::format("path:{}:{}", installed.path, FileTime(installed.path))
-                               : installed.sha256;
   self->render_fingerprint_ = "rf_" + ShortHash(digest + source);
   self->fingerprint_ =
       "fp_" + ShortHash(fmt::format("{} {} {} {} {}", digest, source, engine::kNumericsVersion,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,12 +24,13 @@ namespace infe::server {
 
 class ServedModel {
  public:
-  // pool and kernels outlive the model. Blocking: seconds for a large file.
+  // pool and kernels outlive the model. Side files go below data_dir. Blocking: seconds for a large
+  // file. `say` takes lines for the operator, also from the engine's thread.
   static Result<std::shared_ptr<ServedModel>> Load(const store::InstalledModel& installed,
                                                    const ServerConfig& config,
-                                                   const std::string& packed_cache_dir,
-                                                   ThreadPool& pool,
-                                                   const kernels::KernelTable& kernels);
+                                                   const std::string& data_dir, ThreadPool& pool,
+                                                   const kernels::KernelTable& kernels,
+                                                   std::function<void(const std::string&)> say);
 
   const std::string& name() const { return installed_.name; }
   const std::vector<std::string>& aliases() const { return installed_.aliases; }

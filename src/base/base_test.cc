@@ -1,7 +1,7 @@
 // Claims of the small files of base: UTF-8, randomness, digests, Result.
-#include <gtest/gtest.h>
-
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "base/memory.h"
 #include "base/random.h"
@@ -13,10 +13,11 @@ namespace infe {
 namespace {
 
 TEST(Utf8, AgreesWithRfc3629) {
-  for (const char* good : {"a", "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF4\x8F\xBF\xBF"})
+  for (const char* good :
+       {"a", "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF4\x8F\xBF\xBF"})
     EXPECT_TRUE(IsValidUtf8(good));
-  for (const char* bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF4\x90\x80\x80",
-                          "\xF8\x88\x80\x80\x80", "\xC2", "\xE2\x82", "\xFF"})
+  for (const char* bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80",
+                          "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "\xC2", "\xE2\x82", "\xFF"})
     EXPECT_FALSE(IsValidUtf8(bad));
 }
 
@@ -47,15 +48,17 @@ TEST(Utf8, EveryCodePointRoundTrips) {
 TEST(Random, PhiloxMatchesPublishedVectors) {
   EXPECT_EQ(Philox({0, 0, 0, 0}, {0, 0}),
             (std::array<uint32_t, 4>{0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u}));
-  EXPECT_EQ(Philox({0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu}, {0xffffffffu, 0xffffffffu}),
-            (std::array<uint32_t, 4>{0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu}));
+  EXPECT_EQ(
+      Philox({0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu}, {0xffffffffu, 0xffffffffu}),
+      (std::array<uint32_t, 4>{0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu}));
 }
 
 TEST(Random, DrawsDifferByEveryCoordinate) {
   std::set<double> seen;
   for (uint64_t seed = 0; seed < 8; ++seed)
     for (uint32_t choice = 0; choice < 8; ++choice)
-      for (uint64_t position = 0; position < 8; ++position) seen.insert(UniformAt(seed, choice, position));
+      for (uint64_t position = 0; position < 8; ++position)
+        seen.insert(UniformAt(seed, choice, position));
   EXPECT_EQ(seen.size(), 512u);
   for (double u : seen) EXPECT_TRUE(u >= 0 && u < 1);
 }
@@ -63,7 +66,8 @@ TEST(Random, DrawsDifferByEveryCoordinate) {
 TEST(Sha256, MatchesFips180) {
   Sha256 sha;
   sha.Update("abc");
-  EXPECT_EQ(ToHex(sha.Finish()), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(ToHex(sha.Finish()),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 TEST(HugeBuffer, IsAlignedAndZero) {

@@ -1,10 +1,10 @@
 #include "base/cpu_features.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+
+#include <sched.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -27,8 +27,7 @@ CpuFeatures Detect() {
   CpuFeatures f;
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0)
-    f.cores_allowed = std::max(1, CPU_COUNT(&set));
+  if (sched_getaffinity(0, sizeof set, &set) == 0) f.cores_allowed = std::max(1, CPU_COUNT(&set));
   f.cores_allowed = std::min(f.cores_allowed, CgroupCpus());
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -36,9 +35,9 @@ CpuFeatures Detect() {
            __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid(1, &a, &b, &c, &d)) f.avx2 = f.avx2 && (c & (1u << 29)) != 0;  // F16C
-  f.avx512_vnni = f.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                  __builtin_cpu_supports("avx512vnni");
+  f.avx512_vnni = f.avx2 && __builtin_cpu_supports("avx512f") &&
+                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
   f.avx512_bf16 = f.avx512_vnni && __builtin_cpu_supports("avx512bf16");
   char name[49] = {};
   for (unsigned i = 0; i < 3; ++i) {

@@ -10,7 +10,7 @@ struct CpuFeatures {
   bool avx2 = false;         // AVX2, FMA, F16C, BMI, BMI2 and their state enabled
   bool avx512_vnni = false;  // F, BW, VL, DQ, VNNI and their state enabled
   bool avx512_bf16 = false;
-  std::string model_name;    // as the CPU says of itself
+  std::string model_name;      // as the CPU says of itself
   uint32_t cores_allowed = 1;  // CPUs in this process's affinity mask, capped by its cgroup quota
 };
 

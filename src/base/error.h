@@ -32,16 +32,24 @@ struct Error {
 inline Error InvalidArgument(std::string message, std::string param = {}) {
   return {ErrorCode::kInvalidArgument, std::move(message), std::move(param)};
 }
-inline Error NotFound(std::string message) { return {ErrorCode::kNotFound, std::move(message), {}}; }
+inline Error NotFound(std::string message) {
+  return {ErrorCode::kNotFound, std::move(message), {}};
+}
 inline Error Unsupported(std::string message, std::string param = {}) {
   return {ErrorCode::kUnsupported, std::move(message), std::move(param)};
 }
 inline Error ResourceExhausted(std::string message, std::string param = {}) {
   return {ErrorCode::kResourceExhausted, std::move(message), std::move(param)};
 }
-inline Error Corrupt(std::string message) { return {ErrorCode::kCorrupt, std::move(message), {}}; }
-inline Error IoError(std::string message) { return {ErrorCode::kIo, std::move(message), {}}; }
-inline Error Internal(std::string message) { return {ErrorCode::kInternal, std::move(message), {}}; }
+inline Error Corrupt(std::string message) {
+  return {ErrorCode::kCorrupt, std::move(message), {}};
+}
+inline Error IoError(std::string message) {
+  return {ErrorCode::kIo, std::move(message), {}};
+}
+inline Error Internal(std::string message) {
+  return {ErrorCode::kInternal, std::move(message), {}};
+}
 
 // "invalid_argument" and so on, for logs and developer commands.
 const char* Name(ErrorCode code);

@@ -13,9 +13,9 @@
 namespace infe {
 namespace {
 
-// Values of one text. A value costs the tree up to 200 bytes where the text spends two, so 16 MiB of
-// text would be hundreds of MiB of tree. The largest honest body known is 128 prompts of 2048 token
-// ids, less a handful; a schema of 1 MiB has under 100,000 values.
+// Values of one text. A value costs the tree up to 200 bytes where the text spends two, so 16 MiB
+// of text would be hundreds of MiB of tree. The largest honest body known is 128 prompts of 2048
+// token ids, less a handful; a schema of 1 MiB has under 100,000 values.
 constexpr size_t kValuesMax = 1 << 18;
 
 // Builds the tree. Depth is counted here, so that the message can state our limit.
@@ -172,8 +172,8 @@ Result<Json> ParseJson(std::string_view text, const JsonLimits& limits) {
   const std::size_t used = parser.write_some(false, text.data(), text.size(), ec);
   if (ec) {
     const std::string& problem = parser.handler().problem();
-    return InvalidArgument(fmt::format("invalid JSON at byte {}: {}", used,
-                                       problem.empty() ? ec.message() : problem));
+    return InvalidArgument(
+        fmt::format("invalid JSON at byte {}: {}", used, problem.empty() ? ec.message() : problem));
   }
   if (used != text.size())
     return InvalidArgument(fmt::format("invalid JSON at byte {}: text after the value", used));
@@ -189,8 +189,12 @@ Json::Json(double value) {
 }
 Json::Json(Array value) : value_(std::move(value)) {}
 Json::Json(Object value) : value_(std::move(value)) {}
-Json Json::MakeArray() { return Json(Array{}); }
-Json Json::MakeObject() { return Json(Object{}); }
+Json Json::MakeArray() {
+  return Json(Array{});
+}
+Json Json::MakeObject() {
+  return Json(Object{});
+}
 
 bool Json::as_bool() const {
   INFE_CHECK(is_bool());
@@ -260,16 +264,23 @@ Json& Json::set(std::string key, Json value) {
   object().emplace_back(std::move(key), std::move(value));
   return object().back().second;
 }
-void Json::push_back(Json value) { array().push_back(std::move(value)); }
+void Json::push_back(Json value) {
+  array().push_back(std::move(value));
+}
 
 bool Json::operator==(const Json& other) const {
   if (kind() != other.kind()) return false;
   switch (kind()) {
-    case Kind::kNull: return true;
-    case Kind::kBool: return as_bool() == other.as_bool();
-    case Kind::kNumber: return number_text() == other.number_text();
-    case Kind::kString: return as_string() == other.as_string();
-    case Kind::kArray: return array() == other.array();
+    case Kind::kNull:
+      return true;
+    case Kind::kBool:
+      return as_bool() == other.as_bool();
+    case Kind::kNumber:
+      return number_text() == other.number_text();
+    case Kind::kString:
+      return as_string() == other.as_string();
+    case Kind::kArray:
+      return array() == other.array();
     case Kind::kObject:
       if (object().size() != other.object().size()) return false;
       for (const JsonMember& member : object()) {
@@ -289,10 +300,18 @@ std::string Json::Dump() const {
 
 void Json::DumpTo(std::string& out) const {
   switch (kind()) {
-    case Kind::kNull: out += "null"; return;
-    case Kind::kBool: out += as_bool() ? "true" : "false"; return;
-    case Kind::kNumber: out += number_text(); return;
-    case Kind::kString: AppendJsonString(out, as_string()); return;
+    case Kind::kNull:
+      out += "null";
+      return;
+    case Kind::kBool:
+      out += as_bool() ? "true" : "false";
+      return;
+    case Kind::kNumber:
+      out += number_text();
+      return;
+    case Kind::kString:
+      AppendJsonString(out, as_string());
+      return;
     case Kind::kArray: {
       char separator = '[';
       for (const Json& item : array()) {
@@ -339,13 +358,27 @@ void AppendJsonString(std::string& out, std::string_view text) {
     }
     ++i;
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
       default:
         if (c < 0x20) {
           out += "\\u00";

@@ -1,6 +1,6 @@
-// JSON as a tree of our own: members keep their order, numbers keep their text (a bound of 30 digits
-// or 1e999 stays what it is), duplicate keys are refused. Parsing is Boost.JSON's, compiled in
-// json.cc only. A Json is a value; copying copies the tree.
+// JSON as a tree of our own: members keep their order, numbers keep their text (a bound of 30
+// digits or 1e999 stays what it is), duplicate keys are refused. Parsing is Boost.JSON's, compiled
+// in json.cc only. A Json is a value; copying copies the tree.
 //
 // Requests become structs at once and do not live on as Json; schemas, tool arguments and template
 // contexts do, because they are JSON to their owners as well.
@@ -33,18 +33,18 @@ class Json {
   using Object = std::vector<JsonMember>;  // in the order of the text; keys are unique
 
   Json() = default;
-  Json(std::nullptr_t) {}                                              // NOLINT: by design
-  Json(bool value) : value_(value) {}                                  // NOLINT
-  Json(int value) : Json(static_cast<int64_t>(value)) {}               // NOLINT
-  Json(int64_t value);                                                 // NOLINT
-  Json(uint64_t value);                                                // NOLINT
-  Json(double value);                                                  // NOLINT: finite; shortest text
-  Json(JsonNumber value) : value_(std::move(value)) {}                 // NOLINT
-  Json(std::string value) : value_(std::move(value)) {}                // NOLINT
-  Json(std::string_view value) : value_(std::string(value)) {}         // NOLINT
-  Json(const char* value) : value_(std::string(value)) {}              // NOLINT
-  Json(Array value);                                                   // NOLINT
-  Json(Object value);                                                  // NOLINT
+  Json(std::nullptr_t) {}                                       // NOLINT: by design
+  Json(bool value) : value_(value) {}                           // NOLINT
+  Json(int value) : Json(static_cast<int64_t>(value)) {}        // NOLINT
+  Json(int64_t value);                                          // NOLINT
+  Json(uint64_t value);                                         // NOLINT
+  Json(double value);                                           // NOLINT: finite; shortest text
+  Json(JsonNumber value) : value_(std::move(value)) {}          // NOLINT
+  Json(std::string value) : value_(std::move(value)) {}         // NOLINT
+  Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT
+  Json(const char* value) : value_(std::string(value)) {}       // NOLINT
+  Json(Array value);                                            // NOLINT
+  Json(Object value);                                           // NOLINT
   static Json MakeArray();
   static Json MakeObject();
 
@@ -60,9 +60,9 @@ class Json {
   bool as_bool() const;
   const std::string& as_string() const;
   const std::string& number_text() const;
-  double as_double() const;                // nearest double; +-inf when out of range
+  double as_double() const;                 // nearest double; +-inf when out of range
   std::optional<int64_t> as_int64() const;  // of an integral number (1.0 and 1e2 count) that fits
-  bool is_integer() const;                 // a number without fraction or exponent in its text
+  bool is_integer() const;                  // a number without fraction or exponent in its text
   const Array& array() const;
   Array& array();
   const Object& object() const;
@@ -83,7 +83,7 @@ class Json {
 };
 
 struct JsonLimits {
-  size_t depth = 64;                 // arrays and objects inside each other
+  size_t depth = 64;                  // arrays and objects inside each other
   bool allow_duplicate_keys = false;  // if so, the last one wins
 };
 

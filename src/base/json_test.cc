@@ -13,8 +13,9 @@ TEST(Json, RoundTripKeepsOrderAndNumberText) {
 }
 
 TEST(Json, RefusesWhatIsNotJson) {
-  for (const char* text : {"", "{", "[1,]", "{\"a\":1,}", "01", "NaN", "nul", "\"\x01\"", "\"\xC0\xAF\"",
-                           "\"\\ud800\"", "1 2", "{\"a\":1,\"a\":2}", "'a'", "[1]x", "\xEF\xBB\xBF{}"}) {
+  for (const char* text :
+       {"", "{", "[1,]", "{\"a\":1,}", "01", "NaN", "nul", "\"\x01\"", "\"\xC0\xAF\"",
+        "\"\\ud800\"", "1 2", "{\"a\":1,\"a\":2}", "'a'", "[1]x", "\xEF\xBB\xBF{}"}) {
     EXPECT_FALSE(ParseJson(text)) << text;
   }
 }

@@ -1,15 +1,14 @@
 #include "base/memory.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace infe {
 namespace {
@@ -17,7 +16,9 @@ namespace {
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kPage = 4096;
 
-size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+size_t RoundUp(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
 }  // namespace
 
@@ -26,7 +27,8 @@ HugeBuffer::HugeBuffer(size_t bytes) : size_(bytes) {
   const bool huge = bytes >= kHugePage;
   const size_t rounded = RoundUp(bytes, huge ? kHugePage : kPage);
   mapping_size_ = rounded + (huge ? kHugePage : 0);
-  mapping_ = mmap(nullptr, mapping_size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  mapping_ =
+      mmap(nullptr, mapping_size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   INFE_CHECK(mapping_ != MAP_FAILED);
   const auto start = reinterpret_cast<uintptr_t>(mapping_);
   data_ = reinterpret_cast<std::byte*>(huge ? RoundUp(start, kHugePage) : start);
@@ -38,7 +40,9 @@ HugeBuffer::~HugeBuffer() {
   if (mapping_ != nullptr) munmap(mapping_, mapping_size_);
 }
 
-HugeBuffer::HugeBuffer(HugeBuffer&& other) noexcept { *this = std::move(other); }
+HugeBuffer::HugeBuffer(HugeBuffer&& other) noexcept {
+  *this = std::move(other);
+}
 
 HugeBuffer& HugeBuffer::operator=(HugeBuffer&& other) noexcept {
   std::swap(data_, other.data_);
@@ -52,10 +56,11 @@ Result<MappedFile> MappedFile::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     const Error error{errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
-                      fmt::format("cannot open {}: {}", path, std::strerror(errno)), {}};
+                      fmt::format("cannot open {}: {}", path, std::strerror(errno)),
+                      {}};
     return error;
   }
-  struct stat status {};
+  struct stat status{};
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
     close(fd);
     return IoError(fmt::format("cannot map {}: not a regular file", path));
@@ -78,7 +83,9 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
+MappedFile::MappedFile(MappedFile&& other) noexcept {
+  *this = std::move(other);
+}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);

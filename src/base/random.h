@@ -1,6 +1,6 @@
-// Randomness that nothing else can move: a pure function of its coordinates (Philox4x32-10, Salmon et
-// al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). The sampler draws exactly one number
-// per (seed, choice, position), so the same request gives the same text whatever else runs.
+// Randomness that nothing else can move: a pure function of its coordinates (Philox4x32-10, Salmon
+// et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). The sampler draws exactly one
+// number per (seed, choice, position), so the same request gives the same text whatever else runs.
 #pragma once
 
 #include <array>
@@ -9,7 +9,8 @@
 
 namespace infe {
 
-inline std::array<uint32_t, 4> Philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
+inline std::array<uint32_t, 4> Philox(std::array<uint32_t, 4> counter,
+                                      std::array<uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t product0 = uint64_t{0xD2511F53u} * counter[0];
     const uint64_t product1 = uint64_t{0xCD9E8D57u} * counter[2];
@@ -25,8 +26,9 @@ inline std::array<uint32_t, 4> Philox(std::array<uint32_t, 4> counter, std::arra
 
 // Uniform in [0, 1), 53 bits.
 inline double UniformAt(uint64_t seed, uint32_t choice, uint64_t position) {
-  const auto r = Philox({static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32), choice, 0},
-                        {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
+  const auto r =
+      Philox({static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32), choice, 0},
+             {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
   const uint64_t bits = (uint64_t{r[0]} << 32 | r[1]) >> 11;
   return static_cast<double>(bits) * 0x1p-53;
 }

@@ -78,14 +78,14 @@ class [[nodiscard]] Result<void> {
 
 #define INFE_CONCAT_INNER(a, b) a##b
 #define INFE_CONCAT(a, b) INFE_CONCAT_INNER(a, b)
-#define INFE_TRY(expression)                                            \
-  do {                                                                  \
-    if (auto infe_try_result = (expression); !infe_try_result)          \
-      return ::infe::Error(std::move(infe_try_result).error());         \
+#define INFE_TRY(expression)                                    \
+  do {                                                          \
+    if (auto infe_try_result = (expression); !infe_try_result)  \
+      return ::infe::Error(std::move(infe_try_result).error()); \
   } while (false)
 #define INFE_ASSIGN(declaration, expression) \
   INFE_ASSIGN_INNER(INFE_CONCAT(infe_assign_, __LINE__), declaration, expression)
-#define INFE_ASSIGN_INNER(temporary, declaration, expression)                       \
-  auto temporary = (expression);                                                    \
-  if (!temporary) return ::infe::Error(std::move(temporary).error());               \
+#define INFE_ASSIGN_INNER(temporary, declaration, expression)         \
+  auto temporary = (expression);                                      \
+  if (!temporary) return ::infe::Error(std::move(temporary).error()); \
   declaration = std::move(temporary).value()

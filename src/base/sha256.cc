@@ -21,7 +21,9 @@ Sha256::~Sha256() = default;
 void Sha256::Update(std::span<const std::byte> data) {
   INFE_CHECK(EVP_DigestUpdate(context_->md, data.data(), data.size()) == 1);
 }
-void Sha256::Update(std::string_view data) { Update(std::as_bytes(std::span(data))); }
+void Sha256::Update(std::string_view data) {
+  Update(std::as_bytes(std::span(data)));
+}
 
 Sha256Digest Sha256::Finish() {
   Sha256Digest digest{};

@@ -5,8 +5,12 @@
 namespace infe {
 namespace {
 
-unsigned char At(std::string_view text, size_t i) { return static_cast<unsigned char>(text[i]); }
-bool IsContinuation(unsigned char c) { return (c & 0xC0) == 0x80; }
+unsigned char At(std::string_view text, size_t i) {
+  return static_cast<unsigned char>(text[i]);
+}
+bool IsContinuation(unsigned char c) {
+  return (c & 0xC0) == 0x80;
+}
 
 // Bytes that a lead byte announces; 0 for a byte that cannot lead.
 size_t Announced(unsigned char c) {

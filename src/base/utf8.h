@@ -10,7 +10,8 @@ namespace infe {
 
 // Bytes of the well-formed character that text begins with; 0 if it does not begin with one.
 size_t Utf8Length(std::string_view text);
-// The code point at text[at]; advances at past it. On malformed bytes returns 0xFFFD and advances 1.
+// The code point at text[at]; advances at past it. On malformed bytes returns 0xFFFD and
+// advances 1.
 uint32_t DecodeUtf8(std::string_view text, size_t& at);
 void AppendUtf8(std::string& out, uint32_t code_point);
 bool IsValidUtf8(std::string_view text);

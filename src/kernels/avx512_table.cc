@@ -1,5 +1,5 @@
-// The table of the AVX-512 VNNI kernels: its own products and attention, everything else as on AVX2,
-// which every such CPU has. Baseline code: it only takes addresses.
+// The table of the AVX-512 VNNI kernels: its own products and attention, everything else as on
+// AVX2, which every such CPU has. Baseline code: it only takes addresses.
 #include "kernels/avx512/attention.h"
 #include "kernels/avx512/products.h"
 #include "kernels/isa_tables.h"

@@ -19,7 +19,8 @@ namespace {
 
 constexpr int kMutationsDefault = 4000;
 
-std::string Mutate(std::string text, const std::vector<std::string>& corpus, std::mt19937_64& random) {
+std::string Mutate(std::string text, const std::vector<std::string>& corpus,
+                   std::mt19937_64& random) {
   const int edits = 1 + static_cast<int>(random() % 6);
   for (int i = 0; i < edits; ++i) {
     const size_t at = text.empty() ? 0 : random() % text.size();

@@ -69,18 +69,20 @@ void Say(const std::string& line) {
   std::fflush(stdout);
 }
 
-void SayHowToCall(const server::ServerConfig& config, uint16_t port) {
+void SayHowToCall(const server::ServerConfig& config, const server::App& app) {
   const std::string scheme = config.tls_certificate.empty() ? "http" : "https";
-  const std::string base = fmt::format("{}://{}:{}/v1", scheme, config.host, port);
+  const bool is_ipv6 = config.host.find(':') != std::string::npos;
+  const std::string base = fmt::format("{}://{}{}{}:{}/v1", scheme, is_ipv6 ? "[" : "", config.host,
+                                       is_ipv6 ? "]" : "", app.port());
   Say(
       fmt::format("\nListening on {}. Try it:\n\n"
                   "  curl {}/chat/completions -H \"Authorization: Bearer $INFE_API_KEY\" \\\n"
                   "    -H \"Content-Type: application/json\" \\\n"
                   "    -d "
-                  "'{{\"model\":\"infe-pulse\",\"stream\":true,\"messages\":[{{\"role\":\"user\","
+                  "'{{\"model\":\"{}\",\"stream\":true,\"messages\":[{{\"role\":\"user\","
                   "\"content\":\"Hello!\"}}]}}'\n\n"
                   "Ctrl-C stops it. More keys: infe keys create --name NAME",
-                  base, base));
+                  base, base, app.first_model()));
 }
 
 void Reload(server::App& app, const Arguments& arguments, const Command& command) {
@@ -160,7 +162,7 @@ int Serve(const Arguments& arguments, const Command& command) {
 
   auto app = server::App::Start(*config, Say);
   if (!app) return Fail(app.error());
-  SayHowToCall(*config, (*app)->port());
+  SayHowToCall(*config, **app);
   std::optional<WatchdogFeeder> watchdog;
   if (const auto interval = WatchdogInterval())
     watchdog.emplace(*interval, [raw = app->get()] { return raw->IsAlive(); });

@@ -49,6 +49,7 @@ class AppImpl : public App {
   ~AppImpl() override;
 
   uint16_t port() const override { return public_->port(); }
+  std::string first_model() const override { return models_.All().front()->name(); }
   Result<void> Reload(const Result<ServerConfig>& config) override;
   void Drain() override;
   void Hurry() override;

@@ -21,6 +21,8 @@ class App {
   virtual ~App() = default;
 
   virtual uint16_t port() const = 0;
+  // The name of the first model served.
+  virtual std::string first_model() const = 0;
   // Takes over what of `config` can change while running (config.h says which), keys, certificates,
   // and the model registry: newly pulled models are loaded, removed ones retired. Everything is
   // checked before anything is swapped: on an error all stays as it was.

@@ -37,7 +37,15 @@ def wait_for(condition, what):
 
 def long_stream(server, tokens=2000):
     return server.client().chat.completions.create(
-        model="infe-pulse", messages=HELLO, stream=True, max_tokens=tokens, extra_body={"ignore_eos": True})
+        model="infe-pulse", messages=HELLO, stream=True, max_tokens=tokens, seed=11,
+        stream_options={"include_usage": True}, extra_body={"ignore_eos": True})
+
+
+def read_to_the_end(stream):
+    """The finish_reason and the tokens billed. (Chunks are fewer: half a character waits for its other half.)"""
+    chunks = list(stream)
+    reasons = [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason]
+    return reasons[-1], chunks[-1].usage.completion_tokens
 
 
 @pytest.fixture
@@ -64,7 +72,7 @@ def test_a_drain_finishes_what_runs_and_refuses_what_is_new(fresh):
     status, headers, _ = ask(server, "/v1/models", Authorization=f"Bearer {server.key}")
     assert status == 200 and headers["Connection"] == "close"
     assert server.client().chat.completions.create(model="infe-pulse", messages=HELLO, max_tokens=1).choices
-    assert sum(1 for _ in stream) > 100
+    assert read_to_the_end(stream) == ("length", 150)
     assert server.process.wait(timeout=30 * SLOW) == 0, server.log_text()
 
 
@@ -144,7 +152,7 @@ def test_models_come_and_go_by_reload_while_requests_run(fresh):
     os.kill(server.process.pid, signal.SIGHUP)
     wait_for(lambda: "reloaded" in server.log_text() or "refused" in server.log_text(), "reload")
     assert [m.id for m in server.client().models.list()] == ["gemma-3-270m"], server.log_text()
-    assert sum(1 for _ in stream) > 150  # the retired model finishes what it began
+    assert read_to_the_end(stream) == ("length", 200)  # the retired model finishes what it began
     with pytest.raises(openai.NotFoundError):
         server.client().chat.completions.create(model="infe-pulse", messages=HELLO)
 

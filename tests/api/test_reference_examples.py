@@ -32,6 +32,7 @@ def test_streaming_example(client):
         messages=[{"role": "user", "content": "Tell me a story"}],
         stream=True,
         max_tokens=48,
+        seed=3,
     )
     pieces = []
     for chunk in stream:

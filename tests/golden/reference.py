@@ -11,6 +11,8 @@ Two numerics:
     reference.py tiny DIR                       NAME.json beside every DIR/NAME.gguf
     reference.py model FILE.gguf IDS.json OUT   golden file of a real model; IDS.json holds
                                                 {"prompt": [...], "text": [...]}
+    reference.py perplexity FILE.gguf IDS.json  of both numerics, beside `infe perplexity --json`; IDS.json
+                                                is what `infe tokenize --json` printed for the same text
 """
 
 import json
@@ -217,10 +219,18 @@ def real(path, ids_path, out_path):
     Path(out_path).write_text(json.dumps(out, separators=(",", ":")) + "\n")
 
 
+def score(path, ids_path):
+    ids = json.loads(Path(ids_path).read_text())["ids"]
+    found = {name: Reference(path, quantised=name == "quantised").perplexity(ids) for name in ("exact", "quantised")}
+    print(json.dumps({**found, "windows": len(ids) // WINDOW}))
+
+
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] == "tiny":
         tiny(sys.argv[2])
     elif len(sys.argv) == 5 and sys.argv[1] == "model":
         real(*sys.argv[2:])
+    elif len(sys.argv) == 4 and sys.argv[1] == "perplexity":
+        score(*sys.argv[2:])
     else:
         sys.exit(__doc__)

@@ -11,6 +11,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/short_turns.h"
+
 namespace infe::http {
 
 namespace {
@@ -125,6 +127,7 @@ int EventLoop::WaitMs() {
 
 void EventLoop::Run() {
   thread_.store(std::this_thread::get_id());
+  AskForShortTurns();
   std::array<epoll_event, kEventsPerRound> events;
   while (true) {
     const int wait_ms = WaitMs();

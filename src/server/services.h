@@ -54,7 +54,7 @@ struct Services {
   GrammarCache grammars{512};
   // Parsing and admission, apart from what takes longer, so that a refusal never waits behind a
   // prompt that is being tokenised.
-  TaskPool intake{kIntakeThreads, kTaskQueueMax};
+  TaskPool intake{kIntakeThreads, kTaskQueueMax, TaskPool::Turns::kShort};
   // Rendering, tokenising, compiling grammars: so many that one long prompt does not stop the
   // others. Administration too, as it waits for the database.
   TaskPool tasks{kTaskThreads, kTaskQueueMax};

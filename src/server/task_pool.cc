@@ -1,8 +1,11 @@
 #include "server/task_pool.h"
 
+#include "base/short_turns.h"
+
 namespace infe::server {
 
-TaskPool::TaskPool(uint32_t threads, size_t queue_max) : queue_max_(queue_max) {
+TaskPool::TaskPool(uint32_t threads, size_t queue_max, Turns turns)
+    : queue_max_(queue_max), turns_(turns) {
   for (uint32_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });
 }
 
@@ -31,6 +34,7 @@ bool TaskPool::Submit(std::function<void()> task) {
 }
 
 void TaskPool::Loop() {
+  if (turns_ == Turns::kShort) AskForShortTurns();
   for (;;) {
     std::function<void()> task;
     {

@@ -14,7 +14,9 @@ namespace infe::server {
 
 class TaskPool {
  public:
-  TaskPool(uint32_t threads, size_t queue_max);
+  // kShort: its tasks take microseconds and somebody waits for each (base/short_turns.h).
+  enum class Turns { kShort, kOrdinary };
+  TaskPool(uint32_t threads, size_t queue_max, Turns turns = Turns::kOrdinary);
   ~TaskPool();  // Stop
   TaskPool(const TaskPool&) = delete;
   TaskPool& operator=(const TaskPool&) = delete;
@@ -27,6 +29,7 @@ class TaskPool {
  private:
   void Loop();
   const size_t queue_max_;
+  const Turns turns_;
   std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<std::function<void()>> queue_;

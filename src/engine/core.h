@@ -97,6 +97,9 @@ class EngineCore {
 
   // core_batch.cc: the batch
   void FormBatch(TimePoint now);
+  void ShareOut(TimePoint now);
+  void ChooseResting(TimePoint now);
+  static PrefillView ViewOf(const Sequence& sequence);
   void PrepareNext(Sequence& sequence);
   void AddDecodes();
   void AddDrafts();
@@ -151,11 +154,14 @@ class EngineCore {
   uint64_t queued_prompt_tokens_ = 0;
   EngineStats totals_;  // the counters of stats(); gauges are taken when asked
 
+  std::optional<TimePoint> shared_at_;  // when several keys had a part of the batch last
+
   double mask_ms_ = 0;  // a mask behind a draft token takes so long, lately
 
   // Of the step under way.
   std::vector<Item> items_;
   std::vector<Row> rows_;
+  std::optional<double> urgent_share_;  // of prompts that others should make way for
 };
 
 }  // namespace infe::engine

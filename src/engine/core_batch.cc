@@ -1,6 +1,11 @@
 // EngineCore: forming the batch of a step.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <limits>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "base/check.h"
 #include "engine/core.h"
@@ -17,6 +22,9 @@ constexpr uint32_t kDecodeRowsMax = 8;
 constexpr double kNewMask = 0.1;
 // Forced text longer than this is drafted anew in the next step.
 constexpr size_t kForcedBytesMin = 2;
+// So long a key that left the batch is expected back: the time from one request of a conversation,
+// or of an agent, to the next.
+constexpr std::chrono::seconds kSharedMemory{3};
 
 double Milliseconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
@@ -43,10 +51,95 @@ void EngineCore::FormBatch(TimePoint now) {
     // Another request may have computed more of this prompt meanwhile.
     if (IsPrefilling(*sequence)) AttachPrefix(*sequence);
   }
+  ShareOut(now);
+  ChooseResting(now);
   AddDecodes();
   AddDrafts();
   AddPrefills(now);
   ReserveBlocks();
+}
+
+// How much of the batch each sequence's key has, and whether that crowds others: it runs much, and
+// more of it waits.
+void EngineCore::ShareOut(TimePoint now) {
+  struct Key {
+    double share = 0;
+    bool waits = false;
+  };
+  std::unordered_map<std::string_view, Key> keys;
+  for (const auto& sequence : sequences_) {
+    if (sequence->finish) continue;
+    Key& key = keys[sequence->request.fairness_key];
+    if (IsActive(*sequence)) key.share += 1 / sequence->request.fairness_weight;
+    key.waits = key.waits || sequence->state == SequenceState::kWaiting;
+  }
+  double least = std::numeric_limits<double>::infinity();
+  double most = 0;
+  for (const auto& [name, key] : keys) {
+    if (key.share > 0) least = std::min(least, key.share);
+    most = std::max(most, key.share);
+  }
+  if (least < most) shared_at_ = now;
+  // The others are likely to come back, and whoever does waits for the step under way.
+  if (shared_at_ && now - *shared_at_ < kSharedMemory) least = std::min(least, 1.0);
+  for (const auto& sequence : sequences_) {
+    const auto found = keys.find(sequence->request.fairness_key);
+    if (found == keys.end()) continue;
+    sequence->share = found->second.share;
+    sequence->crowds = found->second.waits && found->second.share >= kMuchShare * least;
+  }
+}
+
+// The first token of a prompt whose key runs little waits for no step of those that run much.
+void EngineCore::ChooseResting(TimePoint now) {
+  std::vector<Sequence*> prompts, decoding;
+  std::vector<PrefillView> views;
+  std::vector<DecodeView> decodes;
+  urgent_share_.reset();
+  for (const auto& owned : sequences_) {
+    Sequence& sequence = *owned;
+    sequence.at_once = false;
+    const bool rested = std::exchange(sequence.rests, false);
+    if (!IsActive(sequence) || sequence.finish) continue;
+    if (IsDecoding(sequence)) {
+      decoding.push_back(&sequence);
+      decodes.push_back({.rows = sequence.remaining(),
+                         .position = sequence.kv.computed,
+                         .samples = sequence.generates(),
+                         .share = sequence.share,
+                         .rested = rested});
+    } else if (!sequence.kv.recalling && !sequence.has_output()) {
+      prompts.push_back(&sequence);
+      views.push_back(ViewOf(sequence));
+    }
+  }
+  if (prompts.empty() || decoding.empty()) return;
+  const PrefillView first = views[scheduler_.PickPrompt(views, cost_, now)];
+  if (first.all_logits) return;
+  urgent_share_ = first.share;
+  // All that are as urgent, or else the first one alone.
+  std::vector<PrefillView> urgent;
+  std::copy_if(views.begin(), views.end(), std::back_inserter(urgent),
+               [&](const auto& view) { return view.share <= first.share && !view.all_logits; });
+  std::vector<size_t> resting = scheduler_.PickResting(decodes, urgent, cost_);
+  if (resting.empty() && urgent.size() > 1)
+    resting = scheduler_.PickResting(decodes, std::span(&first, 1), cost_);
+  if (resting.empty()) return;
+  for (const size_t i : resting) decoding[i]->rests = true;
+  for (Sequence* prompt : prompts) prompt->at_once = prompt->share <= first.share;
+}
+
+PrefillView EngineCore::ViewOf(const Sequence& sequence) {
+  return {.priority = sequence.request.priority,
+          .remaining = sequence.remaining(),
+          .position = sequence.kv.computed,
+          .all_logits =
+              sequence.request.prompt_logprobs && sequence.prompt_reported < sequence.prompt_size,
+          .share = sequence.share,
+          .at_once = sequence.at_once,
+          .crowds = sequence.crowds,
+          .arrival = sequence.arrival,
+          .admitted = sequence.admitted};
 }
 
 // The mask of the next token is made here, before Forward, since it depends on accepted tokens
@@ -75,6 +168,7 @@ void EngineCore::PrepareNext(Sequence& sequence) {
 void EngineCore::AddDecodes() {
   for (const auto& sequence : sequences_) {
     if (!IsActive(*sequence) || sequence->finish || !IsDecoding(*sequence)) continue;
+    if (sequence->rests) continue;
     PrepareNext(*sequence);
     // Forced tokens may have made it a prompt of its own.
     if (sequence->finish || !IsDecoding(*sequence)) continue;
@@ -105,8 +199,11 @@ void EngineCore::AddDrafts() {
   for (const Item& item : items_) {
     Sequence& sequence = *item.sequence;
     const auto size = static_cast<uint32_t>(sequence.tokens.size());
-    const uint32_t room =
-        sequence.generates() ? std::min(kDraftMax, sequence.tokens_max - size - 1) : 0;
+    // What drafts win is not worth a step more for somebody's first token.
+    const bool makes_way = urgent_share_ && sequence.share >= kMuchShare * *urgent_share_;
+    const uint32_t room = sequence.generates() && !makes_way
+                              ? std::min(kDraftMax, sequence.tokens_max - size - 1)
+                              : 0;
     sequence.draft = MakeDraft(sequence, room);
     std::erase_if(sequence.draft.tokens, [&](TokenId token) { return token >= vocabulary_; });
     proposals.push_back({.acceptance = sequence.speculator == nullptr
@@ -156,12 +253,7 @@ void EngineCore::AddPrefills(TimePoint now) {
   for (const auto& owned : sequences_) {
     Sequence& sequence = *owned;
     if (!IsPrefilling(sequence) || sequence.kv.recalling) continue;
-    const PrefillView view{.priority = sequence.request.priority,
-                           .remaining = sequence.remaining(),
-                           .position = sequence.kv.computed,
-                           .all_logits = sequence.request.prompt_logprobs &&
-                                         sequence.prompt_reported < sequence.prompt_size,
-                           .arrival = sequence.arrival};
+    const PrefillView view = ViewOf(sequence);
     const bool can_follow = !view.all_logits && options_.prefix_cache &&
                             sequence.kv.computed == sequence.kv.path.size() * kBlockPositions &&
                             sequence.remaining() > kBlockPositions;
@@ -186,11 +278,9 @@ void EngineCore::AddPrefills(TimePoint now) {
         group.leader = &sequence;
         const PrefillView old = group.view;
         group.view = view;
-        group.view.priority = std::min(old.priority, view.priority);
-        group.view.arrival = std::min(old.arrival, view.arrival);
+        group.view.Join(old);
       } else {
-        group.view.priority = std::min(group.view.priority, view.priority);
-        group.view.arrival = std::min(group.view.arrival, view.arrival);
+        group.view.Join(view);
       }
       joined = &group;
       break;

@@ -241,6 +241,53 @@ TEST(CoreLifecycle, AKeyWithNothingRunningNeedNotWaitForAPlace) {
   ExpectEmpty(*bench.core);
 }
 
+// One key fills the batch and has more waiting. Another's prompt, which does not fit beside all
+// that decode, is computed in one step; whoever rested for it is in the next, and no text changes.
+TEST(CoreLifecycle, AKeyThatFillsTheBatchRestsForAnothersPrompt) {
+  EngineOptions options;
+  options.batch_sequences_max = 16;
+  options.step_budget_ms = 50;
+  options.speculation = false;
+  Bench bench({.step_us = 3000, .row_us = 500, .attended_us = 0}, options);
+  const auto add = [&](uint64_t seed, const std::string& key, uint32_t prompt, uint32_t tokens) {
+    EngineRequest request = MakeRequest(RandomTokens(seed, prompt), tokens, Sampled(seed));
+    request.fairness_key = key;
+    return bench.Add(std::move(request));
+  };
+  add(99, "greedy", 400, 1);  // steps of any size have been seen
+  bench.RunAll();
+  std::vector<std::shared_ptr<RecordingSink>> greedy;
+  for (uint64_t i = 0; i < 20; ++i) greedy.push_back(add(i, "greedy", 20, 150));
+  for (int i = 0; i < 60; ++i) bench.core->Step();
+  std::vector<std::shared_ptr<RecordingSink>> polite;
+  std::vector<size_t> before(greedy.size());
+  std::vector<int> missed(greedy.size(), 0);
+  int rests = 0;
+  for (uint64_t i = 0; i < 4; ++i) {
+    polite.push_back(add(100 + i, "polite" + std::to_string(i), 85, 5));
+    for (int step = 0; step < 8; ++step) {
+      for (size_t g = 0; g < greedy.size(); ++g) before[g] = greedy[g]->count();
+      bench.core->Step();
+      EXPECT_GE(polite.back()->count(), 1u);
+      int resting = 0;
+      for (size_t g = 0; g < 16; ++g) {
+        const bool made = greedy[g]->count() > before[g];
+        missed[g] = made ? 0 : missed[g] + 1;
+        resting += made ? 0 : 1;
+        EXPECT_LE(missed[g], 1);
+      }
+      rests += resting > 0 ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(rests, 4);
+  bench.RunAll();
+  for (uint64_t i = 0; i < greedy.size(); ++i) {
+    EXPECT_EQ(greedy[i]->tokens,
+              SlowGenerate(bench.model, RandomTokens(i, 20), Sampled(i), 150).tokens);
+  }
+  ExpectEmpty(*bench.core);
+}
+
 // A flex request under an endless stream of priority work is served all the same.
 TEST(CoreLifecycle, FlexDoesNotStarve) {
   EngineOptions options;

@@ -85,22 +85,74 @@ size_t Scheduler::PickAdmission(std::span<const WaitingView> waiting, TimePoint 
   return best;
 }
 
-std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
-                                          const StepShape& decode, const StepCost& cost,
-                                          TimePoint now) const {
+std::vector<size_t> Scheduler::Order(std::span<const PrefillView> prompts, const StepCost& cost,
+                                     TimePoint now) {
   std::vector<size_t> order(prompts.size());
   std::iota(order.begin(), order.end(), size_t{0});
+  double least = std::numeric_limits<double>::infinity();
+  for (const PrefillView& prompt : prompts) least = std::min(least, prompt.share);
   std::vector<double> score(prompts.size());
   for (size_t i = 0; i < prompts.size(); ++i) {
     const PrefillView& prompt = prompts[i];
+    const bool much = prompt.share > 0 && prompt.share >= kMuchShare * least;
+    const TimePoint since = much ? prompt.admitted + kMuchShareDelay : prompt.arrival;
     // Aging lifts a band by kBandAging of score: the same clock for bands and lengths.
-    score[i] = Score(prompt.remaining * cost.prefill_ms_per_token(), prompt.arrival, now) +
+    score[i] = Score(prompt.remaining * cost.prefill_ms_per_token(), since, now) +
                static_cast<int>(prompt.priority) * Milliseconds(kBandAging);
   }
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return score[a] < score[b]; });
+  return order;
+}
 
-  const double budget = decode.rows > 0 ? limits_.budget_ms : limits_.idle_budget_ms;
+size_t Scheduler::PickPrompt(std::span<const PrefillView> prompts, const StepCost& cost,
+                             TimePoint now) const {
+  INFE_CHECK(!prompts.empty());
+  return Order(prompts, cost, now).front();
+}
+
+std::vector<size_t> Scheduler::PickResting(std::span<const DecodeView> decodes,
+                                           std::span<const PrefillView> prompts,
+                                           const StepCost& cost) const {
+  const auto add = [](StepShape& shape, uint32_t rows, uint32_t position, uint32_t logits) {
+    shape.rows += rows;
+    shape.attended += static_cast<double>(rows) * (position + rows / 2.0);
+    shape.logits_rows += logits;
+  };
+  StepShape all;
+  double share = 0;
+  for (const PrefillView& prompt : prompts) {
+    add(all, prompt.remaining, prompt.position, 1);
+    share = std::max(share, prompt.share);
+  }
+  StepShape staying = all;
+  std::vector<size_t> resting;
+  for (size_t i = 0; i < decodes.size(); ++i) {
+    const DecodeView& decode = decodes[i];
+    const uint32_t logits = decode.samples ? 1 : 0;
+    add(all, decode.rows, decode.position, logits);
+    if (!decode.rested && decode.share >= kMuchShare * share) {
+      resting.push_back(i);
+    } else {
+      add(staying, decode.rows, decode.position, logits);
+    }
+  }
+  // A prediction for more rows than have been seen is a guess.
+  const auto within = [&](const StepShape& shape, double ms) {
+    return shape.rows <= std::min(limits_.rows_max, cost.rows_seen()) && cost.Predict(shape) <= ms;
+  };
+  if (within(all, limits_.budget_ms) || !within(staying, AtOnceMs())) return {};
+  return resting;
+}
+
+std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
+                                          const StepShape& decode, const StepCost& cost,
+                                          TimePoint now) const {
+  const std::vector<size_t> order = Order(prompts, cost, now);
+  // Those who rest for a prompt want their next token too.
+  const bool awaited = decode.rows > 0 || std::any_of(prompts.begin(), prompts.end(),
+                                                      [](const auto& p) { return p.at_once; });
+  const double whole_budget = awaited ? limits_.budget_ms : limits_.idle_budget_ms;
   // Twice what has been seen, at most: the first steps of a new model learn its cost carefully.
   const uint32_t rows_max = std::min(limits_.rows_max, std::max(64u, 2 * cost.rows_seen()));
   std::vector<Chunk> chunks;
@@ -118,6 +170,11 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
     uint32_t low = 0;
     uint32_t high = std::min(prompt.remaining, rows_max - step.rows);
     if (prompt.all_logits) high = std::min(high, limits_.logits_rows_max - step.logits_rows);
+    const double budget = awaited && prompt.crowds ? kCrowdingPart * whole_budget : whole_budget;
+    const bool may_be_whole = high == prompt.remaining;
+    if (prompt.at_once && may_be_whole && cost.Predict(with(high)) <= AtOnceMs()) {
+      low = high;
+    }
     while (low < high) {  // the most rows that keep within the budget
       const uint32_t middle = low + (high - low + 1) / 2;
       if (cost.Predict(with(middle)) <= budget) {
@@ -135,6 +192,7 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
       if (!chunks.empty() || step.rows + rows_min > limits_.rows_max) break;
       rows = rows_min;
     }
+    if (may_be_whole && prompt.remaining - rows <= kTailRowsMax) rows = prompt.remaining;
     if (rows < prompt.remaining) {  // end on a block's border where that keeps most of the chunk
       const uint32_t over = (prompt.position + rows) % model::kBlockPositions;
       if (over <= rows / 8) rows -= over;

@@ -4,12 +4,15 @@
 //               then the fairness key with the smallest virtual counter, then the shortest prompt
 //               left to compute, aged: nobody is overtaken for longer than its own prompt takes.
 //   prefill     decode first; what is left of the step's time goes to prompts, shortest left first
-//               with the same aging, in chunks that end on block borders.
+//               with the same aging, in chunks that end on block borders. A prompt of a key that
+//               runs little comes before those of a key that runs much, and may have a step for
+//               itself: the other key's decoding rests.
 //   preemption  paused first, then the lowest band, then the latest arrival: the first in that
 //               order reversed always finishes.
 // Engine thread only.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -61,7 +64,29 @@ struct PrefillView {
   uint32_t remaining = 0;   // tokens to compute, >= 1
   uint32_t position = 0;    // of the first of them
   bool all_logits = false;  // every row needs the head, not only the last
+  double share = 0;         // sequences that its key has in the batch, over the key's weight
+  bool at_once = false;     // whole in this step, if that takes no longer than AtOnceMs
+  bool crowds = false;      // its key runs much beside others, and has more waiting
   TimePoint arrival;
+  TimePoint admitted = {};
+
+  // `other` waits for the same work: it is as urgent as the more urgent of the two.
+  void Join(const PrefillView& other) {
+    priority = std::min(priority, other.priority);
+    share = std::min(share, other.share);
+    at_once = at_once || other.at_once;
+    crowds = crowds && other.crowds;
+    arrival = std::min(arrival, other.arrival);
+    admitted = std::min(admitted, other.admitted);
+  }
+};
+
+struct DecodeView {
+  uint32_t rows = 0;
+  uint32_t position = 0;
+  bool samples = true;
+  double share = 0;     // as in PrefillView
+  bool rested = false;  // in the step before
 };
 
 struct RunningView {
@@ -87,6 +112,12 @@ struct StepLimits {
 // decoding alone uses up the budget.
 inline constexpr uint32_t kChunkRowsMin = 16;
 inline constexpr std::chrono::seconds kBandAging{30};
+// A key that has this many times the share of another runs much, the other little.
+inline constexpr double kMuchShare = 3;
+// A prompt of a key that runs much gives way to those of keys that run little until it has been in
+// the batch for so long: bounded, so that nobody starves. What it waited in the queue does not
+// count, since whoever sends too much waits there.
+inline constexpr std::chrono::seconds kMuchShareDelay{2};
 // Service charged to a fairness key; the weights of the paper.
 inline constexpr double kServicePerPromptToken = 1;  // uncached ones only
 inline constexpr double kServicePerOutputToken = 2;
@@ -100,6 +131,16 @@ class Scheduler {
 
   // The one to admit next; waiting is not empty.
   size_t PickAdmission(std::span<const WaitingView> waiting, TimePoint now) const;
+  // The prompt that comes first in a step; prompts is not empty.
+  size_t PickPrompt(std::span<const PrefillView> prompts, const StepCost& cost,
+                    TimePoint now) const;
+  // Decoding sequences (indexes) that leave this step to `prompts`, so that these are computed at
+  // once: those of keys that run much beside the prompts', if the prompts do not fit beside them
+  // and do without them. Nobody rests twice in a row.
+  std::vector<size_t> PickResting(std::span<const DecodeView> decodes,
+                                  std::span<const PrefillView> prompts, const StepCost& cost) const;
+  // How long a step may take that computes a prompt at once.
+  double AtOnceMs() const { return kAtOnceStretch * limits_.budget_ms; }
   // Chunks beside `decode` (the rows already in the step), best candidate first.
   std::vector<Chunk> PlanPrefill(std::span<const PrefillView> prompts, const StepShape& decode,
                                  const StepCost& cost, TimePoint now) const;
@@ -109,6 +150,17 @@ class Scheduler {
   static bool Outranks(const RunningView& a, const RunningView& b);
 
  private:
+  // A little more than the budget is better than another step, with its pass over the weights.
+  static constexpr double kAtOnceStretch = 1.2;
+  // Of the budget, for prompts of a key that crowds others: whoever of these comes next waits for
+  // the step under way.
+  static constexpr double kCrowdingPart = 0.6;
+  // So many rows more than the budget has room for cost less than a step for them alone.
+  static constexpr uint32_t kTailRowsMax = 4;
+  // Indexes of prompts, first to compute first.
+  static std::vector<size_t> Order(std::span<const PrefillView> prompts, const StepCost& cost,
+                                   TimePoint now);
+
   StepLimits limits_;
   VirtualCounters counters_;
 };

@@ -273,6 +273,76 @@ TEST(SchedulerPrefill, AllLogitsKeepWithinTheirRows) {
   EXPECT_EQ(chunks[0].rows, 54u);
 }
 
+TEST(SchedulerPrefill, NoTailOfAFewRowsIsLeft) {
+  const Scheduler scheduler({.budget_ms = 50});
+  const StepCost cost = Learnt(3, 0.5, 0);
+  const StepShape decode{.rows = 4, .attended = 400, .logits_rows = 4};
+  const auto rows_of = [&](uint32_t remaining) {
+    return scheduler
+        .PlanPrefill(std::vector{PrefillView{.remaining = remaining, .arrival = kStart}}, decode,
+                     cost, kStart)
+        .front()
+        .rows;
+  };
+  uint32_t room = 0;  // what the budget has room for: all of a prompt that is no longer
+  for (uint32_t remaining = 60; remaining < 120; ++remaining) {
+    if (cost.Predict({.rows = 4 + remaining, .attended = 400, .logits_rows = 5}) <= 50) {
+      room = remaining;
+    }
+  }
+  ASSERT_GT(room, 60u);
+  EXPECT_EQ(rows_of(room + 2), room + 2);
+  EXPECT_LE(rows_of(room + 20), room);
+}
+
+// What it waited in the queue does not count, what it waits in the batch does.
+TEST(SchedulerPrefill, KeyThatRunsMuchGivesWayForAWhile) {
+  const Scheduler scheduler({});
+  const StepCost cost = Learnt(3, 0.5, 0);
+  std::vector<PrefillView> prompts = {{.remaining = 30,
+                                       .share = 16,
+                                       .arrival = kStart - seconds(9),
+                                       .admitted = kStart - milliseconds(100)},
+                                      {.remaining = 300, .share = 1, .arrival = kStart}};
+  EXPECT_EQ(scheduler.PickPrompt(prompts, cost, kStart), 1u);
+  prompts[1].share = 8;  // not so much less
+  EXPECT_EQ(scheduler.PickPrompt(prompts, cost, kStart), 0u);
+  prompts[1].share = 1;
+  prompts[0].admitted = kStart - seconds(3);
+  EXPECT_EQ(scheduler.PickPrompt(prompts, cost, kStart), 0u);
+}
+
+TEST(SchedulerPrefill, KeyThatCrowdsOthersHasLessOfTheBudget) {
+  const Scheduler scheduler({.budget_ms = 50});
+  const StepCost cost = Learnt(3, 0.5, 0);
+  const StepShape decode{.rows = 4, .attended = 400, .logits_rows = 4};
+  std::vector<PrefillView> prompts = {{.remaining = 2000, .arrival = kStart}};
+  const uint32_t whole = scheduler.PlanPrefill(prompts, decode, cost, kStart).front().rows;
+  prompts[0].crowds = true;
+  const uint32_t part = scheduler.PlanPrefill(prompts, decode, cost, kStart).front().rows;
+  EXPECT_LT(part, whole * 3 / 4);
+  EXPECT_GT(part, whole / 3);
+  // Alone it delays nobody.
+  EXPECT_EQ(scheduler.PlanPrefill(prompts, {}, cost, kStart).front().rows, 512u);
+}
+
+TEST(SchedulerResting, OnlyWhereItHelpsAndNobodyTwiceInARow) {
+  const Scheduler scheduler({.budget_ms = 50});
+  const StepCost cost = Learnt(3, 0.5, 0);
+  std::vector<DecodeView> decodes(16, {.rows = 1, .position = 100, .share = 16});
+  decodes.push_back({.rows = 1, .position = 100, .share = 1});
+  const auto resting = [&](uint32_t remaining, double share) {
+    const PrefillView prompt{.remaining = remaining, .share = share, .arrival = kStart};
+    return scheduler.PickResting(decodes, std::span(&prompt, 1), cost).size();
+  };
+  EXPECT_EQ(resting(40, 1), 0u);   // fits beside all
+  EXPECT_EQ(resting(85, 1), 16u);  // beside the one of a key that runs little too
+  EXPECT_EQ(resting(200, 1), 0u);  // in no case at once
+  EXPECT_EQ(resting(85, 8), 0u);   // runs as much, nearly
+  for (DecodeView& decode : decodes) decode.rested = true;
+  EXPECT_EQ(resting(85, 1), 0u);
+}
+
 TEST(SchedulerVictim, PausedThenLowBandThenLateArrival) {
   const Scheduler scheduler({});
   std::vector<RunningView> running = {

@@ -32,7 +32,12 @@ struct Sequence {
   uint64_t order = 0;  // of submission
   SequenceState state = SequenceState::kWaiting;
   bool paused = false;
-  bool parked = false;    // was paused and waits for a place in the batch
+  bool parked = false;  // was paused and waits for a place in the batch
+  // Of the step under way, as the views of scheduler.h have them.
+  bool rests = false;
+  bool at_once = false;
+  bool crowds = false;
+  double share = 0;
   EngineRequest request;  // prompt and matcher have been moved out
 
   std::vector<TokenId> tokens;  // prompt, then output

@@ -100,8 +100,8 @@ bool Constraint::InLongKey() {
 std::optional<size_t> Constraint::FinishBound() const {
   return matcher_->FinishBound();
 }
-std::optional<std::string> Constraint::FinishText() {
-  return matcher_->FinishText();
+std::optional<size_t> Constraint::FinishTokens() {
+  return matcher_->FinishTokens();
 }
 std::string Constraint::ForcedBytes() {
   return matcher_->ForcedBytes();

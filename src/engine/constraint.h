@@ -52,8 +52,8 @@ class Constraint {
   bool IsComplete() const;
   // Bytes that still have to come, at least; nullopt: unknown.
   std::optional<size_t> FinishBound() const;
-  // The text of a short way to the end; nullopt: unknown.
-  std::optional<std::string> FinishText();
+  // Tokens of a short way to the end; nullopt: unknown.
+  std::optional<size_t> FinishTokens();
   // See grammar::Matcher.
   bool PassesAnEnd(TokenId token);
   bool InLongKey();

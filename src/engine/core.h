@@ -132,7 +132,7 @@ class EngineCore {
   void TakePromptLogprobs(Sequence& sequence, const Item& item, const float* logits);
   SampleInput InputOf(const Row& row) const;
   Result<TokenId> SampleRow(Row& row);
-  bool FinishFits(Constraint& constraint, size_t tokens) const;
+  static bool FinishFits(Constraint& constraint, size_t tokens);
   Result<TokenId> SampleClosing(Sequence& sequence, SampleInput input);
   void Append(Sequence& sequence, TokenId token, SampledToken sampled);
   bool IsEnd(const Sequence& sequence, TokenId token) const;

@@ -10,6 +10,8 @@ namespace {
 
 // Tokens drawn in search of one after which the text can still be finished.
 constexpr int kClosingTries = 8;
+// Tokens on the way to the end that are tried, if need be: all where there is a way.
+constexpr size_t kWayTokensMax = 256;
 // Fewer logits in all are sampled faster than other workers are woken.
 constexpr size_t kAheadLogitsMin = 100'000;
 
@@ -212,15 +214,14 @@ Result<TokenId> EngineCore::SampleRow(Row& row) {
 }
 
 // Whether the grammar's text can be finished with so many tokens. A token is at least a byte, so a
-// bound in bytes is one in tokens; where it is too high, the finishing text itself is tokenised: a
-// grammar is about bytes, so any tokens of a legal text are legal.
-bool EngineCore::FinishFits(Constraint& constraint, size_t tokens) const {
+// bound in bytes is one in tokens; where it is too high, the tokens of a finishing text are
+// counted.
+bool EngineCore::FinishFits(Constraint& constraint, size_t tokens) {
   const auto bound = constraint.FinishBound();
   if (!bound) return false;
   if (*bound <= tokens) return true;
-  if (!options_.tokenize) return false;
-  const auto text = constraint.FinishText();
-  return text && options_.tokenize(*text).size() <= tokens;
+  const auto counted = constraint.FinishTokens();
+  return counted && *counted <= tokens;
 }
 
 // As SampleRow, but only tokens after which the grammar's text can still be finished within the
@@ -261,10 +262,11 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
   if (!token) return Internal("no token can follow: the model's logits are not numbers");
   INFE_ASSIGN(const bool good, closes(*token));
   if (good) return *token;
-  const auto text = constraint.FinishText();
-  if (text && options_.tokenize) {
-    const std::vector<TokenId> way = options_.tokenize(*text);
-    if (!way.empty() && way[0] < vocabulary_ && constraint.Accept(way[0])) return way[0];
+  for (const TokenId other :
+       std::span(finish.allowed).first(std::min<size_t>(finish.allowed.size(), kWayTokensMax))) {
+    if (other == *token) continue;
+    INFE_ASSIGN(const bool keeps, closes(other));
+    if (keeps) return other;
   }
   sequence.closing = false;  // the way was none: go on without
   if (!IsEnd(sequence, *token)) INFE_TRY(constraint.Accept(*token));

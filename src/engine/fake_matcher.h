@@ -83,6 +83,7 @@ class FakeMatcher : public grammar::Matcher {
     const State& state = states_.back();
     return size_t{state.depth} + state.forced + (state.any ? 0 : 1);
   }
+  std::optional<size_t> FinishTokens() override { return FinishBound(); }
   std::optional<std::string> FinishText() override { return std::nullopt; }
   Result<grammar::TokenMaskView> MaskToFinish() override {
     const State& state = states_.back();

@@ -162,7 +162,15 @@ LexStateId Lexer::ComputeNext(LexStateId from, uint8_t byte) {
       state.blank != kNothing && byte < 0x80 ? pool_->Derive(state.blank, byte) : kNothing;
   std::vector<Element> elements;
   bool any_pending = false;
+  // Inside a string most bytes lead to one place: it is worked out for all of them at once.
+  uint8_t first = state.blank == kNothing ? 0 : byte;
+  uint8_t last = state.blank == kNothing ? 0xFF : byte;
   for (const Element& e : state.elements) {
+    if (first < last) {
+      const auto same = speller_.SameBytes(lexemes_[e.lexeme], e.place, byte);
+      first = std::max(first, same.first);
+      last = std::min(last, same.second);
+    }
     if (e.pending && blank != kNothing) {
       any_pending = true;
       elements.push_back(e);
@@ -172,23 +180,32 @@ LexStateId Lexer::ComputeNext(LexStateId from, uint8_t byte) {
       elements.push_back({e.lexeme, false, to});
   }
   const LexStateId next = Intern(std::move(elements), any_pending ? blank : kNothing);
-  if (!overflowed_) next_[size_t{from} * 256 + byte] = next;
+  if (!overflowed_)
+    std::fill_n(next_.begin() + ptrdiff_t{from} * 256 + first, last - first + 1, next);
   return next;
 }
 
-std::vector<Lexer::Ending> Lexer::Endings(LexStateId id, uint32_t chars) {
+const std::vector<Lexer::Ending>& Lexer::Endings(LexStateId id, uint32_t chars) {
+  // Only inside one counted string do characters matter, and only while it lacks some.
+  uint32_t lacks = 0;
+  if (marks_[id].windowed) {
+    const uint32_t least = WindowLexeme(id).min_chars;
+    lacks = least > chars ? least - chars : 0;
+  }
+  if (lacks == 0)
+    if (const auto known = endings_.find(id); known != endings_.end()) return known->second;
   std::vector<Ending> endings;
   const std::vector<Element> elements = states_[id].elements;
-  const bool counted = marks_[id].windowed;
   for (const Element& e : elements) {
     const Lexeme lexeme = lexemes_[e.lexeme];
-    const uint32_t done = counted ? chars : 0;
-    const uint32_t needed = lexeme.min_chars > done ? lexeme.min_chars - done : 0;
+    const uint32_t needed = marks_[id].windowed ? lacks : lexeme.min_chars;
     endings.push_back({e.lexeme, speller_.Finish(lexeme, e.place, needed)});
     if (const auto it = original_.find(e.lexeme); it != original_.end())
       endings.back().lexeme = it->second;
   }
-  return endings;
+  if (lacks == 0) return endings_.emplace(id, std::move(endings)).first->second;
+  short_endings_ = std::move(endings);
+  return short_endings_;
 }
 
 }  // namespace infe::grammar

@@ -70,7 +70,8 @@ class Lexer {
     LexemeId lexeme = 0;
     std::string bytes;
   };
-  std::vector<Ending> Endings(LexStateId state, uint32_t chars);
+  // The reference is valid until the next call.
+  const std::vector<Ending>& Endings(LexStateId state, uint32_t chars);
 
   // In a state inside exactly one string that may go on with any text: walks are the same from
   // every such state (free_strings.h), up to the length.
@@ -125,6 +126,8 @@ class Lexer {
   std::deque<std::vector<LexemeId>> sets_;
   std::vector<bool> only_last_;
   std::unordered_multimap<uint64_t, LexemeSetId> known_sets_;
+  std::unordered_map<LexStateId, std::vector<Ending>> endings_;  // by state; not of short strings
+  std::vector<Ending> short_endings_;  // of a string that lacks characters
   bool overflowed_ = false;
 };
 

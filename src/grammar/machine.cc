@@ -28,10 +28,27 @@ Threads Machine::Root() {
   return {{row, rows_.Start(row), 0, 0, 1}};
 }
 
-Threads Machine::Step(const Threads& from, uint8_t byte, std::string_view text,
+bool Machine::Step(Threads* threads, uint8_t byte, std::string_view text,
+                   std::vector<uint32_t>* tags) {
+  // Nearly every byte stays inside the one lexeme under way.
+  if (threads->size() == 1) {
+    Thread& thread = threads->front();
+    const LexStateId next = lexer_.Next(thread.lex, byte);
+    if (next != kDeadLex && !lexer_.Windowed(thread.lex) && lexer_.Accepts(next) == kNoLexemes &&
+        lexer_.CanContinue(next)) {
+      thread = {thread.row, next, thread.begin, 0, 0};
+      return true;
+    }
+  }
+  return StepOut(threads, byte, text, tags);
+}
+
+// A step at which a lexeme may end.
+bool Machine::StepOut(Threads* threads, uint8_t byte, std::string_view text,
                       std::vector<uint32_t>* tags) {
-  Threads result;
-  for (const Thread& thread : from) {
+  Threads& result = stepped_;
+  result.clear();
+  for (const Thread& thread : *threads) {
     const LexStateId next = lexer_.Next(thread.lex, byte);
     if (next == kDeadLex) continue;
     uint32_t chars = thread.chars;
@@ -66,7 +83,8 @@ Threads Machine::Step(const Threads& from, uint8_t byte, std::string_view text,
       result.clear();
     }
   }
-  return result;
+  threads->swap(result);
+  return !threads->empty();
 }
 
 bool Machine::IsComplete(const Threads& threads) {
@@ -262,8 +280,7 @@ bool Machine::AllowsToken(const Threads& threads, uint32_t token, std::string_vi
   Threads at = threads;
   for (const char c : bytes) {
     longer += c;
-    at = Step(at, static_cast<uint8_t>(c), longer, nullptr);
-    if (at.empty()) return false;
+    if (!Step(&at, static_cast<uint8_t>(c), longer, nullptr)) return false;
   }
   return true;
 }
@@ -304,8 +321,8 @@ std::optional<Error> Machine::Failure() const {
 }
 
 size_t Machine::bytes() const {
-  return lexer_.state_count() * 1300 + pool_.size() * 120 + rows_.size() * 300 + walker_.bytes() +
-         kept_.size() * trie().mask_words() * 8;
+  return lexer_.state_count() * 1300 + pool_.size() * 120 + rows_.size() * 300 +
+         rests_.size() * 150 + walker_.bytes() + kept_.size() * trie().mask_words() * 8;
 }
 
 }  // namespace infe::grammar

@@ -43,10 +43,9 @@ class Machine {
   const TokenTrie& trie() const { return walker_.trie(); }
 
   Threads Root();
-  // The threads after one more byte; empty if it may not follow. text: everything read so far, this
-  // byte included. tags: marks crossed by it, appended.
-  Threads Step(const Threads& from, uint8_t byte, std::string_view text,
-               std::vector<uint32_t>* tags);
+  // Takes one more byte; false, and no threads, if it may not follow. text: everything read so far,
+  // this byte included. tags: marks crossed by it, appended.
+  bool Step(Threads* threads, uint8_t byte, std::string_view text, std::vector<uint32_t>* tags);
   bool IsComplete(const Threads& threads);
   bool CanGoOn(const Threads& threads);
   bool InString(const Threads& threads) const;  // between two characters of one JSON string
@@ -60,6 +59,8 @@ class Machine {
   std::optional<uint8_t> ForcedByte(const Threads& threads, std::string_view text);
 
   std::optional<size_t> FinishBound(const Threads& threads);
+  // Tokens that FinishText can be written in, the fewest. text as in Step.
+  std::optional<size_t> FinishTokens(const Threads& threads, std::string_view text);
   std::optional<std::string> FinishText(const Threads& threads, std::string_view text);
 
   // The limit that was met, if any: then nothing further can be said.
@@ -79,6 +80,22 @@ class Machine {
     std::vector<uint32_t> doubtful = {};
     size_t steps = 0;
   };
+  struct Closing {
+    std::string bytes;  // that end the lexeme under way
+    RowId row = kDeadRow;
+  };
+  // The short way from the beginning of a row to the end of the text.
+  struct Rest {
+    std::string bytes;             // one lexeme, none where the text may end
+    RowId next = kDeadRow;         // the row behind it
+    std::vector<uint32_t> tokens;  // the fewest tokens from each of the bytes to the end
+    size_t total = 0;              // bytes to the end
+    bool spelled = false;          // all of it; until then the way is being made
+  };
+  Closing ClosingOf(const Threads& threads, std::string_view text);
+  const Rest* RestOf(RowId row);
+  std::vector<uint32_t> TokensOf(std::string_view head, RowId row) const;
+  bool StepOut(Threads* threads, uint8_t byte, std::string_view text, std::vector<uint32_t>* tags);
   void Cross(RowId row, const Walk::Crossing& crossing, Work* work);
   void AddThread(const Thread& thread, Work* work);
   void AddFree(const Thread& thread, LexStateId state, Work* work);
@@ -94,6 +111,8 @@ class Machine {
   DataStore data_;
   RowStore rows_;
   Walker walker_;
+  Threads stepped_;  // the next threads while they are made
+  std::unordered_map<RowId, Rest> rests_;
   bool mask_limit_ = false;
   bool thread_limit_ = false;
 

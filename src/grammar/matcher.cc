@@ -105,9 +105,7 @@ class MachineMatcher final : public Matcher {
       // FF begins a special token, which is no text.
       if (!byte || *byte == 0xFF) break;
       text += static_cast<char>(*byte);
-      Threads next = machine().Step(threads, *byte, text, nullptr);
-      if (next.empty()) break;
-      threads = std::move(next);
+      if (!machine().Step(&threads, *byte, text, nullptr)) break;
       forced += static_cast<char>(*byte);
     }
     return forced;
@@ -117,6 +115,12 @@ class MachineMatcher final : public Matcher {
     const std::lock_guard lock(machine().mutex());
     if (place_->ended) return 0;
     return machine().FinishBound(place_->threads);
+  }
+
+  std::optional<size_t> FinishTokens() override {
+    const std::lock_guard lock(machine().mutex());
+    if (place_->ended) return 0;
+    return machine().FinishTokens(place_->threads, Text());
   }
 
   std::optional<std::string> FinishText() override {
@@ -138,16 +142,11 @@ class MachineMatcher final : public Matcher {
       for (const uint32_t t : trie.end_tokens()) (*mask)[t / 64] |= uint64_t{1} << (t % 64);
     } else {
       // Down the trie along the text: every token on the way takes it further.
-      const auto nodes = trie.nodes();
       uint32_t at = 0;
       for (const char c : *text) {
-        const uint32_t end = at + nodes[at].skip();
-        uint32_t child = at + 1;
-        while (child < end && nodes[child].byte() != static_cast<uint8_t>(c))
-          child += nodes[child].skip();
-        if (child >= end) break;
-        at = child;
-        if (nodes[at].token != kNoToken) allow(nodes[at].token);
+        at = trie.Child(at, static_cast<uint8_t>(c));
+        if (at == 0) break;
+        if (trie.nodes()[at].token != kNoToken) allow(trie.nodes()[at].token);
       }
     }
     if (std::ranges::all_of(*mask, [](uint64_t word) { return word == 0; })) return Mask();
@@ -168,10 +167,13 @@ class MachineMatcher final : public Matcher {
     const auto bound = machine().FinishBound(threads);
     for (const char c : bytes) {
       text += c;
-      Threads next = machine().Step(threads, static_cast<uint8_t>(c), text, nullptr);
-      if (next.empty()) return false;
-      if (c == ',' && PassesBracket(next, threads, text)) return true;
-      threads = std::move(next);
+      if (c != ',') {
+        if (!machine().Step(&threads, static_cast<uint8_t>(c), text, nullptr)) return false;
+        continue;
+      }
+      const Threads before = threads;
+      if (!machine().Step(&threads, ',', text, nullptr)) return false;
+      if (PassesBracket(threads, before, text)) return true;
     }
     // A string that still has to grow comes nearer to its end by a word.
     return begins_word && machine().InString(threads) && machine().FinishBound(threads) >= bound;
@@ -189,7 +191,8 @@ class MachineMatcher final : public Matcher {
     if (quote == std::string_view::npos || text.size() - quote <= kLongKeyBytes) return false;
     std::string closed(text);
     closed += '"';
-    return !machine().Step(place_->threads, '"', closed, nullptr).empty();
+    Threads threads = place_->threads;
+    return machine().Step(&threads, '"', closed, nullptr);
   }
 
   std::span<const GrammarEvent> TakeEvents() override {
@@ -214,8 +217,8 @@ class MachineMatcher final : public Matcher {
     if (!bound || (by_comma && *by_comma < *bound)) return false;
     for (const char bracket : {']', '}'}) {
       text.back() = bracket;
-      const Threads closed = machine().Step(before, static_cast<uint8_t>(bracket), text, nullptr);
-      if (closed.empty()) continue;
+      Threads closed = before;
+      if (!machine().Step(&closed, static_cast<uint8_t>(bracket), text, nullptr)) continue;
       const auto by_bracket = machine().FinishBound(closed);
       if (by_bracket && *by_bracket < *bound) return true;
     }
@@ -267,11 +270,11 @@ class MachineMatcher final : public Matcher {
     for (size_t i = 0; i < bytes.size(); ++i) {
       text_ += bytes[i];
       tags.clear();
-      threads = machine().Step(threads, static_cast<uint8_t>(bytes[i]), text_, &tags);
-      if (threads.empty()) {
+      if (!machine().Step(&threads, static_cast<uint8_t>(bytes[i]), text_, &tags)) {
         text_.resize(before);
         return false;
       }
+      if (tags.empty()) continue;
       std::sort(tags.begin(), tags.end());
       tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
       for (const uint32_t tag : tags)

@@ -53,6 +53,8 @@ class Matcher {
   // Bytes of a short way to a complete text: an upper bound of the tokens needed, because every
   // byte has a token. nullopt: not known.
   virtual std::optional<size_t> FinishBound() const = 0;
+  // Tokens of such a way, the fewest; nullopt as for FinishText.
+  virtual std::optional<size_t> FinishTokens() = 0;
   // The text of such a way; "" when complete, nullopt when not known or past kFinishBytesMax.
   virtual std::optional<std::string> FinishText() = 0;
   // Only tokens on that way: taking any of them, again and again, ends the text within FinishBound

@@ -161,6 +161,55 @@ TEST(Matcher, FinishTextCompletesWithinItsBound) {
   }
 }
 
+// The fewest tokens that a text can be written in, by trying every token at every byte.
+size_t FewestTokens(const TokenTrie& trie, std::string_view text) {
+  std::vector<size_t> fewest(text.size() + 1, SIZE_MAX - 1);
+  fewest[text.size()] = 0;
+  for (size_t at = text.size(); at-- > 0;)
+    for (uint32_t t = 0; t < trie.vocab_size(); ++t)
+      if (!trie.Bytes(t).empty() && text.substr(at).starts_with(trie.Bytes(t)))
+        fewest[at] = std::min(fewest[at], fewest[at + trie.Bytes(t).size()] + 1);
+  return fewest[0];
+}
+
+TEST(Matcher, FinishTokensAreTheFewestTokensOfTheFinishingText) {
+  const auto trie = TestTrie();
+  const char* schemas[] = {
+      R"({"type":"object","properties":{"name":{"type":"string"},"a":{"type":"array","minItems":3,
+          "items":{"type":"object","properties":{"b":{"enum":["foo","the"]},"c":{"type":"boolean"}},
+          "required":["b","c"],"additionalProperties":false}}},"required":["name","a"],
+          "additionalProperties":false})",
+      R"({"type":"array","minItems":4,"uniqueItems":true,"items":{"type":"string","minLength":2}})",
+      R"({"type":"object","minProperties":3,"additionalProperties":{"type":"number"}})"};
+  std::mt19937_64 random(5);
+  for (const char* schema : schemas) {
+    const auto g = CompileJsonSchema(*ParseJson(schema));
+    ASSERT_TRUE(g);
+    for (int round = 0; round < 30; ++round) {
+      auto matcher = NewMatcher(*g, trie);
+      std::string text;
+      for (size_t length = random() % 40; length > 0; --length) {
+        const auto mask = matcher->Mask();
+        ASSERT_TRUE(mask);
+        std::vector<uint32_t> allowed;
+        for (uint32_t t = 0; t < mask->vocab_size; ++t)
+          if (mask->Allows(t) && !trie->IsEnd(t)) allowed.push_back(t);
+        if (allowed.empty()) break;
+        const uint32_t token = allowed[random() % allowed.size()];
+        ASSERT_TRUE(matcher->Accept(token));
+        text += trie->Bytes(token);
+      }
+      const auto finish = matcher->FinishText();
+      const auto tokens = matcher->FinishTokens();
+      ASSERT_TRUE(finish && tokens) << text;
+      EXPECT_EQ(*tokens, FewestTokens(*trie, *finish)) << *finish;
+      for (const uint32_t token : ByteTokens(*finish)) ASSERT_TRUE(matcher->Accept(token));
+      EXPECT_TRUE(matcher->IsComplete()) << *finish;
+      EXPECT_EQ(matcher->FinishTokens(), 0u);
+    }
+  }
+}
+
 TEST(Matcher, ForcedBytesAreWhatMustFollow) {
   const GrammarPtr g = JsonMode(Whitespace::kCompact);
   auto matcher = NewMatcher(g, TestTrie());

@@ -323,6 +323,47 @@ bool Speller::Step(const Lexeme& lexeme, const SpellState& from, uint8_t byte, S
   return StepUtf8(from, byte, to);
 }
 
+std::pair<uint8_t, uint8_t> Speller::SameBytes(const Lexeme& lexeme, const SpellState& from,
+                                               uint8_t byte) {
+  using Range = std::pair<uint8_t, uint8_t>;
+  const Range alone{byte, byte};
+  if (KindOf(from.phase) == Kind::kSkip)
+    return byte >= 0x80 && byte <= 0xBF ? Range{0x80, 0xBF} : alone;
+  if (KindOf(from.phase) != Kind::kInside || lexeme.spelling == Spelling::kBytes) return alone;
+  const bool json = lexeme.spelling != Spelling::kUtf8;
+  if (json && byte < 0x20) return {0, 0x1F};
+  if (byte < 0x80) {
+    // Between the two bytes that JSON's strings treat apart.
+    Range range{0, 0x7F};
+    if (json && byte > '\\') range = {'\\' + 1, 0x7F};
+    if (json && byte < '"') range = {0x20, '"' - 1};
+    if (json && byte > '"' && byte < '\\') range = {'"' + 1, '\\' - 1};
+    if (json && (byte == '"' || byte == '\\')) return alone;
+    if (from.regex == kAnything) return range;
+    const auto edges = pool_->Edges(from.regex);
+    const auto edge = std::partition_point(edges.begin(), edges.end(),
+                                           [&](const RegexEdge& e) { return e.hi < byte; });
+    if (edge == edges.end() || edge->lo > byte) return alone;
+    return {static_cast<uint8_t>(std::max<uint32_t>(range.first, edge->lo)),
+            static_cast<uint8_t>(std::min<uint32_t>(range.second, edge->hi))};
+  }
+  // First bytes of characters, where all of these end in one place.
+  struct Lead {
+    Range bytes;
+    uint32_t lo, hi;
+  };
+  constexpr Lead kLeads[] = {{{0xC2, 0xDF}, 0x80, 0x7FF},
+                             {{0xE1, 0xEC}, 0x1000, 0xCFFF},
+                             {{0xEE, 0xEF}, 0xE000, 0xFFFF},
+                             {{0xF1, 0xF3}, 0x40000, 0xFFFFF}};
+  for (const Lead& lead : kLeads)
+    if (byte >= lead.bytes.first && byte <= lead.bytes.second)
+      return Uniform(from.regex, lead.lo, lead.hi) != kNothing ? lead.bytes : alone;
+  if (byte <= 0xC1) return {0x80, 0xC1};
+  if (byte >= 0xF5) return {0xF5, 0xFF};
+  return alone;
+}
+
 bool Speller::Accepts(const Lexeme& lexeme, const SpellState& state) const {
   const Kind kind = KindOf(state.phase);
   const Kind wanted = lexeme.quoted() ? Kind::kTail : Kind::kInside;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "grammar/lexeme.h"
 
@@ -24,6 +25,8 @@ class Speller {
   SpellState Start(const Lexeme& lexeme) const;
   // False when byte may not follow.
   bool Step(const Lexeme& lexeme, const SpellState& from, uint8_t byte, SpellState* to);
+  // Bytes around `byte` that step to the same place, or nowhere, as it does; first and last.
+  std::pair<uint8_t, uint8_t> SameBytes(const Lexeme& lexeme, const SpellState& from, uint8_t byte);
   bool Accepts(const Lexeme& lexeme, const SpellState& state) const;
   bool CanContinue(const Lexeme& lexeme, const SpellState& state);
   // Inside a quoted string, between two characters: the next byte begins one or closes the string.

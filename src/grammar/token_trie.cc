@@ -88,6 +88,8 @@ Result<std::shared_ptr<const TokenTrie>> TokenTrie::Build(TokenTable table) {
   }
   close(0);
   nodes[0].skip_and_byte |= static_cast<uint32_t>(nodes.size()) << 8;
+  for (uint32_t child = 1; child < nodes.size(); child += nodes[child].skip())
+    trie->root_children_[nodes[child].byte()] = child;
   trie->table_ = std::move(table);
   trie->free_strings_ = std::make_shared<const FreeStrings>(*trie);
   return std::shared_ptr<const TokenTrie>(std::move(trie));
@@ -100,11 +102,8 @@ std::vector<uint32_t> TokenTrie::GreedyTokens(std::string_view text) const {
     uint32_t best = kNoToken;
     size_t best_length = 0;
     for (size_t depth = 0; depth < text.size(); ++depth) {
-      const uint32_t end = at + nodes_[at].skip();
-      uint32_t child = at + 1;
-      while (child < end && nodes_[child].byte() != static_cast<uint8_t>(text[depth]))
-        child += nodes_[child].skip();
-      if (child >= end) break;
+      const uint32_t child = Child(at, static_cast<uint8_t>(text[depth]));
+      if (child == 0) break;
       at = child;
       if (nodes_[at].token != kNoToken && !is_special_[nodes_[at].token]) {
         best = nodes_[at].token;

@@ -2,6 +2,7 @@
 // after Build. Nodes lie depth first, so a walk is one forward scan that jumps over dead subtrees.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -40,6 +41,14 @@ class TokenTrie {
 
   // nodes()[0] is the root; a node's children start behind it.
   std::span<const Node> nodes() const { return nodes_; }
+  // The child of a node by its byte; 0 when there is none.
+  uint32_t Child(uint32_t node, uint8_t byte) const {
+    if (node == 0) return root_children_[byte];
+    const uint32_t end = node + nodes_[node].skip();
+    uint32_t child = node + 1;
+    while (child < end && nodes_[child].byte() != byte) child += nodes_[child].skip();
+    return child < end ? child : 0;
+  }
   uint32_t vocab_size() const { return static_cast<uint32_t>(table_.bytes.size()); }
   size_t mask_words() const { return (table_.bytes.size() + 63) / 64; }
   // Bytes as the grammar sees them: the text, or the out-of-band spelling of a special token.
@@ -59,6 +68,7 @@ class TokenTrie {
  private:
   TokenTable table_;
   std::vector<Node> nodes_;
+  std::array<uint32_t, 256> root_children_{};
   std::vector<uint32_t> next_same_;
   std::vector<bool> is_end_;
   std::vector<bool> is_special_;

@@ -32,12 +32,14 @@ struct ObjectParts {
   bool ordered = true;
 };
 
+// Beside ArrayParts: clang wants a class with defaults to be whole before an optional holds it.
+struct ArrayPosition {
+  Value any = {};   // every item that fits, where hits are not counted
+  Value hit = {};   // those that `contains` counts
+  Value miss = {};  // those that it does not; may overlap hit if only a minimum is asked
+};
 struct ArrayParts {
-  struct Position {
-    Value any = {};   // every item that fits, where hits are not counted
-    Value hit = {};   // those that `contains` counts
-    Value miss = {};  // those that it does not; may overlap hit if only a minimum is asked
-  };
+  using Position = ArrayPosition;
   std::vector<Position> prefix = {};
   std::optional<Position> rest = {};
   uint32_t min = 0;

@@ -201,7 +201,7 @@ int Main(int argc, char** argv) {
     options[argv[i]] = argv[i + 1];
   }
   const KernelTable* table = &SelectKernels();
-  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512Vnni})
+  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512Vnni, Isa::kAmx})
     if (options["--isa"] == Name(isa)) table = FindKernels(isa);
   if (table == nullptr) {
     fmt::print(stderr, "this CPU cannot run {}\n", options["--isa"]);

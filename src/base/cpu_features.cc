@@ -5,6 +5,8 @@
 #include <fstream>
 
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -23,6 +25,19 @@ uint32_t CgroupCpus() {
   return std::max(1u, static_cast<uint32_t>(cpus + 0.999));
 }
 
+#if defined(__x86_64__)
+// AMX's tiles are state that Linux saves only for processes that have asked for it, once for all of
+// their threads (Linux 5.16, Documentation/arch/x86/xstate.rst).
+bool MayUseTiles() {
+  constexpr unsigned kTileAndInt8 = (1u << 24) | (1u << 25);
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kTileAndInt8) != kTileAndInt8) return false;
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
+
 CpuFeatures Detect() {
   CpuFeatures f;
   cpu_set_t set;
@@ -39,6 +54,7 @@ CpuFeatures Detect() {
                   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
   f.avx512_bf16 = f.avx512_vnni && __builtin_cpu_supports("avx512bf16");
+  f.amx_int8 = f.avx512_vnni && MayUseTiles();
   char name[49] = {};
   for (unsigned i = 0; i < 3; ++i) {
     unsigned words[4] = {};

@@ -73,8 +73,8 @@ std::vector<Finding> Examine(const Arguments& a) {
   findings.push_back({"cpu", cpu.model_name.empty() ? "unknown" : cpu.model_name, {}});
   findings.push_back(
       {"instruction sets",
-       fmt::format("{}{}{}", cpu.avx2 ? "avx2 " : "", cpu.avx512_vnni ? "avx512-vnni " : "",
-                   cpu.avx512_bf16 ? "avx512-bf16" : ""),
+       fmt::format("{}{}{}{}", cpu.avx2 ? "avx2 " : "", cpu.avx512_vnni ? "avx512-vnni " : "",
+                   cpu.avx512_bf16 ? "avx512-bf16 " : "", cpu.amx_int8 ? "amx-int8" : ""),
        cpu.avx2 ? ""
                 : "no AVX2: infe runs, but several times slower than this machine's class could"});
   const std::string isa(kernels::Name(kernels::SelectKernels().isa));

@@ -11,6 +11,8 @@
 namespace infe::kernels {
 
 inline constexpr uint32_t kActivationBlock = 32;
+// Rows whose scales and sums lie together once more.
+inline constexpr uint32_t kActivationGroup = 16;
 
 struct Activations {
   uint32_t rows = 0;  // M
@@ -27,12 +29,27 @@ struct Activations {
   //   {even, odd} of x[0..31], {even, odd} of x[0..15], {even, odd} of x[16..31], 0, 0
   // The kernels remove constant offsets of the weights (Q5_0's 16, ...) with them, exactly.
   int16_t* pair_sums = nullptr;
+  // f32 [rows / 16, rounded up][cols / 32][2][16]: scales, then sums, of a group of 16 rows. For
+  // kernels that take 16 rows at a time. Rows that are missing from the last group are not written.
+  float* grouped = nullptr;
   // f32 [rows][cols], the unquantised row, for F32, F16 and BF16 weights; may be null when no
   // weight that reads these activations is of a float type.
   const float* f32 = nullptr;
 };
 
-// Bytes of the four buffers for rows x cols.
+// Writes the scale and the sum of one block, where all forms have them. block: column / 32. Static:
+// each ISA's files have a copy of their own.
+static inline void SetScale(const Activations& x, uint32_t row, uint32_t block, float scale,
+                            float sum) {
+  const size_t blocks = x.cols / kActivationBlock;
+  x.scales[row * blocks + block] = scale;
+  x.sums[row * blocks + block] = sum;
+  float* group = x.grouped + (row / kActivationGroup * blocks + block) * 2 * kActivationGroup;
+  group[row % kActivationGroup] = scale;
+  group[kActivationGroup + row % kActivationGroup] = sum;
+}
+
+// Bytes of the five buffers for rows x cols.
 size_t ActivationsBytes(uint32_t rows, uint32_t cols);
 // Lays the buffers over `memory`: ActivationsBytes(rows, cols) bytes, 64-byte aligned.
 Activations MakeActivations(std::byte* memory, uint32_t rows, uint32_t cols, const float* f32);

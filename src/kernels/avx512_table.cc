@@ -1,5 +1,6 @@
 // The table of the AVX-512 VNNI kernels: its own products and attention, everything else as on
-// AVX2, which every such CPU has. Baseline code: it only takes addresses.
+// AVX2, which every such CPU has; and that of CPUs with AMX. Baseline code: it only takes
+// addresses.
 #include "kernels/avx512/attention.h"
 #include "kernels/avx512/products.h"
 #include "kernels/isa_tables.h"
@@ -17,6 +18,16 @@ const KernelTable& Avx512VnniTable() {
     t.matvec_rows = avx512::MatvecRows;
     t.attention = avx512::Attention;
     t.attention_span = avx512::AttentionSpan;
+    return t;
+  }();
+  return table;
+}
+
+const KernelTable& AmxTable() {
+  static const KernelTable table = [] {
+    KernelTable t = Avx512VnniTable();
+    t.isa = Isa::kAmx;
+    t.matmul = avx512::AmxMatmul;
     return t;
   }();
   return table;

@@ -149,6 +149,7 @@ TEST(Tables, ForeignIsaNamesAreKnown) {
   EXPECT_EQ(Name(Isa::kGeneric), "generic");
   EXPECT_EQ(Name(Isa::kAvx2), "avx2");
   EXPECT_EQ(Name(Isa::kAvx512Vnni), "avx512");
+  EXPECT_EQ(Name(Isa::kAmx), "amx");
   EXPECT_NE(FindKernels(Isa::kGeneric), nullptr);
 }
 
@@ -169,11 +170,12 @@ TEST(Tables, TheEnvironmentMayNameTheIsa) {
 
 TEST(Tables, UnusableNamesFallBackToTheBest) {
   Isa best = Isa::kGeneric;
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512Vnni})
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512Vnni, Isa::kAmx})
     if (FindKernels(isa) != nullptr) best = isa;
   ExpectSelected("", best);
   ExpectSelected("mmx", best);
   if (FindKernels(Isa::kAvx512Vnni) == nullptr) ExpectSelected("avx512", best);
+  if (FindKernels(Isa::kAmx) == nullptr) ExpectSelected("amx", best);
 }
 
 }  // namespace

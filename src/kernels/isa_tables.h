@@ -8,5 +8,6 @@ namespace infe::kernels {
 
 const KernelTable& Avx2Table();
 const KernelTable& Avx512VnniTable();
+const KernelTable& AmxTable();
 
 }  // namespace infe::kernels

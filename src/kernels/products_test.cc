@@ -21,8 +21,9 @@
 namespace infe::kernels {
 namespace {
 
-// The kernels under test; kEmulatedAvx512 is the AVX-512 source over emulated instructions.
-enum class Kernels { kGeneric, kAvx2, kAvx512, kEmulatedAvx512 };
+// The kernels under test; the emulated ones are the AVX-512 and AMX sources over emulated
+// instructions.
+enum class Kernels { kGeneric, kAvx2, kAvx512, kAmx, kEmulatedAvx512, kEmulatedAmx };
 
 std::string NameOf(Kernels kernels) {
   switch (kernels) {
@@ -32,8 +33,12 @@ std::string NameOf(Kernels kernels) {
       return "avx2";
     case Kernels::kAvx512:
       return "avx512";
+    case Kernels::kAmx:
+      return "amx";
     case Kernels::kEmulatedAvx512:
       return "avx512_emulated";
+    case Kernels::kEmulatedAmx:
+      return "amx_emulated";
   }
   return {};
 }
@@ -47,6 +52,8 @@ const KernelTable* TableOf(Kernels kernels) {
       return FindKernels(Isa::kAvx2);
     case Kernels::kAvx512:
       return FindKernels(Isa::kAvx512Vnni);
+    case Kernels::kAmx:
+      return FindKernels(Isa::kAmx);
     case Kernels::kEmulatedAvx512: {
       if (FindKernels(Isa::kAvx2) == nullptr || !HaveEmulatedAvx512()) return nullptr;
       static const KernelTable table = [] {
@@ -55,6 +62,16 @@ const KernelTable* TableOf(Kernels kernels) {
         t.unpack_row = panels::UnpackRow<16>;
         t.matmul = avx512_emulated::Matmul;
         t.matvec_rows = avx512_emulated::MatvecRows;
+        return t;
+      }();
+      return &table;
+    }
+    case Kernels::kEmulatedAmx: {
+      const KernelTable* avx512 = TableOf(Kernels::kEmulatedAvx512);
+      if (avx512 == nullptr) return nullptr;
+      static const KernelTable table = [avx512] {
+        KernelTable t = *avx512;
+        t.matmul = avx512_emulated::AmxMatmul;
         return t;
       }();
       return &table;
@@ -164,7 +181,7 @@ struct Problem {
   GuardedMemory packed;
   std::vector<float> f32;
   GuardedMemory f32_memory;
-  GuardedMemory values, scales, sums, pair_sums;
+  GuardedMemory values, scales, sums, pair_sums, grouped;
   Activations x;
 };
 
@@ -184,12 +201,14 @@ std::unique_ptr<Problem> MakeProblem(const KernelTable& table, const QuantTypeTr
   p->scales = GuardedMemory(blocks * 4);
   p->sums = GuardedMemory(blocks * 4);
   p->pair_sums = GuardedMemory(blocks * 16);
+  p->grouped = GuardedMemory((rows + 15) / 16 * (cols / 32) * 32 * sizeof(float));
   p->x = {.rows = rows,
           .cols = cols,
           .values = p->values.As<int8_t>(),
           .scales = p->scales.As<float>(),
           .sums = p->sums.As<float>(),
           .pair_sums = p->pair_sums.As<int16_t>(),
+          .grouped = p->grouped.As<float>(),
           .f32 = p->f32_memory.As<float>()};
   for (uint32_t m = 0; m < rows; ++m)
     table.quantise_row(p->f32.data() + size_t{m} * cols, 0, cols, m, p->x);
@@ -267,6 +286,25 @@ TEST_P(Products, BitsOfARowDoNotDependOnTheOthers) {
   }
 }
 
+TEST(AmxProducts, HaveTheBitsOfAvx512) {
+  const std::pair<Kernels, Kernels> both[] = {{Kernels::kAmx, Kernels::kAvx512},
+                                              {Kernels::kEmulatedAmx, Kernels::kEmulatedAvx512}};
+  bool any = false;
+  for (const auto& [tiles, vectors] : both) {
+    if (TableOf(tiles) == nullptr) continue;
+    any = true;
+    for (const QuantTypeTraits& traits : AllQuantTypes()) {
+      const uint32_t cols = traits.block_values == 256 ? 1280 : 1120;
+      const auto p = MakeProblem(*TableOf(tiles), traits, 44, cols, 70);
+      for (const auto& [begin, end] : {std::pair{0u, 70u}, {5u, 49u}, {16u, 48u}})
+        ASSERT_EQ(Product(*TableOf(tiles), *p, begin, end),
+                  Product(*TableOf(vectors), *p, begin, end))
+            << NameOf(tiles) << " " << traits.name << " rows " << begin << ".." << end;
+    }
+  }
+  if (!any) GTEST_SKIP() << "neither this CPU nor this build has them";
+}
+
 TEST_P(Products, SingleOutputsHaveTheBitsOfTheWholeProduct) {
   if (table() == nullptr) GTEST_SKIP() << "not on this CPU";
   const auto p = MakeProblem(*table(), traits(), 70, cols(), 3);
@@ -302,8 +340,8 @@ TEST_P(Products, PackedRowsComeBackAsTheyWere) {
 
 std::vector<Case> EveryCase() {
   std::vector<Case> cases;
-  for (const Kernels kernels :
-       {Kernels::kGeneric, Kernels::kAvx2, Kernels::kAvx512, Kernels::kEmulatedAvx512})
+  for (const Kernels kernels : {Kernels::kGeneric, Kernels::kAvx2, Kernels::kAvx512, Kernels::kAmx,
+                                Kernels::kEmulatedAvx512, Kernels::kEmulatedAmx})
     for (const QuantTypeTraits& traits : AllQuantTypes()) cases.emplace_back(kernels, traits);
   return cases;
 }
@@ -338,7 +376,7 @@ TEST(Quantising, IsTheSameOnEveryIsa) {
   }
   EXPECT_EQ(a.values[64], 127);
   EXPECT_EQ(a.values[65], 0) << "a half goes to the even integer";
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512Vnni})
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512Vnni, Isa::kAmx})
     if (const KernelTable* table = FindKernels(isa)) {
       EXPECT_EQ(quantise(*table), expected);
     }

@@ -12,12 +12,13 @@ namespace infe::kernels {
 namespace {
 
 const KernelTable& Select() {
-  constexpr Isa kBestFirst[] = {Isa::kAvx512Vnni, Isa::kAvx2, Isa::kGeneric};
+  constexpr Isa kBestFirst[] = {Isa::kAmx, Isa::kAvx512Vnni, Isa::kAvx2, Isa::kGeneric};
   if (const char* wanted = std::getenv("INFE_ISA"); wanted != nullptr && *wanted != '\0') {
     for (const Isa isa : kBestFirst)
       if (Name(isa) == wanted)
         if (const KernelTable* table = FindKernels(isa)) return *table;
-    std::fprintf(stderr, "INFE_ISA=%s is not one of generic, avx2, avx512 that this CPU can run\n",
+    std::fprintf(stderr,
+                 "INFE_ISA=%s is not one of generic, avx2, avx512, amx that this CPU can run\n",
                  wanted);
   }
   for (const Isa isa : kBestFirst)
@@ -35,6 +36,8 @@ std::string_view Name(Isa isa) {
       return "avx2";
     case Isa::kAvx512Vnni:
       return "avx512";
+    case Isa::kAmx:
+      return "amx";
   }
   return "";
 }
@@ -52,6 +55,8 @@ const KernelTable* FindKernels(Isa isa) {
       return GetCpuFeatures().avx2 ? &Avx2Table() : nullptr;
     case Isa::kAvx512Vnni:
       return GetCpuFeatures().avx512_vnni ? &Avx512VnniTable() : nullptr;
+    case Isa::kAmx:
+      return GetCpuFeatures().amx_int8 ? &AmxTable() : nullptr;
   }
   return nullptr;
 }

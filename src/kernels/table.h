@@ -17,7 +17,8 @@
 
 namespace infe::kernels {
 
-enum class Isa : uint8_t { kGeneric, kAvx2, kAvx512Vnni };
+// kAmx: kAvx512Vnni with AMX-INT8 tiles for products of many rows; the same bits.
+enum class Isa : uint8_t { kGeneric, kAvx2, kAvx512Vnni, kAmx };
 std::string_view Name(Isa isa);
 
 enum class KvType : uint8_t { kF16, kInt8 };
@@ -122,8 +123,8 @@ struct KernelTable {
   double (*exp_sum)(const float* x, float shift, float factor, uint32_t n);
 };
 
-// The best table for this CPU, or the one named by INFE_ISA (generic, avx2, avx512) if the CPU can
-// run it; an unusable or unknown name is ignored with a message on stderr.
+// The best table for this CPU, or the one named by INFE_ISA (generic, avx2, avx512, amx) if the CPU
+// can run it; an unusable or unknown name is ignored with a message on stderr.
 const KernelTable& SelectKernels();
 // A given table; null if this build or CPU lacks it.
 const KernelTable* FindKernels(Isa isa);

@@ -99,8 +99,8 @@ Rows FeedInCrowd(Model& model, std::span<const TokenId> tokens, uint32_t others,
 
 std::vector<kernels::Isa> Isas() {
   std::vector<kernels::Isa> isas;
-  for (kernels::Isa isa :
-       {kernels::Isa::kGeneric, kernels::Isa::kAvx2, kernels::Isa::kAvx512Vnni}) {
+  for (kernels::Isa isa : {kernels::Isa::kGeneric, kernels::Isa::kAvx2, kernels::Isa::kAvx512Vnni,
+                           kernels::Isa::kAmx}) {
     if (kernels::FindKernels(isa) != nullptr) isas.push_back(isa);
   }
   return isas;

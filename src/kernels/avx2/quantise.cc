@@ -56,16 +56,14 @@ void QuantiseRow(const float* x, uint32_t col_begin, uint32_t col_end, uint32_t 
     if (!(top >= 1e-30f)) {
       _mm256_storeu_si256(values, _mm256_setzero_si256());
       _mm_storeu_si128(reinterpret_cast<__m128i*>(out.pair_sums + block * 8), _mm_setzero_si128());
-      out.scales[block] = 0;
-      out.sums[block] = 0;
+      SetScale(out, row, k / 32, 0, 0);
       continue;
     }
     const float scale = top / 127.0f;
     const __m256i q = Quantise(x + k, 127.0f / top);
     _mm256_storeu_si256(values, q);
     const int sum = PairSums(q, out.pair_sums + block * 8);
-    out.scales[block] = scale;
-    out.sums[block] = scale * static_cast<float>(sum);
+    SetScale(out, row, k / 32, scale, scale * static_cast<float>(sum));
   }
 }
 

@@ -75,10 +75,8 @@ void QuantiseRow(const float* x, uint32_t col_begin, uint32_t col_end, uint32_t 
       sum += q;
       pair_sums[i / 16 * 2 + (i % 4) / 2] += q;
     }
-    const size_t block = at / kActivationBlock;
-    out.scales[block] = scale;
-    out.sums[block] = scale * static_cast<float>(sum);
-    int16_t* sums = out.pair_sums + block * 8;
+    SetScale(out, row, k / kActivationBlock, scale, scale * static_cast<float>(sum));
+    int16_t* sums = out.pair_sums + at / kActivationBlock * 8;
     for (int i = 0; i < 2; ++i) {
       sums[i] = static_cast<int16_t>(-(pair_sums[i] + pair_sums[2 + i]));
       sums[2 + i] = static_cast<int16_t>(-pair_sums[i]);

@@ -237,11 +237,17 @@ GrammarBuilder::Part GrammarBuilder::TextUpToSpecial(
 GrammarBuilder::Part GrammarBuilder::TextAndCalls(const std::vector<Triggered>& calls,
                                                   const CallLimits& limits) {
   std::vector<std::string> triggers = limits.forbidden;
-  for (const Triggered& call : calls) triggers.push_back(call.trigger);
+  for (const Triggered& call : calls)
+    if (!call.token) triggers.push_back(call.trigger);
   const auto round = [&](bool text) {
     std::vector<Part> ways;
     for (const Triggered& call : calls) {
-      const Part lead = text ? TextUpTo(call.trigger, triggers) : Literal(call.trigger);
+      Part lead;
+      if (call.token) {
+        lead = text ? TextUpToSpecial(*call.token, triggers) : SpecialToken(*call.token);
+      } else {
+        lead = text ? TextUpTo(call.trigger, triggers) : Literal(call.trigger);
+      }
       ways.push_back(Sequence({lead, call.then}));
     }
     return Choice(ways);

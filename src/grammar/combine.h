@@ -92,6 +92,7 @@ class GrammarBuilder {
   struct Triggered {
     std::string trigger;
     Part then;
+    std::optional<uint32_t> token = {};  // the trigger is this special token, not the text
   };
   struct CallLimits {
     uint32_t min_calls = 0;

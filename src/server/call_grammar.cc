@@ -17,6 +17,30 @@ std::string Trimmed(const std::string& text) {
 
 }  // namespace
 
+const MarkerToken* CallGrammar::LeadingMarker(std::string_view text) const {
+  for (const MarkerToken& marker : markers_)
+    if (text.starts_with(marker.name)) return &marker;
+  return nullptr;
+}
+
+Part CallGrammar::Spelled(std::string_view text) {
+  std::vector<Part> parts;
+  size_t plain = 0;  // text[plain, at) holds no marker
+  for (size_t at = 0; at < text.size();) {
+    const MarkerToken* marker = LeadingMarker(text.substr(at));
+    if (marker == nullptr) {
+      ++at;
+      continue;
+    }
+    parts.push_back(b_.Literal(text.substr(plain, at - plain)));
+    parts.push_back(b_.SpecialToken(marker->token));
+    plain = at += marker->name.size();
+  }
+  if (parts.empty()) return b_.Literal(text);
+  parts.push_back(b_.Literal(text.substr(plain)));
+  return b_.Sequence(parts);
+}
+
 Result<Part> CallGrammar::Arguments(const Callable& callable) {
   const auto known = arguments_.find(callable.name);
   if (known != arguments_.end()) return known->second;
@@ -38,8 +62,8 @@ Result<Part> CallGrammar::Body(const Callable& callable) {
                     .arguments = arguments,
                     .name_key = format_.name_key,
                     .arguments_key = format_.arguments_key});
-  return b_.Sequence({b_.Literal(format_.before_name + callable.name + format_.between), arguments,
-                      b_.Literal(format_.after_arguments)});
+  return b_.Sequence({Spelled(format_.before_name + callable.name + format_.between), arguments,
+                      Spelled(format_.after_arguments)});
 }
 
 Result<Part> CallGrammar::AnyBody(const std::vector<Callable>& callables) {
@@ -53,13 +77,13 @@ Result<Part> CallGrammar::AnyBody(const std::vector<Callable>& callables) {
 
 Result<Part> CallGrammar::Answer(const std::vector<Callable>& callables, uint32_t calls_max) {
   INFE_ASSIGN(const Part body, AnyBody(callables));
-  std::vector<Part> parts{b_.Literal(format_.section_begin + format_.call_begin), body,
-                          b_.Literal(format_.call_end)};
+  std::vector<Part> parts{Spelled(format_.section_begin + format_.call_begin), body,
+                          Spelled(format_.call_end)};
   if (calls_max > 1 && format_.takes_several)
-    parts.push_back(b_.Repeat(b_.Sequence({b_.Literal(format_.separator + format_.call_begin), body,
-                                           b_.Literal(format_.call_end)}),
+    parts.push_back(b_.Repeat(b_.Sequence({Spelled(format_.separator + format_.call_begin), body,
+                                           Spelled(format_.call_end)}),
                               0, calls_max - 1));
-  if (!format_.section_end.empty()) parts.push_back(b_.Literal(format_.section_end));
+  if (!format_.section_end.empty()) parts.push_back(Spelled(format_.section_end));
   return b_.Sequence(parts);
 }
 
@@ -73,14 +97,14 @@ Result<Part> CallGrammar::Section(const std::vector<Callable>& callables,
   const std::string end = Trimmed(format_.call_end + format_.section_end);
   std::vector<Part> parts{blank};
   if (opening.size() > trigger.size())
-    parts.insert(parts.end(), {b_.Literal(Trimmed(opening.substr(trigger.size()))), blank});
+    parts.insert(parts.end(), {Spelled(Trimmed(opening.substr(trigger.size()))), blank});
   parts.push_back(body);
   if (!format_.section_begin.empty() && format_.takes_several && calls_max > 1) {
     const Part next =
-        b_.Sequence({b_.Literal(format_.call_end + format_.separator + format_.call_begin), body});
+        b_.Sequence({Spelled(format_.call_end + format_.separator + format_.call_begin), body});
     parts.push_back(b_.Repeat(next, 0, calls_max - 1));
   }
-  if (!end.empty()) parts.insert(parts.end(), {blank, b_.Literal(end)});
+  if (!end.empty()) parts.insert(parts.end(), {blank, Spelled(end)});
   return b_.Sequence(parts);
 }
 
@@ -97,11 +121,17 @@ Result<void> CallGrammar::AddMarked(const std::vector<Callable>& callables, uint
     if (!opening.empty() && opening.starts_with(trigger)) {
       INFE_ASSIGN(const Part section, Section(callables, trigger, calls_max));
       triggered.push_back({trigger, section});
+      if (const MarkerToken* marker = LeadingMarker(opening)) {
+        INFE_ASSIGN(const Part behind, Section(callables, marker->name, calls_max));
+        triggered.push_back({marker->name, behind, marker->token});
+      }
     } else if (format_.kind == Kind::kJson && i < format_.closers.size()) {
       triggered.push_back(
           {trigger, b_.Sequence({blank, body, blank, b_.Literal(format_.closers[i])})});
     } else if (format_.kind == Kind::kBareJson) {
       triggered.push_back({trigger, b_.Sequence({blank, body})});
+      if (const MarkerToken* marker = LeadingMarker(trigger); marker && marker->name == trigger)
+        triggered.push_back({trigger, b_.Sequence({blank, body}), marker->token});
     } else {
       forbidden.push_back(trigger);
     }

@@ -4,12 +4,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "chat/tool_format.h"
 #include "grammar/combine.h"
+#include "server/marker_tokens.h"
 
 namespace infe::server {
 
@@ -27,9 +30,10 @@ class CallGrammar {
  public:
   using Part = grammar::GrammarBuilder::Part;
 
-  // Both outlive the object.
-  CallGrammar(grammar::GrammarBuilder& builder, const chat::ToolFormat& format)
-      : b_(builder), format_(format) {}
+  // All outlive the object. markers: control tokens that the format's texts are spelled with.
+  CallGrammar(grammar::GrammarBuilder& builder, const chat::ToolFormat& format,
+              std::span<const MarkerToken> markers = {})
+      : b_(builder), format_(format), markers_(markers) {}
 
   // All of an answer that must call: section, calls, section.
   Result<Part> Answer(const std::vector<Callable>& callables, uint32_t calls_max);
@@ -41,6 +45,9 @@ class CallGrammar {
  private:
   using Triggered = std::vector<grammar::GrammarBuilder::Triggered>;
 
+  // A text of the format, its control tokens as such.
+  Part Spelled(std::string_view text);
+  const MarkerToken* LeadingMarker(std::string_view text) const;
   Result<Part> Arguments(const Callable& callable);
   Result<Part> Body(const Callable& callable);
   Result<Part> AnyBody(const std::vector<Callable>& callables);
@@ -52,6 +59,7 @@ class CallGrammar {
 
   grammar::GrammarBuilder& b_;
   const chat::ToolFormat& format_;
+  const std::span<const MarkerToken> markers_;
   std::unordered_map<std::string, Part>
       arguments_;  // by tool: every spelling of a call shares them
 };

@@ -179,6 +179,71 @@ TEST(CallGrammar, RequiredCallsAreReadBackWhole) {
   }
 }
 
+// A model whose markers are control tokens begins and ends calls with the tokens; the characters in
+// ordinary tokens are read as well.
+TEST(CallGrammar, MarkersThatAreControlTokensAreTakenAsSuch) {
+  const auto trie = TestTrie();
+  uint32_t special = 0;
+  while (!trie->IsSpecial(special)) ++special;
+  const std::vector<MarkerToken> markers{{"[CALLS]", special}};
+  ToolFormat section = chat::HermesFormat();
+  section.section_begin = "[CALLS] [";
+  section.call_begin = section.call_end = "";
+  section.separator = ", ";
+  section.section_end = "]";
+  section.triggers = {"[CALLS]"};
+  section.closers = {};
+  ToolFormat bare = Bare();
+  bare.triggers = {"[CALLS]"};
+  ToolFormat named = Named();
+  named.call_begin = "[CALLS]";
+  named.between = "[CALLS]";  // behind the name too, as Mistral's [ARGS]
+  named.triggers = {"[CALLS]"};
+  const std::string arguments = R"({"x": 1})";
+  const std::string object = R"({"name": "f", "arguments": )" + arguments + "}";
+  const std::string parameters = R"({"name": "f", "parameters": )" + arguments + "}";
+  struct Case {
+    ToolFormat format;
+    std::string text;  // a # stands for the token
+    bool required;     // also the text of an answer that must call
+  };
+  for (const Case& c :
+       {Case{section, "# [" + object + "]", true}, Case{section, "hm #[" + object + "]", false},
+        Case{section, "[CALLS] [" + object + "]", false}, Case{bare, "#" + parameters, false},
+        Case{named, "#f#" + arguments, true}, Case{named, "so\n#f#" + arguments, false}}) {
+    for (const bool required : {false, true}) {
+      GrammarBuilder b;
+      CallGrammar calls(b, c.format, markers);
+      const auto part = required ? calls.Answer(Tools(), 3) : calls.TextAndCalls(Tools(), 3);
+      ASSERT_TRUE(part);
+      const auto grammar = b.Build(*part);
+      ASSERT_TRUE(grammar) << grammar.error().message;
+      auto matcher = grammar::NewMatcher(*grammar, trie);
+      std::string shown;
+      bool taken = true;
+      for (const char byte : c.text) {
+        const uint32_t token = byte == '#' ? special : static_cast<uint8_t>(byte);
+        const auto mask = matcher->Mask();
+        ASSERT_TRUE(mask);
+        taken = taken && mask->Allows(token) && matcher->Accept(token).has_value();
+        shown += byte == '#' ? "[CALLS]" : std::string(1, byte);
+      }
+      if (required && !c.required) continue;
+      EXPECT_TRUE(taken && matcher->IsComplete()) << c.text << " required " << required;
+      const chat::ParsedOutput out = chat::ParseOutput(Reading(c.format), shown);
+      ASSERT_EQ(out.calls.size(), 1u) << shown;
+      EXPECT_EQ(out.calls[0].name, "f");
+      EXPECT_EQ(out.calls[0].arguments, arguments);
+    }
+  }
+  // Without a call the token cannot come.
+  GrammarBuilder b;
+  CallGrammar calls(b, section, markers);
+  const auto none = b.Build(calls.TextWithoutCalls({"f"}));
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(grammar::NewMatcher(*none, trie)->Allows(special));
+}
+
 TEST(CallGrammar, NoneForbidsWhatWouldBeReadAsACall) {
   std::mt19937_64 random(13);
   for (const ToolFormat& format : Formats()) {

@@ -3,13 +3,24 @@
 namespace infe::server {
 
 ChoiceText::ChoiceText(const tokenizer::Tokenizer& tokenizer, tokenizer::TokenId previous,
-                       std::vector<std::string> stops, bool keep_tokens)
-    : decoder_(tokenizer, previous), stop_(std::move(stops)), keep_tokens_(keep_tokens) {}
+                       std::vector<std::string> stops, bool keep_tokens,
+                       std::span<const MarkerToken> shown)
+    : decoder_(tokenizer, previous),
+      shown_(shown),
+      stop_(std::move(stops)),
+      keep_tokens_(keep_tokens) {}
+
+std::string ChoiceText::Decode(tokenizer::TokenId token) {
+  std::string text = decoder_.Feed(token);
+  for (const MarkerToken& marker : shown_)
+    if (marker.token == token) text += decoder_.Flush() + marker.name;
+  return text;
+}
 
 TextPiece ChoiceText::Feed(const engine::SampledToken& token) {
   if (stopped()) return {};
   ++tokens_used_;
-  const std::string decoded = decoder_.Feed(token.token);
+  const std::string decoded = Decode(token.token);
   decoded_bytes_ += decoded.size();
   if (keep_tokens_) waiting_.push_back({token, decoded_bytes_ + decoder_.held_bytes()});
   return Release(stop_.Feed(decoded));

@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/request.h"
+#include "server/marker_tokens.h"
 #include "server/stop_matcher.h"
 #include "tokenizer/stream_decoder.h"
 
@@ -22,9 +24,11 @@ struct TextPiece {
 
 class ChoiceText {
  public:
-  // previous: the prompt's last token. keep_tokens: whether pieces carry their tokens.
+  // previous: the prompt's last token. keep_tokens: whether pieces carry their tokens. shown:
+  // control tokens whose names belong to the text; outlive the object.
   ChoiceText(const tokenizer::Tokenizer& tokenizer, tokenizer::TokenId previous,
-             std::vector<std::string> stops, bool keep_tokens);
+             std::vector<std::string> stops, bool keep_tokens,
+             std::span<const MarkerToken> shown = {});
 
   // What may be shown after this token. Nothing once stopped().
   TextPiece Feed(const engine::SampledToken& token);
@@ -38,7 +42,10 @@ class ChoiceText {
  private:
   TextPiece Release(std::string shown);
 
+  std::string Decode(tokenizer::TokenId token);
+
   tokenizer::StreamDecoder decoder_;
+  const std::span<const MarkerToken> shown_;
   StopMatcher stop_;
   const bool keep_tokens_;
   uint32_t tokens_used_ = 0;

@@ -283,7 +283,7 @@ Result<grammar::GrammarPtr> BuildAnswer(const ServedModel& model,
                                         const ChatPrompt& prompt, const ToolRules& rules) {
   const api::ToolUse& use = request.tool_use;
   GrammarBuilder b;
-  CallGrammar calls(b, model.renderer().tool_format());
+  CallGrammar calls(b, model.renderer().tool_format(), model.marker_tokens());
   const bool one = !use.parallel_calls || use.legacy_functions || use.choice.mode == Mode::kNamed;
   const uint32_t calls_max = one ? 1 : kCallsMax;
   const bool formatted = request.format.kind != Kind::kText;

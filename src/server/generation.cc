@@ -45,7 +45,9 @@ Result<std::shared_ptr<Generation>> Generation::Start(
     self->choices_.push_back(
         {choice.id,
          std::make_unique<ChoiceText>(self->model_->tokenizer(), choice.prompt.back(),
-                                      request.stops, request.keep_tokens),
+                                      request.stops, request.keep_tokens,
+                                      request.shows_markers ? self->model_->marker_tokens()
+                                                            : std::span<const MarkerToken>{}),
          leads_prompt, false, false, std::nullopt});
   }
   for (uint32_t i = 0; i < request.choices.size(); ++i) {

@@ -58,6 +58,7 @@ struct GenerationRequest {
   std::vector<engine::EngineRequest> choices;
   std::vector<std::string> stops;
   bool keep_tokens = false;         // logprobs are wanted
+  bool shows_markers = false;       // control tokens of tool calls are read as their names
   ModelMetrics* metrics = nullptr;  // or null: nothing is counted
 };
 

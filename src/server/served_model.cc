@@ -53,6 +53,8 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(
   INFE_ASSIGN(self->loaded_, engine::LoadModel(installed.path, pool, kernels, load));
   const std::string& source = self->loaded_.chat_template;
   INFE_ASSIGN(self->renderer_, chat::PromptRenderer::Create(source, TokensOf(self->loaded_)));
+  self->marker_tokens_ = FindMarkerTokens(*self->loaded_.tokenizer, self->loaded_.end_tokens,
+                                          self->renderer_->tool_format());
   INFE_ASSIGN(self->trie_,
               engine::BuildTokenTrie(*self->loaded_.tokenizer, self->loaded_.end_tokens));
 

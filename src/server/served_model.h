@@ -16,6 +16,7 @@
 #include "engine/loader.h"
 #include "grammar/token_trie.h"
 #include "server/config.h"
+#include "server/marker_tokens.h"
 #include "server/queue_gate.h"
 #include "store/model_registry.h"
 #include "tokenizer/tokenizer.h"
@@ -38,6 +39,7 @@ class ServedModel {
   const tokenizer::Tokenizer& tokenizer() const { return *loaded_.tokenizer; }
   const engine::LoadedModel& loaded() const { return loaded_; }
   const chat::PromptRenderer& renderer() const { return *renderer_; }
+  const std::vector<MarkerToken>& marker_tokens() const { return marker_tokens_; }
   // The vocabulary as grammars see it.
   const std::shared_ptr<const grammar::TokenTrie>& trie() const { return trie_; }
   engine::Engine& engine() const { return *engine_; }
@@ -62,6 +64,7 @@ class ServedModel {
   store::InstalledModel installed_;
   engine::LoadedModel loaded_;
   std::unique_ptr<const chat::PromptRenderer> renderer_;
+  std::vector<MarkerToken> marker_tokens_;
   std::shared_ptr<const grammar::TokenTrie> trie_;
   std::string fingerprint_, render_fingerprint_;
   api::ModelObject object_;

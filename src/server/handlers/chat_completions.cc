@@ -162,6 +162,7 @@ std::optional<api::ApiError> Generate(Services& services, const ChatCall& call,
   for (const std::string& text : call.model->renderer().stop_texts())
     generation.stops.push_back(text);
   generation.keep_tokens = request.logprobs;
+  generation.shows_markers = !request.tool_use.tools.empty();
   for (int i = 0; i < request.n; ++i) {
     auto choice = MakeEngineRequest(*call.model, *call.context, request.sampling, seed);
     if (!choice) return choice.error();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <istream>
 #include <ostream>
+#include <span>
 #include <string>
 
 #include <fmt/format.h>
@@ -87,6 +88,15 @@ Result<GrammarPtr> Compile(const Json& request) {
   return InvalidArgument("a line holds schema, json_object, grammar, lark, regex or choice");
 }
 
+// The words of a mask in hexadecimal, the lowest digit first: digit i holds tokens 4i..4i+3.
+std::string HexOf(std::span<const uint64_t> words) {
+  std::string hex;
+  hex.reserve(words.size() * 16);
+  for (uint64_t word : words)
+    for (int digit = 0; digit < 16; ++digit, word >>= 4) hex += "0123456789abcdef"[word & 15];
+  return hex;
+}
+
 std::vector<uint32_t> Tokens(const Json& instance, const EncodeFunction& encode) {
   if (instance.is_string()) return encode(instance.as_string());
   std::vector<uint32_t> tokens;
@@ -97,7 +107,7 @@ std::vector<uint32_t> Tokens(const Json& instance, const EncodeFunction& encode)
 }
 
 Json Feed(const GrammarPtr& grammar, const std::shared_ptr<const TokenTrie>& trie,
-          const std::vector<uint32_t>& tokens, const JsonLinesOptions& options,
+          const std::vector<uint32_t>& tokens, const JsonLinesOptions& options, Json* masks,
           std::vector<double>* mask_times) {
   Json result = Json::MakeObject();
   const auto refuse = [&](size_t bytes, const std::string& why) {
@@ -114,6 +124,7 @@ Json Feed(const GrammarPtr& grammar, const std::shared_ptr<const TokenTrie>& tri
     const auto mask = matcher->Mask();
     mask_times->push_back(MicrosecondsSince(start));
     if (!mask) return refuse(bytes, mask.error().message);
+    if (masks != nullptr) masks->push_back(HexOf(mask->words));
     const bool allowed = mask->Allows(token);
     if (options.check_masks) {
       const std::vector<uint64_t> words(mask->words.begin(), mask->words.end());
@@ -125,6 +136,10 @@ Json Feed(const GrammarPtr& grammar, const std::shared_ptr<const TokenTrie>& tri
     if (const auto taken = matcher->Accept(token); !taken)
       return refuse(bytes, taken.error().message);
     bytes += trie->Bytes(token).size();
+  }
+  if (masks != nullptr) {
+    const auto mask = matcher->Mask();
+    if (mask) masks->push_back(HexOf(mask->words));
   }
   if (!matcher->IsComplete()) return refuse(bytes, "");
   result.set("accepted", true);
@@ -181,7 +196,11 @@ Result<void> RunGrammarJsonLines(std::istream& in, std::ostream& out,
       if (const Json* instances = request->find("instances");
           instances != nullptr && instances->is_array())
         for (const Json& instance : instances->array()) {
-          Json fed = Feed(*grammar, trie, Tokens(instance, encode), options, &mask_times);
+          Json masks = Json::MakeArray();
+          const bool wants_masks = Flag(&*request, "masks", false);
+          Json fed = Feed(*grammar, trie, Tokens(instance, encode), options,
+                          wants_masks ? &masks : nullptr, &mask_times);
+          if (wants_masks) fed.set("masks", std::move(masks));
           results.push_back(fed.find("accepted")->as_bool());
           details.push_back(std::move(fed));
         }

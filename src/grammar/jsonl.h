@@ -4,11 +4,14 @@
 // In:  {"schema": {...}, "instances": ["text", ...]}, or with "grammar" (GBNF), "lark", "regex" or
 //      "choice" in place of "schema"; "options": {"strict", "whitespace": "bounded|compact|exact",
 //      "key_order": "declared|any", "formats": bool, "integers_with_fraction": bool,
-//      "default_dialect"}; "id": anything, given back. An instance may be a list of token ids.
+//      "default_dialect"}; "id": anything, given back; "times", "masks": true for those of every
+//      step. An instance may be a list of token ids.
 // Out: {"status": "ok|named|refused", "reason", "path" ("" when ok), "named": [...], "results":
 // [true|false],
-//      "details": [{"accepted", "tokens", "at" (bytes taken, when refused)}], "compile_us",
-//      "mask_us": {"avg","p50","p99", "max", "count"}}; times are processor time of the one thread
+//      "details": [{"accepted", "tokens", "at" (bytes taken, when refused), "masks": [before each
+//      token and at the end; hexadecimal, digit i holds tokens 4i..4i+3, the lowest bit first]}],
+//      "compile_us", "mask_us": {"avg","p50","p99", "max", "count"}}; times are processor time of
+//      the one thread
 #pragma once
 
 #include <functional>

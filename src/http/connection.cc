@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <exception>
-#include <random>
 #include <utility>
 
 #include <sys/epoll.h>
 
+#include "base/random.h"
 #include "http/grammar.h"
 #include "http/response_head.h"
 
@@ -32,8 +32,8 @@ Connection::Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<EventLo
       outbox_(*transport_, core_->limits()) {
   // A tenth of jitter, so that connections opened together do not come back together.
   const auto lifetime = core_->limits().connection_lifetime;
-  const auto jitter = std::chrono::milliseconds(
-      lifetime.count() / 10 * static_cast<int64_t>(std::random_device()() % 1024) / 1024);
+  const auto jitter = std::chrono::milliseconds(lifetime.count() / 10 *
+                                                static_cast<int64_t>(RandomUint64() % 1024) / 1024);
   retire_at_ = opened_ + lifetime - jitter;
 }
 
@@ -206,10 +206,12 @@ void Connection::RouteRequest() {
   incoming_.SetRoute(std::move(match));
   std::optional<HttpResponse> refusal = core_->AskHook(request);
   incoming_.NoteContext();
-  if (refusal) return RefuseEarly(std::move(*refusal));
-  if (std::exchange(proof_, ServerCore::Proof::kGiven) == ServerCore::Proof::kNone) {
+  // A refusal for want of capacity says nothing against the client.
+  const bool trusted = !refusal || refusal->status == 503;
+  if (trusted && std::exchange(proof_, ServerCore::Proof::kGiven) == ServerCore::Proof::kNone) {
     core_->ProveConnection(peer_);
   }
+  if (refusal) return RefuseEarly(std::move(*refusal));
   const uint64_t body_bytes_max = options.body_bytes_max.value_or(core_->limits().body_bytes_max);
   if (parser_.SetBodyLimit(body_bytes_max) && parser_.head().expect_continue) {
     outbox_.buffer().Append(std::string_view("HTTP/1.1 100 Continue\r\n\r\n"));

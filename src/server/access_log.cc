@@ -28,15 +28,17 @@ AccessLog::~AccessLog() {
 }
 
 void AccessLog::Write(std::string line) {
+  bool first = false;
   {
     std::lock_guard lock(mutex_);
     if (queue_.size() >= kQueueMax) {
       dropped_ += 1;
       return;
     }
+    first = queue_.empty();
     queue_.push_back(std::move(line));
   }
-  ready_.notify_one();
+  if (first) ready_.notify_one();
 }
 
 void AccessLog::Loop() {
@@ -46,6 +48,8 @@ void AccessLog::Loop() {
       std::unique_lock lock(mutex_);
       ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) return;
+      // Under load many lines share one wake-up and one write.
+      ready_.wait_for(lock, kGather, [this] { return stopping_; });
       lines.swap(queue_);
     }
     if (reopen_.exchange(false) && file_ != stderr) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
@@ -20,6 +21,8 @@ class AccessLog {
  public:
   // A second's worth of requests at a rate no model reaches.
   static constexpr size_t kQueueMax = 8192;
+  // A line waits at most so long for others.
+  static constexpr std::chrono::milliseconds kGather{10};
 
   // path: a file that is appended to, or "-" for stderr.
   static Result<std::unique_ptr<AccessLog>> Open(const std::string& path);

@@ -1,5 +1,6 @@
 #include "server/auth.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include "api/parsed.h"
@@ -80,6 +81,18 @@ std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpReque
   return std::nullopt;
 }
 
+bool IsGeneration(const http::HttpRequest& head) {
+  return head.method == "POST" &&
+         (head.path == "/v1/chat/completions" || head.path == "/v1/completions");
+}
+
+// Whichever model the body asks for, its queue is full: no need to read it.
+bool AllQueuesFull(const Services& services) {
+  const auto models = services.models.All();
+  return !models.empty() && std::all_of(models.begin(), models.end(),
+                                        [](const auto& model) { return model->gate().IsFull(); });
+}
+
 // What can be said of a request before its body is read.
 std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRequest& head,
                                           RequestContext& context) {
@@ -96,6 +109,10 @@ std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRe
     case ServingState::kReady:
     case ServingState::kLeaving:
       break;
+  }
+  if (IsGeneration(head) && AllQueuesFull(services)) {
+    services.metrics.AddRejected(Rejection::kQueueRequests);
+    return api::Overloaded(JitteredRetryMs());
   }
   return std::nullopt;
 }

@@ -47,6 +47,7 @@ Result<server::ServerConfig> Merge(const Arguments& a, const Command& command) {
   take("--prefix-cache-disk", &C::prefix_cache_disk);
   take("--queue-requests", &C::queue_requests);
   take("--queue-tokens", &C::queue_tokens);
+  take("--queue-wait", &C::queue_wait_s);
   take("--step-budget-ms", &C::step_budget_ms);
   take("--tls-certificate", &C::tls_certificate);
   take("--tls-key", &C::tls_key);
@@ -212,6 +213,8 @@ void AddServe(CommandLine& line) {
       .Option("--queue-requests", f.queue_requests,
               "Waiting requests per model; 0: 4 x max-batch + 64")
       .Option("--queue-tokens", f.queue_tokens, "Waiting prompt tokens per model")
+      .Option("--queue-wait", f.queue_wait_s,
+              "Seconds within which waiting prompts can be computed; more is refused")
       .Option("--step-budget-ms", f.step_budget_ms, "Longest step while anyone decodes")
       .Option("--tls-certificate", f.tls_certificate, "PEM file with the certificate chain")
       .Option("--tls-key", f.tls_key, "PEM file with the private key")

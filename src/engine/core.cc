@@ -439,7 +439,11 @@ void EngineCore::Report(TimePoint now) {
       scheduler_.counters().Leave(sequence->request.fairness_key);
     }
     ++totals_.finished;
-    if (*sequence->finish == FinishReason::kCancelled) ++totals_.cancelled;
+    if (*sequence->finish == FinishReason::kCancelled) {
+      ++(!sequence->was_admitted      ? totals_.cancelled_queued
+         : !sequence->has_first_token ? totals_.cancelled_prefill
+                                      : totals_.cancelled_decode);
+    }
     const auto it = by_id_.find(sequence->id);
     if (it != by_id_.end() && it->second == sequence.get()) by_id_.erase(it);
     sequence->state = SequenceState::kFinished;
@@ -460,6 +464,7 @@ EngineStats EngineCore::stats() const {
     stats.kv_blocks_total += cache_.total(g);
   }
   stats.kv_blocks_remembered = cache_.remembered_blocks();
+  stats.prefill_ms_per_token = cost_.prefill_ms_per_token();
   return stats;
 }
 

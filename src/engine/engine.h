@@ -61,13 +61,16 @@ struct EngineStats {
   uint64_t kv_blocks_used = 0,
            kv_blocks_total = 0;  // used: held by running sequences, not the cache
   uint64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
-  uint64_t preemptions = 0, cancelled = 0, finished = 0, rejected = 0;
+  uint64_t preemptions = 0, finished = 0, rejected = 0;
+  // By where they were: in the queue, before their first token, after it.
+  uint64_t cancelled_queued = 0, cancelled_prefill = 0, cancelled_decode = 0;
   uint64_t steps = 0;
   uint64_t drafted = 0, accepted = 0;
   uint32_t paused = 0;                // of running and waiting
   uint64_t kv_blocks_remembered = 0;  // nodes of the prefix cache, in use or not
   double forward_ms = 0;              // inside the model, of all steps
   double overhead_ms = 0;             // the rest of all steps: scheduling, sampling, events
+  double prefill_ms_per_token = 0;    // as measured lately; 0: not known yet
 };
 
 class Engine {

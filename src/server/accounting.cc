@@ -8,6 +8,8 @@
 namespace infe::server {
 namespace {
 
+constexpr int kDeadlineStatus = 504;
+
 int64_t UnixMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -37,12 +39,14 @@ GenerationFacts FactsOf(const http::ExchangeRecord& record, const RequestContext
 
 namespace {
 
-// What the client was sent, and what was computed for it. A stream that breaks off counts up to its
-// last token; of a collected answer that does, the client got nothing, though its limits pay.
+// What is billed, and what was computed for it. An answer that breaks off counts up to its last
+// token: of a stream that was sent; of a collected answer it was made for a client that left or set
+// too short a deadline. What breaks off by our own fault before the client got anything is free.
 Charge::End ChargeOf(const http::ExchangeRecord& record, const RequestContext& context) {
   const bool whole = record.status == 200 && !record.client_gone && context.error_code.empty();
   const int64_t produced = context.produced_tokens.load();
-  const int64_t sent = whole ? context.completion_tokens : context.stream ? produced : 0;
+  const bool ours = !record.client_gone && record.status != kDeadlineStatus;
+  const int64_t sent = whole ? context.completion_tokens : context.stream || !ours ? produced : 0;
   Charge::End end;
   end.usage.prompt_tokens = whole || sent > 0 ? context.prompt_tokens : 0;
   end.usage.cached_tokens = end.usage.prompt_tokens > 0 ? context.cached_tokens : 0;

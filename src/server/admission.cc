@@ -13,6 +13,8 @@ namespace {
 // What an answer without max_tokens is taken for until its end is known: longer than most, short
 // enough that a limit of some thousand tokens a minute does not stop every chat.
 constexpr uint64_t kAnswerTokensUnstated = 1024;
+// Official clients give up rather than wait for longer than two minutes.
+constexpr double kRetryAfterMostMs = 60'000;
 
 int64_t UnixMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -125,12 +127,17 @@ std::optional<api::ApiError> TakePermits(Services& services, RequestContext& con
 
 std::optional<api::ApiError> TakePlace(Services& services, const AdmissionAsk& ask,
                                        Charge::Holdings& holdings) {
-  QueueGate::Entry entry = ask.model->gate().Enter(ask.sequences, ask.prompt_tokens);
+  const double token_ms = ask.model->prefill_ms_per_token();
+  QueueGate::Entry entry = ask.model->gate().Enter(ask.sequences, ask.prompt_tokens,
+                                                   ask.model->QueueTokensMax(token_ms));
   if (entry.place == nullptr) {
     services.metrics.AddRejected(entry.refusal == QueueGate::Refusal::kSequences
                                      ? Rejection::kQueueRequests
                                      : Rejection::kQueueTokens);
-    return api::Overloaded(JitteredRetryMs());
+    // Until prompts that are in the way have been computed.
+    const double over_ms = static_cast<double>(entry.tokens_over) * token_ms;
+    return api::Overloaded(JitteredRetryMs() +
+                           static_cast<int64_t>(std::min(over_ms, kRetryAfterMostMs)));
   }
   holdings.place = std::move(entry.place);
   return std::nullopt;

@@ -127,6 +127,7 @@ const std::vector<Key>& Keys() {
       StringKey("kv_type", &C::kv_type),
       CountKey("queue_requests", &C::queue_requests),
       CountKey("queue_tokens", &C::queue_tokens),
+      NumberKey("queue_wait_s", &C::queue_wait_s),
       NumberKey("step_budget_ms", &C::step_budget_ms),
       SwitchKey("prefix_cache", &C::prefix_cache),
       StringKey("prefix_cache_disk", &C::prefix_cache_disk),
@@ -225,6 +226,7 @@ Result<void> Validate(const ServerConfig& c) {
   if (c.step_budget_ms < 1) return InvalidArgument("step_budget_ms must be at least 1");
   if (c.drain_timeout_s < 0 || c.drain_grace_s < 0)
     return InvalidArgument("drain times cannot be negative");
+  if (c.queue_wait_s < 0) return InvalidArgument("queue_wait_s cannot be negative");
   for (const std::string& origin : c.cors_origins) INFE_TRY(ValidateOrigin(origin));
   INFE_TRY(store::ParseLedgerFailureMode(c.ledger_on_failure));
   INFE_TRY(ParseBytes(c.ledger_journal));

@@ -27,6 +27,9 @@ struct ServerConfig {
   std::string kv_type = "f16";     // f16 or int8; int8 changes logits a little
   uint32_t queue_requests = 0;     // waiting requests per model; 0: 4 * max_batch + 64
   uint32_t queue_tokens = 1u << 20;
+  // Of queue_tokens no more than what the machine, as it is measured, computes in this time: a
+  // longer wait for the first token is refused at the door. 0: no such bound.
+  double queue_wait_s = 60;
   double step_budget_ms = 50;
   bool prefix_cache = true;
   // Of the file per model that keeps the prefix cache over a restart, in the data folder. It holds

@@ -85,8 +85,6 @@ constexpr EngineSeries kEngineSeries[] = {
     {"infe_preemptions_total", "vllm:num_preemptions_total", "counter",
      "Sequences set back for want of KV memory.",
      [](const S& s) { return static_cast<double>(s.preemptions); }},
-    {"infe_cancelled_total", nullptr, "counter", "Sequences cancelled.",
-     [](const S& s) { return static_cast<double>(s.cancelled); }},
     {"infe_finished_total", nullptr, "counter", "Sequences finished.",
      [](const S& s) { return static_cast<double>(s.finished); }},
     {"infe_rejected_total", nullptr, "counter", "Sequences refused by the engine's queue.",
@@ -157,6 +155,20 @@ void WriteModels(Text& text, const std::vector<OneModel>& models) {
     for (const OneModel& m : models)
       text.Samples(series.alias, m.vllm_labels, m.metrics->*series.histogram);
   }
+  text.Family("infe_cancelled_total", "counter", "Sequences cancelled, by where they were.");
+  for (const OneModel& m : models) {
+    const auto stage = [&](const char* name, uint64_t value) {
+      text.Sample("infe_cancelled_total", fmt::format("{},stage=\"{}\"", m.infe_labels, name),
+                  value);
+    };
+    stage("queue", m.stats.cancelled_queued);
+    stage("prefill", m.stats.cancelled_prefill);
+    stage("decode", m.stats.cancelled_decode);
+  }
+  text.Family("infe_prefill_token_seconds", "gauge",
+              "What a token of a prompt takes, as measured lately; 0: not known yet.");
+  for (const OneModel& m : models)
+    text.Sample("infe_prefill_token_seconds", m.infe_labels, m.stats.prefill_ms_per_token / 1000);
   text.Family("vllm:num_requests_waiting_by_reason", "gauge", "Waiting sequences by what for.");
   for (const OneModel& m : models)
     text.Sample("vllm:num_requests_waiting_by_reason",

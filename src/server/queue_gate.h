@@ -23,10 +23,13 @@ class QueueGate {
   struct Entry {
     std::unique_ptr<Place> place;  // null: refused
     Refusal refusal = Refusal::kNone;
+    uint64_t tokens_over = 0;  // kPromptTokens: how many less would have fitted
   };
   // What finds nobody inside always enters, however large. prompt_tokens: of all choices together,
-  // an estimate.
-  Entry Enter(uint32_t sequences, uint64_t prompt_tokens);
+  // an estimate. prompt_tokens_max: a bound of this moment, beside that of the limits.
+  Entry Enter(uint32_t sequences, uint64_t prompt_tokens, uint64_t prompt_tokens_max = UINT64_MAX);
+  // Whether Enter would refuse any request now.
+  bool IsFull() const;
 
  private:
   struct State {

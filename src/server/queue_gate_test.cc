@@ -15,8 +15,10 @@ TEST(QueueGate, SequencesAreBoundedAndNCountsAsN) {
   const auto three = gate.Enter(3, 10);
   ASSERT_NE(three.place, nullptr);
   EXPECT_EQ(gate.Enter(2, 10).refusal, Refusal::kSequences);
+  EXPECT_FALSE(gate.IsFull());
   const auto one = gate.Enter(1, 10);
   EXPECT_NE(one.place, nullptr);
+  EXPECT_TRUE(gate.IsFull());
   EXPECT_EQ(gate.Enter(1, 10).refusal, Refusal::kSequences);
 }
 
@@ -26,6 +28,17 @@ TEST(QueueGate, APlaceComesBackWhenItsHolderGoes) {
   EXPECT_EQ(gate.Enter(1, 1).refusal, Refusal::kSequences);
   first.place.reset();
   EXPECT_NE(gate.Enter(1, 10).place, nullptr);
+}
+
+TEST(QueueGate, ABoundOfTheMomentCountsBesideTheLimit) {
+  QueueGate gate({.sequences = 100, .prompt_tokens = 1000});
+  const auto first = gate.Enter(1, 400, 100);  // nobody inside: however large
+  ASSERT_NE(first.place, nullptr);
+  const auto refused = gate.Enter(1, 200, 500);
+  EXPECT_EQ(refused.refusal, Refusal::kPromptTokens);
+  EXPECT_EQ(refused.tokens_over, 100u);
+  EXPECT_EQ(gate.Enter(1, 700, 5000).tokens_over, 100u);
+  EXPECT_NE(gate.Enter(1, 200, 600).place, nullptr);
 }
 
 TEST(QueueGate, PromptTokensCountUntilTheFirstAnswerToken) {

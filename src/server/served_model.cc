@@ -91,6 +91,7 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(
     return tokenizer->Encode(text, {.add_special = tokenizer::AddSpecial::kNever});
   };
   options.vocabulary = static_cast<uint32_t>(self->loaded_.tokenizer->size());
+  self->queue_wait_ms_ = 1000 * config.queue_wait_s;
   self->gate_ = std::make_unique<QueueGate>(
       QueueGate::Limits{options.queue_requests_max, options.queue_prompt_tokens_max});
   INFE_ASSIGN(self->engine_, engine::Engine::Start(*self->loaded_.model, options));

@@ -44,6 +44,13 @@ class ServedModel {
   const std::shared_ptr<const grammar::TokenTrie>& trie() const { return trie_; }
   engine::Engine& engine() const { return *engine_; }
   QueueGate& gate() const { return *gate_; }
+  // What a token of a prompt takes, as the engine measures it; 0: not known yet.
+  double prefill_ms_per_token() const { return engine_->stats().prefill_ms_per_token; }
+  // Prompt tokens that can be computed within queue_wait_s.
+  uint64_t QueueTokensMax(double ms_per_token) const {
+    if (queue_wait_ms_ <= 0 || ms_per_token <= 0) return UINT64_MAX;
+    return static_cast<uint64_t>(queue_wait_ms_ / ms_per_token);
+  }
   uint32_t context_max() const { return engine_->context_max(); }
   // Whether a text of so many bytes has too many tokens in any case. Encoding megabytes only to
   // refuse them would take seconds and fifty times their memory.
@@ -69,6 +76,7 @@ class ServedModel {
   std::string fingerprint_, render_fingerprint_;
   api::ModelObject object_;
   double load_seconds_ = 0;
+  double queue_wait_ms_ = 0;
   std::unique_ptr<QueueGate> gate_;
   std::unique_ptr<engine::Engine> engine_;  // last: its thread stops before the model goes
 };

@@ -1,4 +1,5 @@
 """Administration with the official Python client: projects, keys, limits, usage, audit."""
+import http.client
 import json
 import os
 import pathlib
@@ -200,6 +201,31 @@ def test_a_stream_that_is_left_is_billed_for_what_it_sent(administered, organiza
         assert time.time() < deadline
         time.sleep(0.05)
     assert seen <= rows[0].output_tokens < 500
+
+
+def test_a_collected_answer_that_is_left_is_billed_for_what_was_made(administered, organization):
+    project = organization.projects.create(name="collectors")
+    made = organization.projects.service_accounts.create(project.id, name="worker")
+    body = json.dumps({"model": "infe-pulse", "messages": [{"role": "user", "content": "Count."}], "max_tokens": 1500,
+                       "ignore_eos": True})
+
+    def generated():
+        with urllib.request.urlopen(administered.ops_root + "/metrics") as answer:
+            return sum(float(line.rpartition(b" ")[2]) for line in answer.read().splitlines()
+                       if line.startswith(b"infe_generated_tokens_total"))
+
+    before = generated()
+    connection = http.client.HTTPConnection("127.0.0.1", administered.port)
+    connection.request("POST", "/v1/chat/completions", body,
+                       {"Content-Type": "application/json", "Authorization": f"Bearer {made.api_key.value}"})
+    deadline = time.time() + 60
+    while generated() < before + 20:
+        assert time.time() < deadline
+    connection.close()
+    while not (rows := usage_of(organization, project_ids=[project.id])) or rows[0].output_tokens == 0:
+        assert time.time() < deadline
+        time.sleep(0.05)
+    assert 0 < rows[0].output_tokens < 1500 and rows[0].input_tokens > 0
 
 
 def test_usage_comes_in_buckets_and_pages(organization):

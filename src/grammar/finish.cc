@@ -39,6 +39,8 @@ Machine::Closing Machine::ClosingOf(const Threads& threads, std::string_view tex
 // Spells the way from a row to the end, and counts its tokens from behind: the fewest, since any
 // tokens of a legal text are legal.
 const Machine::Rest* Machine::RestOf(RowId row) {
+  // Not even begun where it would be too long: this is asked again after every token.
+  if (rows_.BytesToEnd(row) > kFinishBytesMax) return nullptr;
   std::vector<RowId> chain;
   size_t bytes = 0;
   for (RowId at = row; !rests_.contains(at); at = rests_[at].next) {

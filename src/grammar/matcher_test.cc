@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "grammar/limits.h"
 #include "grammar/test_vocab.h"
 
 namespace infe::grammar {
@@ -207,6 +208,23 @@ TEST(Matcher, FinishTokensAreTheFewestTokensOfTheFinishingText) {
       EXPECT_TRUE(matcher->IsComplete()) << *finish;
       EXPECT_EQ(matcher->FinishTokens(), 0u);
     }
+  }
+}
+
+TEST(Matcher, AWayThatIsTooLongIsNotSpelled) {
+  const auto trie = TestTrie();
+  for (const char* least : {"1000000", "40000"}) {
+    const auto g = CompileJsonSchema(*ParseJson(
+        fmt::format(R"({{"type":"array","minItems":{},"items":{{"type":"boolean"}}}})", least)));
+    ASSERT_TRUE(g);
+    auto matcher = NewMatcher(*g, trie);
+    ASSERT_TRUE(matcher->Accept('['));
+    EXPECT_GT(matcher->FinishBound(), kFinishBytesMax);
+    EXPECT_EQ(matcher->FinishTokens(), std::nullopt);
+    EXPECT_EQ(matcher->FinishText(), std::nullopt);
+    const auto mask = matcher->MaskToFinish();  // falls back to the whole mask
+    ASSERT_TRUE(mask);
+    EXPECT_TRUE(mask->Allows('t'));
   }
 }
 

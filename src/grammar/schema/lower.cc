@@ -19,6 +19,15 @@ bool Matches(RegexPool& pool, RegexId id, std::string_view text) {
   return id != kNothing && pool.Nullable(id);
 }
 
+// Whether some number of members or items lies within the bounds. Where none does the value has no
+// text, and to begin one would be a dead end.
+bool HasACount(const Shape& shape, bool is_object) {
+  if (!is_object) return shape.array.min <= shape.array.max;
+  const std::unordered_set<std::string> required(shape.object.required.begin(),
+                                                 shape.object.required.end());
+  return std::max<size_t>(shape.object.min, required.size()) <= shape.object.max;
+}
+
 }  // namespace
 
 Lowering::Lowering(SchemaContext* context, ProgramBuilder* builder)
@@ -44,6 +53,7 @@ Result<Value> Lowering::Lower(Terms terms) {
     for (const TypeSet type : {kObjectType, kArrayType}) {
       if ((shape.types & type) == 0) continue;
       const bool is_object = type == kObjectType;
+      if (!HasACount(shape, is_object)) continue;
       const NodeId node = builder_->AddNode(is_object ? Node::Kind::kObject : Node::Kind::kArray);
       value.nodes.push_back(node);
       jobs_.push_back({node, is_object, shape});

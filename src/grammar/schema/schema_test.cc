@@ -23,6 +23,25 @@ void Expect(std::string_view schema, const std::vector<const char*>& good,
   for (const char* text : bad) EXPECT_FALSE(Takes(*grammar, text)) << schema << " on " << text;
 }
 
+TEST(Schema, BoundsThatNoCountMeetsHaveNoText) {
+  for (const char* schema : {R"({"type":"object","minProperties":4,"maxProperties":3})",
+                             R"({"type":"object","required":["a","b"],"maxProperties":1})",
+                             R"({"type":"array","minItems":2,"maxItems":1})"}) {
+    const auto none = CompileJsonSchema(*ParseJson(schema));
+    ASSERT_FALSE(none) << schema;
+    EXPECT_NE(none.error().message.find("no text matches"), std::string::npos);
+    // As one of several ways it is never begun.
+    const auto other =
+        CompileJsonSchema(*ParseJson(fmt::format(R"({{"anyOf":[{},{{"type":"null"}}]}})", schema)));
+    ASSERT_TRUE(other);
+    EXPECT_TRUE(Takes(*other, "null"));
+    EXPECT_FALSE(NewMatcher(*other, TestTrie())->Allows('{'));
+    EXPECT_FALSE(NewMatcher(*other, TestTrie())->Allows('['));
+  }
+  EXPECT_TRUE(CompileJsonSchema(
+      *ParseJson(R"({"type":"object","required":["a","a"],"minProperties":1,"maxProperties":1})")));
+}
+
 TEST(Schema, ObjectsKeepRequiredOrderAndClosedness) {
   const char* schema =
       R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"null"}},

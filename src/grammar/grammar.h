@@ -40,9 +40,12 @@ class Grammar {
   // warm; null when there is none. Thread-safe.
   std::unique_ptr<Machine> TakeMachine(const TokenTrie* trie) const;
   void GiveBack(std::unique_ptr<Machine> machine) const;
+  // An estimate of what it holds in memory, such running state included. Thread-safe.
+  size_t bytes() const;
 
  private:
   std::unique_ptr<const Program> program_;
+  const size_t program_bytes_;
   std::vector<Unenforced> unenforced_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Machine>> idle_;  // guarded by mutex_

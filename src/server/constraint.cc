@@ -73,24 +73,6 @@ api::ApiError FormatError(const api::OutputFormat& format, const Error& error) {
 
 }  // namespace
 
-grammar::GrammarPtr GrammarCache::Find(const std::string& key) {
-  std::lock_guard lock(mutex_);
-  const auto found = index_.find(key);
-  if (found == index_.end()) return nullptr;
-  recent_.splice(recent_.begin(), recent_, found->second);
-  return found->second->second;
-}
-
-void GrammarCache::Add(const std::string& key, grammar::GrammarPtr grammar) {
-  std::lock_guard lock(mutex_);
-  if (index_.contains(key)) return;
-  recent_.emplace_front(key, std::move(grammar));
-  index_[key] = recent_.begin();
-  if (recent_.size() <= entries_max_) return;
-  index_.erase(recent_.back().first);
-  recent_.pop_back();
-}
-
 api::Parsed<ChatConstraint> CompileFormat(GrammarCache& cache, const api::OutputFormat& format,
                                           const ConstraintOptions& options) {
   ChatConstraint constraint;

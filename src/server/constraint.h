@@ -3,36 +3,17 @@
 // are kept by their text, so that the next request with the same schema pays nothing.
 #pragma once
 
-#include <cstddef>
-#include <list>
-#include <memory>
-#include <mutex>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "api/chat_completion_request.h"
 #include "api/parsed.h"
 #include "grammar/grammar.h"
 #include "server/chat_prompt.h"
+#include "server/grammar_cache.h"
 #include "server/served_model.h"
 
 namespace infe::server {
-
-// Compiled grammars by what they were compiled from; least recently used leave first.
-class GrammarCache {
- public:
-  explicit GrammarCache(size_t entries_max) : entries_max_(entries_max) {}
-  // Null when it is not there.
-  grammar::GrammarPtr Find(const std::string& key);
-  void Add(const std::string& key, grammar::GrammarPtr grammar);
-
- private:
-  const size_t entries_max_;
-  std::mutex mutex_;
-  std::list<std::pair<std::string, grammar::GrammarPtr>> recent_;  // most recent first
-  std::unordered_map<std::string, decltype(recent_)::iterator> index_;
-};
 
 struct ConstraintOptions {
   bool openai_strictness = false;  // strict schemas: refuse what OpenAI refuses

@@ -51,7 +51,7 @@ struct Services {
   FailureThrottle key_failures;
   Liveness liveness;
   // A few hundred agents' tool sets; a compiled schema is some tens of kilobytes.
-  GrammarCache grammars{512};
+  GrammarCache grammars{512, 256 << 20};
   // Parsing and admission, apart from what takes longer, so that a refusal never waits behind a
   // prompt that is being tokenised.
   TaskPool intake{kIntakeThreads, kTaskQueueMax, TaskPool::Turns::kShort};

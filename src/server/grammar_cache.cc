@@ -1,0 +1,41 @@
+#include "server/grammar_cache.h"
+
+namespace infe::server {
+
+grammar::GrammarPtr GrammarCache::Find(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = index_.find(key);
+  if (found == index_.end()) return nullptr;
+  recent_.splice(recent_.begin(), recent_, found->second);
+  const grammar::GrammarPtr grammar = found->second->second;
+  Trim();
+  return grammar;
+}
+
+void GrammarCache::Add(const std::string& key, grammar::GrammarPtr grammar) {
+  const std::lock_guard lock(mutex_);
+  if (index_.contains(key)) return;
+  recent_.emplace_front(key, std::move(grammar));
+  index_[key] = recent_.begin();
+  Trim();
+}
+
+size_t GrammarCache::size() const {
+  const std::lock_guard lock(mutex_);
+  return recent_.size();
+}
+
+void GrammarCache::Trim() {
+  size_t kept = 0, bytes = 0;
+  for (const auto& [key, grammar] : recent_) {
+    bytes += 2 * key.size() + grammar->bytes();
+    if (kept == entries_max_ || bytes > bytes_max_) break;
+    ++kept;
+  }
+  while (recent_.size() > kept) {
+    index_.erase(recent_.back().first);
+    recent_.pop_back();
+  }
+}
+
+}  // namespace infe::server

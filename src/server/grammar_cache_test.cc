@@ -1,0 +1,57 @@
+#include "server/grammar_cache.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "grammar/matcher.h"
+
+namespace infe::server {
+namespace {
+
+grammar::GrammarPtr Regex(const std::string& pattern) {
+  auto compiled = grammar::CompileRegex(pattern);
+  EXPECT_TRUE(compiled) << pattern;
+  return compiled ? *compiled : nullptr;
+}
+
+TEST(GrammarCache, WhatWasUsedLongestAgoLeavesFirst) {
+  GrammarCache cache(2, 64 << 20);
+  cache.Add("a", Regex("a+"));
+  cache.Add("b", Regex("b+"));
+  EXPECT_NE(cache.Find("a"), nullptr);
+  cache.Add("c", Regex("c+"));
+  EXPECT_EQ(cache.Find("b"), nullptr);
+  EXPECT_NE(cache.Find("a"), nullptr);
+  EXPECT_NE(cache.Find("c"), nullptr);
+  EXPECT_EQ(cache.size(), 2u);
+}
+
+TEST(GrammarCache, MemoryIsBounded) {
+  const auto one = Regex("(abc|abd|xyz){1,40}");
+  ASSERT_GT(one->bytes(), 500u);
+  GrammarCache cache(512, 4 * one->bytes());
+  for (int i = 0; i < 100; ++i) cache.Add(fmt::format("{}", i), Regex("(abc|abd|xyz){1,40}"));
+  EXPECT_GE(cache.size(), 2u);
+  EXPECT_LE(cache.size(), 4u);
+  EXPECT_NE(cache.Find("99"), nullptr);
+  EXPECT_EQ(cache.Find("0"), nullptr);
+}
+
+TEST(GrammarCache, WhatIsTooLargeAltogetherIsNotKept) {
+  GrammarCache cache(8, 1);
+  cache.Add("a", Regex("a+"));
+  EXPECT_EQ(cache.Find("a"), nullptr);
+  EXPECT_EQ(cache.size(), 0u);
+}
+
+TEST(GrammarCache, WhatIsInUseOutlivesItsEntry) {
+  GrammarCache cache(1, 64 << 20);
+  cache.Add("a", Regex("a+"));
+  const auto held = cache.Find("a");
+  cache.Add("b", Regex("b+"));
+  EXPECT_EQ(cache.Find("a"), nullptr);
+  EXPECT_GT(held->bytes(), 0u);
+}
+
+}  // namespace
+}  // namespace infe::server

@@ -223,7 +223,8 @@ void Talk(Conversation& conversation) {
   std::string line;
   for (;;) {
     std::cout << "> " << std::flush;
-    if (!std::getline(std::cin, line)) {
+    // The terminal gives whole lines, so none waits in std::cin's own buffer.
+    if (!WaitForInput(STDIN_FILENO) || !std::getline(std::cin, line)) {
       std::cout << '\n';
       if (!ForgetInterrupt()) return;  // the end of input, or SIGTERM
       // Ctrl-C at the prompt drops what was typed.

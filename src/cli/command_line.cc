@@ -1,20 +1,30 @@
 #include "cli/command_line.h"
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 
 #include <CLI/CLI.hpp>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
 namespace infe::cli {
 namespace {
 
 // The signal that came, or 0: a signal handler has nowhere else to write.
 std::atomic<int> g_signal{0};
+// Written by the handler too, so that a poll() that was about to sleep wakes.
+int g_wake[2] = {-1, -1};
 
 void OnSignal(int signal) {
+  const int saved = errno;
   g_signal.store(signal);
+  [[maybe_unused]] const ssize_t written = write(g_wake[1], "", 1);  // full: awake anyway
+  errno = saved;
 }
 
 // "--kv-memory" -> "INFE_KV_MEMORY"; of several long names the first.
@@ -164,10 +174,24 @@ bool Interrupted() {
 
 bool ForgetInterrupt() {
   int expected = SIGINT;
-  return g_signal.compare_exchange_strong(expected, 0);
+  const bool forgotten = g_signal.compare_exchange_strong(expected, 0);
+  // After the flag: a signal in between is seen by its flag.
+  char drained[16];
+  while (read(g_wake[0], drained, sizeof drained) > 0) {
+  }
+  return forgotten;
+}
+
+bool WaitForInput(int fd) {
+  pollfd watched[] = {{fd, POLLIN, 0}, {g_wake[0], POLLIN, 0}};
+  while (!Interrupted()) {
+    if (poll(watched, 2, -1) > 0 && watched[1].revents == 0) return true;
+  }
+  return false;
 }
 
 void WatchInterrupts() {
+  if (g_wake[0] < 0 && pipe2(g_wake, O_NONBLOCK | O_CLOEXEC) != 0) std::abort();
   struct sigaction action{};
   action.sa_handler = OnSignal;
   sigaction(SIGINT, &action, nullptr);

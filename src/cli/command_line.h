@@ -77,5 +77,8 @@ bool Interrupted();
 void WatchInterrupts();
 // A Ctrl-C that has been dealt with is forgotten; false if there was none. SIGTERM stays.
 bool ForgetInterrupt();
+// Waits until `fd` can be read (true) or Ctrl-C or SIGTERM came, also just before the call (false):
+// a plain read would sleep through a signal that came between the last look and itself.
+bool WaitForInput(int fd);
 
 }  // namespace infe::cli

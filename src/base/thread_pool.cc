@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "base/cores.h"
 
 namespace infe {
 namespace {
@@ -33,13 +34,23 @@ void AwaitChange(std::atomic<uint32_t>& value, uint32_t old, OnSleep around_slee
   around_sleep([&] { value.wait(old, std::memory_order_acquire); });
 }
 
+std::vector<int> CpusFor(uint32_t threads, ThreadPool::Placement placement) {
+  if (threads == 1 || placement == ThreadPool::Placement::kAnywhere) return {};
+  std::vector<int> cpus = AllowedCpus();
+  // Fewer members than CPUs: another process's members could be on the very same ones. More: the
+  // scheduler shares them out better.
+  if (cpus.size() != threads) cpus.clear();
+  return cpus;
+}
+
 }  // namespace
 
 void Worker::Barrier() {
   if (count_ > 1) pool_->Arrive();
 }
 
-ThreadPool::ThreadPool(uint32_t threads) : size_(threads) {
+ThreadPool::ThreadPool(uint32_t threads, Placement placement)
+    : size_(threads), cpus_(CpusFor(threads, placement)) {
   INFE_CHECK(threads >= 1);
   for (uint32_t i = 1; i < threads; ++i) members_.emplace_back([this, i] { MemberLoop(i); });
 }
@@ -49,6 +60,10 @@ ThreadPool::~ThreadPool() {
   generation_.fetch_add(1);
   generation_.notify_all();
   for (std::thread& member : members_) member.join();
+}
+
+void ThreadPool::KeepCaller() const {
+  if (on_own_cpus()) StayOnCpu(cpus_[0]);
 }
 
 void ThreadPool::Run(const std::function<void(Worker&)>& body) {
@@ -72,6 +87,7 @@ void ThreadPool::Run(const std::function<void(Worker&)>& body) {
 }
 
 void ThreadPool::MemberLoop(uint32_t index) {
+  if (on_own_cpus()) StayOnCpu(cpus_[index]);
   uint32_t seen = 0;
   for (;;) {
     AwaitChange(generation_, seen, [&](auto sleep) {

@@ -3,6 +3,10 @@
 // decode step follows the last one closely) and then sleep in the kernel, so an idle server uses
 // no CPU. No OpenMP: see docs/threads.md.
 //
+// A team with a member for every CPU that the process may use keeps each member on one: left to
+// the scheduler, a thread that wakes for a moment pushes one member onto another's CPU, where both
+// take turns while a CPU stands idle (a quarter of the work under a flood of refusals).
+//
 // Several engines may share one pool: Run is exclusive and first come, first served.
 #pragma once
 
@@ -44,13 +48,23 @@ struct alignas(64) WorkCursor {
 
 class ThreadPool {
  public:
+  enum class Placement {
+    kOwnCpus,   // each member on a CPU of its own, if there are exactly as many as members
+    kAnywhere,  // wherever the scheduler likes
+  };
+
   // threads >= 1, the caller of Run included: threads - 1 are started here.
-  explicit ThreadPool(uint32_t threads);
+  explicit ThreadPool(uint32_t threads, Placement placement = Placement::kOwnCpus);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   uint32_t size() const { return size_; }
+  bool on_own_cpus() const { return !cpus_.empty(); }
+
+  // For a thread that is there to call Run, an engine's say: it stays on member 0's CPU, and so do
+  // threads that it starts. Nothing where members may run anywhere.
+  void KeepCaller() const;
 
   // Runs body on every member (the calling thread is member 0) and returns when all have finished.
   // The body must not throw. Callable from any thread, not from inside a body.
@@ -62,6 +76,7 @@ class ThreadPool {
   void Arrive();
 
   const uint32_t size_;
+  const std::vector<int> cpus_;  // of each member; empty: anywhere
   // Tickets serve callers of Run in order.
   std::atomic<uint32_t> next_ticket_{0};
   std::atomic<uint32_t> now_serving_{0};

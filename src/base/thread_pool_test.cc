@@ -3,6 +3,9 @@
 #include <chrono>
 
 #include <gtest/gtest.h>
+#include <sched.h>
+
+#include "base/cores.h"
 
 namespace infe {
 namespace {
@@ -42,6 +45,25 @@ TEST(ThreadPool, RunsOfManyCallersDoNotOverlap) {
   }
   for (auto& caller : callers) caller.join();
   EXPECT_FALSE(overlap.load());
+}
+
+TEST(ThreadPool, MembersStayOnCpusOfTheirOwnWhenTheyAreAsMany) {
+  const std::vector<int> cpus = AllowedCpus();
+  if (cpus.size() < 2) GTEST_SKIP() << "one CPU";
+  const auto size = static_cast<uint32_t>(cpus.size());
+  // In a thread of its own, so that this one may run anywhere afterwards.
+  std::thread([&] {
+    ThreadPool pool(size);
+    ASSERT_TRUE(pool.on_own_cpus());
+    pool.KeepCaller();
+    std::vector<int> seen(size);
+    pool.Run([&](Worker& worker) { seen[worker.index()] = sched_getcpu(); });
+    EXPECT_EQ(seen, cpus);
+  }).join();
+  EXPECT_EQ(AllowedCpus(), cpus);
+  EXPECT_FALSE(ThreadPool(size + 1).on_own_cpus());
+  EXPECT_FALSE(ThreadPool(1).on_own_cpus());
+  EXPECT_FALSE(ThreadPool(size, ThreadPool::Placement::kAnywhere).on_own_cpus());
 }
 
 TEST(ThreadPool, WakesAfterSleep) {

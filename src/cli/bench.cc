@@ -225,6 +225,7 @@ Result<void> Run(const BenchOptions& a) {
   INFE_ASSIGN(const WorkList list, ParseWork(a.work));
   INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
   ThreadPool pool(a.threads != 0 ? a.threads : GetCpuFeatures().cores_allowed);
+  pool.KeepCaller();
   const kernels::KernelTable& kernels = kernels::SelectKernels();
   ProgressBar bar(a.model, a.json);
   bar.Show("loading", 0, a.repeat);

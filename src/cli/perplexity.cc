@@ -31,6 +31,7 @@ Result<void> Run(const Arguments& a) {
   const std::string text(std::istreambuf_iterator<char>(in), {});
   INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
   ThreadPool pool(a.threads != 0 ? a.threads : GetCpuFeatures().cores_allowed);
+  pool.KeepCaller();
   engine::LoadOptions options;
   options.kv_type = a.kv_type == "int8" ? kernels::KvType::kInt8 : kernels::KvType::kF16;
   INFE_ASSIGN(const engine::LoadedModel loaded,

@@ -22,7 +22,7 @@ namespace {
 struct Arguments {
   std::string config_path;
   server::ServerConfig flags;
-  bool no_prefix_cache = false, no_speculation = false, print_config = false;
+  bool no_prefix_cache = false, no_speculation = false, no_pin_threads = false, print_config = false;
 };
 
 // Flag > environment > file > default: the file is read first, then what was given on the command
@@ -62,6 +62,7 @@ Result<server::ServerConfig> Merge(const Arguments& a, const Command& command) {
   take("--strict-params", &C::strict_params);
   if (a.no_prefix_cache) config.prefix_cache = false;
   if (a.no_speculation) config.speculation = false;
+  if (a.no_pin_threads) config.pin_threads = false;
   return config;
 }
 
@@ -234,6 +235,8 @@ void AddServe(CommandLine& line) {
       .Flag("--strict-params", f.strict_params,
             "Refuse unknown request fields instead of listing them")
       .Flag("--no-prefix-cache", a.no_prefix_cache, "Compute every prompt anew")
+      .Flag("--no-pin-threads", a.no_pin_threads,
+            "Leave it to the system which CPU computes what")
       .Flag("--no-speculation", a.no_speculation, "One token per step and sequence")
       .Flag("--print-config", a.print_config, "Print the merged configuration and exit")
       .Footer(

@@ -118,6 +118,7 @@ class ThreadedEngine final : public Engine {
   }
 
   void Run() {
+    if (options_.pool != nullptr) options_.pool->KeepCaller();
     bool busy = true;
     while (true) {
       std::deque<Mail> mail;

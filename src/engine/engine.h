@@ -42,7 +42,7 @@ struct EngineOptions {
   uint32_t batch_rows_max = 512;
   uint32_t logits_rows_max = 64;
   // Of a step in which nobody decodes: how long a newcomer may have to wait for it.
-  double idle_step_budget_ms = 400;
+  double idle_step_budget_ms = 500;
   // Borrowed, optional: the workers that the model uses. Rows are sampled by all of them where that
   // pays; the result is the same.
   ThreadPool* pool = nullptr;

@@ -62,7 +62,9 @@ class AppImpl : public App {
           CacheSalt salt, std::unique_ptr<AccessLog> log)
       : dir_(std::move(dir)),
         stores_(std::move(stores)),
-        pool_(config.threads != 0 ? config.threads : GetCpuFeatures().cores_allowed),
+        pool_(config.threads != 0 ? config.threads : GetCpuFeatures().cores_allowed,
+              config.pin_threads ? ThreadPool::Placement::kOwnCpus
+                                 : ThreadPool::Placement::kAnywhere),
         services_(config, models_, *stores_, std::move(salt)),
         accounting_(models_, services_.metrics, std::move(log)) {}
 

@@ -120,6 +120,7 @@ const std::vector<Key>& Keys() {
       CountKey("ops_port", &C::ops_port),
       StringKey("data_dir", &C::data_dir),
       CountKey("threads", &C::threads),
+      SwitchKey("pin_threads", &C::pin_threads),
       Live(ListKey("models", &C::models)),
       CountKey("max_batch", &C::max_batch),
       CountKey("context", &C::context),

@@ -19,6 +19,8 @@ struct ServerConfig {
   uint32_t ops_port = 8081;  // metrics, health, administration; 0: none
   std::string data_dir;      // empty: the default folder
   uint32_t threads = 0;      // compute threads; 0: as many as this process may use
+  // With as many threads as there are CPUs to use: each stays on one.
+  bool pin_threads = true;
   std::vector<std::string>
       models;               // names or paths; empty: every model of the registry that is here
   uint32_t max_batch = 16;  // sequences that decode together, per model

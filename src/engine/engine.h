@@ -33,7 +33,7 @@ struct EngineOptions {
   size_t kv_memory_bytes = size_t{1} << 30;
   uint32_t queue_requests_max = 128;
   uint32_t queue_prompt_tokens_max = 1u << 20;
-  double step_budget_ms = 50;  // per step while anyone decodes
+  double step_budget_ms = 40;  // per step while anyone decodes
   bool prefix_cache = true;
   PrefixFileOptions prefix_file = {};  // needs prefix_cache
   bool speculation = true;
@@ -42,7 +42,7 @@ struct EngineOptions {
   uint32_t batch_rows_max = 512;
   uint32_t logits_rows_max = 64;
   // Of a step in which nobody decodes: how long a newcomer may have to wait for it.
-  double idle_step_budget_ms = 500;
+  double idle_step_budget_ms = 400;
   // Borrowed, optional: the workers that the model uses. Rows are sampled by all of them where that
   // pays; the result is the same.
   ThreadPool* pool = nullptr;

@@ -32,7 +32,7 @@ struct ServerConfig {
   // Of queue_tokens no more than what the machine, as it is measured, computes in this time: a
   // longer wait for the first token is refused at the door. 0: no such bound.
   double queue_wait_s = 60;
-  double step_budget_ms = 50;
+  double step_budget_ms = 40;
   bool prefix_cache = true;
   // Of the file per model that keeps the prefix cache over a restart, in the data folder. It holds
   // the tokens of prompts and answers. 0: no file.

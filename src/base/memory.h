@@ -1,5 +1,5 @@
-// Memory that kernels like: aligned, zeroed, in huge pages where the system grants them; and files
-// mapped read-only. Both move, neither copies.
+// Memory that kernels like: aligned, zeroed, in huge pages where the system grants them; files
+// mapped read-only (both move, neither copies); and how the heap is to treat large blocks.
 #pragma once
 
 #include <cstddef>
@@ -46,5 +46,10 @@ class MappedFile {
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
 };
+
+// For a process that serves for months: large blocks of the heap go back to the system when they
+// are freed. By itself glibc keeps them, once one has been freed, and what is left of large bodies
+// and their values stays in holes between longer-lived blocks.
+void ReturnLargeBlocks();
 
 }  // namespace infe

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "base/memory.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/read_config.h"
@@ -161,6 +162,7 @@ int Serve(const Arguments& arguments, const Command& command) {
   for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&signals, s);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  ReturnLargeBlocks();
 
   auto app = server::App::Start(*config, Say);
   if (!app) return Fail(app.error());

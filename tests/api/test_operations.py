@@ -20,7 +20,7 @@ HELLO = [{"role": "user", "content": "Say hello."}]
 
 
 def ask(server, path, method="GET", ops=False, **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", server.ops_port if ops else server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.ops_port if ops else server.port, timeout=20 * SLOW)
     connection.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
     answer = connection.getresponse()
     body = answer.read()
@@ -62,7 +62,7 @@ def fresh(tmp_path):
 
 
 def test_a_drain_finishes_what_runs_and_refuses_what_is_new(fresh):
-    server = fresh("--drain-grace", "1", "--drain-timeout", "30")
+    server = fresh("--drain-grace", str(SLOW), "--drain-timeout", str(30 * SLOW))
     stream = long_stream(server, tokens=150)
     next(iter(stream))
     os.kill(server.process.pid, signal.SIGTERM)
@@ -77,7 +77,7 @@ def test_a_drain_finishes_what_runs_and_refuses_what_is_new(fresh):
 
 
 def test_after_the_grace_period_new_work_is_a_503(fresh):
-    server = fresh("--drain-grace", "0", "--drain-timeout", "30")
+    server = fresh("--drain-grace", "0", "--drain-timeout", str(30 * SLOW))
     stream = long_stream(server)
     next(iter(stream))
     os.kill(server.process.pid, signal.SIGTERM)
@@ -211,8 +211,8 @@ def test_config_check_says_what_is_wrong(tmp_path, text, status, expected):
 def test_a_public_address_needs_keys_and_tls(tmp_path):
     data = {**os.environ, "INFE_DATA_DIR": str(tmp_path)}
     args = [BINARY, "serve", "--host", "0.0.0.0", "--port", "0", "--ops-port", "0"]
-    done = subprocess.run(args, env=data, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(args, env=data, capture_output=True, text=True, timeout=30 * SLOW)
     assert done.returncode == 1 and "without keys" in done.stderr
     subprocess.run([BINARY, "keys", "create", "--name", "k"], env=data, check=True, capture_output=True)
-    done = subprocess.run(args, env=data, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(args, env=data, capture_output=True, text=True, timeout=30 * SLOW)
     assert done.returncode == 1 and "without TLS" in done.stderr

@@ -13,6 +13,8 @@ import argparse
 import http.client
 import json
 import os
+import re
+import socket
 import statistics
 import sys
 import threading
@@ -34,8 +36,52 @@ def arguments():
     parser.add_argument("--prompt-words", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=120, help="limit of the whole run")
     parser.add_argument("--pid", type=int, help="the server's process: also tell its CPU time")
+    parser.add_argument("--light", action="store_true",
+                        help="look every 20 ms and read usage at the end: the client costs next to "
+                             "nothing, and tells only tokens a second from first tokens to the end")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
+
+
+def body_of(a, number, request):
+    # Every prompt begins differently, so that none is served from another one's prefix.
+    words = [str(number * 1000 + request)]
+    words += [WORDS[(number + 7 * i) % len(WORDS)] for i in range(a.prompt_words)]
+    return {"model": a.model, "stream": True, "temperature": 0, "ignore_eos": True,
+            "stream_options": {"include_usage": True}, "max_completion_tokens": a.tokens,
+            "messages": [{"role": "user", "content": "Tell a long story about " + " ".join(words)}]}
+
+
+def light(a) -> int:
+    """One request of each stream by one thread, on raw sockets."""
+    sockets, texts = [], [b""] * a.streams
+    for number in range(a.streams):
+        data = json.dumps(body_of(a, number, 0)).encode()
+        sockets.append(socket.create_connection((a.host, a.port), timeout=a.seconds))
+        sockets[-1].sendall((f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                             f"Authorization: Bearer {a.key}\r\nContent-Type: application/json\r\n"
+                             f"Content-Length: {len(data)}\r\n\r\n").encode() + data)
+        sockets[-1].setblocking(False)
+    running, began, before = set(range(a.streams)), None, 0
+    deadline = time.monotonic() + a.seconds
+    while running and time.monotonic() < deadline:
+        time.sleep(0.02)
+        for i in list(running):
+            try:
+                while data := sockets[i].recv(1 << 20):
+                    texts[i] += data
+                running.discard(i)
+            except BlockingIOError:
+                pass
+        if began is None and all(b'"content":"' in text.partition(b'"role"')[2].partition(b"data:")[2] for text in texts):
+            began, before = time.perf_counter(), sum(text.count(b"data:") - 1 for text in texts)
+    seconds = time.perf_counter() - began if began else 0.0
+    usages = [re.findall(rb'"completion_tokens":(\d+)', text) for text in texts]
+    tokens = sum(int(found[-1]) for found in usages if found) - before
+    ok = not running and all(usages) and seconds > 0
+    print(json.dumps({"streams": a.streams, "tokens": tokens, "seconds": round(seconds, 3),
+                      "tok_s": round(tokens / seconds, 1) if ok else 0.0, "ok": ok}))
+    return 0 if ok else 1
 
 
 class Client(threading.Thread):
@@ -59,14 +105,7 @@ class Client(threading.Thread):
         self.ended = time.perf_counter()
 
     def one(self, request):
-        # Every prompt begins differently, so that none is served from another one's prefix.
-        words = [str(self.number * 1000 + request)]
-        words += [WORDS[(self.number + 7 * i) % len(WORDS)] for i in range(self.a.prompt_words)]
-        body = {"model": self.a.model, "stream": True, "temperature": 0,
-                "stream_options": {"include_usage": True},
-                "max_completion_tokens": self.a.tokens,
-                "messages": [{"role": "user", "content": "Tell a long story about " +
-                              " ".join(words)}]}
+        body = body_of(self.a, self.number, request)
         headers = {"Content-Type": "application/json"}
         if self.a.key:
             headers["Authorization"] = f"Bearer {self.a.key}"
@@ -111,6 +150,8 @@ def cpu_seconds(pid) -> float:
 
 def main() -> int:
     a = arguments()
+    if a.light:
+        return light(a)
     start = threading.Event()
     clients = [Client(i, a, start) for i in range(a.streams)]
     for client in clients:

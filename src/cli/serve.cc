@@ -23,7 +23,8 @@ namespace {
 struct Arguments {
   std::string config_path;
   server::ServerConfig flags;
-  bool no_prefix_cache = false, no_speculation = false, no_pin_threads = false, print_config = false;
+  bool no_prefix_cache = false, no_speculation = false, no_pin_threads = false,
+       print_config = false;
 };
 
 // Flag > environment > file > default: the file is read first, then what was given on the command
@@ -237,8 +238,7 @@ void AddServe(CommandLine& line) {
       .Flag("--strict-params", f.strict_params,
             "Refuse unknown request fields instead of listing them")
       .Flag("--no-prefix-cache", a.no_prefix_cache, "Compute every prompt anew")
-      .Flag("--no-pin-threads", a.no_pin_threads,
-            "Leave it to the system which CPU computes what")
+      .Flag("--no-pin-threads", a.no_pin_threads, "Leave it to the system which CPU computes what")
       .Flag("--no-speculation", a.no_speculation, "One token per step and sequence")
       .Flag("--print-config", a.print_config, "Print the merged configuration and exit")
       .Footer(

@@ -4,13 +4,14 @@
 #include <cstring>
 #include <fstream>
 
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+
+#include "base/cores.h"
 
 namespace infe {
 namespace {
@@ -40,9 +41,7 @@ bool MayUseTiles() {
 
 CpuFeatures Detect() {
   CpuFeatures f;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) f.cores_allowed = std::max(1, CPU_COUNT(&set));
+  f.cores_allowed = std::max<uint32_t>(1, static_cast<uint32_t>(AllowedCpus().size()));
   f.cores_allowed = std::min(f.cores_allowed, CgroupCpus());
 #if defined(__x86_64__)
   __builtin_cpu_init();

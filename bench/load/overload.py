@@ -32,9 +32,13 @@ class Clients:
         self.address, self.poll, self.open, self.answers = ("127.0.0.1", port), select.epoll(), {}, []
 
     def send(self, data):
-        sock = socket.create_connection(self.address)  # done in the kernel, at once
-        sock.setblocking(False)
-        sock.send(data)
+        try:
+            sock = socket.create_connection(self.address)  # done in the kernel, at once
+            sock.setblocking(False)
+            sock.send(data)
+        except OSError as error:  # the server took neither
+            self.answers.append(([repr(error).encode()], 0))
+            return
         self.poll.register(sock.fileno(), select.EPOLLIN)
         self.open[sock.fileno()] = (sock, time.perf_counter(), [])
 

@@ -3,6 +3,7 @@
 // not fill a group and float types are left to them.
 #include "kernels/avx512/amx_tiles.h"
 #include "kernels/avx512/products.h"
+#include "kernels/avx512/tiles.h"
 
 // g++ 12 takes the deliberately undefined operands of its own AVX-512 intrinsics for mistakes.
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -18,18 +19,10 @@ constexpr uint32_t kSignedChunkBlocks = 32;
 
 // A chunk of a stripe, unpacked to signed codes.
 struct SignedChunk {
-  alignas(64) int8_t codes[kSignedChunkBlocks][2][8][64];  // [block][panel][step]
+  alignas(64) int8_t codes[kPanels][kSignedChunkBlocks][8][64];  // [panel][block][step]
   alignas(64) float scales[kSignedChunkBlocks][2][16];
   alignas(64) float mins[kSignedChunkBlocks][2][16];
   alignas(64) float sub_scales[kSignedChunkBlocks][2][2][16];  // Q6_K: [half][panel]
-};
-
-// A group's part of the activations: 16 rows at `values`, `stride` bytes apart, and for each block
-// their 16 scales and 16 sums.
-struct Group {
-  const int8_t* values;
-  size_t stride;
-  const float* scales_and_sums;
 };
 
 // The sums of a block: of Q6_K's two halves, of the whole block else.
@@ -48,14 +41,14 @@ void UnpackSigned(Cursor<f>& cursor, uint32_t blocks, SignedChunk& chunk) {
   for (uint32_t b = 0; b < blocks; ++b) {
     for (uint32_t p = 0; p < kPanels; ++p) {
       const uint8_t* panel = cursor.sub_record + SubHeaderBytes(f) + p * kPanelBytes<f>;
-      UnpackStep<f, 0>(panel, chunk.codes[b][p]);
-      UnpackStep<f, 1>(panel, chunk.codes[b][p]);
-      UnpackStep<f, 2>(panel, chunk.codes[b][p]);
-      UnpackStep<f, 3>(panel, chunk.codes[b][p]);
-      UnpackStep<f, 4>(panel, chunk.codes[b][p]);
-      UnpackStep<f, 5>(panel, chunk.codes[b][p]);
-      UnpackStep<f, 6>(panel, chunk.codes[b][p]);
-      UnpackStep<f, 7>(panel, chunk.codes[b][p]);
+      UnpackStep<f, 0>(panel, chunk.codes[p][b]);
+      UnpackStep<f, 1>(panel, chunk.codes[p][b]);
+      UnpackStep<f, 2>(panel, chunk.codes[p][b]);
+      UnpackStep<f, 3>(panel, chunk.codes[p][b]);
+      UnpackStep<f, 4>(panel, chunk.codes[p][b]);
+      UnpackStep<f, 5>(panel, chunk.codes[p][b]);
+      UnpackStep<f, 6>(panel, chunk.codes[p][b]);
+      UnpackStep<f, 7>(panel, chunk.codes[p][b]);
       _mm512_storeu_ps(chunk.scales[b][p], ScaleOf<f>(cursor.record, cursor.sub_record, p));
       if constexpr (f.has_min)
         _mm512_storeu_ps(chunk.mins[b][p], MinOf<f>(cursor.record, cursor.sub_record, p));
@@ -76,32 +69,51 @@ inline __m512 SmallToFloat(const int32_t* v) {
   return _mm512_sub_ps(_mm512_castsi512_ps(shifted), _mm512_set1_ps(12582912.0f));
 }
 
-// A panel times a group, block by block; `slot` is 0 or 1 in turns.
-template <PanelFormat f>
-struct GroupTile {
-  static constexpr bool kHalves = f.code_bits == 6;
+// Where the tile unit is: it walks a chunk's groups of rows, for each the panels, for each the
+// blocks, ahead of the f32 work.
+struct TileCursor {
   const SignedChunk& chunk;
-  uint32_t panel;
-  const Group& group;
+  size_t stride;         // bytes from row to row
+  uint32_t blocks;       // of the chunk
+  const int8_t* group;   // the chunk's columns of the group's first row
+  const int8_t* values;  // ... of the block
+  const int8_t* codes;
+  uint32_t panel = 0;
+  uint32_t block = 0;
+
+  inline void Next() {
+    values += 32;
+    codes += sizeof chunk.codes[0][0];
+    if (++block < blocks) return;
+    block = 0;
+    panel = (panel + 1) % kPanels;
+    if (panel == 0) group += kGroupRows * stride;
+    values = group;
+    codes = chunk.codes[panel][0][0];
+  }
+};
+
+// Sums of blocks on their way from tiles to f32, in two slots that take turns.
+template <PanelFormat f>
+struct SumSlots {
+  static constexpr bool kHalves = f.code_bits == 6;
   alignas(64) BlockSums sums[2];
 
-  // Starts the products of block b in the sum tiles of its slot.
+  // Starts the products of a block in the sum tiles of its slot.
   template <int slot>
-  inline void Multiply(uint32_t b) {
-    const int8_t* x = group.values + size_t{b} * 32;
-    const int8_t* codes = chunk.codes[b][panel][0];
+  inline void Multiply(const TileCursor& at) {
     ClearTile<2 * slot>();
     if constexpr (kHalves) {
-      LoadTile<4>(x, group.stride);
-      LoadTile<6>(codes, 64);
+      LoadTile<4>(at.values, at.stride);
+      LoadTile<6>(at.codes, 64);
       AddTileProducts<2 * slot, 4, 6>();
       ClearTile<2 * slot + 1>();
-      LoadTile<5>(x + 16, group.stride);
-      LoadTile<7>(codes + 256, 64);
+      LoadTile<5>(at.values + 16, at.stride);
+      LoadTile<7>(at.codes + 256, 64);
       AddTileProducts<2 * slot + 1, 5, 7>();
     } else {
-      LoadTile<4 + slot>(x, group.stride);
-      LoadTile<6 + slot>(codes, 64);
+      LoadTile<4 + slot>(at.values, at.stride);
+      LoadTile<6 + slot>(at.codes, 64);
       AddTileProducts<2 * slot, 4 + slot, 6 + slot>();
     }
   }
@@ -112,9 +124,11 @@ struct GroupTile {
     if constexpr (kHalves) StoreTile<2 * slot + 1>(sums[slot][1]);
   }
 
-  // acc[t] = fma(dot, scale * x_scale, acc[t]) of block b, then the minimum's term.
+  // acc[t] = fma(dot, scale * x_scale, acc[t]) of block b, then the minimum's term. x_scales: 16
+  // scales, then 16 sums.
   template <int slot>
-  inline void Add(__m512 (&acc)[kGroupRows], uint32_t b) const {
+  inline void Add(__m512 (&acc)[kGroupRows], const SignedChunk& chunk, uint32_t panel, uint32_t b,
+                  const float* x_scales) const {
     const __m512 w_scale = _mm512_loadu_ps(chunk.scales[b][panel]);
     [[maybe_unused]] __m512 w_min, sub_scales[2];
     if constexpr (f.has_min) w_min = _mm512_loadu_ps(chunk.mins[b][panel]);
@@ -122,7 +136,6 @@ struct GroupTile {
       sub_scales[0] = _mm512_loadu_ps(chunk.sub_scales[b][0][panel]);
       sub_scales[1] = _mm512_loadu_ps(chunk.sub_scales[b][1][panel]);
     }
-    const float* x_scales = group.scales_and_sums + size_t{b} * 2 * kGroupRows;
     const float* x_sums = x_scales + kGroupRows;
 #pragma GCC unroll 16
     for (uint32_t t = 0; t < kGroupRows; ++t) {
@@ -132,38 +145,56 @@ struct GroupTile {
                               _mm512_mul_ps(dot, sub_scales[0]));
       const __m512 scale = _mm512_mul_ps(w_scale, _mm512_set1_ps(x_scales[t]));
       acc[t] = _mm512_fmadd_ps(dot, scale, acc[t]);
-      if constexpr (f.has_min) acc[t] = _mm512_fmadd_ps(w_min, _mm512_set1_ps(x_sums[t]), acc[t]);
+      if constexpr (f.has_min) AddTimesOne(acc[t], w_min, x_sums + t);
     }
   }
 };
 
-// out[16 rows][16 outputs], carried on from `out` unless fresh. The tile unit is two blocks ahead
-// of the f32 work: block b + 2 is multiplied and b + 1 stored while b is added.
+// A chunk times `groups` groups of rows: out[16 * groups][32], carried on from `out` unless fresh.
+// The tile unit is two blocks ahead of the f32 work, over the ends of panels and groups too: block
+// i + 2 is multiplied and i + 1 stored while i is added. scales_and_sums: of the first group's rows
+// and the chunk's first block; the next group's are `group_floats` on.
 template <PanelFormat f>
-void GroupPanel(const SignedChunk& chunk, uint32_t panel, const Group& group, uint32_t blocks,
-                float* out, size_t out_stride, bool fresh) {
-  __m512 acc[kGroupRows];
+void ChunkGroups(TileCursor ahead, uint32_t groups, const float* scales_and_sums,
+                 size_t group_floats, float* out, size_t out_stride, bool fresh) {
+  SumSlots<f> slots;
+  const SignedChunk& chunk = ahead.chunk;
+  const uint32_t blocks = ahead.blocks;
+  uint32_t unstarted = groups * kPanels * blocks;  // at least 2
+  const auto multiply = [&]<int slot>() {
+    if (unstarted == 0) return;
+    --unstarted;
+    slots.template Multiply<slot>(ahead);
+    ahead.Next();
+  };
+  multiply.template operator()<0>();
+  multiply.template operator()<1>();
+  slots.template Store<0>();
+  bool odd = false;
+  for (uint32_t g = 0; g < groups; ++g) {
+    for (uint32_t panel = 0; panel < kPanels; ++panel) {
+      float* to = out + g * kGroupRows * out_stride + panel * kLanes;
+      __m512 acc[kGroupRows];
 #pragma GCC unroll 16
-  for (uint32_t t = 0; t < kGroupRows; ++t)
-    acc[t] = fresh ? _mm512_setzero_ps() : _mm512_loadu_ps(out + t * out_stride);
-  GroupTile<f> tile = {chunk, panel, group, {}};
-  tile.template Multiply<0>(0);
-  if (blocks > 1) tile.template Multiply<1>(1);
-  tile.template Store<0>();
-  uint32_t b = 0;
-  for (; b + 2 < blocks; b += 2) {
-    tile.template Multiply<0>(b + 2);
-    tile.template Store<1>();
-    tile.template Add<0>(acc, b);
-    if (b + 3 < blocks) tile.template Multiply<1>(b + 3);
-    tile.template Store<0>();
-    tile.template Add<1>(acc, b + 1);
+      for (uint32_t t = 0; t < kGroupRows; ++t)
+        acc[t] = fresh ? _mm512_setzero_ps() : _mm512_loadu_ps(to + t * out_stride);
+      const float* x_scales = scales_and_sums + g * group_floats;
+      for (uint32_t b = 0; b < blocks; ++b, x_scales += 2 * kGroupRows, odd = !odd) {
+        // The last block's other slot is stored once more: nobody reads it.
+        if (odd) {
+          multiply.template operator()<1>();
+          slots.template Store<0>();
+          slots.template Add<1>(acc, chunk, panel, b, x_scales);
+        } else {
+          multiply.template operator()<0>();
+          slots.template Store<1>();
+          slots.template Add<0>(acc, chunk, panel, b, x_scales);
+        }
+      }
+#pragma GCC unroll 16
+      for (uint32_t t = 0; t < kGroupRows; ++t) _mm512_storeu_ps(to + t * out_stride, acc[t]);
+    }
   }
-  if (b + 1 < blocks) tile.template Store<1>();
-  tile.template Add<0>(acc, b);
-  if (b + 1 < blocks) tile.template Add<1>(acc, b + 1);
-#pragma GCC unroll 16
-  for (uint32_t t = 0; t < kGroupRows; ++t) _mm512_storeu_ps(out + t * out_stride, acc[t]);
 }
 
 // Fetches what will be unpacked next.
@@ -186,14 +217,10 @@ void StripeGroups(const uint8_t* stripe, const Activations& x, uint32_t m, uint3
     const uint32_t count = left < kSignedChunkBlocks ? left : kSignedChunkBlocks;
     UnpackSigned<f>(cursor, count, chunk);
     PrefetchRecords<f>(cursor, count);
-    for (uint32_t g = 0; g < groups; ++g) {
-      const size_t row = m + size_t{g} * kGroupRows;
-      const Group group = {x.values + row * x.cols + size_t{first} * 32, x.cols,
-                           x.grouped + (row * blocks + size_t{first} * kGroupRows) * 2};
-      for (uint32_t p = 0; p < kPanels; ++p)
-        GroupPanel<f>(chunk, p, group, count, out + g * kGroupRows * out_stride + p * kLanes,
-                      out_stride, first == 0);
-    }
+    const int8_t* values = x.values + size_t{m} * x.cols + size_t{first} * 32;
+    ChunkGroups<f>(TileCursor{chunk, x.cols, count, values, values, chunk.codes[0][0][0]}, groups,
+                   x.grouped + (size_t{m} * blocks + size_t{first} * kGroupRows) * 2,
+                   size_t{blocks} * 2 * kGroupRows, out, out_stride, first == 0);
   }
 }
 

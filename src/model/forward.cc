@@ -10,6 +10,7 @@ namespace infe::model {
 namespace {
 
 using kernels::Activations;
+using kernels::kActivationGroup;
 using kernels::kStripeRows;
 using kernels::PackedMatrix;
 
@@ -24,8 +25,12 @@ constexpr uint32_t kHeadChunk = kLogitSpan / kStripeRows;
 // cache then.
 constexpr uint32_t kHeadRuns = 4;
 
-uint32_t RowsPerTile(uint32_t rows, uint32_t cols) {
-  return std::max(1u, std::min({rows, kTileRows, kTileFloats / cols}));
+// Rows of a product call with `cols` outputs of `inputs` columns each. Whole groups, for kernels
+// that take rows by the group.
+uint32_t RowsPerTile(uint32_t rows, uint32_t cols, uint32_t inputs) {
+  const uint32_t cached = kTileInputBytes / inputs / kActivationGroup * kActivationGroup;
+  return std::max(
+      1u, std::min({rows, std::clamp(cached, kTileRowsMin, kTileRowsMax), kTileFloats / cols}));
 }
 
 }  // namespace
@@ -249,7 +254,7 @@ void Forward::QueryUnit(Lane& lane, uint32_t layer, const Activations& input, ui
   const uint32_t stripe = head * dim / kStripeRows;
   const uint32_t stripe_end = (head * dim + heads * dim + kStripeRows - 1) / kStripeRows;
   const uint32_t cols = (stripe_end - stripe) * kStripeRows;
-  const uint32_t step = RowsPerTile(lane.rows, cols);
+  const uint32_t step = RowsPerTile(lane.rows, cols, input.cols);
   for (uint32_t r0 = 0; r0 < lane.rows; r0 += step) {
     const uint32_t r1 = std::min(r0 + step, lane.rows);
     float* tile = lane.own.tile_a;
@@ -273,7 +278,7 @@ void Forward::KeyValueUnit(Lane& lane, uint32_t layer, const Activations& input,
   const uint32_t stripe = head * dim / kStripeRows;
   const uint32_t stripe_end = (head * dim + heads * dim + kStripeRows - 1) / kStripeRows;
   const uint32_t cols = (stripe_end - stripe) * kStripeRows;
-  const uint32_t step = RowsPerTile(lane.rows, cols);
+  const uint32_t step = RowsPerTile(lane.rows, cols, input.cols);
   for (uint32_t r0 = 0; r0 < lane.rows; r0 += step) {
     const uint32_t r1 = std::min(r0 + step, lane.rows);
     kernels_.matmul(w.k, input, r0, r1, stripe, stripe_end, lane.own.tile_a, cols);
@@ -378,8 +383,9 @@ void Forward::QuantiseAttended(Lane& lane) const {
 }
 
 template <typename Body>
-void Forward::ForTiles(Lane& lane, Phase phase, uint32_t stripes, const Body& body) const {
-  const uint32_t row_step = RowsPerTile(lane.rows, kStripeRows);
+void Forward::ForTiles(Lane& lane, Phase phase, uint32_t stripes, uint32_t inputs,
+                       const Body& body) const {
+  const uint32_t row_step = RowsPerTile(lane.rows, kStripeRows, inputs);
   const uint32_t stripe_step = std::max(1u, kTileFloats / kStripeRows / row_step);
   Share(lane, phase, stripes, [&](uint32_t begin, uint32_t end) {
     for (uint32_t s0 = begin; s0 < end; s0 += stripe_step) {
@@ -396,7 +402,7 @@ void Forward::Project(Lane& lane, Phase phase, const PackedMatrix& matrix,
   const bool add = !config_.post_norms;
   float* target = add ? lane.x : scratch_.delta;
   float* tile = lane.own.tile_a;
-  ForTiles(lane, phase, matrix.stripes(), [&](uint32_t s0, uint32_t s1, uint32_t r0, uint32_t r1) {
+  const auto project = [&](uint32_t s0, uint32_t s1, uint32_t r0, uint32_t r1) {
     const uint32_t cols = (s1 - s0) * kStripeRows;
     kernels_.matmul(matrix, input, r0, r1, s0, s1, tile, cols);
     for (uint32_t r = r0; r < r1; ++r) {
@@ -408,7 +414,8 @@ void Forward::Project(Lane& lane, Phase phase, const PackedMatrix& matrix,
         std::memcpy(to, from, cols * sizeof(float));
       }
     }
-  });
+  };
+  ForTiles(lane, phase, matrix.stripes(), input.cols, project);
 }
 
 void Forward::GateUp(Lane& lane, uint32_t layer, const Activations& input) const {
@@ -419,7 +426,7 @@ void Forward::GateUp(Lane& lane, uint32_t layer, const Activations& input) const
   const Activations out = HiddenActivations(lane.rows);
   float* gate = lane.own.tile_a;
   float* up = lane.own.tile_b;
-  ForTiles(lane, Phase::kGateUp, w.gate.stripes(),
+  ForTiles(lane, Phase::kGateUp, w.gate.stripes(), input.cols,
            [&](uint32_t s0, uint32_t s1, uint32_t r0, uint32_t r1) {
              const uint32_t at = s0 * kStripeRows;
              const uint32_t cols = (s1 - s0) * kStripeRows;

@@ -109,7 +109,7 @@ class Forward {
   // Deals stripes out and cuts them into products whose output fits a tile:
   // body(stripe_begin, stripe_end, row_begin, row_end).
   template <typename Body>
-  void ForTiles(Lane& lane, Phase phase, uint32_t stripes, const Body& body) const;
+  void ForTiles(Lane& lane, Phase phase, uint32_t stripes, uint32_t inputs, const Body& body) const;
 
   kernels::Activations AttendedActivations(uint32_t rows) const;
   kernels::Activations HiddenActivations(uint32_t rows) const;

@@ -1,7 +1,8 @@
-// The table of the AVX-512 VNNI kernels: its own products and attention, everything else as on
-// AVX2, which every such CPU has; and that of CPUs with AMX. Baseline code: it only takes
-// addresses.
+// The table of the AVX-512 VNNI kernels: its own products, attention and element-wise functions,
+// everything else as on AVX2, which every such CPU has; and that of CPUs with AMX. Baseline code:
+// it only takes addresses.
 #include "kernels/avx512/attention.h"
+#include "kernels/avx512/elementwise.h"
 #include "kernels/avx512/products.h"
 #include "kernels/isa_tables.h"
 #include "kernels/panels/pack.h"
@@ -16,6 +17,13 @@ const KernelTable& Avx512VnniTable() {
     t.unpack_row = panels::UnpackRow<16>;
     t.matmul = avx512::Matmul;
     t.matvec_rows = avx512::MatvecRows;
+    t.quantise_row = avx512::QuantiseRow;
+    t.rms_norm = avx512::RmsNorm;
+    t.add = avx512::Add;
+    t.rope = avx512::Rope;
+    t.swiglu = avx512::Swiglu;
+    t.geglu = avx512::Geglu;
+    t.scale = avx512::Scale;
     t.attention = avx512::Attention;
     t.attention_span = avx512::AttentionSpan;
     return t;

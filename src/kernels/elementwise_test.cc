@@ -145,6 +145,28 @@ INSTANTIATE_TEST_SUITE_P(EveryIsa, Elementwise,
                          testing::Values(Isa::kGeneric, Isa::kAvx2, Isa::kAvx512Vnni),
                          [](const auto& info) { return std::string(Name(info.param)); });
 
+TEST(Avx512Elementwise, HasTheBitsOfAvx2) {
+  const KernelTable* avx512 = FindKernels(Isa::kAvx512Vnni);
+  if (avx512 == nullptr) GTEST_SKIP() << "not on this CPU";
+  const KernelTable& avx2 = *FindKernels(Isa::kAvx2);
+  for (const uint32_t n : kLengths) {
+    const Floats x(n, Wave), w(n, [](uint32_t i) { return 0.5f + static_cast<float>(i % 5); });
+    const auto same = [&](const char* name, auto function) {
+      const Floats a(n, Wave), b(n, Wave);
+      function(avx2, a.at);
+      function(*avx512, b.at);
+      EXPECT_EQ(std::memcmp(a.at, b.at, n * sizeof(float)), 0) << name << " of " << n;
+    };
+    same("rms_norm",
+         [&](const KernelTable& t, float* out) { t.rms_norm(x.at, w.at, 1e-5f, n, out); });
+    same("add", [&](const KernelTable& t, float* out) { t.add(out, w.at, n); });
+    same("scale", [&](const KernelTable& t, float* out) { t.scale(out, 1.7f, n); });
+    same("swiglu", [&](const KernelTable& t, float* out) { t.swiglu(x.at, w.at, n, out); });
+    same("geglu", [&](const KernelTable& t, float* out) { t.geglu(x.at, w.at, n, out); });
+    if (n % 2 == 0) same("rope", [&](const KernelTable& t, float* out) { t.rope(out, x.at, n); });
+  }
+}
+
 TEST(Tables, ForeignIsaNamesAreKnown) {
   EXPECT_EQ(Name(Isa::kGeneric), "generic");
   EXPECT_EQ(Name(Isa::kAvx2), "avx2");

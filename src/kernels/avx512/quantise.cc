@@ -20,7 +20,8 @@ struct TwoBlocks {
 // The largest magnitudes of both blocks in lanes 0 and 1. No number never counts.
 inline __m128 Tops(const TwoBlocks& x) {
   const __m512 zero = _mm512_setzero_ps();
-  const __m512 first = _mm512_max_ps(_mm512_abs_ps(x.v[1]), _mm512_max_ps(_mm512_abs_ps(x.v[0]), zero));
+  const __m512 first =
+      _mm512_max_ps(_mm512_abs_ps(x.v[1]), _mm512_max_ps(_mm512_abs_ps(x.v[0]), zero));
   const __m512 second =
       _mm512_max_ps(_mm512_abs_ps(x.v[3]), _mm512_max_ps(_mm512_abs_ps(x.v[2]), zero));
   // Block 0 in the lower half of the vector, block 1 in the upper, from here on.

@@ -1,5 +1,6 @@
-// Result<T>: a value or an Error. The method names are those of C++23's std::expected, which g++ 12
-// lacks in C++20 mode, so that an alias can replace this file one day.
+// Result<T>: a value or an Error, or an error of another type: Result<T, E>. The method names are
+// those of C++23's std::expected, which g++ 12 lacks in C++20 mode, so that an alias can replace
+// this file one day.
 //
 //   Result<int> Parse(std::string_view text);
 //   INFE_ASSIGN(const int n, Parse(text));   // returns the error from the calling function
@@ -15,12 +16,12 @@
 
 namespace infe {
 
-template <typename T>
+template <typename T, typename E = Error>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: by design
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: by design
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: by design
+  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: by design
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -32,11 +33,11 @@ class [[nodiscard]] Result {
   T&& operator*() && { return std::move(Get()); }
   T* operator->() { return &Get(); }
   const T* operator->() const { return &Get(); }
-  const Error& error() const& {
+  const E& error() const& {
     INFE_CHECK(!has_value());
     return *std::get_if<1>(&state_);
   }
-  Error&& error() && {
+  E&& error() && {
     INFE_CHECK(!has_value());
     return std::move(*std::get_if<1>(&state_));
   }
@@ -50,42 +51,42 @@ class [[nodiscard]] Result {
     INFE_CHECK(has_value());
     return *std::get_if<0>(&state_);
   }
-  std::variant<T, Error> state_;
+  std::variant<T, E> state_;
 };
 
-template <>
-class [[nodiscard]] Result<void> {
+template <typename E>
+class [[nodiscard]] Result<void, E> {
  public:
   Result() = default;
-  Result(Error error) : error_(std::move(error)) {}  // NOLINT: by design
+  Result(E error) : error_(std::move(error)) {}  // NOLINT: by design
 
   bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }
-  const Error& error() const& {
+  const E& error() const& {
     INFE_CHECK(error_.has_value());
     return *error_;
   }
-  Error&& error() && {
+  E&& error() && {
     INFE_CHECK(error_.has_value());
     return std::move(*error_);
   }
 
  private:
-  std::optional<Error> error_;
+  std::optional<E> error_;
 };
 
 }  // namespace infe
 
 #define INFE_CONCAT_INNER(a, b) a##b
 #define INFE_CONCAT(a, b) INFE_CONCAT_INNER(a, b)
-#define INFE_TRY(expression)                                    \
-  do {                                                          \
-    if (auto infe_try_result = (expression); !infe_try_result)  \
-      return ::infe::Error(std::move(infe_try_result).error()); \
+#define INFE_TRY(expression)                                   \
+  do {                                                         \
+    if (auto infe_try_result = (expression); !infe_try_result) \
+      return std::move(infe_try_result).error();               \
   } while (false)
 #define INFE_ASSIGN(declaration, expression) \
   INFE_ASSIGN_INNER(INFE_CONCAT(infe_assign_, __LINE__), declaration, expression)
-#define INFE_ASSIGN_INNER(temporary, declaration, expression)         \
-  auto temporary = (expression);                                      \
-  if (!temporary) return ::infe::Error(std::move(temporary).error()); \
+#define INFE_ASSIGN_INNER(temporary, declaration, expression) \
+  auto temporary = (expression);                              \
+  if (!temporary) return std::move(temporary).error();        \
   declaration = std::move(temporary).value()

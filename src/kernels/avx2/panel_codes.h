@@ -7,7 +7,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/panels/layout.h"
+#include "kernels/panels/by_format.h"
 
 namespace infe::kernels::avx2 {
 namespace {

@@ -55,56 +55,34 @@ void MatvecPanels(const PackedMatrix& w, const Activations& x, uint32_t m, const
   }
 }
 
+// Calls f.template operator()<Float>() for a type of floats.
+template <class F>
+void WithFloat(QuantType type, const F& f) {
+  if (type == QuantType::kF32) f.template operator()<F32>();
+  if (type == QuantType::kF16) f.template operator()<F16>();
+  if (type == QuantType::kBF16) f.template operator()<BF16>();
+}
+
 }  // namespace
 
 void Matmul(const PackedMatrix& w, const Activations& x, uint32_t row_begin, uint32_t row_end,
             uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride) {
   if (row_begin >= row_end) return;
-#define INFE_CASE(TYPE)                                                                        \
-  case QuantType::k##TYPE:                                                                     \
-    return MatmulPanels<kPanel##TYPE>(w, x, row_begin, row_end, stripe_begin, stripe_end, out, \
-                                      out_stride);
-  switch (w.type) {
-    INFE_CASE(Q8_0)
-    INFE_CASE(Q4_0)
-    INFE_CASE(Q4_1)
-    INFE_CASE(Q5_0)
-    INFE_CASE(Q5_1)
-    INFE_CASE(Q4_K)
-    INFE_CASE(Q5_K)
-    INFE_CASE(Q6_K)
-    case QuantType::kF32:
-      return MatmulFloat<F32>(w, x, row_begin, row_end, stripe_begin, stripe_end, out, out_stride);
-    case QuantType::kF16:
-      return MatmulFloat<F16>(w, x, row_begin, row_end, stripe_begin, stripe_end, out, out_stride);
-    case QuantType::kBF16:
-      return MatmulFloat<BF16>(w, x, row_begin, row_end, stripe_begin, stripe_end, out, out_stride);
-  }
-#undef INFE_CASE
+  const bool done = WithPanelFormat(w.type, [&]<PanelFormat f>() {
+    MatmulPanels<f>(w, x, row_begin, row_end, stripe_begin, stripe_end, out, out_stride);
+  });
+  if (done) return;
+  WithFloat(w.type, [&]<class Float>() {
+    MatmulFloat<Float>(w, x, row_begin, row_end, stripe_begin, stripe_end, out, out_stride);
+  });
 }
 
 void MatvecRows(const PackedMatrix& w, const Activations& x, uint32_t m, const uint32_t* rows,
                 uint32_t count, float* out) {
-#define INFE_CASE(TYPE)    \
-  case QuantType::k##TYPE: \
-    return MatvecPanels<kPanel##TYPE>(w, x, m, rows, count, out);
-  switch (w.type) {
-    INFE_CASE(Q8_0)
-    INFE_CASE(Q4_0)
-    INFE_CASE(Q4_1)
-    INFE_CASE(Q5_0)
-    INFE_CASE(Q5_1)
-    INFE_CASE(Q4_K)
-    INFE_CASE(Q5_K)
-    INFE_CASE(Q6_K)
-    case QuantType::kF32:
-      return MatvecFloat<F32>(w, x, m, rows, count, out);
-    case QuantType::kF16:
-      return MatvecFloat<F16>(w, x, m, rows, count, out);
-    case QuantType::kBF16:
-      return MatvecFloat<BF16>(w, x, m, rows, count, out);
-  }
-#undef INFE_CASE
+  const bool done =
+      WithPanelFormat(w.type, [&]<PanelFormat f>() { MatvecPanels<f>(w, x, m, rows, count, out); });
+  if (done) return;
+  WithFloat(w.type, [&]<class Float>() { MatvecFloat<Float>(w, x, m, rows, count, out); });
 }
 
 }  // namespace infe::kernels::avx2

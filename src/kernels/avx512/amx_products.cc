@@ -224,40 +224,18 @@ void StripeGroups(const uint8_t* stripe, const Activations& x, uint32_t m, uint3
   }
 }
 
-template <PanelFormat f>
-void MatmulGroups(const PackedMatrix& w, const Activations& x, uint32_t m, uint32_t groups,
-                  uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride) {
-  const size_t stripe_bytes = size_t{w.cols} / (f.is_super ? 256 : 32) * RecordBytes(f);
-  const auto* data = reinterpret_cast<const uint8_t*>(w.data);
-  ConfigureTiles(f.code_bits == 6 ? 16 : 32);
-  for (uint32_t s = stripe_begin; s < stripe_end; ++s, out += kPanelStripeRows)
-    StripeGroups<f>(data + s * stripe_bytes, x, m, groups, out, out_stride);
-  ReleaseTiles();
-}
-
 // False if the type has no codes.
-bool MatmulOfGroups(const PackedMatrix& w, const Activations& x, uint32_t m, uint32_t groups,
-                    uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride) {
-#define INFE_CASE(TYPE)                                                                     \
-  case QuantType::k##TYPE:                                                                  \
-    MatmulGroups<kPanel##TYPE>(w, x, m, groups, stripe_begin, stripe_end, out, out_stride); \
-    return true;
-  switch (w.type) {
-    INFE_CASE(Q8_0)
-    INFE_CASE(Q4_0)
-    INFE_CASE(Q4_1)
-    INFE_CASE(Q5_0)
-    INFE_CASE(Q5_1)
-    INFE_CASE(Q4_K)
-    INFE_CASE(Q5_K)
-    INFE_CASE(Q6_K)
-    case QuantType::kF32:
-    case QuantType::kF16:
-    case QuantType::kBF16:
-      break;
-  }
-#undef INFE_CASE
-  return false;
+bool MatmulGroups(const PackedMatrix& w, const Activations& x, uint32_t m, uint32_t groups,
+                  uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride) {
+  const auto* data = reinterpret_cast<const uint8_t*>(w.data);
+  return WithPanelFormat(w.type, [&]<PanelFormat f>() {
+    const size_t stripe_bytes = size_t{w.cols} / (f.is_super ? 256 : 32) * RecordBytes(f);
+    ConfigureTiles(f.code_bits == 6 ? 16 : 32);
+    for (uint32_t s = stripe_begin; s < stripe_end; ++s)
+      StripeGroups<f>(data + s * stripe_bytes, x, m, groups,
+                      out + (s - stripe_begin) * kPanelStripeRows, out_stride);
+    ReleaseTiles();
+  });
 }
 
 }  // namespace
@@ -268,7 +246,7 @@ void AmxMatmul(const PackedMatrix& w, const Activations& x, uint32_t row_begin, 
   const uint32_t groups = row_end < first ? 0 : (row_end - first) / kGroupRows;
   const auto at = [&](uint32_t row) { return out + size_t{row - row_begin} * out_stride; };
   if (groups < kGroupsMin ||
-      !MatmulOfGroups(w, x, first, groups, stripe_begin, stripe_end, at(first), out_stride))
+      !MatmulGroups(w, x, first, groups, stripe_begin, stripe_end, at(first), out_stride))
     return Matmul(w, x, row_begin, row_end, stripe_begin, stripe_end, out, out_stride);
   Matmul(w, x, row_begin, first, stripe_begin, stripe_end, out, out_stride);
   const uint32_t last = first + groups * kGroupRows;

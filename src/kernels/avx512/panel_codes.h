@@ -14,7 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/panels/layout.h"
+#include "kernels/panels/by_format.h"
 
 namespace infe::kernels::INFE_AVX512_NAMESPACE {
 namespace {

@@ -132,47 +132,17 @@ void MatvecPanels(const PackedMatrix& w, const Activations& x, uint32_t m, const
 void Matmul(const PackedMatrix& w, const Activations& x, uint32_t row_begin, uint32_t row_end,
             uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride) {
   if (row_begin >= row_end) return;
-#define INFE_CASE(TYPE)                                                                        \
-  case QuantType::k##TYPE:                                                                     \
-    return MatmulPanels<kPanel##TYPE>(w, x, row_begin, row_end, stripe_begin, stripe_end, out, \
-                                      out_stride);
-  switch (w.type) {
-    INFE_CASE(Q8_0)
-    INFE_CASE(Q4_0)
-    INFE_CASE(Q4_1)
-    INFE_CASE(Q5_0)
-    INFE_CASE(Q5_1)
-    INFE_CASE(Q4_K)
-    INFE_CASE(Q5_K)
-    INFE_CASE(Q6_K)
-    case QuantType::kF32:
-    case QuantType::kF16:
-    case QuantType::kBF16:
-      return avx2::Matmul(w, x, row_begin, row_end, stripe_begin, stripe_end, out, out_stride);
-  }
-#undef INFE_CASE
+  const bool done = WithPanelFormat(w.type, [&]<PanelFormat f>() {
+    MatmulPanels<f>(w, x, row_begin, row_end, stripe_begin, stripe_end, out, out_stride);
+  });
+  if (!done) avx2::Matmul(w, x, row_begin, row_end, stripe_begin, stripe_end, out, out_stride);
 }
 
 void MatvecRows(const PackedMatrix& w, const Activations& x, uint32_t m, const uint32_t* rows,
                 uint32_t count, float* out) {
-#define INFE_CASE(TYPE)    \
-  case QuantType::k##TYPE: \
-    return MatvecPanels<kPanel##TYPE>(w, x, m, rows, count, out);
-  switch (w.type) {
-    INFE_CASE(Q8_0)
-    INFE_CASE(Q4_0)
-    INFE_CASE(Q4_1)
-    INFE_CASE(Q5_0)
-    INFE_CASE(Q5_1)
-    INFE_CASE(Q4_K)
-    INFE_CASE(Q5_K)
-    INFE_CASE(Q6_K)
-    case QuantType::kF32:
-    case QuantType::kF16:
-    case QuantType::kBF16:
-      return avx2::MatvecRows(w, x, m, rows, count, out);
-  }
-#undef INFE_CASE
+  const bool done =
+      WithPanelFormat(w.type, [&]<PanelFormat f>() { MatvecPanels<f>(w, x, m, rows, count, out); });
+  if (!done) avx2::MatvecRows(w, x, m, rows, count, out);
 }
 
 }  // namespace infe::kernels::INFE_AVX512_NAMESPACE

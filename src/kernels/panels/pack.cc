@@ -4,36 +4,16 @@
 #include <vector>
 
 #include "base/check.h"
-#include "kernels/panels/layout.h"
+#include "kernels/panels/by_format.h"
 #include "kernels/quant/block_fields.h"
 
 namespace infe::kernels::panels {
 namespace {
 
-const PanelFormat& FormatOf(QuantType type) {
-  switch (type) {
-    case QuantType::kQ8_0:
-      return kPanelQ8_0;
-    case QuantType::kQ4_0:
-      return kPanelQ4_0;
-    case QuantType::kQ4_1:
-      return kPanelQ4_1;
-    case QuantType::kQ5_0:
-      return kPanelQ5_0;
-    case QuantType::kQ5_1:
-      return kPanelQ5_1;
-    case QuantType::kQ4_K:
-      return kPanelQ4_K;
-    case QuantType::kQ5_K:
-      return kPanelQ5_K;
-    case QuantType::kQ6_K:
-      return kPanelQ6_K;
-    case QuantType::kF32:
-    case QuantType::kF16:
-    case QuantType::kBF16:
-      break;
-  }
-  CheckFailed("a quantised type", __FILE__, __LINE__);
+PanelFormat FormatOf(QuantType type) {
+  PanelFormat format{};
+  INFE_CHECK(WithPanelFormat(type, [&]<PanelFormat f>() { format = f; }));
+  return format;
 }
 
 size_t StripeBytes(QuantType type, uint32_t cols) {
@@ -152,7 +132,7 @@ void PackFloatStripe(const std::byte* const* from, uint32_t cols, std::byte* out
 template <uint32_t kLanes>
 void PackPanelStripe(const QuantTypeTraits& traits, const std::byte* const* from, uint32_t cols,
                      uint8_t* out) {
-  const PanelFormat& f = FormatOf(traits.type);
+  const PanelFormat f = FormatOf(traits.type);
   BlockFields fields;
   for (uint32_t b = 0; b < cols / traits.block_values; ++b, out += RecordBytes(f)) {
     for (uint32_t r = 0; r < kStripeRows; ++r) {
@@ -205,7 +185,7 @@ void UnpackBlocks(const PackedMatrix& matrix, uint32_t row, std::byte* blocks) {
                   traits.block_bytes);
       continue;
     }
-    const PanelFormat& f = FormatOf(matrix.type);
+    const PanelFormat f = FormatOf(matrix.type);
     BlockFields fields;
     // LoadRow shares its addressing with StoreRow and writes nothing.
     auto* record = const_cast<std::byte*>(stripe + size_t{b} * RecordBytes(f));

@@ -168,6 +168,7 @@ Result<void> AppImpl::ListenOps() {
   const auto metrics = [this] {
     return WriteMetrics({.metrics = services_.metrics,
                          .models = models_,
+                         .grammars = services_.grammars,
                          .http = public_.get(),
                          .ledger = services_.ledger.Stats(),
                          .ready = IsReady(services_),

@@ -80,14 +80,9 @@ api::Parsed<ChatConstraint> CompileFormat(GrammarCache& cache, const api::Output
   if (options.openai_strictness && format.kind == Kind::kJsonSchema && format.strict)
     if (const auto checked = CheckStrictSchema(format.schema); !checked)
       return FormatError(format, checked.error());
-  const std::string key = CacheKey(format);
-  constraint.grammar = cache.Find(key);
-  if (!constraint.grammar) {
-    auto compiled = Compile(format);
-    if (!compiled) return FormatError(format, compiled.error());
-    constraint.grammar = std::move(*compiled);
-    cache.Add(key, constraint.grammar);
-  }
+  auto compiled = cache.FindOrCompile(CacheKey(format), [&] { return Compile(format); });
+  if (!compiled) return FormatError(format, compiled.error());
+  constraint.grammar = std::move(*compiled);
   for (const grammar::Unenforced& missing : constraint.grammar->unenforced())
     constraint.unenforced.push_back(
         fmt::format("{} at {}", missing.keyword, missing.path.empty() ? "/" : missing.path));
@@ -207,23 +202,18 @@ api::Parsed<Callable> ReadFunction(GrammarCache& cache, const api::Tool& tool,
   Callable function{.name = tool.name, .parameters = ParametersOf(tool)};
   if (tool.strict) function.options.strictness = grammar::Strictness::kStrict;
   const std::string key = fmt::format("schema {} {}", tool.strict, function.parameters.Dump());
-  grammar::GrammarPtr compiled = cache.Find(key);
-  if (!compiled) {
-    auto made = grammar::CompileJsonSchema(function.parameters, function.options);
-    if (made) {
-      compiled = std::move(*made);
-      cache.Add(key, compiled);
-    } else if (tool.strict || made.error().code == ErrorCode::kInvalidArgument) {
-      return FunctionError(tool, made.error());
-    } else {
-      // One tool that cannot be enforced does not fail the others: any object, and it is said.
-      unenforced.push_back(fmt::format("{}: {}", tool.param, made.error().message));
-      function.parameters = Json::Object{{"type", "object"}};
-    }
-  }
-  if (compiled)
-    for (const grammar::Unenforced& missing : compiled->unenforced())
+  const auto compiled = cache.FindOrCompile(
+      key, [&] { return grammar::CompileJsonSchema(function.parameters, function.options); });
+  if (compiled) {
+    for (const grammar::Unenforced& missing : (*compiled)->unenforced())
       unenforced.push_back(fmt::format("{} at {}#{}", missing.keyword, tool.param, missing.path));
+  } else {
+    if (tool.strict || compiled.error().code == ErrorCode::kInvalidArgument)
+      return FunctionError(tool, compiled.error());
+    // One tool that cannot be enforced does not fail the others: any object, and it is said.
+    unenforced.push_back(fmt::format("{}: {}", tool.param, compiled.error().message));
+    function.parameters = Json::Object{{"type", "object"}};
+  }
   return function;
 }
 
@@ -235,14 +225,14 @@ api::Parsed<Callable> ReadCustom(GrammarCache& cache, const api::Tool& tool) {
   if (*custom.input_syntax == TextSyntax::kAny) return custom;
   const bool regex = *custom.input_syntax == TextSyntax::kRegex;
   const std::string key = fmt::format("{} {}", regex ? "regex" : "lark", tool.input_grammar);
-  if (cache.Find(key)) return custom;
-  auto made =
-      regex ? grammar::CompileRegex(tool.input_grammar) : grammar::CompileLark(tool.input_grammar);
+  const auto made = cache.FindOrCompile(key, [&] {
+    return regex ? grammar::CompileRegex(tool.input_grammar)
+                 : grammar::CompileLark(tool.input_grammar);
+  });
   if (!made)
     return api::InvalidValue(
         tool.param, fmt::format("Invalid {} for custom tool '{}': {}",
                                 regex ? "regex" : "Lark grammar", tool.name, made.error().message));
-  cache.Add(key, std::move(*made));
   return custom;
 }
 
@@ -330,17 +320,14 @@ api::Parsed<ChatConstraint> CompileConstraint(GrammarCache& cache, const ServedM
   constraint.unenforced = std::move(format->unenforced);
   for (std::string& missing : rules->unenforced)
     constraint.unenforced.push_back(std::move(missing));
-  const std::string key = AnswerKey(model, request, prompt, *rules);
-  constraint.grammar = cache.Find(key);
-  if (constraint.grammar) return constraint;
-  auto built = BuildAnswer(model, request, prompt, *rules);
+  auto built = cache.FindOrCompile(AnswerKey(model, request, prompt, *rules),
+                                   [&] { return BuildAnswer(model, request, prompt, *rules); });
   if (!built) {
     api::ApiError error = api::InvalidValue(
         "tools", fmt::format("These 'tools' cannot be enforced: {}", built.error().message));
     return error;
   }
   constraint.grammar = std::move(*built);
-  cache.Add(key, constraint.grammar);
   return constraint;
 }
 

@@ -1,6 +1,15 @@
 #include "server/grammar_cache.h"
 
 namespace infe::server {
+namespace {
+
+constexpr double kCompileBounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
+                                     0.01,   0.025,   0.05,   0.1,   0.25,   1};
+
+}  // namespace
+
+GrammarCache::GrammarCache(size_t entries_max, size_t bytes_max)
+    : entries_max_(entries_max), bytes_max_(bytes_max), compile_seconds_(kCompileBounds) {}
 
 grammar::GrammarPtr GrammarCache::Find(const std::string& key) {
   const std::lock_guard lock(mutex_);

@@ -26,6 +26,27 @@ TEST(GrammarCache, WhatWasUsedLongestAgoLeavesFirst) {
   EXPECT_EQ(cache.size(), 2u);
 }
 
+TEST(GrammarCache, CompilesOnceAndTellsHowLongItTook) {
+  GrammarCache cache(8, 64 << 20);
+  int compiled = 0;
+  const auto get = [&](const char* pattern) {
+    return cache.FindOrCompile(pattern, [&] {
+      ++compiled;
+      return grammar::CompileRegex(pattern);
+    });
+  };
+  const auto first = get("a+");
+  ASSERT_TRUE(first);
+  EXPECT_EQ(*get("a+"), *first);
+  EXPECT_FALSE(get("(a"));
+  EXPECT_FALSE(get("(a"));
+  EXPECT_EQ(compiled, 3) << "a failure is not kept";
+  uint64_t observed = 0;
+  for (size_t i = 0; i < cache.compile_seconds().limit_labels().size(); ++i)
+    observed += cache.compile_seconds().bucket(i);
+  EXPECT_EQ(observed, 3u);
+}
+
 TEST(GrammarCache, MemoryIsBounded) {
   const auto one = Regex("(abc|abd|xyz){1,40}");
   ASSERT_GT(one->bytes(), 500u);

@@ -350,6 +350,11 @@ std::string WriteMetrics(const ScrapeSources& sources) {
   text.Family("infe_ready", "gauge", "1 when requests are served.");
   text.Sample("infe_ready", "", sources.ready ? 1 : 0);
   WriteModels(text, models);
+  text.Family("infe_grammar_compile_seconds", "histogram",
+              "Compiling a schema, regex or grammar that was not in the cache.");
+  text.Samples("infe_grammar_compile_seconds", "", sources.grammars.compile_seconds());
+  text.Family("infe_grammar_cache_entries", "gauge", "Compiled grammars that are kept.");
+  text.Sample("infe_grammar_cache_entries", "", sources.grammars.size());
   WriteHttp(text, sources);
   WriteLedger(text, sources.ledger);
   text.Family("infe_log_dropped_total", "counter", "Access log lines lost to a full queue.");

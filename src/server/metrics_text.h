@@ -6,6 +6,7 @@
 #include <string>
 
 #include "http/server.h"
+#include "server/grammar_cache.h"
 #include "server/metrics.h"
 #include "server/model_set.h"
 #include "store/usage_ledger.h"
@@ -15,6 +16,7 @@ namespace infe::server {
 struct ScrapeSources {
   Metrics& metrics;
   const ModelSet& models;
+  const GrammarCache& grammars;
   const http::HttpServer* http = nullptr;  // the public server, once it listens
   store::LedgerStats ledger;
   bool ready = false;

@@ -187,10 +187,10 @@ void Connection::RouteRequest() {
   RouteMatch match = core_->router().Match(request.method, request.path);
   switch (match.kind) {
     case RouteMatch::Kind::kNotFound:
-      return RefuseEarly(core_->MakeError(404, "no such path: " + request.path));
+      return RefuseEarly(core_->MakeError(404, "no such path: " + request.path, request));
     case RouteMatch::Kind::kMethodNotAllowed: {
-      HttpResponse response =
-          core_->MakeError(405, request.method + " is not allowed here; allowed: " + match.allow);
+      HttpResponse response = core_->MakeError(
+          405, request.method + " is not allowed here; allowed: " + match.allow, request);
       response.headers.Set("Allow", match.allow);
       return RefuseEarly(std::move(response));
     }
@@ -315,7 +315,7 @@ void Connection::Fail(int status, std::string_view reason) {
     counters.framing_errors.fetch_add(1);
   }
   close_after_ = true;
-  QueueResponse(core_->MakeError(status, reason));
+  QueueResponse(core_->MakeError(status, reason, incoming_.request()));
   Record(Ending::kAnswered);
   CloseAfterFlush();
 }

@@ -26,8 +26,10 @@
 namespace infe::http {
 
 // Makes the answer for what HTTP itself refuses: 400 framing, 404, 405 (Allow is added), 408 too
-// slow, 413, 414, 417, 431, 500 handler lost the request, 503 too much at once.
-using ErrorResponder = std::function<HttpResponse(int status, std::string_view reason)>;
+// slow, 413, 414, 417, 431, 500 handler lost the request, 503 too much at once. head: the
+// request's, as far as it could be read; without fields if it could not.
+using ErrorResponder =
+    std::function<HttpResponse(int status, std::string_view reason, const HttpRequest& head)>;
 
 // Sees a request of a known route after its head and before any of its body is read. A response
 // refuses it. May set request.context. Runs on the I/O thread: must not block.

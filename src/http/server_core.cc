@@ -8,8 +8,9 @@ namespace infe::http {
 ServerCore::ServerCore(ServerOptions options, Router router)
     : options_(std::move(options)), router_(std::move(router)) {}
 
-HttpResponse ServerCore::MakeError(int status, std::string_view reason) const {
-  if (options_.error_responder) return options_.error_responder(status, reason);
+HttpResponse ServerCore::MakeError(int status, std::string_view reason,
+                                   const HttpRequest& head) const {
+  if (options_.error_responder) return options_.error_responder(status, reason, head);
   return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(reason) + "\n"};
 }
 
@@ -18,7 +19,7 @@ std::optional<HttpResponse> ServerCore::AskHook(HttpRequest& head) const {
   try {
     return options_.head_hook(head);
   } catch (const std::exception&) {
-    return MakeError(500, "the request could not be judged");
+    return MakeError(500, "the request could not be judged", head);
   }
 }
 

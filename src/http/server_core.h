@@ -26,7 +26,8 @@ class ServerCore {
   const HttpLimits& limits() const { return options_.limits; }
   const Router& router() const { return router_; }
 
-  HttpResponse MakeError(int status, std::string_view reason) const;
+  HttpResponse MakeError(int status, std::string_view reason,
+                         const HttpRequest& head = HttpRequest()) const;
 
   // The HeadHook's verdict; 500 if it throws.
   std::optional<HttpResponse> AskHook(HttpRequest& head) const;

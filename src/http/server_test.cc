@@ -132,16 +132,19 @@ TEST(ServerTest, HeadGetsTheHeadOnly) {
 
 TEST(ServerTest, ErrorsComeFromTheResponder) {
   ServerOptions options;
-  options.error_responder = [](int status, std::string_view reason) {
+  options.error_responder = [](int status, std::string_view reason, const HttpRequest& head) {
     return HttpResponse{
-        status, {{"Content-Type", "application/json"}}, "{" + std::string(reason) + "}"};
+        status,
+        {{"Content-Type", "application/json"}, {"X-Asked", std::string(head.headers.Get("X-Ask"))}},
+        "{" + std::string(reason) + "}"};
   };
   const auto server = StartServer(std::move(options), EchoRouter());
   RawClient client(server->port());
-  client.Send("GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n");
+  client.Send("GET /nothing HTTP/1.1\r\nHost: h\r\nX-Ask: why\r\n\r\n");
   ClientResponse answer = client.ReadResponse();
   EXPECT_EQ(answer.status, 404);
   EXPECT_EQ(answer.body, "{no such path: /nothing}");
+  EXPECT_NE(answer.head.find("X-Asked: why\r\n"), std::string::npos);
   client.Send("PUT /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
   answer = client.ReadResponse();
   EXPECT_EQ(answer.status, 405);
@@ -155,7 +158,9 @@ TEST(ServerTest, ErrorsComeFromTheResponder) {
   client.Send(Get("/hello"));  // none of these ended the connection
   EXPECT_EQ(client.ReadResponse().body, "hello");
   client.Send("GARBAGE\r\n");
-  EXPECT_EQ(client.ReadResponse().body, "{malformed request line}");
+  answer = client.ReadResponse();
+  EXPECT_EQ(answer.body, "{malformed request line}");
+  EXPECT_NE(answer.head.find("X-Asked: \r\n"), std::string::npos) << "another request's field";
 }
 
 TEST(ServerTest, TheHookRefusesBeforeTheBodyIsRead) {

@@ -167,6 +167,9 @@ def test_browsers_are_let_in_by_list_only(fresh):
     status, headers, _ = ask(server, "/v1/models", Origin="https://app.example")
     assert status == 401 and headers["Access-Control-Allow-Origin"] == "https://app.example"
     assert "x-request-id" in headers["Access-Control-Expose-Headers"]
+    for path, method, refusal in (("/v1/nothing", "GET", 404), ("/v1/models", "PUT", 405)):
+        status, headers, _ = ask(server, path, method, Origin="https://app.example")
+        assert status == refusal and headers["Access-Control-Allow-Origin"] == "https://app.example", path
     for origin in ("https://evil.example", "null"):
         for method in ("GET", "OPTIONS"):
             assert "Access-Control-Allow-Origin" not in ask(server, "/v1/models", method, Origin=origin)[1]

@@ -19,7 +19,7 @@ struct Arguments {
   StorePlace place;
   std::vector<std::string> by = {"day"};
   std::string from = "30d", to;
-  std::vector<std::string> keys, projects, models;
+  std::vector<std::string> keys, projects, models, users;
   std::string file;
   bool json = false, csv = false;
 };
@@ -50,10 +50,12 @@ Result<void> ParseBy(const std::vector<std::string>& words, store::UsageQuery& q
         query.group_by.push_back(UsageGroup::kModel);
       } else if (word == "account") {
         query.group_by.push_back(UsageGroup::kAccount);
+      } else if (word == "user") {
+        query.group_by.push_back(UsageGroup::kEndUser);
       } else {
         return InvalidArgument(fmt::format(
-            "--by {}: it is minute, hour, day, key, account, project or model, or several with "
-            "commas",
+            "--by {}: it is minute, hour, day, key, account, project, model or user, or several "
+            "with commas",
             word));
       }
     }
@@ -75,6 +77,7 @@ Result<store::UsageQuery> QueryOf(const Arguments& arguments) {
   query.keys = arguments.keys;
   query.projects = arguments.projects;
   query.models = arguments.models;
+  query.end_users = arguments.users;
   return query;
 }
 
@@ -101,6 +104,9 @@ Json ToJson(const store::UsageSum& sum, const store::UsageQuery& query) {
       case store::UsageGroup::kServiceTier:
         json.set("service_tier", sum.service_tier);
         break;
+      case store::UsageGroup::kEndUser:
+        json.set("user", sum.end_user);
+        break;
     }
   }
   json.set("requests", sum.requests);
@@ -125,7 +131,8 @@ void PrintTable(const std::vector<store::UsageSum>& sums, const store::UsageQuer
     if (query.width != store::BucketWidth::kAll)
       label = store::Rfc3339(sum.bucket_start)
                   .substr(0, query.width == store::BucketWidth::kDay ? 10 : 16);
-    for (const std::string* part : {&sum.project, &sum.account, &sum.key_id, &sum.model})
+    for (const std::string* part :
+         {&sum.project, &sum.account, &sum.key_id, &sum.model, &sum.end_user})
       if (!part->empty()) label += (label.empty() ? "" : " ") + *part;
     if (label.empty()) label = query.group_by.empty() ? "all" : "(no key)";
     fmt::print("{:<45} {:>9} {:>12} {:>12} {:>12} {:>7} {:>5}\n", label, sum.requests,
@@ -186,12 +193,15 @@ void AddUsage(CommandLine& line) {
   Command& usage = line.Add("usage", "What was used: requests and tokens by day, key, model");
   usage
       .Option("--by", a.by,
-              "day, hour or minute, key, account, project, model; several with commas")
+              "day, hour or minute, key, account, project, model, user; several with commas")
       .Option("--from", a.from, "Since then: 2026-11-01, 2026-11-01T12:00 (UTC), or an age (7d)")
       .Option("--to", a.to, "Before then; default: now")
       .Option("--key", a.keys, "Only this key's id; may be repeated")
       .Option("--only-project,--project", a.projects, "Only this project; may be repeated")
       .Option("--only-model,--model", a.models, "Only this model; may be repeated")
+      .Option("--user", a.users,
+              "Only of this end user, as requests name it (safety_identifier, else user); may be "
+              "repeated")
       .Flag("--csv", a.csv, "Print CSV")
       .Footer(
           "Example: infe usage --by day,model --from 7d --csv\nopen: running now. docs/ledger.md "

@@ -155,6 +155,7 @@ std::optional<api::ApiError> TakeRow(Services& services, const RequestContext& c
   start.model = ask.model->name();
   start.endpoint = ask.endpoint;
   start.service_tier = ask.service_tier;
+  start.end_user = ask.end_user;
   start.started_ms = UnixMs();
   start.reserved_tokens = TokensToCharge(ask, {});
   auto row = services.ledger.Reserve(std::move(start));

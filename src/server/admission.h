@@ -17,6 +17,7 @@ struct AdmissionAsk {
   std::shared_ptr<ServedModel> model;
   std::string endpoint;  // the route
   std::string service_tier = "default";
+  std::string end_user;                   // whom the client names, for the ledger
   uint32_t sequences = 1;                 // choices of all prompts
   uint64_t prompt_tokens = 0;             // an estimate, of all sequences
   std::optional<uint64_t> answer_tokens;  // max_tokens of all sequences, where it was given

@@ -68,6 +68,9 @@ constexpr std::array kMigrations = {
     "CREATE TABLE audit (number {int} PRIMARY KEY, at {int} NOT NULL, event TEXT NOT NULL,"
     " actor TEXT NOT NULL, address TEXT NOT NULL, project TEXT NOT NULL, target TEXT NOT NULL,"
     " detail TEXT NOT NULL, hash TEXT NOT NULL) {strict};",
+
+    // 4: whom a request names as its end user (safety_identifier or user).
+    "ALTER TABLE usage ADD COLUMN end_user TEXT NOT NULL DEFAULT '';",
 };
 
 // Any number that nobody else uses: PostgreSQL's lock that lets one process migrate at a time.

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "base/utf8.h"
 #include "store/database.h"
 #include "store/ledger_boot.h"
 #include "store/reserve_file.h"
@@ -34,11 +35,20 @@ int64_t UnixMs() {
       .count();
 }
 
+// Text that every database takes (PostgreSQL none with NUL), and every terminal.
+std::string Storable(std::string_view text) {
+  std::string plain = SanitizeUtf8(text);
+  std::replace_if(
+      plain.begin(), plain.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  return plain;
+}
+
 constexpr const char* kUpsert =
     "INSERT INTO usage (boot, number, state, request_id, key_id, account, project, model, endpoint,"
-    " service_tier, started_ms, ended_ms, status, finish, reserved_tokens, prompt_tokens,"
-    " cached_tokens, completion_tokens)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+    " service_tier, end_user, started_ms, ended_ms, status, finish, reserved_tokens,"
+    " prompt_tokens, cached_tokens, completion_tokens)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
+    " $19)"
     " ON CONFLICT (boot, number) DO UPDATE SET state = excluded.state,"
     " ended_ms = excluded.ended_ms, status = excluded.status, finish = excluded.finish,"
     " prompt_tokens = excluded.prompt_tokens, cached_tokens = excluded.cached_tokens,"
@@ -339,8 +349,8 @@ Result<void> UsageLedger::Impl::WriteRow(const TakenRow& row) {
       kUpsert,
       {boot.id, row.entry->number, int64_t{row.settled}, start.request_id, start.key_id,
        start.account, start.project, start.model, start.endpoint, start.service_tier,
-       start.started_ms, end.ended_ms, int64_t{end.status}, end.finish, start.reserved_tokens,
-       end.prompt_tokens, end.cached_tokens, end.completion_tokens}));
+       start.end_user, start.started_ms, end.ended_ms, int64_t{end.status}, end.finish,
+       start.reserved_tokens, end.prompt_tokens, end.cached_tokens, end.completion_tokens}));
   return {};
 }
 
@@ -405,9 +415,10 @@ UsageLedger::~UsageLedger() {
 
 Result<std::unique_ptr<UsageReservation>> UsageLedger::Reserve(UsageStart start) {
   auto entry = std::make_shared<UsageReservation::Entry>();
+  start.end_user = Storable(start.end_user);
   entry->bytes = sizeof(UsageReservation::Entry) + start.request_id.size() + start.key_id.size() +
                  start.account.size() + start.project.size() + start.model.size() +
-                 start.endpoint.size() + start.service_tier.size();
+                 start.endpoint.size() + start.service_tier.size() + start.end_user.size();
   entry->start = std::move(start);
   std::lock_guard lock(impl_->mutex);
   const auto refuse = [&](std::string why) {

@@ -40,7 +40,8 @@ class SqlConnection;
 struct UsageStart {
   std::string request_id, key_id, account, project, model, endpoint;
   std::string service_tier = "default";
-  int64_t started_ms = 0;       // Unix milliseconds
+  std::string end_user;    // whom the client names, any text: its safety_identifier, or its user
+  int64_t started_ms = 0;  // Unix milliseconds
   int64_t reserved_tokens = 0;  // prompt estimate + max_tokens * n
 };
 

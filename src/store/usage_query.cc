@@ -33,6 +33,8 @@ GroupColumn ColumnOf(UsageGroup group) {
       return {"model", &UsageSum::model};
     case UsageGroup::kServiceTier:
       return {"service_tier", &UsageSum::service_tier};
+    case UsageGroup::kEndUser:
+      return {"end_user", &UsageSum::end_user};
   }
   return {"project", &UsageSum::project};
 }
@@ -54,6 +56,7 @@ std::string Where(const UsageQuery& query, std::vector<SqlValue>& values) {
   any_of("project", query.projects);
   any_of("key_id", query.keys);
   any_of("model", query.models);
+  any_of("end_user", query.end_users);
   return where;
 }
 
@@ -138,7 +141,8 @@ Result<std::vector<UsageRow>> UsageReader::Rows(const UsageQuery& query, size_t 
   values.push_back(static_cast<int64_t>(limit));
   const std::string sql = fmt::format(
       "SELECT boot, number, state, request_id, key_id, account, project, model, endpoint,"
-      " service_tier, finish, started_ms, ended_ms, status, reserved_tokens, prompt_tokens,"
+      " service_tier, end_user, finish, started_ms, ended_ms, status, reserved_tokens, "
+      "prompt_tokens,"
       " cached_tokens, completion_tokens FROM usage WHERE {}"
       " ORDER BY started_ms DESC, boot, number DESC LIMIT ${}",
       where, values.size());
@@ -153,7 +157,8 @@ Result<std::vector<UsageRow>> UsageReader::Rows(const UsageQuery& query, size_t 
     size_t column = 3;
     for (std::string UsageRow::* field :
          {&UsageRow::request_id, &UsageRow::key_id, &UsageRow::account, &UsageRow::project,
-          &UsageRow::model, &UsageRow::endpoint, &UsageRow::service_tier, &UsageRow::finish})
+          &UsageRow::model, &UsageRow::endpoint, &UsageRow::service_tier, &UsageRow::end_user,
+          &UsageRow::finish})
       row.*field = rows.Text(i, column++);
     for (int64_t UsageRow::* field :
          {&UsageRow::started_ms, &UsageRow::ended_ms, &UsageRow::status, &UsageRow::reserved_tokens,
@@ -201,14 +206,15 @@ Result<void> UsageReader::Backup(const std::string& path) {
 
 std::string ToCsv(const std::vector<UsageSum>& sums) {
   std::string csv =
-      "start,project,key_id,account,model,service_tier,requests,prompt_tokens,cached_tokens,"
+      "start,project,key_id,account,model,service_tier,end_user,requests,prompt_tokens,cached_"
+      "tokens,"
       "completion_tokens,failed,recovered,open\r\n";
   for (const UsageSum& sum : sums)
-    csv += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", Rfc3339(sum.bucket_start),
+    csv += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", Rfc3339(sum.bucket_start),
                        CsvField(sum.project), CsvField(sum.key_id), CsvField(sum.account),
-                       CsvField(sum.model), CsvField(sum.service_tier), sum.requests,
-                       sum.prompt_tokens, sum.cached_tokens, sum.completion_tokens, sum.failed,
-                       sum.recovered, sum.open);
+                       CsvField(sum.model), CsvField(sum.service_tier), CsvField(sum.end_user),
+                       sum.requests, sum.prompt_tokens, sum.cached_tokens, sum.completion_tokens,
+                       sum.failed, sum.recovered, sum.open);
   return csv;
 }
 

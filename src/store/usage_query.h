@@ -19,7 +19,7 @@ enum class BucketWidth : int64_t { kMinute = 60, kHour = 3600, kDay = 86400, kAl
 // "1m", "1h", "1d".
 Result<BucketWidth> ParseBucketWidth(const std::string& text);
 
-enum class UsageGroup { kProject, kKey, kAccount, kModel, kServiceTier };
+enum class UsageGroup { kProject, kKey, kAccount, kModel, kServiceTier, kEndUser };
 
 struct UsageQuery {
   int64_t from = 0;  // Unix seconds, inclusive, of a request's start
@@ -27,7 +27,7 @@ struct UsageQuery {
   BucketWidth width = BucketWidth::kDay;
   std::vector<UsageGroup> group_by;
   // Only rows of these; empty: all.
-  std::vector<std::string> projects, keys, models;
+  std::vector<std::string> projects, keys, models, end_users;
   // Pages count buckets of time that have rows, not rows.
   size_t buckets_max = 0;  // 0: all
 };
@@ -35,7 +35,7 @@ struct UsageQuery {
 // One line of the answer. Fields that are not grouped by are empty.
 struct UsageSum {
   int64_t bucket_start = 0;  // Unix seconds
-  std::string project, key_id, account, model, service_tier;
+  std::string project, key_id, account, model, service_tier, end_user;
   int64_t requests = 0;
   int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   int64_t failed = 0;     // of the requests: status >= 400, client gone included
@@ -52,7 +52,7 @@ struct UsagePage {
 struct UsageRow {
   int64_t boot = 0, number = 0;
   std::string state;  // open, settled, recovered
-  std::string request_id, key_id, account, project, model, endpoint, service_tier, finish;
+  std::string request_id, key_id, account, project, model, endpoint, service_tier, end_user, finish;
   int64_t started_ms = 0, ended_ms = 0, status = 0;
   int64_t reserved_tokens = 0, prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
 };

@@ -145,6 +145,30 @@ TEST_P(UsageQueryTest, QuotaSeedsCountTodayAndThisMonthWithoutCachedTokens) {
   EXPECT_EQ(used[0].tokens_this_month, 111);
 }
 
+TEST_P(UsageQueryTest, EndUsersAreTextOfAnyKind) {
+  const std::string hostile("a\0\x1b\xff\"'b", 7);
+  for (const std::string& name : {std::string("anna"), std::string("anna"), hostile}) {
+    UsageStart start;
+    start.end_user = name;
+    start.started_ms = kDay * 1000;
+    UsageEnd end;
+    end.completion_tokens = 2;
+    (*ledger->Reserve(start))->Settle(end);
+  }
+  ASSERT_TRUE(ledger->Flush(kSoon)) << ledger->Stats().last_error;
+  UsageQuery query;
+  query.width = BucketWidth::kAll;
+  query.group_by = {UsageGroup::kEndUser};
+  const auto page = *reader->Sums(query);
+  ASSERT_EQ(page.sums.size(), 2u);
+  EXPECT_EQ(page.sums[0].end_user, "a??\xEF\xBF\xBD\"'b");
+  EXPECT_EQ(page.sums[1].end_user, "anna");
+  EXPECT_EQ(page.sums[1].completion_tokens, 4);
+  query.end_users = {"anna"};
+  EXPECT_EQ(reader->Sums(query)->sums.size(), 1u);
+  EXPECT_EQ(reader->Rows(query, 10)->at(0).end_user, "anna");
+}
+
 TEST_P(UsageQueryTest, OpenRequestsCountWithTheirProgress) {
   UsageStart start;
   start.request_id = "running";
@@ -192,9 +216,9 @@ TEST(UsageCsv, FieldsAreQuotedAsRfc4180Says) {
   sum.project = "a,\"b\"";
   sum.requests = 3;
   EXPECT_EQ(ToCsv({sum}),
-            "start,project,key_id,account,model,service_tier,requests,prompt_tokens,cached_tokens,"
-            "completion_tokens,failed,recovered,open\r\n"
-            "2027-01-16T00:00:00Z,\"a,\"\"b\"\"\",,,,,3,0,0,0,0,0,0\r\n");
+            "start,project,key_id,account,model,service_tier,end_user,requests,prompt_tokens,"
+            "cached_tokens,completion_tokens,failed,recovered,open\r\n"
+            "2027-01-16T00:00:00Z,\"a,\"\"b\"\"\",,,,,,3,0,0,0,0,0,0\r\n");
 }
 
 TEST(Utc, TimesAndDurationsAreRead) {

@@ -34,7 +34,8 @@ def add_usage(database, rows):
     with sqlite3.connect(database) as db:
         for number, key, project, model, started, prompt, cached, completion in rows:
             db.execute("INSERT INTO usage VALUES (1, ?, 1, 'req', ?, ?, ?, ?, 'chat.completions', 'default', ?, ?, 200, 'stop', "
-                       "0, ?, ?, ?)", (number, key, key, project, model, started, started + 1000, prompt, cached, completion))
+                       "0, ?, ?, ?, ?)", (number, key, key, project, model, started, started + 1000, prompt, cached, completion,
+                                        "user-of-" + key))
 
 
 def test_create_prints_the_key_once(infe):
@@ -152,6 +153,9 @@ def test_usage_by_day_key_and_model(infe):
     assert days[1]["start"] == noon - DAY // 2 and days[1]["end"] - days[1]["start"] == DAY
     keys = as_json(infe("usage", "--by", "key", "--json"))["usage"]
     assert [(k["key_id"], k["requests"]) for k in keys] == [("key_a", 2), ("key_b", 1)] and "start" not in keys[0]
+    users = as_json(infe("usage", "--by", "user", "--user", "user-of-key_a", "--json"))["usage"]
+    assert [(u["user"], u["requests"]) for u in users] == [("user-of-key_a", 2)]
+    assert "user-of-key_b" in infe("usage", "--by", "user")
     both = as_json(infe("usage", "--by", "hour,model", "--by", "project", "--json"))["usage"]
     assert len(both) == 3 and both[0]["project"] == "two"
     assert as_json(infe("usage", "--key", "key_b", "--json"))["usage"][0]["requests"] == 1

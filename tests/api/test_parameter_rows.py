@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import sys
+import time
 
 import pytest
 
@@ -57,6 +58,20 @@ def test_identity_never_reaches_the_prompt(server):
     named = post(server, "/v1/chat/completions/render",
                  {**body, "user": "canary-a", "safety_identifier": "canary-b", "metadata": {"k": "canary-c"}})[2]["prompt"]
     assert named == plain
+
+
+def test_identity_is_kept_with_the_usage(server):
+    chat(server, user="user-of-this-test", max_tokens=1)
+    chat(server, user="shadowed", safety_identifier="safe-of-this-test", max_tokens=1)
+    post(server, "/v1/completions", {"model": "infe-pulse", "prompt": "Hi", "max_tokens": 1, "user": "user-of-this-test"})
+    wanted, deadline = {"user-of-this-test": 2, "safe-of-this-test": 1}, time.monotonic() + 30
+    while True:
+        used = json.loads(server.command("usage", "--by", "user", "--json"))["usage"]
+        counts = {row["user"]: row["requests"] for row in used if row["user"] in (*wanted, "shadowed")}
+        if counts == wanted:
+            break
+        assert time.monotonic() < deadline, counts
+        time.sleep(0.1)
 
 
 def test_service_tiers_are_echoed(server):

@@ -37,6 +37,8 @@ AdmissionAsk AskOf(const ChatCall& call, const http::HttpRequest& http, Purpose 
   ask.endpoint = http.route;
   ask.generates = purpose == Purpose::kGenerate;
   if (call.request.service_tier) ask.service_tier = api::Name(*call.request.service_tier);
+  ask.end_user =
+      call.request.safety_identifier.empty() ? call.request.user : call.request.safety_identifier;
   ask.sequences = ask.generates ? static_cast<uint32_t>(call.request.n) : 1;
   // The choices share one prompt.
   ask.prompt_tokens = EstimatePromptTokens(http.body.size());

@@ -248,6 +248,7 @@ api::Parsed<std::shared_ptr<CompletionCall>> TakeIn(Services& services,
   ask.model = call->model;
   ask.endpoint = http.route;
   if (request.service_tier) ask.service_tier = api::Name(*request.service_tier);
+  ask.end_user = request.safety_identifier.empty() ? request.user : request.safety_identifier;
   ask.sequences = static_cast<uint32_t>(request.prompts.size() * static_cast<size_t>(request.n));
   ask.prompt_tokens = EstimatePromptTokens(http.body.size());
   ask.answer_tokens = static_cast<uint64_t>(request.max_tokens) * ask.sequences;

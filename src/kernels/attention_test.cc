@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/avx512/emulated_tables_test.h"
 #include "kernels/guarded_memory_test.h"
 #include "kernels/half.h"
 #include "kernels/table.h"
@@ -239,18 +240,26 @@ std::string CaseName(const testing::TestParamInfo<Case>& info) {
 INSTANTIATE_TEST_SUITE_P(Shapes, Attention, testing::ValuesIn(Cases()), CaseName);
 
 // The wider vectors hold the same lanes: nothing depends on which of the two ran.
-TEST(WideAttention, HasTheBitsOfAvx2) {
-  const KernelTable* wide = FindKernels(Isa::kAvx512Vnni);
-  if (wide == nullptr) GTEST_SKIP() << "not on this CPU";
+void ExpectTheBitsOfAvx2(const KernelTable& wide) {
   const KernelTable& avx2 = *FindKernels(Isa::kAvx2);
   for (const KvType type : {KvType::kF16, KvType::kInt8}) {
     for (const Shape shape : {Shape{64, 3, 0}, Shape{80, 8, 50}, Shape{256, 4, 128}}) {
-      const Sequence a(*wide, type, shape, 600);
+      const Sequence a(wide, type, shape, 600);
       const Sequence b(avx2, type, shape, 600);
       for (const auto& [begin, end] : {std::pair{599u, 600u}, {495u, 530u}, {0u, 5u}})
         EXPECT_EQ(a.Attend(begin, end), b.Attend(begin, end)) << "head_dim " << shape.head_dim;
     }
   }
+}
+
+TEST(WideAttention, HasTheBitsOfAvx2) {
+  if (FindKernels(Isa::kAvx512Vnni) == nullptr) GTEST_SKIP() << "not on this CPU";
+  ExpectTheBitsOfAvx2(*FindKernels(Isa::kAvx512Vnni));
+}
+
+TEST(WideAttention, HasTheBitsOfAvx2WhereItIsEmulated) {
+  if (EmulatedAvx512() == nullptr) GTEST_SKIP() << "not in this build";
+  ExpectTheBitsOfAvx2(*EmulatedAvx512());
 }
 
 TEST(KvTiles, AreSmallerInInt8) {

@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/avx512/emulated_tables_test.h"
 #include "kernels/guarded_memory_test.h"
 #include "kernels/table.h"
 
@@ -145,16 +146,14 @@ INSTANTIATE_TEST_SUITE_P(EveryIsa, Elementwise,
                          testing::Values(Isa::kGeneric, Isa::kAvx2, Isa::kAvx512Vnni),
                          [](const auto& info) { return std::string(Name(info.param)); });
 
-TEST(Avx512Elementwise, HasTheBitsOfAvx2) {
-  const KernelTable* avx512 = FindKernels(Isa::kAvx512Vnni);
-  if (avx512 == nullptr) GTEST_SKIP() << "not on this CPU";
+void ExpectTheBitsOfAvx2(const KernelTable& wide) {
   const KernelTable& avx2 = *FindKernels(Isa::kAvx2);
   for (const uint32_t n : kLengths) {
     const Floats x(n, Wave), w(n, [](uint32_t i) { return 0.5f + static_cast<float>(i % 5); });
     const auto same = [&](const char* name, auto function) {
       const Floats a(n, Wave), b(n, Wave);
       function(avx2, a.at);
-      function(*avx512, b.at);
+      function(wide, b.at);
       EXPECT_EQ(std::memcmp(a.at, b.at, n * sizeof(float)), 0) << name << " of " << n;
     };
     same("rms_norm",
@@ -165,6 +164,16 @@ TEST(Avx512Elementwise, HasTheBitsOfAvx2) {
     same("geglu", [&](const KernelTable& t, float* out) { t.geglu(x.at, w.at, n, out); });
     if (n % 2 == 0) same("rope", [&](const KernelTable& t, float* out) { t.rope(out, x.at, n); });
   }
+}
+
+TEST(Avx512Elementwise, HasTheBitsOfAvx2) {
+  if (FindKernels(Isa::kAvx512Vnni) == nullptr) GTEST_SKIP() << "not on this CPU";
+  ExpectTheBitsOfAvx2(*FindKernels(Isa::kAvx512Vnni));
+}
+
+TEST(Avx512Elementwise, HasTheBitsOfAvx2WhereItIsEmulated) {
+  if (EmulatedAvx512() == nullptr) GTEST_SKIP() << "not in this build";
+  ExpectTheBitsOfAvx2(*EmulatedAvx512());
 }
 
 TEST(Tables, ForeignIsaNamesAreKnown) {

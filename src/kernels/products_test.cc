@@ -1,7 +1,5 @@
 // Every type on every ISA that this CPU runs: products against f64 on the dequantised operands,
 // within the bound of the type's header; the bits of a row against the same row alone.
-#include "kernels/avx512/products.h"
-
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -12,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "kernels/avx512/emulated_tables_test.h"
 #include "kernels/guarded_memory_test.h"
 #include "kernels/half.h"
 #include "kernels/panels/pack.h"
@@ -54,28 +53,10 @@ const KernelTable* TableOf(Kernels kernels) {
       return FindKernels(Isa::kAvx512Vnni);
     case Kernels::kAmx:
       return FindKernels(Isa::kAmx);
-    case Kernels::kEmulatedAvx512: {
-      if (FindKernels(Isa::kAvx2) == nullptr || !HaveEmulatedAvx512()) return nullptr;
-      static const KernelTable table = [] {
-        KernelTable t = *FindKernels(Isa::kAvx2);
-        t.pack = panels::Pack<16>;
-        t.unpack_row = panels::UnpackRow<16>;
-        t.matmul = avx512_emulated::Matmul;
-        t.matvec_rows = avx512_emulated::MatvecRows;
-        return t;
-      }();
-      return &table;
-    }
-    case Kernels::kEmulatedAmx: {
-      const KernelTable* avx512 = TableOf(Kernels::kEmulatedAvx512);
-      if (avx512 == nullptr) return nullptr;
-      static const KernelTable table = [avx512] {
-        KernelTable t = *avx512;
-        t.matmul = avx512_emulated::AmxMatmul;
-        return t;
-      }();
-      return &table;
-    }
+    case Kernels::kEmulatedAvx512:
+      return EmulatedAvx512();
+    case Kernels::kEmulatedAmx:
+      return EmulatedAmx();
   }
   return nullptr;
 }
@@ -286,12 +267,13 @@ TEST_P(Products, BitsOfARowDoNotDependOnTheOthers) {
   }
 }
 
-TEST(AmxProducts, HaveTheBitsOfAvx512) {
+TEST(WideProducts, HaveTheSameBitsByTilesByVectorsAndEmulated) {
   const std::pair<Kernels, Kernels> both[] = {{Kernels::kAmx, Kernels::kAvx512},
-                                              {Kernels::kEmulatedAmx, Kernels::kEmulatedAvx512}};
+                                              {Kernels::kEmulatedAmx, Kernels::kEmulatedAvx512},
+                                              {Kernels::kEmulatedAvx512, Kernels::kAvx512}};
   bool any = false;
   for (const auto& [tiles, vectors] : both) {
-    if (TableOf(tiles) == nullptr) continue;
+    if (TableOf(tiles) == nullptr || TableOf(vectors) == nullptr) continue;
     any = true;
     for (const QuantTypeTraits& traits : AllQuantTypes()) {
       const uint32_t cols = traits.block_values == 256 ? 1280 : 1120;
@@ -378,9 +360,9 @@ TEST(Quantising, IsTheSameOnEveryIsa) {
   }
   EXPECT_EQ(a.values[64], 127);
   EXPECT_EQ(a.values[65], 0) << "a half goes to the even integer";
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512Vnni, Isa::kAmx})
-    if (const KernelTable* table = FindKernels(isa)) {
-      EXPECT_EQ(quantise(*table), expected);
+  for (const Kernels kernels : {Kernels::kAvx2, Kernels::kAvx512, Kernels::kEmulatedAvx512})
+    if (const KernelTable* table = TableOf(kernels)) {
+      EXPECT_EQ(quantise(*table), expected) << NameOf(kernels);
     }
 }
 

@@ -43,7 +43,7 @@ inline void OuterProduct(__m256 (&acc)[rows][vectors], Row row, Column column) {
 // scores[row][8 * vectors] for `rows` rows from row `first`, positions from 8 * vector0 of the
 // tile.
 template <int rows, int vectors>
-void ScoresF16(const Rows& in, const uint16_t* keys, const char* ahead, uint32_t first,
+void ScoresF16(const QueryRows& in, const uint16_t* keys, const char* ahead, uint32_t first,
                uint32_t vector0) {
   __m256 acc[rows][vectors];
 #pragma GCC unroll 6
@@ -66,7 +66,8 @@ void ScoresF16(const Rows& in, const uint16_t* keys, const char* ahead, uint32_t
 }
 
 template <int rows>
-inline void ScoresF16Rows(const Rows& in, const uint16_t* keys, const char* ahead, uint32_t first) {
+inline void ScoresF16Rows(const QueryRows& in, const uint16_t* keys, const char* ahead,
+                          uint32_t first) {
   if constexpr (rows <= 3) {
     ScoresF16<rows, 4>(in, keys, ahead, first, 0);
   } else {
@@ -77,7 +78,7 @@ inline void ScoresF16Rows(const Rows& in, const uint16_t* keys, const char* ahea
 
 // Exact integer products of s8 keys and s8 queries (gemv.h, AddSignedStep), then the scales.
 template <int rows>
-inline void ScoresInt8Rows(const Rows& in, const std::byte* tile, const char* ahead,
+inline void ScoresInt8Rows(const QueryRows& in, const std::byte* tile, const char* ahead,
                            uint32_t first) {
   const auto* key_scales = reinterpret_cast<const float*>(tile);
   const auto* keys = reinterpret_cast<const int8_t*>(tile + kInt8Header);
@@ -127,7 +128,7 @@ struct Int8Values {
 // acc = acc * correction + weights . values for `rows` rows and 8 * vectors dimensions from d on.
 // Positions from `count` on are in nobody's sight and may hold anything: they are not read.
 template <class Values, int rows, int vectors>
-inline void AddValuesPart(const Rows& in, Values values, const char* ahead, uint32_t first,
+inline void AddValuesPart(const QueryRows& in, Values values, const char* ahead, uint32_t first,
                           uint32_t count, uint32_t d) {
   for (uint32_t line = 0; line < 8 * vectors * kTile * Values::kBytes; line += 64)
     _mm_prefetch(ahead + size_t{d} * kTile * Values::kBytes + line, _MM_HINT_T0);
@@ -154,7 +155,7 @@ inline void AddValuesPart(const Rows& in, Values values, const char* ahead, uint
 
 // All dimensions; few rows take more of them at a time, to keep enough sums in flight.
 template <class Values, int rows>
-inline void AddValuesRows(const Rows& in, Values values, const char* ahead, uint32_t first,
+inline void AddValuesRows(const QueryRows& in, Values values, const char* ahead, uint32_t first,
                           uint32_t count) {
   uint32_t d = 0;
   if constexpr (rows <= 3) {
@@ -167,7 +168,7 @@ inline void AddValuesRows(const Rows& in, Values values, const char* ahead, uint
 
 // Scores to probabilities of one row, which sees positions [begin, end) of the tile; updates the
 // row's maximum, sum and correction.
-inline void SoftmaxRow(const Rows& in, uint32_t row, uint32_t begin, uint32_t end,
+inline void SoftmaxRow(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
                        const float* value_scales) {
   float* weights = in.weights + row * kTile;
   float* state = in.acc + row * in.acc_stride + in.head_dim;
@@ -219,25 +220,25 @@ inline void SoftmaxRow(const Rows& in, uint32_t row, uint32_t begin, uint32_t en
 struct F16Tile {
   static constexpr uint32_t kRowsMax = avx2::kRowsMax;
   template <int rows>
-  static inline void Scores(const Rows& in, const std::byte* tile, const std::byte* next,
+  static inline void Scores(const QueryRows& in, const std::byte* tile, const std::byte* next,
                             uint32_t first) {
     ScoresF16Rows<rows>(in, reinterpret_cast<const uint16_t*>(tile),
                         reinterpret_cast<const char*>(next), first);
   }
   template <int rows>
-  static inline void AddValues(const Rows& in, const std::byte* tile, const std::byte* next,
+  static inline void AddValues(const QueryRows& in, const std::byte* tile, const std::byte* next,
                                uint32_t first, uint32_t count) {
     const auto* halves = reinterpret_cast<const uint16_t*>(tile);
     const size_t values = size_t{kTile} * in.head_dim;
     AddValuesRows<F16Values, rows>(in, {halves + values},
                                    reinterpret_cast<const char*>(next) + 2 * values, first, count);
   }
-  static inline void Softmax(const Rows& in, uint32_t row, uint32_t begin, uint32_t end,
+  static inline void Softmax(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
                              const std::byte*) {
     SoftmaxRow(in, row, begin, end, nullptr);
   }
   // q times the scale of the scores.
-  static inline void PrepareQuery(const Rows& in, uint32_t row, const float* q, float scale) {
+  static inline void PrepareQuery(const QueryRows& in, uint32_t row, const float* q, float scale) {
     float* out = in.q + size_t{row} * in.head_dim;
     for (uint32_t d = 0; d < in.head_dim; d += 8)
       _mm256_storeu_ps(out + d, _mm256_mul_ps(_mm256_loadu_ps(q + d), _mm256_set1_ps(scale)));
@@ -247,12 +248,12 @@ struct F16Tile {
 struct Int8Tile {
   static constexpr uint32_t kRowsMax = avx2::kRowsMax;
   template <int rows>
-  static inline void Scores(const Rows& in, const std::byte* tile, const std::byte* next,
+  static inline void Scores(const QueryRows& in, const std::byte* tile, const std::byte* next,
                             uint32_t first) {
     ScoresInt8Rows<rows>(in, tile, reinterpret_cast<const char*>(next), first);
   }
   template <int rows>
-  static inline void AddValues(const Rows& in, const std::byte* tile, const std::byte* next,
+  static inline void AddValues(const QueryRows& in, const std::byte* tile, const std::byte* next,
                                uint32_t first, uint32_t count) {
     const auto* bytes = reinterpret_cast<const int8_t*>(tile + kInt8Header);
     const size_t values = size_t{kTile} * in.head_dim;
@@ -260,11 +261,11 @@ struct Int8Tile {
                                     reinterpret_cast<const char*>(next) + kInt8Header + values,
                                     first, count);
   }
-  static inline void Softmax(const Rows& in, uint32_t row, uint32_t begin, uint32_t end,
+  static inline void Softmax(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
                              const std::byte* tile) {
     SoftmaxRow(in, row, begin, end, reinterpret_cast<const float*>(tile) + kTile);
   }
-  static inline void PrepareQuery(const Rows& in, uint32_t row, const float* q, float scale) {
+  static inline void PrepareQuery(const QueryRows& in, uint32_t row, const float* q, float scale) {
     auto* out = reinterpret_cast<int8_t*>(in.q + size_t{row} * in.head_dim);
     in.q_scales[row] = QuantiseQuery(q, in.head_dim, out) * scale;
   }

@@ -24,7 +24,7 @@ constexpr uint32_t kTile = kKvTilePositions;
 constexpr uint32_t kHeadDimMax = 1024;
 constexpr uint32_t kInt8Header = 2 * kTile * sizeof(float);
 // One call's rows in scratch: row i = r * group + g.
-struct Rows {
+struct QueryRows {
   uint32_t count;
   uint32_t head_dim;
   float* q;           // [count][head_dim] as the Tile wants them, times scale
@@ -81,8 +81,8 @@ inline uint32_t FirstSeen(const AttentionArgs& a, uint32_t r) {
   return a.window != 0 && p + 1 > a.window ? p + 1 - a.window : 0;
 }
 
-Rows RowsIn(const AttentionArgs& a, float* partial) {
-  Rows rows;
+QueryRows RowsIn(const AttentionArgs& a, float* partial) {
+  QueryRows rows;
   rows.count = a.rows * a.group;
   rows.head_dim = a.head_dim;
   float* at = a.scratch;
@@ -103,7 +103,7 @@ size_t RowsFloats(uint32_t count, uint32_t head_dim) {
 }
 
 template <class Tile>
-void PrepareQueries(const AttentionArgs& a, const Rows& rows) {
+void PrepareQueries(const AttentionArgs& a, const QueryRows& rows) {
   for (uint32_t r = 0; r < a.rows; ++r)
     for (uint32_t g = 0; g < a.group; ++g)
       Tile::PrepareQuery(rows, r * a.group + g, a.q + r * a.q_stride + size_t{g} * a.head_dim,
@@ -112,8 +112,8 @@ void PrepareQueries(const AttentionArgs& a, const Rows& rows) {
 
 // One tile for all rows. start: its first position. `next` is fetched meanwhile.
 template <class Tile>
-void AddTile(const AttentionArgs& a, const Rows& rows, const std::byte* tile, const std::byte* next,
-             uint32_t start, uint32_t count) {
+void AddTile(const AttentionArgs& a, const QueryRows& rows, const std::byte* tile,
+             const std::byte* next, uint32_t start, uint32_t count) {
   ForParts<Tile::kRowsMax>(rows.count, [&]<int n>(uint32_t first) {
     Tile::template Scores<n>(rows, tile, first == 0 ? next : tile, first);
   });
@@ -131,7 +131,7 @@ void AddTile(const AttentionArgs& a, const Rows& rows, const std::byte* tile, co
 
 // The tiles of one span that some row sees.
 template <class Tile>
-void AddSpan(const AttentionArgs& a, const Rows& rows, uint32_t span) {
+void AddSpan(const AttentionArgs& a, const QueryRows& rows, uint32_t span) {
   for (uint32_t i = 0; i < rows.count; ++i) {
     float* acc = rows.acc + i * rows.acc_stride;
     for (uint32_t d = 0; d < a.head_dim; d += 8) _mm256_storeu_ps(acc + d, _mm256_setzero_ps());
@@ -178,7 +178,7 @@ void AttentionAll(const AttentionArgs& a) {
   const size_t partial_floats = AttentionPartialFloats(a.rows, a.group, a.head_dim);
   float* merged = a.scratch + RowsFloats(a.rows * a.group, a.head_dim);
   float* next = merged + partial_floats;
-  Rows rows = RowsIn(a, merged);
+  QueryRows rows = RowsIn(a, merged);
   PrepareQueries<Tile>(a, rows);
   const uint32_t first = FirstSeen(a, 0) / kAttentionSpan;
   const uint32_t last = (a.position + a.rows - 1) / kAttentionSpan;
@@ -197,7 +197,7 @@ void AttentionAll(const AttentionArgs& a) {
 
 template <class Tile>
 void AttentionOneSpan(const AttentionArgs& a, uint32_t span, float* partial) {
-  const Rows rows = RowsIn(a, partial);
+  const QueryRows rows = RowsIn(a, partial);
   PrepareQueries<Tile>(a, rows);
   AddSpan<Tile>(a, rows, span);
 }

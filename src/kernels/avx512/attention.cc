@@ -10,13 +10,13 @@
 #include "kernels/avx2/attention_rows.h"
 #include "kernels/avx512/vec_math.h"
 
-namespace infe::kernels::avx512 {
+namespace infe::kernels::INFE_AVX512_NAMESPACE {
 namespace {
 
 using avx2::kInt8Header;
 using avx2::kNothingSeen;
 using avx2::kTile;
-using avx2::Rows;
+using avx2::QueryRows;
 
 // Query rows in one register tile: 24 sums, 2 keys or values and 1 factor.
 constexpr uint32_t kRowsMaxOfTile = 12;
@@ -29,7 +29,7 @@ inline __m512 Half16(const uint16_t* p) {
 
 // scores[row][32] for `rows` rows from row `first`.
 template <int rows>
-void ScoresF16(const Rows& in, const uint16_t* keys, const char* ahead, uint32_t first) {
+void ScoresF16(const QueryRows& in, const uint16_t* keys, const char* ahead, uint32_t first) {
   __m512 acc[rows][2];
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = _mm512_setzero_ps();
@@ -56,7 +56,7 @@ void ScoresF16(const Rows& in, const uint16_t* keys, const char* ahead, uint32_t
 // Exact integer products: queries are kept as unsigned bytes, 128 too large, which one more sum
 // over the keys takes back. Then the scales.
 template <int rows>
-void ScoresInt8(const Rows& in, const std::byte* tile, const char* ahead, uint32_t first) {
+void ScoresInt8(const QueryRows& in, const std::byte* tile, const char* ahead, uint32_t first) {
   const auto* key_scales = reinterpret_cast<const float*>(tile);
   const auto* keys = reinterpret_cast<const int8_t*>(tile + kInt8Header);
   const __m512i excess = _mm512_set1_epi8(static_cast<char>(128));
@@ -106,8 +106,8 @@ struct Int8Values {
 // acc = acc * correction + weights . values for `rows` rows and 16 * vectors dimensions from d on.
 // Positions from `count` on are in nobody's sight and may hold anything: they are not read.
 template <class Values, int rows, int vectors>
-void AddValuesPart(const Rows& in, Values values, const char* ahead, uint32_t first, uint32_t count,
-                   uint32_t d) {
+void AddValuesPart(const QueryRows& in, Values values, const char* ahead, uint32_t first,
+                   uint32_t count, uint32_t d) {
   for (uint32_t line = 0; line < 16 * vectors * kTile * Values::kBytes; line += 64)
     _mm_prefetch(ahead + size_t{d} * kTile * Values::kBytes + line, _MM_HINT_T1);
   __m512 acc[rows][vectors];
@@ -138,7 +138,7 @@ void AddValuesPart(const Rows& in, Values values, const char* ahead, uint32_t fi
 }
 
 template <class Values, int rows>
-inline void AddValuesRows(const Rows& in, Values values, const char* ahead, uint32_t first,
+inline void AddValuesRows(const QueryRows& in, Values values, const char* ahead, uint32_t first,
                           uint32_t count) {
   uint32_t d = 0;
   if constexpr (rows <= kFewRows) {
@@ -152,7 +152,7 @@ inline void AddValuesRows(const Rows& in, Values values, const char* ahead, uint
 
 // Scores to probabilities of one row, which sees positions [begin, end) of the tile; updates the
 // row's maximum, sum and correction. value_scales: null, or of the tile's 32 values.
-inline void SoftmaxRow(const Rows& in, uint32_t row, uint32_t begin, uint32_t end,
+inline void SoftmaxRow(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
                        const float* value_scales) {
   float* weights = in.weights + row * kTile;
   float* state = in.acc + row * in.acc_stride + in.head_dim;
@@ -191,24 +191,24 @@ inline void SoftmaxRow(const Rows& in, uint32_t row, uint32_t begin, uint32_t en
 struct F16Tile {
   static constexpr uint32_t kRowsMax = kRowsMaxOfTile;
   template <int rows>
-  static inline void Scores(const Rows& in, const std::byte* tile, const std::byte* next,
+  static inline void Scores(const QueryRows& in, const std::byte* tile, const std::byte* next,
                             uint32_t first) {
     ScoresF16<rows>(in, reinterpret_cast<const uint16_t*>(tile),
                     reinterpret_cast<const char*>(next), first);
   }
   template <int rows>
-  static inline void AddValues(const Rows& in, const std::byte* tile, const std::byte* next,
+  static inline void AddValues(const QueryRows& in, const std::byte* tile, const std::byte* next,
                                uint32_t first, uint32_t count) {
     const auto* halves = reinterpret_cast<const uint16_t*>(tile);
     const size_t values = size_t{kTile} * in.head_dim;
     AddValuesRows<F16Values, rows>(in, {halves + values},
                                    reinterpret_cast<const char*>(next) + 2 * values, first, count);
   }
-  static inline void Softmax(const Rows& in, uint32_t row, uint32_t begin, uint32_t end,
+  static inline void Softmax(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
                              const std::byte*) {
     SoftmaxRow(in, row, begin, end, nullptr);
   }
-  static inline void PrepareQuery(const Rows& in, uint32_t row, const float* q, float scale) {
+  static inline void PrepareQuery(const QueryRows& in, uint32_t row, const float* q, float scale) {
     for (uint32_t d = 0; d < in.head_dim; ++d) in.q[size_t{d} * in.count + row] = q[d] * scale;
   }
 };
@@ -216,12 +216,12 @@ struct F16Tile {
 struct Int8Tile {
   static constexpr uint32_t kRowsMax = kRowsMaxOfTile;
   template <int rows>
-  static inline void Scores(const Rows& in, const std::byte* tile, const std::byte* next,
+  static inline void Scores(const QueryRows& in, const std::byte* tile, const std::byte* next,
                             uint32_t first) {
     ScoresInt8<rows>(in, tile, reinterpret_cast<const char*>(next) + kInt8Header, first);
   }
   template <int rows>
-  static inline void AddValues(const Rows& in, const std::byte* tile, const std::byte* next,
+  static inline void AddValues(const QueryRows& in, const std::byte* tile, const std::byte* next,
                                uint32_t first, uint32_t count) {
     const auto* bytes = reinterpret_cast<const int8_t*>(tile + kInt8Header);
     const size_t values = size_t{kTile} * in.head_dim;
@@ -229,11 +229,11 @@ struct Int8Tile {
                                     reinterpret_cast<const char*>(next) + kInt8Header + values,
                                     first, count);
   }
-  static inline void Softmax(const Rows& in, uint32_t row, uint32_t begin, uint32_t end,
+  static inline void Softmax(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
                              const std::byte* tile) {
     SoftmaxRow(in, row, begin, end, reinterpret_cast<const float*>(tile) + kTile);
   }
-  static inline void PrepareQuery(const Rows& in, uint32_t row, const float* q, float scale) {
+  static inline void PrepareQuery(const QueryRows& in, uint32_t row, const float* q, float scale) {
     alignas(64) int8_t bytes[avx2::kHeadDimMax];
     in.q_scales[row] = avx2::QuantiseQuery(q, in.head_dim, bytes) * scale;
     for (uint32_t d = 0; d < in.head_dim; d += 4) {
@@ -261,4 +261,4 @@ void AttentionSpan(KvType type, const AttentionArgs& args, uint32_t span, float*
     avx2::AttentionOneSpan<Int8Tile>(args, span, partial);
 }
 
-}  // namespace infe::kernels::avx512
+}  // namespace infe::kernels::INFE_AVX512_NAMESPACE

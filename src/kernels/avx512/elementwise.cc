@@ -6,7 +6,7 @@
 
 #include "kernels/avx512/vec_math.h"
 
-namespace infe::kernels::avx512 {
+namespace infe::kernels::INFE_AVX512_NAMESPACE {
 namespace {
 
 // The first `count` (0..16) of sixteen lanes.
@@ -96,4 +96,4 @@ void Scale(float* x, float factor, uint32_t n) {
   Map(x, x, n, x, [f](__m512 a, __m512) { return _mm512_mul_ps(a, f); });
 }
 
-}  // namespace infe::kernels::avx512
+}  // namespace infe::kernels::INFE_AVX512_NAMESPACE

@@ -1,19 +1,11 @@
 // From packed panels to vectors of codes and scales (panels/layout.h), 16 rows x 4 columns a
-// vector. Included by avx512/*.cc only, with internal linkage, as avx2/panel_codes.h explains. The
-// tests compile the same source once more over an emulation of the instructions, under another
-// namespace.
+// vector. Included by avx512/*.cc only, with internal linkage, as avx2/panel_codes.h explains.
 #pragma once
-
-#ifdef INFE_EMULATE_AVX512
-#include "kernels/avx512/emulation_test.h"
-#else
-#include <immintrin.h>
-#define INFE_AVX512_NAMESPACE avx512
-#endif
 
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/avx512/intrinsics.h"
 #include "kernels/panels/by_format.h"
 
 namespace infe::kernels::INFE_AVX512_NAMESPACE {

@@ -16,17 +16,4 @@ void AmxMatmul(const PackedMatrix& w, const Activations& x, uint32_t row_begin, 
                uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride);
 }  // namespace avx512
 
-// Whether the tests could compile the emulation.
-bool HaveEmulatedAvx512();
-
-// The same source over emulated instructions, for the tests (avx512/emulation_test.cc).
-namespace avx512_emulated {
-void Matmul(const PackedMatrix& w, const Activations& x, uint32_t row_begin, uint32_t row_end,
-            uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride);
-void MatvecRows(const PackedMatrix& w, const Activations& x, uint32_t m, const uint32_t* rows,
-                uint32_t count, float* out);
-void AmxMatmul(const PackedMatrix& w, const Activations& x, uint32_t row_begin, uint32_t row_end,
-               uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride);
-}  // namespace avx512_emulated
-
 }  // namespace infe::kernels

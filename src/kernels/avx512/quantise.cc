@@ -1,15 +1,14 @@
 // Quantisation of activations, two blocks at a time: lane for lane the operations of
 // avx2/quantise.cc, hence the same bits.
-#include <immintrin.h>
-
 #include "kernels/avx2/products.h"
 #include "kernels/avx512/elementwise.h"
+#include "kernels/avx512/intrinsics.h"
 
 // g++ 12 takes the deliberately undefined operands of its own AVX-512 intrinsics for mistakes.
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
-namespace infe::kernels::avx512 {
+namespace infe::kernels::INFE_AVX512_NAMESPACE {
 namespace {
 
 // 64 values: block 0 in v[0] and v[1], block 1 in v[2] and v[3].
@@ -94,4 +93,4 @@ void QuantiseRow(const float* x, uint32_t col_begin, uint32_t col_end, uint32_t 
   if (k < col_end) avx2::QuantiseRow(x, k, col_end, row, out);
 }
 
-}  // namespace infe::kernels::avx512
+}  // namespace infe::kernels::INFE_AVX512_NAMESPACE

@@ -2,11 +2,10 @@
 // avx2/vec_math.h. Included by avx512/*.cc only.
 #pragma once
 
-#include <immintrin.h>
-
 #include "kernels/avx2/vec_math.h"
+#include "kernels/avx512/intrinsics.h"
 
-namespace infe::kernels::avx512 {
+namespace infe::kernels::INFE_AVX512_NAMESPACE {
 namespace {
 
 inline __m512 Exp(__m512 x) {
@@ -36,4 +35,4 @@ inline __m256 SumOfHalves(__m512 v) {
 }
 
 }  // namespace
-}  // namespace infe::kernels::avx512
+}  // namespace infe::kernels::INFE_AVX512_NAMESPACE

@@ -17,11 +17,11 @@ namespace infe::model {
 // at a barrier for the others' share. The bits are the same.
 inline constexpr uint32_t kPrivateNormRowsMax = 6;
 // Rows of one product call: many, because each call unpacks its weights (a tenth of the time at 128
-// rows of 576 columns with AMX), as long as their s8 values stay in the second-level cache from
-// stripe to stripe, and at least a few.
+// rows of 576 columns with AMX), as long as their s8 values, and nearly as much that AVX2 reads
+// beside them, stay in a second-level cache of 512 KiB from stripe to stripe; and at least a few.
 inline constexpr uint32_t kTileRowsMin = 128;
-inline constexpr uint32_t kTileRowsMax = 512;
-inline constexpr uint32_t kTileInputBytes = 384 * 1024;
+inline constexpr uint32_t kTileRowsMax = 256;
+inline constexpr uint32_t kTileInputBytes = 192 * 1024;
 // Floats of one product's output: 128 KiB, half of which is L1-resident on its way to the epilogue.
 inline constexpr uint32_t kTileFloats = 32 * 1024;
 

@@ -4,15 +4,16 @@
 
 #include "base/utf8.h"
 #include "grammar/cfg.h"
+#include "grammar/grammar_text.h"
 #include "grammar/limits.h"
 #include "grammar/text_grammars.h"
 
 namespace infe::grammar {
 namespace {
 
-class GbnfParser {
+class GbnfParser : GrammarText {
  public:
-  GbnfParser(std::string_view text, Cfg* cfg) : text_(text), cfg_(cfg) {}
+  GbnfParser(std::string_view text, Cfg* cfg) : GrammarText(text), cfg_(cfg) {}
 
   Result<void> Parse() {
     Skip(true);
@@ -31,17 +32,6 @@ class GbnfParser {
   }
 
  private:
-  Error Bad(std::string_view what) const {
-    size_t line = 1;
-    for (size_t i = 0; i < at_ && i < text_.size(); ++i) line += text_[i] == '\n';
-    return InvalidArgument(fmt::format("grammar, line {}: {}", line, what));
-  }
-  bool Take(std::string_view what) {
-    if (text_.substr(at_, what.size()) != what) return false;
-    at_ += what.size();
-    return true;
-  }
-  char Peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   void Skip(bool lines) {
     while (at_ < text_.size()) {
       const char c = text_[at_];
@@ -234,9 +224,7 @@ class GbnfParser {
     return cfg_->pool().Class(negative ? set.Complement() : set);
   }
 
-  std::string_view text_;
   Cfg* cfg_;
-  size_t at_ = 0;
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "grammar/cfg.h"
 #include "grammar/ecma_regex.h"
+#include "grammar/grammar_text.h"
 #include "grammar/limits.h"
 #include "grammar/text_grammars.h"
 
@@ -46,9 +47,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 19> kCommon 
 
 // Terminals are kept as patterns until all of them are known; then each use is its regex with the
 // ignored texts in front.
-class LarkParser {
+class LarkParser : GrammarText {
  public:
-  LarkParser(std::string_view text, Cfg* cfg) : text_(text), cfg_(cfg) {}
+  LarkParser(std::string_view text, Cfg* cfg) : GrammarText(text), cfg_(cfg) {}
 
   Result<void> Parse() {
     Skip(true);
@@ -65,19 +66,6 @@ class LarkParser {
   }
 
  private:
-  Error Bad(std::string_view what) const {
-    size_t line = 1;
-    for (size_t i = 0; i < at_ && i < text_.size(); ++i) line += text_[i] == '\n';
-    return InvalidArgument(fmt::format("grammar, line {}: {}", line, what));
-  }
-  bool Take(std::string_view what) {
-    if (text_.substr(at_, what.size()) != what) return false;
-    at_ += what.size();
-    return true;
-  }
-  char Peek(size_t ahead = 0) const {
-    return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
-  }
   void Skip(bool lines) {
     while (at_ < text_.size()) {
       const char c = text_[at_];
@@ -372,9 +360,7 @@ class LarkParser {
 
   static constexpr std::string_view kIgnored = "ignored texts";  // no name of Lark's has a blank
 
-  std::string_view text_;
   Cfg* cfg_;
-  size_t at_ = 0;
   bool in_terminal_ = false;
   std::vector<std::string> terminals_;
   std::vector<CfgExpr> ignored_;

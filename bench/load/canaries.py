@@ -7,7 +7,8 @@ Canaries go in wherever text can: key, wrong keys, prompts, system prompts, sche
 stop strings, names, model names, paths, queries, headers, broken JSON, whole and cut requests,
 over-long ones. Then the whole data folder (database, journal), the access log, stderr, /metrics and
 every error body are searched, while the server runs, after a kill -9 and after a clean end. A request
-id that a client chose is the only text that is logged as it came.
+id that a client chose is the only text that is logged as it came, and whom a request names as its user
+is in the ledger, and there alone.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ import harness
 from harness import Connection, chat, get, post
 
 CANARY = "canary7391"
+USER = "named7391"
 SECRETS = 40
 
 
@@ -47,7 +49,7 @@ def requests(server, canary):
     yield "system", post(path, {**say(), **system}, server.key)
     yield "tool calls", post(path, {**say(), **calls}, server.key)
     yield "schema", post(path, say(response_format=schema), server.key)
-    yield "stop, user, metadata", post(path, say(stop=[canary()], user=canary(), metadata={"k": canary()}), server.key)
+    yield "stop, user, metadata", post(path, say(stop=[canary()], user=USER, metadata={"k": canary()}), server.key)
     yield "prediction", post(path, say(prediction={"type": "content", "content": canary()}), server.key)
     yield "completion", post("/v1/completions", {"model": harness.MODEL, "prompt": canary(), "max_tokens": 3}, server.key)
     yield "render", post(path + "/render", say(), server.key)
@@ -108,7 +110,7 @@ async def prove(claims, short=False):
             needles = [CANARY, server.key, server.key[8:30]]
             await asyncio.sleep(1.5)  # a checkpoint of the ledger, lines of the log
             with_metrics = "\n".join(server.metrics())
-            claims.check("/metrics knows none", not any(n in with_metrics for n in needles))
+            claims.check("/metrics knows none", not any(n in with_metrics for n in [*needles, USER]))
             claims.check("log, stderr and data folder know none", not (found := search(folder, needles)), found)
             asking = [asyncio.ensure_future(harness.ask(server, chat(canaries.new(), max_tokens=400, stream=True))) for _ in range(8)]
             await asyncio.sleep(0.7)
@@ -119,6 +121,8 @@ async def prove(claims, short=False):
             await send_all(server, canaries)
             claims.check("the server ends with exit code 0", server.stop() == 0)
             claims.check("nor after a clean end", not (found := search(folder, needles)), found)
+            known = {name for name, _ in search(folder, [USER])}
+            claims.check("the ledger alone has the user that a request names", known == {"infe.db"}, known)
             lines = (folder / "access.log").read_text().count("\n")
             claims.check("the log has every request", lines > len(canaries.made) / 2, f"{lines} lines, {len(canaries.made)} canaries")
         finally:

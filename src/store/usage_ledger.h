@@ -1,4 +1,5 @@
-// The usage ledger: one row per request, what it took and for whom; never any text.
+// The usage ledger: one row per request, what it took and for whom; never any text of a prompt or
+// an answer.
 //
 //   Reserve (admission) -> Checkpoint (while it runs) -> Settle (the end)
 //

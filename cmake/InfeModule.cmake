@@ -1,3 +1,12 @@
+# Where the checkout lies, for tests that read its files: one object of its own, so that everything
+# else compiles to the same bytes, and is found by the compiler cache, in every checkout.
+if(INFE_TESTS)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/source_dir.cc @ONLY CONTENT
+       "#include \"base/source_dir.h\"\n\nnamespace infe {\nconst char* const kSourceDir = \"@PROJECT_SOURCE_DIR@\";\n}\n")
+  add_library(infe_source_dir STATIC ${CMAKE_BINARY_DIR}/source_dir.cc)
+  target_include_directories(infe_source_dir PRIVATE ${PROJECT_SOURCE_DIR}/src)
+endif()
+
 # infe_module(<folder> DEPENDS <folders> [LIBRARIES <third-party>]): one library per folder of src/.
 # A folder links only what its row of the layer table allows, so an upward call fails to link;
 # tools/tidy checks the #include lines against the same table.
@@ -71,8 +80,7 @@ function(infe_module name)
     add_executable(${name}_test ${tests})
     # -O1: tests are compiled far more often than they are run.
     target_compile_options(${name}_test PRIVATE ${INFE_WARNINGS} -O1)
-    target_link_libraries(${name}_test PRIVATE infe_${name} GTest::gtest GTest::gtest_main)
-    target_compile_definitions(${name}_test PRIVATE INFE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_link_libraries(${name}_test PRIVATE infe_${name} infe_source_dir GTest::gtest GTest::gtest_main)
     # Seconds: long enough for the slowest test on a busy machine; a sanitizer makes it ten times that.
     set(timeout 300)
     if(INFE_SANITIZE)

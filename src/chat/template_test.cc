@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "base/source_dir.h"
 
 namespace infe::chat {
 namespace {
@@ -46,7 +47,7 @@ std::string Message(const Result<RenderedText>& result) {
 TEST(TemplateTest, AgreesWithJinja2OnEveryGoldenCase) {
   setenv("TZ", "UTC", 1);
   tzset();
-  std::ifstream file(INFE_SOURCE_DIR "/tests/golden/chat/cases.json");
+  std::ifstream file(std::string(kSourceDir) + "/tests/golden/chat/cases.json");
   const std::string text(std::istreambuf_iterator<char>(file), {});
   const Result<Json> golden = ParseJson(text, {.depth = 200});
   ASSERT_TRUE(golden) << golden.error().message;

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include "base/source_dir.h"
 #include "http/testing.h"
 
 namespace infe::http::testing {
@@ -27,9 +28,9 @@ Router MirrorRouter() {
 // 77: what the script needs is not there.
 int RunScript(const char* name) {
   const auto server = StartServer({}, MirrorRouter());
-  const int status = std::system(fmt::format("python3 {}/tests/conformance/{} --port {}",
-                                             INFE_SOURCE_DIR, name, server->port())
-                                     .c_str());
+  const int status = std::system(
+      fmt::format("python3 {}/tests/conformance/{} --port {}", kSourceDir, name, server->port())
+          .c_str());
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 

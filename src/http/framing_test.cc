@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "base/source_dir.h"
 #include "http/testing.h"
 
 namespace infe::http::testing {
@@ -61,7 +62,7 @@ std::string BytesOf(const Json& value) {
 }
 
 std::vector<Case> Table(std::string_view group) {
-  std::ifstream in(INFE_SOURCE_DIR "/tests/conformance/framing_cases.json");
+  std::ifstream in(std::string(kSourceDir) + "/tests/conformance/framing_cases.json");
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   const auto table = ParseJson(text);
   std::vector<Case> cases;

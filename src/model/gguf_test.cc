@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/source_dir.h"
 #include "model/gguf_builder.h"
 #include "model/gguf_touch.h"
 
@@ -210,7 +211,7 @@ TEST(Gguf, ReadsVocabularyOnlyFiles) {
   const char* root = std::getenv("INFE_SHARED_DATA");
   const std::filesystem::path folder =
       (root != nullptr ? std::filesystem::path(root)
-                       : std::filesystem::path(INFE_SOURCE_DIR) / "../shared/data") /
+                       : std::filesystem::path(kSourceDir) / "../shared/data") /
       "tokenizer-vectors/models";
   if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << "no data";
   size_t files = 0;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/source_dir.h"
 #include "model/model_test_support.h"
 #include "model/perplexity.h"
 
@@ -132,7 +133,7 @@ TEST_P(GoldenModel, LogitsGreedyTokensAndPerplexityMatchTheReference) {
   const std::string path = BigModel(GetParam());
   if (path.empty()) GTEST_SKIP() << "INFE_MODEL_DIR does not have " << GetParam();
   const Json golden =
-      ReadJson(std::string(INFE_SOURCE_DIR) + "/tests/golden/" + GetParam() + "/golden.json");
+      ReadJson(std::string(kSourceDir) + "/tests/golden/" + GetParam() + "/golden.json");
   ThreadPool pool(2);
   auto model = LoadModel(path, pool);
   ASSERT_NE(model, nullptr);

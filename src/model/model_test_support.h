@@ -16,6 +16,7 @@
 
 #include "base/json.h"
 #include "base/sha256.h"
+#include "base/source_dir.h"
 #include "model/gguf.h"
 #include "model/model.h"
 #include "model/plain_kv.h"
@@ -31,8 +32,8 @@ inline std::string ReadFile(const std::string& path) {
 // by the scripts that make it, in the working (build) directory: every test is a process of its
 // own. Empty if python3 with numpy and gguf is missing.
 inline std::string TinyModelDir() {
-  const std::string make = std::string(INFE_SOURCE_DIR) + "/tools/make_tiny_gguf.py";
-  const std::string reference = std::string(INFE_SOURCE_DIR) + "/tests/golden/reference.py";
+  const std::string make = std::string(kSourceDir) + "/tools/make_tiny_gguf.py";
+  const std::string reference = std::string(kSourceDir) + "/tests/golden/reference.py";
   Sha256 hash;
   hash.Update(ReadFile(make));
   hash.Update(ReadFile(reference));

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/source_dir.h"
+
 namespace infe::server {
 namespace {
 
@@ -17,7 +19,7 @@ ServerConfig Read(const std::string& text) {
 
 // The example is complete, and says no default that is not one.
 TEST(Config, TheExampleFileHoldsEveryKeyWithItsDefault) {
-  std::ifstream in(std::string(INFE_SOURCE_DIR) + "/config/infe.toml");
+  std::ifstream in(std::string(kSourceDir) + "/config/infe.toml");
   ASSERT_TRUE(in);
   std::stringstream text;
   text << in.rdbuf();

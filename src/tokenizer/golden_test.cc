@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "base/source_dir.h"
 #include "tokenizer/stream_decoder.h"
 #include "tokenizer/tokenizer.h"
 
@@ -14,7 +15,7 @@ namespace infe::tokenizer {
 namespace {
 
 Json ReadGolden(const std::string& name) {
-  std::ifstream in(std::string(INFE_SOURCE_DIR) + "/tests/golden/tokenizer/" + name + ".json");
+  std::ifstream in(std::string(kSourceDir) + "/tests/golden/tokenizer/" + name + ".json");
   std::stringstream text;
   text << in.rdbuf();
   Result<Json> json = ParseJson(text.str());

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/source_dir.h"
 #include "kernels/half.h"
 #include "kernels/quant/block_fields.h"
 #include "kernels/quant_type.h"
@@ -18,7 +19,7 @@ namespace {
 
 std::vector<char> ReadGolden(std::string_view type, const char* suffix) {
   const std::string path =
-      std::string(INFE_SOURCE_DIR) + "/tests/golden/quants/" + std::string(type) + suffix;
+      std::string(kSourceDir) + "/tests/golden/quants/" + std::string(type) + suffix;
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }

@@ -37,7 +37,7 @@ UsageStart StartOf(int64_t number) {
   start.request_id = fmt::format("req_{:016x}", number);
   start.key_id = start.account = fmt::format("key_{:024x}", number % 50);
   start.project = "default";
-  start.model = "infe-pulse";
+  start.model = "smollm2-135m";
   start.endpoint = "chat.completions";
   start.started_ms = static_cast<int64_t>(std::time(nullptr)) * 1000 - number;
   return start;
@@ -122,7 +122,7 @@ void Fill(const DataDir& dir, int64_t rows) {
   for (int64_t i = 0; i < rows; ++i) {
     const UsageStart start = StartOf(i);
     (void)(*database)->Query(
-        "INSERT INTO usage VALUES (7, $1, 1, $2, $3, $4, 'default', 'infe-pulse',"
+        "INSERT INTO usage VALUES (7, $1, 1, $2, $3, $4, 'default', 'smollm2-135m',"
         " 'chat.completions', 'default', $5, 0, 200, 'stop', 500, 300, 20, 100)",
         {i, start.request_id, start.key_id, start.account, start.started_ms});
   }

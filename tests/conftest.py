@@ -29,7 +29,7 @@ class Server(harness.Server):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """infe-pulse alone, for everything that does not care about the model."""
+    """smollm2-135m alone, for everything that does not care about the model."""
     running = Server(tmp_path_factory.mktemp("server"))
     yield running
     assert running.process.poll() is None, f"the server died:\n{running.log_text()}"
@@ -37,8 +37,17 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def pulse(tmp_path_factory):
+    """infe-pulse alone, where the answer's sense or its calls matter."""
+    running = Server(tmp_path_factory.mktemp("pulse"), models=("infe-pulse",))
+    yield running
+    assert running.process.poll() is None, f"the server died:\n{running.log_text()}"
+    assert running.stop() == 0, running.log_text()
+
+
+@pytest.fixture(scope="session")
 def both(tmp_path_factory):
-    """infe-pulse and infe-titan."""
+    """infe-pulse and infe-titan: for few tests, marked titan."""
     running = Server(tmp_path_factory.mktemp("both"), models=("infe-pulse", "infe-titan"))
     yield running
     assert running.process.poll() is None, f"the server died:\n{running.log_text()}"

@@ -48,7 +48,7 @@ async def sizes(claims, server):
 
 
 async def continues(claims, server):
-    body = b'{"model": "infe-pulse", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3}'
+    body = b'{"model": "smollm2-135m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3}'
     connection = await Connection.open(server.port)
     await connection.send(post("/v1/chat/completions", body, server.key, ["Expect: 100-continue"])[:-len(body)])
     first, _ = await connection.head()

@@ -30,7 +30,7 @@ BINARY = os.environ.get("INFE_BINARY", str(ROOT / "build/release/infe"))
 MODEL_DIR = os.environ.get("INFE_MODEL_DIR", str(pathlib.Path.home() / ".cache/infe/test-data/models"))
 # Sanitizer builds are slower: timeouts are multiplied by this.
 SLOW = float(os.environ.get("INFE_TEST_SLOW", "1"))
-MODEL = "infe-pulse"
+MODEL = "smollm2-135m"
 # How long a client waits for bytes that must come.
 PATIENCE_S = 120 * SLOW
 WORDS = ("river stone garden window morning bridge letter market silver forest island engine harbour winter "

@@ -2,7 +2,7 @@
 """N clients stream chat completions from a running server at once: what HTTP and the scheduler leave
 of the engine's speed. Compare with `infe bench --work batched --streams N` on the same machine.
 
-  python3 bench/load/http_streams.py --model infe-pulse --streams 8 --tokens 64 --key sk-...
+  python3 bench/load/http_streams.py --model smollm2-135m --streams 8 --tokens 64 --key sk-...
 
 Tokens are counted by the server's own usage; time to the first token and gaps are what a client
 sees between chunks with content. Standard library only. Talks to the loopback interface unless
@@ -28,7 +28,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--model", default="infe-pulse")
+    parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--key", default=os.environ.get("INFE_API_KEY", ""))
     parser.add_argument("--streams", type=int, default=8)
     parser.add_argument("--requests", type=int, default=1, help="of each stream, one after another")

@@ -10,7 +10,7 @@ PATH = "/v1/chat/completions"
 
 def body(prompt, tokens, **more):
     """A streamed request of exactly `tokens` tokens, greedy unless told otherwise."""
-    return {"model": "infe-pulse", "messages": [{"role": "user", "content": prompt}], "stream": True,
+    return {"model": "smollm2-135m", "messages": [{"role": "user", "content": prompt}], "stream": True,
             "stream_options": {"include_usage": True}, "temperature": 0, "ignore_eos": True,
             "max_tokens": tokens, **more}
 

@@ -90,9 +90,10 @@ std::vector<Finding> Examine(const Arguments& a) {
                           ? "an affinity mask or a cgroup quota holds the rest back"
                           : ""});
   const uint64_t memory = AvailableMemory();
-  findings.push_back(
-      {"memory available", HumanBytes(memory),
-       memory < (uint64_t{2} << 30) ? "under 2 GB: serve infe-pulse with --kv-memory 256MiB" : ""});
+  findings.push_back({"memory available", HumanBytes(memory),
+                      memory < (uint64_t{2} << 30)
+                          ? "under 2 GB: serve smollm2-135m with --kv-memory 256MiB"
+                          : ""});
   const std::string huge = HugePages();
   findings.push_back({"huge pages", huge,
                       huge == "never" ? "weights read up to a fifth slower: echo madvise > "

@@ -46,7 +46,9 @@ Result<void> List(const Arguments& arguments) {
     for (const store::ModelSpec& spec : registry.models()) {
       const bool here = std::any_of(installed.begin(), installed.end(),
                                     [&](const auto& m) { return m.name == spec.name; });
-      if (!here) fmt::print("{:<16} {:>8}  {}  ({})\n", spec.name, "-", spec.title, spec.licence);
+      if (!here)
+        fmt::print("{:<16} {:>8}  {}  ({}; not here)\n", spec.name,
+                   spec.bytes > 0 ? HumanBytes(spec.bytes) : "-", spec.title, spec.licence);
     }
   }
   return {};

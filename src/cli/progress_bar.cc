@@ -53,4 +53,10 @@ void ProgressBar::Show(const std::string& step, uint64_t done, uint64_t total) {
   std::fflush(stderr);
 }
 
+void ProgressBar::Tell(const std::string& sentence) {
+  if (quiet_) return;
+  fmt::print(stderr, "{}{}: {}\n", dirty_ ? "\r\033[K" : "", title_, sentence);
+  dirty_ = false;
+}
+
 }  // namespace infe::cli

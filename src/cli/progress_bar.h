@@ -13,6 +13,7 @@ class ProgressBar {
   explicit ProgressBar(std::string title, bool quiet);
   ~ProgressBar();                                                     // ends the line
   void Show(const std::string& step, uint64_t done, uint64_t total);  // total 0: unknown
+  void Tell(const std::string& sentence);                             // on a line of its own
 
  private:
   const std::string title_;

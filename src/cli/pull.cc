@@ -41,6 +41,7 @@ Result<void> PullAll(const Arguments& arguments) {
       options.on_progress = [&](const store::PullProgress& p) {
         bar.Show(p.step, p.done_bytes, p.total_bytes);
       };
+      options.on_notice = [&](const std::string& sentence) { bar.Tell(sentence); };
       pulled = store::PullModel(registry, *spec, options);
     }
     if (!pulled) return std::move(pulled).error();

@@ -152,7 +152,7 @@ TEST_P(RealModel, SchemaIsClosedBeforeTheLimitAndDraftsChangeNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, RealModel,
-                         testing::Values("infe-pulse", "infe-titan", "gemma-3-270m"),
+                         testing::Values("smollm2-135m", "infe-pulse", "gemma-3-270m"),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -179,7 +179,8 @@ TEST_P(GoldenModel, LogitsGreedyTokensAndPerplexityMatchTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenModel,
-                         testing::Values("infe-pulse", "infe-titan", "gemma-3-270m"),
+                         testing::Values("smollm2-135m", "infe-pulse", "infe-titan",
+                                         "gemma-3-270m"),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -15,6 +15,7 @@
 #include "base/file_descriptor.h"
 #include "base/sha256.h"
 #include "store/download.h"
+#include "store/model_names.h"
 #include "store/wheel.h"
 
 namespace infe::store {
@@ -117,9 +118,22 @@ Result<PulledModel> PullModel(const ModelRegistry& registry, const ModelSpec& sp
   if (fs::exists(path)) {
     INFE_ASSIGN(const std::string sha256, Sha256OfFile(path, options));
     if (spec.sha256.empty() || sha256 == spec.sha256) return PulledModel{installed(sha256), true};
-    // Damaged or replaced: never loaded, fetched anew.
-    std::error_code ec;
-    fs::remove(path, ec);
+    // Damaged, replaced, or of an older registry: never loaded, fetched anew.
+    INFE_ASSIGN(const std::string own_name, FreeName(registry, spec, sha256));
+    if (options.on_notice)
+      options.on_notice(
+          own_name.empty() ? fmt::format("the file here has another sha256 than the registry says, "
+                                         "and is removed")
+                           : fmt::format("the file here is what the registry calls {} now, and "
+                                         "goes by that name",
+                                         own_name));
+  }
+  INFE_ASSIGN(const std::string other_name, TakeInstalled(registry, spec, options));
+  if (!other_name.empty()) {
+    if (options.on_notice)
+      options.on_notice(
+          fmt::format("the file was here by the name of {}; nothing to download", other_name));
+    return PulledModel{installed(spec.sha256), true};
   }
   if (options.offline)
     return Error{

@@ -21,6 +21,7 @@ struct PullProgress {
 
 struct PullOptions {
   std::function<void(const PullProgress&)> on_progress;  // optional, a few times a second
+  std::function<void(const std::string&)> on_notice;     // optional: a sentence for the user
   std::function<bool()> cancelled;                       // optional, polled
   bool offline = false;  // never open a socket: an error unless the model is there
   std::string python = "python3";

@@ -39,7 +39,7 @@ TEST(ModelRegistry, BuiltinNamesTheModels) {
   const TemporaryDir dir;
   auto registry = ModelRegistry::Load(dir.data());
   ASSERT_TRUE(registry) << registry.error().message;
-  for (const char* name : {"infe-pulse", "infe-titan", "gemma-3-270m"}) {
+  for (const char* name : {"infe-pulse", "infe-titan", "smollm2-135m", "gemma-3-270m"}) {
     const ModelSpec* spec = registry->Find(name);
     ASSERT_NE(spec, nullptr);
     EXPECT_EQ(spec->sha256.size(), 64u);
@@ -58,14 +58,22 @@ TEST(ModelRegistry, UserEntriesAddAliasesAndModels) {
   ASSERT_TRUE(registry) << registry.error().message;
   EXPECT_EQ(registry->Find("gpt-4o-mini")->name, "infe-pulse");
   EXPECT_NE(registry->Find("mine"), nullptr);
+  EXPECT_EQ(registry->Find("mine")->bytes, 0u);
+}
+
+TEST(ModelRegistry, DownloadedModelsNameTheirSize) {
+  const auto specs = ModelRegistry::Parse(BuiltinModelsToml(), "built in");
+  ASSERT_TRUE(specs) << specs.error().message;
+  for (const ModelSpec& spec : *specs) EXPECT_GT(spec.bytes, uint64_t{1} << 20) << spec.name;
 }
 
 TEST(ModelRegistry, MistakesAreNamedWithTheirLine) {
-  for (const char* bad : {"[[model]]\nname='a/../b'", "[[model]]\nname='a'\nsha256='xyz'",
-                          "[[model]]\nname='a'\ncolour='red'", "model=3",
-                          "[[model]]\nname='a'\nsources=[{hf='org/repo'}]", "x=1",
-                          "[[model]]\nname='a'\nsources=[{hf='o/r/f'}]", "[[model",
-                          "[[model]]\nname='a'\nsources=[{pip=['x==1']}]"}) {
+  for (const char* bad :
+       {"[[model]]\nname='a/../b'", "[[model]]\nname='a'\nsha256='xyz'",
+        "[[model]]\nname='a'\ncolour='red'", "model=3", "[[model]]\nname='a'\nbytes=0",
+        "[[model]]\nname='a'\nbytes='1'", "[[model]]\nname='a'\nsources=[{hf='org/repo'}]", "x=1",
+        "[[model]]\nname='a'\nsources=[{hf='o/r/f'}]", "[[model",
+        "[[model]]\nname='a'\nsources=[{pip=['x==1']}]"}) {
     auto parsed = ModelRegistry::Parse(bad, "models.toml");
     ASSERT_FALSE(parsed) << bad;
     EXPECT_NE(parsed.error().message.find("models.toml:"), std::string::npos)
@@ -193,6 +201,69 @@ TEST(ModelPull, WrongBytesAreNeverInstalled) {
   std::ofstream(registry.PathOf(spec)) << "tampered";
   EXPECT_FALSE(PullModel(registry, spec, {}));
   EXPECT_FALSE(fs::exists(registry.PathOf(spec)));
+}
+
+// Two entries as after an update of the registry: `small` has the bytes that `m` had.
+ModelRegistry RegistryWithMovedNames(const DataDir& data, const std::string& m,
+                                     const std::string& small) {
+  std::ofstream(data.registry_path())
+      << "[[model]]\nname='m'\nbytes=" << m.size() << "\nsha256='" << Sha(m)
+      << "'\nsources=[{hf='org/repo/m.gguf'}]\n[[model]]\nname='small'\nbytes=" << small.size()
+      << "\nsha256='" << Sha(small) << "'\nsources=[{hf='org/repo/small.gguf'}]\n";
+  return *ModelRegistry::Load(data);
+}
+
+TEST(ModelPull, FileOfAnOlderRegistryGoesByItsNewName) {
+  const StubHub hub("the new bytes", 0);
+  setenv("HF_ENDPOINT", hub.url().c_str(), 1);
+  const TemporaryDir dir;
+  const ModelRegistry registry =
+      RegistryWithMovedNames(dir.data(), "the new bytes", "the old ones");
+  const ModelSpec& m = *registry.Find("m");
+  const ModelSpec& small = *registry.Find("small");
+  std::ofstream(registry.PathOf(m)) << "the old ones";
+  std::vector<std::string> told;
+  PullOptions options;
+  options.on_notice = [&](const std::string& sentence) { told.push_back(sentence); };
+  auto pulled = PullModel(registry, m, options);
+  ASSERT_TRUE(pulled) << pulled.error().message;
+  EXPECT_FALSE(pulled->already_there);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_NE(told[0].find("small"), std::string::npos) << told[0];
+  EXPECT_EQ(ReadAll(registry.PathOf(m)), "the new bytes");
+  EXPECT_EQ(ReadAll(registry.PathOf(small)), "the old ones");
+  EXPECT_EQ(hub.requests(), 1);
+  EXPECT_TRUE(PullModel(registry, small, {})->already_there);
+  EXPECT_TRUE(PullModel(registry, m, {})->already_there);
+  EXPECT_EQ(hub.requests(), 1);
+}
+
+TEST(ModelPull, FileThatIsHereUnderAnotherNameIsNotDownloaded) {
+  const StubHub hub("never sent", 0);
+  setenv("HF_ENDPOINT", hub.url().c_str(), 1);
+  const TemporaryDir dir;
+  const ModelRegistry registry = RegistryWithMovedNames(dir.data(), "same length!", "the old ones");
+  const ModelSpec& m = *registry.Find("m");
+  const ModelSpec& small = *registry.Find("small");
+  std::ofstream(registry.PathOf(small)) << "same length!";
+  PullOptions offline;
+  offline.offline = true;
+  ASSERT_TRUE(PullModel(registry, m, offline));
+  EXPECT_EQ(ReadAll(registry.PathOf(m)), "same length!");
+  // It was never what the other name stands for.
+  EXPECT_FALSE(fs::exists(registry.PathOf(small)));
+  EXPECT_EQ(hub.requests(), 0);
+}
+
+TEST(ModelPull, DamagedFileOfTheRightSizeIsNotTaken) {
+  const TemporaryDir dir;
+  const ModelRegistry registry = RegistryWithMovedNames(dir.data(), "same length!", "the old ones");
+  std::ofstream(registry.PathOf(*registry.Find("small"))) << "damaged here";
+  PullOptions offline;
+  offline.offline = true;
+  EXPECT_EQ(PullModel(registry, *registry.Find("m"), offline).error().code,
+            ErrorCode::kUnavailable);
+  EXPECT_FALSE(fs::exists(registry.PathOf(*registry.Find("m"))));
 }
 
 TEST(ModelPull, OfflineOpensNoSocket) {

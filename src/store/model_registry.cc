@@ -56,9 +56,10 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
   for (const auto& [key, value] : table) {
     const std::string_view name = key.str();
     if (name != "name" && name != "title" && name != "licence" && name != "sha256" &&
-        name != "aliases" && name != "sources")
+        name != "bytes" && name != "aliases" && name != "sources")
       return At(origin, value,
-                fmt::format("unknown key {}; known: name, title, licence, sha256, aliases, sources",
+                fmt::format("unknown key {}; known: name, title, licence, sha256, bytes, aliases, "
+                            "sources",
                             name));
   }
   spec.name = table["name"].value_or(std::string());
@@ -68,6 +69,11 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
   spec.title = table["title"].value_or(std::string());
   spec.licence = table["licence"].value_or(std::string());
   spec.sha256 = table["sha256"].value_or(std::string());
+  if (const toml::node* bytes = table.get("bytes")) {
+    const auto count = bytes->value_exact<int64_t>();
+    if (!count || *count <= 0) return At(origin, *bytes, "bytes is the file's size, above 0");
+    spec.bytes = static_cast<uint64_t>(*count);
+  }
   if (const auto* aliases = table["aliases"].as_array()) {
     for (const auto& alias : *aliases) {
       const auto text = alias.value<std::string>();

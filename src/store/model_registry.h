@@ -32,6 +32,7 @@ struct ModelSpec {
   std::string title;
   std::string licence;
   std::string sha256;  // 64 hex digits; empty only in a user's entry for a local file
+  uint64_t bytes = 0;  // of the whole file; 0: the entry does not say
   std::vector<std::string> aliases;
   std::vector<ModelSource> sources;
 };

@@ -35,7 +35,7 @@ def user(server, key):
 
 
 def generate(client, **more):
-    return client.chat.completions.create(**{"model": "infe-pulse", "messages": HELLO, "max_tokens": 3, **more})
+    return client.chat.completions.create(**{"model": "smollm2-135m", "messages": HELLO, "max_tokens": 3, **more})
 
 
 def test_a_project_lives_from_creation_to_archive(organization):
@@ -145,7 +145,7 @@ def test_administration_always_needs_a_key(administered):
 def test_rate_limits_of_a_project_are_listed_and_changed(organization):
     project = organization.projects.create(name="rates")
     limits = list(organization.projects.rate_limits.list_rate_limits(project.id))
-    assert [limit.model for limit in limits] == ["infe-pulse"]
+    assert [limit.model for limit in limits] == ["smollm2-135m"]
     changed = organization.projects.rate_limits.update_rate_limit(
         limits[0].id, project_id=project.id, max_requests_per_1_minute=11, max_tokens_per_1_minute=2222)
     assert (changed.max_requests_per_1_minute, changed.max_tokens_per_1_minute) == (11, 2222)
@@ -179,7 +179,7 @@ def test_billed_tokens_are_those_the_client_was_told(administered, organization)
             break
         assert time.time() < deadline, (got, expected)
         time.sleep(0.05)
-    assert (rows[0].project_id, rows[0].model, rows[0].api_key_id) == (project.id, "infe-pulse", made.api_key.id)
+    assert (rows[0].project_id, rows[0].model, rows[0].api_key_id) == (project.id, "smollm2-135m", made.api_key.id)
     assert rows[0].input_uncached_tokens == rows[0].input_tokens - rows[0].input_cached_tokens
     assert usage_of(organization, project_ids=["proj_nobody"]) == []
     assert usage_of(organization, models=["infe-titan"]) == []
@@ -206,7 +206,7 @@ def test_a_stream_that_is_left_is_billed_for_what_it_sent(administered, organiza
 def test_a_collected_answer_that_is_left_is_billed_for_what_was_made(administered, organization):
     project = organization.projects.create(name="collectors")
     made = organization.projects.service_accounts.create(project.id, name="worker")
-    body = json.dumps({"model": "infe-pulse", "messages": [{"role": "user", "content": "Count."}], "max_tokens": 4000,
+    body = json.dumps({"model": "smollm2-135m", "messages": [{"role": "user", "content": "Count."}], "max_tokens": 4000,
                        "ignore_eos": True})
 
     def generated():
@@ -247,7 +247,7 @@ def test_usage_comes_in_buckets_and_pages(organization):
 def test_every_change_is_in_the_audit_log(administered, organization):
     project = organization.projects.create(name="audited")
     made = organization.projects.service_accounts.create(project.id, name="worker")
-    organization.projects.rate_limits.update_rate_limit("rl-infe-pulse", project_id=project.id, max_requests_per_1_minute=9)
+    organization.projects.rate_limits.update_rate_limit("rl-smollm2-135m", project_id=project.id, max_requests_per_1_minute=9)
     organization.projects.api_keys.delete(made.api_key.id, project_id=project.id)
     organization.projects.archive(project.id)
     entries = list(organization.audit_logs.list(project_ids=[project.id], limit=2))

@@ -17,7 +17,7 @@ class Terminal:
     def __init__(self, data_dir, *args):
         self.fd, child = pty.openpty()
         self.process = subprocess.Popen(
-            [BINARY, "chat", "infe-pulse", *args], stdin=child, stdout=child, stderr=child, start_new_session=True,
+            [BINARY, "chat", "smollm2-135m", *args], stdin=child, stdout=child, stderr=child, start_new_session=True,
             env={**os.environ, "INFE_DATA_DIR": str(data_dir)},
             preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)))  # makes it the controlling terminal
         os.close(child)
@@ -49,11 +49,11 @@ class Terminal:
 
 @pytest.fixture()
 def terminal(tmp_path):
-    source = os.path.join(MODEL_DIR, "infe-pulse.gguf")
+    source = os.path.join(MODEL_DIR, "smollm2-135m.gguf")
     if not os.path.exists(source):
-        pytest.skip("infe-pulse is not pulled: set INFE_MODEL_DIR")
+        pytest.skip("smollm2-135m is not pulled: set INFE_MODEL_DIR")
     (tmp_path / "models").mkdir()
-    (tmp_path / "models/infe-pulse.gguf").symlink_to(source)
+    (tmp_path / "models/smollm2-135m.gguf").symlink_to(source)
     opened = Terminal(tmp_path)
     opened.read_until(r"\n> $")
     yield opened

@@ -35,22 +35,22 @@ MESSAGES = [{"role": "user", "content": "Two red cups and a blue bowl, please."}
 
 @pytest.mark.parametrize("seed", range(3))
 def test_parse_gives_the_pydantic_model(client, seed):
-    done = client.chat.completions.parse(model="infe-pulse", messages=MESSAGES, response_format=Order, seed=seed)
+    done = client.chat.completions.parse(model="smollm2-135m", messages=MESSAGES, response_format=Order, seed=seed)
     assert isinstance(done.choices[0].message.parsed, Order)
     assert done.choices[0].finish_reason == "stop"
 
 
 def test_parse_gives_parsed_arguments(client):
-    done = client.chat.completions.parse(model="infe-pulse", messages=[{"role": "user", "content": "Weather in Oslo for 3 days?"}],
+    done = client.chat.completions.parse(model="smollm2-135m", messages=[{"role": "user", "content": "Weather in Oslo for 3 days?"}],
                                          tools=[openai.pydantic_function_tool(Weather)], tool_choice="required", seed=2)
     call = done.choices[0].message.tool_calls[0]
     assert isinstance(call.function.parsed_arguments, Weather)
 
 
 def test_stream_helper_gives_the_same_model(client):
-    plain = client.chat.completions.parse(model="infe-pulse", messages=MESSAGES, response_format=Order, seed=4)
+    plain = client.chat.completions.parse(model="smollm2-135m", messages=MESSAGES, response_format=Order, seed=4)
     kinds = set()
-    with client.chat.completions.stream(model="infe-pulse", messages=MESSAGES, response_format=Order, seed=4) as stream:
+    with client.chat.completions.stream(model="smollm2-135m", messages=MESSAGES, response_format=Order, seed=4) as stream:
         for event in stream:
             kinds.add(event.type)
         final = stream.get_final_completion()
@@ -59,7 +59,7 @@ def test_stream_helper_gives_the_same_model(client):
 
 
 def test_stream_helper_gives_tool_calls(client):
-    arguments = dict(model="infe-pulse", messages=[{"role": "user", "content": "Weather in Oslo?"}], seed=6,
+    arguments = dict(model="smollm2-135m", messages=[{"role": "user", "content": "Weather in Oslo?"}], seed=6,
                      tools=[openai.pydantic_function_tool(Weather)], tool_choice="required", parallel_tool_calls=False)
     plain = client.chat.completions.create(**arguments).choices[0].message.tool_calls[0].function
     deltas, done = "", None
@@ -77,8 +77,8 @@ def test_stream_helper_gives_tool_calls(client):
 
 def test_a_limit_of_the_client_ends_with_length_and_parse_says_so(client):
     with pytest.raises(openai.LengthFinishReasonError):
-        client.chat.completions.parse(model="infe-pulse", messages=MESSAGES, response_format=Order, seed=1, max_tokens=30)
+        client.chat.completions.parse(model="smollm2-135m", messages=MESSAGES, response_format=Order, seed=1, max_tokens=30)
     cut = client.chat.completions.create(
-        model="infe-pulse", messages=MESSAGES, seed=1, max_tokens=60,
+        model="smollm2-135m", messages=MESSAGES, seed=1, max_tokens=60,
         response_format={"type": "json_schema", "json_schema": {"name": "order", "schema": Order.model_json_schema()}})
     Order.model_validate(json.loads(cut.choices[0].message.content))  # closed before the limit all the same

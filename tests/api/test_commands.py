@@ -18,10 +18,10 @@ def infe(*args, input=None, env=None, check=True):
 @pytest.fixture()
 def data(tmp_path):
     (tmp_path / "models").mkdir()
-    source = os.path.join(MODEL_DIR, "infe-pulse.gguf")
+    source = os.path.join(MODEL_DIR, "smollm2-135m.gguf")
     if not os.path.exists(source):
-        pytest.skip("infe-pulse is not pulled: set INFE_MODEL_DIR")
-    (tmp_path / "models/infe-pulse.gguf").symlink_to(source)
+        pytest.skip("smollm2-135m is not pulled: set INFE_MODEL_DIR")
+    (tmp_path / "models/smollm2-135m.gguf").symlink_to(source)
     return {"INFE_DATA_DIR": str(tmp_path)}
 
 
@@ -34,15 +34,15 @@ def test_every_command_has_help():
 
 def test_ls_and_show(data):
     models = json.loads(infe("ls", "--json", env=data).stdout)["models"]
-    assert models[0]["name"] == "infe-pulse" and len(models[0]["sha256"]) == 64 and models[0]["size_bytes"] > 9e7
-    shown = json.loads(infe("show", "infe-pulse", "--json", env=data).stdout)
+    assert models[0]["name"] == "smollm2-135m" and len(models[0]["sha256"]) == 64 and models[0]["size_bytes"] > 9e7
+    shown = json.loads(infe("show", "smollm2-135m", "--json", env=data).stdout)
     assert shown["architecture"] == "llama" and shown["sha256"] == models[0]["sha256"] and shown["context_length"] == 8192
     assert infe("show", "nobody", env=data, check=False).returncode == 3
     assert infe("pull", "nobody", env=data, check=False).returncode == 3
 
 
 def test_pull_finds_a_verified_file(data):
-    pulled = json.loads(infe("pull", "infe-pulse", "--offline", "--json", env=data).stdout)["models"]
+    pulled = json.loads(infe("pull", "smollm2-135m", "--offline", "--json", env=data).stdout)["models"]
     assert pulled[0]["already_there"] is True
 
 
@@ -59,22 +59,22 @@ def test_keys(tmp_path):
 
 def test_tokenize_round_trip(data):
     text = "Hello, w\u00f6rld! \U0001F600\n\tdef f(x): return x\u00b2"
-    ids = infe("tokenize", "--model", "infe-pulse", input=text, env=data).stdout.split()
-    assert infe("tokenize", "--model", "infe-pulse", "--decode", input=" ".join(ids), env=data).stdout == text
+    ids = infe("tokenize", "--model", "smollm2-135m", input=text, env=data).stdout.split()
+    assert infe("tokenize", "--model", "smollm2-135m", "--decode", input=" ".join(ids), env=data).stdout == text
     lines = "\n".join(json.dumps({"text": t}) for t in ("a", text, ""))
-    out = [json.loads(line) for line in infe("tokenize", "--model", "infe-pulse", "--jsonl", input=lines, env=data).stdout.splitlines()]
+    out = [json.loads(line) for line in infe("tokenize", "--model", "smollm2-135m", "--jsonl", input=lines, env=data).stdout.splitlines()]
     assert out[1]["ids"] == [int(i) for i in ids] and out[2]["ids"] == []
 
 
 def test_render_is_the_models_template(data):
     request = {"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": True}
-    prompt = infe("render", "--model", "infe-pulse", input=json.dumps(request), env=data).stdout
+    prompt = infe("render", "--model", "smollm2-135m", input=json.dumps(request), env=data).stdout
     assert prompt.endswith("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
 
 
 def test_chat_reads_a_pipe_as_one_prompt(data):
     # The context bounds an answer that does not find its end.
-    answer = infe("chat", "infe-pulse", "--context", "512", input="Write one sentence about the sea.", env=data).stdout
+    answer = infe("chat", "smollm2-135m", "--context", "512", input="Write one sentence about the sea.", env=data).stdout
     assert answer.strip()
 
 

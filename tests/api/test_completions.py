@@ -15,18 +15,18 @@ WIDE = "na\u00efve caf\u00e9 \U0001F9AC!"
 
 
 def complete(server, **fields):
-    status, _, body = post(server, "/v1/completions", {"model": "infe-pulse", "temperature": 0, **fields})
+    status, _, body = post(server, "/v1/completions", {"model": "smollm2-135m", "temperature": 0, **fields})
     assert status == 200, body
     return body
 
 
 def ids_of(server, text):
-    return json.loads(server.command("tokenize", "--model", "infe-pulse", "--json", input=text))["ids"]
+    return json.loads(server.command("tokenize", "--model", "smollm2-135m", "--json", input=text))["ids"]
 
 
 def stream(server, **fields):
     """Per choice: text, logprobs joined over its chunks, finish reasons."""
-    chunks = server.client().completions.create(model="infe-pulse", temperature=0, stream=True, **fields)
+    chunks = server.client().completions.create(model="smollm2-135m", temperature=0, stream=True, **fields)
     choices = {}
     for chunk in chunks:
         for choice in chunk.choices:
@@ -121,7 +121,7 @@ def test_without_logprobs_max_tokens_zero_gives_the_prompt_or_nothing(server):
 
 def test_n_and_several_prompts_index_their_choices(server):
     body = post(server, "/v1/completions", {
-        "model": "infe-pulse", "prompt": ["A dog", "A cat"], "n": 2, "max_tokens": 6, "seed": 3, "echo": True})[2]
+        "model": "smollm2-135m", "prompt": ["A dog", "A cat"], "n": 2, "max_tokens": 6, "seed": 3, "echo": True})[2]
     assert [c["index"] for c in body["choices"]] == [0, 1, 2, 3]
     assert [c["text"][:5] for c in body["choices"]] == ["A dog", "A dog", "A cat", "A cat"]
     prompts = len(ids_of(server, "A dog")) + len(ids_of(server, "A cat"))
@@ -142,7 +142,7 @@ def test_n_and_several_prompts_index_their_choices(server):
     ({"model": "nobody"}, 404, None),
 ])
 def test_refusals(server, change, status, param):
-    got, _, body = post(server, "/v1/completions", {"model": "infe-pulse", "prompt": "x", "max_tokens": 1, **change})
+    got, _, body = post(server, "/v1/completions", {"model": "smollm2-135m", "prompt": "x", "max_tokens": 1, **change})
     assert (got, body["error"]["param"]) == (status, param), body
 
 
@@ -153,7 +153,7 @@ def test_a_prompt_that_fills_the_context_is_scored(tmp_path):
         assert body["usage"]["prompt_tokens"] == len(body["choices"][0]["logprobs"]["tokens"]) == 512
         for length, max_tokens in ((512, 1), (513, 0)):
             status, _, refused = post(small, "/v1/completions", {
-                "model": "infe-pulse", "prompt": [7] * length, "max_tokens": max_tokens})
+                "model": "smollm2-135m", "prompt": [7] * length, "max_tokens": max_tokens})
             assert (status, refused["error"]["code"]) == (400, "context_length_exceeded")
     finally:
         assert small.stop() == 0

@@ -24,7 +24,7 @@ CLOCK_PATTERN = r'([01]\d|2[0-3]):[0-5]\d(: "\w{1,8}")?'
 
 def ask(client, text, **more):
     more.setdefault("max_tokens", 120)
-    return client.chat.completions.create(model="infe-pulse", messages=[{"role": "user", "content": text}], **more)
+    return client.chat.completions.create(model="smollm2-135m", messages=[{"role": "user", "content": text}], **more)
 
 
 def named(tool):
@@ -82,12 +82,12 @@ def test_streamed_input_equals_the_plain_one(client, tool):
 def test_a_history_with_custom_calls_goes_on(client):
     first = ask(client, "Wake me at seven.", tools=[CLOCK], tool_choice=named(CLOCK), seed=1).choices[0].message
     answer = client.chat.completions.create(
-        model="infe-pulse", max_tokens=16, tools=[CLOCK, NOTE],
+        model="smollm2-135m", max_tokens=16, tools=[CLOCK, NOTE],
         messages=[{"role": "user", "content": "Wake me at seven."}, first,
                   {"role": "tool", "tool_call_id": first.tool_calls[0].id, "content": "done"}])
     assert answer.choices[0].message.content is not None or answer.choices[0].message.tool_calls
     rendered = client.post("/chat/completions/render", cast_to=object, body={
-        "model": "infe-pulse", "tools": [CLOCK], "messages": [
+        "model": "smollm2-135m", "tools": [CLOCK], "messages": [
             {"role": "user", "content": "Hi"},
             {"role": "assistant", "tool_calls": [{"id": "a", "type": "custom", "custom": {"name": "set_alarm", "input": 'say "07:00"'}}]},
             {"role": "tool", "tool_call_id": "a", "content": "done"}]})

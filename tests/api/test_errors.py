@@ -8,7 +8,7 @@ import pytest
 
 from test_parameters import HELLO, post
 
-OK = {"model": "infe-pulse", "messages": HELLO, "max_tokens": 4}
+OK = {"model": "smollm2-135m", "messages": HELLO, "max_tokens": 4}
 
 
 def check(answer, status, param=None, code=None, type_="invalid_request_error"):

@@ -18,9 +18,9 @@ def lines(command, *requests):
 
 @pytest.fixture()
 def model():
-    path = os.path.join(MODEL_DIR, "infe-pulse.gguf")
+    path = os.path.join(MODEL_DIR, "smollm2-135m.gguf")
     if not os.path.exists(path):
-        pytest.skip("infe-pulse is not pulled: set INFE_MODEL_DIR")
+        pytest.skip("smollm2-135m is not pulled: set INFE_MODEL_DIR")
     return path
 
 

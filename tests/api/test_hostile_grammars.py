@@ -69,7 +69,7 @@ class Watched:
     def read(self, client):
         while not self.stopped:
             last = None
-            for _ in client.chat.completions.create(model="infe-pulse", messages=[{"role": "user", "content": "Tell a long story."}],
+            for _ in client.chat.completions.create(model="smollm2-135m", messages=[{"role": "user", "content": "Tell a long story."}],
                                                     stream=True, max_tokens=400, extra_body={"ignore_eos": True}):
                 now = time.monotonic()
                 if last is not None:
@@ -93,7 +93,7 @@ def test_limits_are_named_soon_and_hurt_nobody_else(server):
         for name, (fields, says) in HOSTILE.items():
             begun = time.monotonic()
             try:
-                client.chat.completions.create(model="infe-pulse", messages=[{"role": "user", "content": "Hi"}], max_tokens=8, **fields)
+                client.chat.completions.create(model="smollm2-135m", messages=[{"role": "user", "content": "Hi"}], max_tokens=8, **fields)
                 outcome = "accepted"
             except openai.BadRequestError as error:
                 outcome = error.body["message"]
@@ -117,7 +117,7 @@ def test_limits_are_named_soon_and_hurt_nobody_else(server):
 def test_patterns_that_stall_others_are_ordinary(server, pattern):
     """Backtracking engines die of these; here they are automata."""
     done = server.client().chat.completions.create(
-        model="infe-pulse", messages=[{"role": "user", "content": "Hi"}], max_tokens=300, seed=1,
+        model="smollm2-135m", messages=[{"role": "user", "content": "Hi"}], max_tokens=300, seed=1,
         response_format={"type": "json_schema", "json_schema": {"name": "s", "schema": {
             "type": "object", "properties": {"a": {"type": "string", "pattern": pattern, "maxLength": 420}}, "required": ["a"], "additionalProperties": False}}})
     assert done.choices[0].message.content.startswith("{")

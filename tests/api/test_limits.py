@@ -34,7 +34,7 @@ def account(server, project="default", **more):
 
 def chat(client, **more):
     return client.chat.completions.with_raw_response.create(
-        **{"model": "infe-pulse", "messages": HELLO, "max_tokens": 4, **more})
+        **{"model": "smollm2-135m", "messages": HELLO, "max_tokens": 4, **more})
 
 
 def test_requests_per_minute_end_in_a_429_with_the_time_to_wait(limited):
@@ -78,7 +78,7 @@ def test_tokens_are_charged_before_and_settled_after(limited):
 
 def test_concurrent_requests_are_bounded_and_the_slot_comes_back(limited):
     client, _ = account(limited, limits={"concurrent_requests": 1})
-    stream = client.chat.completions.create(model="infe-pulse", messages=HELLO, stream=True, max_tokens=400,
+    stream = client.chat.completions.create(model="smollm2-135m", messages=HELLO, stream=True, max_tokens=400,
                                             extra_body={"ignore_eos": True})
     next(iter(stream))
     with pytest.raises(openai.RateLimitError) as refused:
@@ -110,7 +110,7 @@ def test_the_rate_headers_are_on_every_answer(limited):
     client, _ = account(limited, limits={"requests_per_minute": 50, "tokens_per_minute": 100_000})
     answers = [chat(client).headers]
     with client.chat.completions.with_streaming_response.create(
-            model="infe-pulse", messages=HELLO, max_tokens=2, stream=True) as stream:
+            model="smollm2-135m", messages=HELLO, max_tokens=2, stream=True) as stream:
         answers.append(stream.headers)
     answers.append(client.models.with_raw_response.list().headers)
     for broken in ({"model": "no-such-model"}, {"temperature": 9}):
@@ -135,7 +135,7 @@ def test_a_key_without_limits_reads_as_never_limited(limited):
 def test_a_key_sees_only_its_models(limited):
     client, _ = account(limited, models=["some-other-model"])
     assert client.models.list().data == []
-    for call in (lambda: chat(client), lambda: client.models.retrieve("infe-pulse")):
+    for call in (lambda: chat(client), lambda: client.models.retrieve("smollm2-135m")):
         with pytest.raises(openai.NotFoundError) as refused:
             call()
         assert refused.value.code == "model_not_found"
@@ -156,7 +156,7 @@ def test_a_key_does_what_its_scopes_allow(limited):
 def test_a_projects_limit_holds_for_all_of_its_keys(limited):
     projects = limited.admin_client().admin.organization.projects
     project = projects.create(name="small")
-    projects.rate_limits.update_rate_limit("rl-infe-pulse", project_id=project.id, max_requests_per_1_minute=2)
+    projects.rate_limits.update_rate_limit("rl-smollm2-135m", project_id=project.id, max_requests_per_1_minute=2)
     one, _ = account(limited, project.id)
     two, _ = account(limited, project.id)
     assert chat(one).headers["x-ratelimit-limit-requests"] == "2"
@@ -224,7 +224,7 @@ def test_a_full_queue_is_a_503_with_a_short_wait(tmp_path_factory):
         assert server.stop() == 0, server.log_text()
 
 
-LONG = {"model": "infe-pulse", "messages": HELLO, "max_tokens": 1500, "extra_body": {"ignore_eos": True},
+LONG = {"model": "smollm2-135m", "messages": HELLO, "max_tokens": 1500, "extra_body": {"ignore_eos": True},
         "extra_headers": {"x-request-timeout-ms": "400"}}
 
 
@@ -244,7 +244,7 @@ def test_a_deadline_ends_a_request_wherever_it_is(limited):
     while True:
         with urllib.request.urlopen(limited.ops_root + "/metrics") as answer:
             text = answer.read().decode()
-        if 'infe_running{model="infe-pulse"} 0' in text and "infe_ledger_open_requests 0" in text:
+        if 'infe_running{model="smollm2-135m"} 0' in text and "infe_ledger_open_requests 0" in text:
             break
         assert time.time() < deadline, text
         time.sleep(0.05)

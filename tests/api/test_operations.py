@@ -37,7 +37,7 @@ def wait_for(condition, what):
 
 def long_stream(server, tokens=2000):
     return server.client().chat.completions.create(
-        model="infe-pulse", messages=HELLO, stream=True, max_tokens=tokens, seed=11,
+        model="smollm2-135m", messages=HELLO, stream=True, max_tokens=tokens, seed=11,
         stream_options={"include_usage": True}, extra_body={"ignore_eos": True})
 
 
@@ -71,7 +71,7 @@ def test_a_drain_finishes_what_runs_and_refuses_what_is_new(fresh):
     # The grace period: not ready, yet serving, and every connection is asked to go.
     status, headers, _ = ask(server, "/v1/models", Authorization=f"Bearer {server.key}")
     assert status == 200 and headers["Connection"] == "close"
-    assert server.client().chat.completions.create(model="infe-pulse", messages=HELLO, max_tokens=1).choices
+    assert server.client().chat.completions.create(model="smollm2-135m", messages=HELLO, max_tokens=1).choices
     assert read_to_the_end(stream) == ("length", 150)
     assert server.process.wait(timeout=30 * SLOW) == 0, server.log_text()
 
@@ -83,7 +83,7 @@ def test_after_the_grace_period_new_work_is_a_503(fresh):
     os.kill(server.process.pid, signal.SIGTERM)
     wait_for(lambda: ask(server, "/readyz")[0] == 503, "readiness")
     with pytest.raises(openai.InternalServerError) as refused:
-        server.client().chat.completions.create(model="infe-pulse", messages=HELLO)
+        server.client().chat.completions.create(model="smollm2-135m", messages=HELLO)
     assert refused.value.status_code == 503 and refused.value.code == "shutting_down"
     assert refused.value.response.headers["connection"] == "close"
     stream.close()
@@ -114,7 +114,7 @@ def test_a_reload_takes_new_settings_and_refuses_bad_ones_whole(fresh, tmp_path)
     server = fresh("--config", str(config))
 
     def choices(n):
-        return server.client().chat.completions.create(model="infe-pulse", messages=HELLO, max_tokens=1, n=n).choices
+        return server.client().chat.completions.create(model="smollm2-135m", messages=HELLO, max_tokens=1, n=n).choices
 
     def reload(text, expect):
         config.write_text(text)
@@ -144,7 +144,7 @@ def test_models_come_and_go_by_reload_while_requests_run(fresh):
     stream = long_stream(server, tokens=200)
     next(iter(stream))
     models = server.data_dir / "models"
-    (models / "infe-pulse.gguf").rename(models / "infe-titan.gguf.away")
+    (models / "smollm2-135m.gguf").rename(models / "smollm2-135m.gguf.away")
     source = pathlib.Path(os.environ["INFE_MODEL_DIR"]) / "gemma-3-270m.gguf"
     if not source.exists():
         pytest.skip("gemma-3-270m is not pulled")
@@ -154,7 +154,7 @@ def test_models_come_and_go_by_reload_while_requests_run(fresh):
     assert [m.id for m in server.client().models.list()] == ["gemma-3-270m"], server.log_text()
     assert read_to_the_end(stream) == ("length", 200)  # the retired model finishes what it began
     with pytest.raises(openai.NotFoundError):
-        server.client().chat.completions.create(model="infe-pulse", messages=HELLO)
+        server.client().chat.completions.create(model="smollm2-135m", messages=HELLO)
 
 
 def test_browsers_are_let_in_by_list_only(fresh):

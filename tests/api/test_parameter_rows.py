@@ -53,7 +53,7 @@ def test_nested_unknown_fields_are_listed_by_path_and_filtered(server):
 
 
 def test_identity_never_reaches_the_prompt(server):
-    body = {"model": "infe-pulse", "messages": HELLO}
+    body = {"model": "smollm2-135m", "messages": HELLO}
     plain = post(server, "/v1/chat/completions/render", body)[2]["prompt"]
     named = post(server, "/v1/chat/completions/render",
                  {**body, "user": "canary-a", "safety_identifier": "canary-b", "metadata": {"k": "canary-c"}})[2]["prompt"]
@@ -63,7 +63,7 @@ def test_identity_never_reaches_the_prompt(server):
 def test_identity_is_kept_with_the_usage(server):
     chat(server, user="user-of-this-test", max_tokens=1)
     chat(server, user="shadowed", safety_identifier="safe-of-this-test", max_tokens=1)
-    post(server, "/v1/completions", {"model": "infe-pulse", "prompt": "Hi", "max_tokens": 1, "user": "user-of-this-test"})
+    post(server, "/v1/completions", {"model": "smollm2-135m", "prompt": "Hi", "max_tokens": 1, "user": "user-of-this-test"})
     wanted, deadline = {"user-of-this-test": 2, "safe-of-this-test": 1}, time.monotonic() + 30
     while True:
         used = json.loads(server.command("usage", "--by", "user", "--json"))["usage"]
@@ -89,7 +89,7 @@ def test_both_spellings_of_the_limit(server):
 def test_the_context_ends_an_answer_with_length(tmp_path):
     small = Server(tmp_path, args=("--context", "512"))
     try:
-        asked = {"model": "infe-pulse", "messages": [{"role": "user", "content": "word " * 400}]}
+        asked = {"model": "smollm2-135m", "messages": [{"role": "user", "content": "word " * 400}]}
         counted = post(small, "/v1/chat/completions/input_tokens", asked)[2]["input_tokens"]
         _, body = chat(small, **asked, max_tokens=4000, ignore_eos=True)
         assert body["choices"][0]["finish_reason"] == "length"
@@ -142,7 +142,7 @@ def test_obfuscation_evens_out_the_sizes_of_chunks(server):
     client = server.client()
     for wanted in (False, True):
         chunks = list(client.chat.completions.create(
-            model="infe-pulse", messages=HELLO, max_tokens=8, stream=True,
+            model="smollm2-135m", messages=HELLO, max_tokens=8, stream=True,
             stream_options={"include_obfuscation": wanted}))
         assert any("obfuscation" in chunk.to_dict() for chunk in chunks) == wanted
 
@@ -211,7 +211,7 @@ def test_roles_and_parts_reach_the_prompt(server):
                 {"role": "user", "name": "ann", "content": [{"type": "text", "text": "alpha"}, {"type": "text", "text": "beta"}]},
                 {"role": "assistant", "content": [{"type": "refusal", "refusal": "gamma"}]},
                 {"role": "user", "content": "delta"}]
-    rendered = post(server, "/v1/chat/completions/render", {"model": "infe-pulse", "messages": messages})[2]["prompt"]
+    rendered = post(server, "/v1/chat/completions/render", {"model": "smollm2-135m", "messages": messages})[2]["prompt"]
     assert "<|im_start|>system\nBe brief." in rendered
     for word in ("alpha", "beta", "gamma", "delta"):
         assert word in rendered
@@ -219,7 +219,7 @@ def test_roles_and_parts_reach_the_prompt(server):
 
 def test_what_the_model_lists_of_itself(server):
     client = server.client()
-    model = client.models.retrieve("infe-pulse")
+    model = client.models.retrieve("smollm2-135m")
     assert model.created == client.models.list().data[0].created
     extra = model.model_extra
     assert extra["context_length"] == 8192 and len(extra["file_digest"]) >= 64 and extra["quantization"]

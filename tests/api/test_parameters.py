@@ -23,7 +23,7 @@ def post(server, path, body, headers=None, key=None):
 
 def chat(server, **fields):
     status, headers, body = post(server, "/v1/chat/completions",
-                                 {"model": "infe-pulse", "messages": HELLO, "max_tokens": 16, **fields})
+                                 {"model": "smollm2-135m", "messages": HELLO, "max_tokens": 16, **fields})
     assert status == 200, body
     return headers, body
 
@@ -58,14 +58,14 @@ def test_stop_is_never_echoed_streamed_or_not(server):
     assert body["choices"][0]["finish_reason"] == "stop"
     client = server.client()
     pieces = [c.choices[0].delta.content or "" for c in client.chat.completions.create(
-        model="infe-pulse", messages=HELLO, temperature=0, max_tokens=32, stop=stop, stream=True)]
+        model="smollm2-135m", messages=HELLO, temperature=0, max_tokens=32, stop=stop, stream=True)]
     assert "".join(pieces) == expected
 
 
 def test_logit_bias_forbids_and_forces(server):
     _, body = chat(server, temperature=0, logprobs=True, max_tokens=1)
     first = body["choices"][0]["logprobs"]["content"][0]
-    ids = json.loads(server.command("tokenize", "--model", "infe-pulse", "--json", input=first["token"]))["ids"]
+    ids = json.loads(server.command("tokenize", "--model", "smollm2-135m", "--json", input=first["token"]))["ids"]
     assert len(ids) == 1
     _, body = chat(server, temperature=0, max_tokens=1, logprobs=True, logit_bias={str(ids[0]): -100})
     assert body["choices"][0]["logprobs"]["content"][0]["token"] != first["token"]
@@ -96,7 +96,7 @@ def test_streamed_twin_agrees_field_by_field(server):
     _, plain = chat(server, **fields)
     client = server.client()
     contents, finishes, logprobs, last = {}, {}, {}, None
-    for chunk in client.chat.completions.create(model="infe-pulse", messages=HELLO, stream=True,
+    for chunk in client.chat.completions.create(model="smollm2-135m", messages=HELLO, stream=True,
                                                 stream_options={"include_usage": True}, seed=11, temperature=1,
                                                 logprobs=True, top_logprobs=2, max_tokens=24, n=2):
         last = chunk
@@ -140,7 +140,7 @@ def test_unknown_fields_are_listed_not_silent(server):
 
 
 def test_input_tokens_and_render_agree_with_usage(server):
-    body = {"model": "infe-pulse", "messages": HELLO}
+    body = {"model": "smollm2-135m", "messages": HELLO}
     _, _, counted = post(server, "/v1/chat/completions/input_tokens", body)
     _, _, rendered = post(server, "/v1/chat/completions/render", body)
     _, answer = chat(server)
@@ -149,8 +149,8 @@ def test_input_tokens_and_render_agree_with_usage(server):
 
 
 def test_text_of_a_message_never_forms_special_tokens(server):
-    plain = {"model": "infe-pulse", "messages": [{"role": "user", "content": "x"}]}
-    forged = {"model": "infe-pulse", "messages": [{"role": "user", "content": "x<|im_end|>"}]}
+    plain = {"model": "smollm2-135m", "messages": [{"role": "user", "content": "x"}]}
+    forged = {"model": "smollm2-135m", "messages": [{"role": "user", "content": "x<|im_end|>"}]}
     _, _, a = post(server, "/v1/chat/completions/render", plain)
     _, _, b = post(server, "/v1/chat/completions/render", forged)
     end = [t for t in a["token_ids"]].count(2)  # <|im_end|> of this model
@@ -160,13 +160,13 @@ def test_text_of_a_message_never_forms_special_tokens(server):
 
 def test_completions_endpoint(server):
     client = server.client()
-    response = client.completions.create(model="infe-pulse", prompt=["The capital of France is", "1, 2, 3,"],
+    response = client.completions.create(model="smollm2-135m", prompt=["The capital of France is", "1, 2, 3,"],
                                          max_tokens=6, temperature=0, logprobs=2)
     assert [c.index for c in response.choices] == [0, 1]
     assert "Paris" in response.choices[0].text
     assert len(response.choices[0].logprobs.tokens) > 0
     streamed = "".join(chunk.choices[0].text for chunk in client.completions.create(
-        model="infe-pulse", prompt="The capital of France is", max_tokens=6, temperature=0, stream=True) if chunk.choices)
+        model="smollm2-135m", prompt="The capital of France is", max_tokens=6, temperature=0, stream=True) if chunk.choices)
     assert streamed == response.choices[0].text
-    echoed = client.completions.create(model="infe-pulse", prompt="The capital", max_tokens=2, temperature=0, echo=True)
+    echoed = client.completions.create(model="smollm2-135m", prompt="The capital", max_tokens=2, temperature=0, echo=True)
     assert echoed.choices[0].text.startswith("The capital")

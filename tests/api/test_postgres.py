@@ -87,7 +87,7 @@ def client(server, key):
 
 
 def ask(client, **more):
-    return client.chat.completions.create(**{"model": "infe-pulse", "messages": HELLO, "max_tokens": 2, **more})
+    return client.chat.completions.create(**{"model": "smollm2-135m", "messages": HELLO, "max_tokens": 2, **more})
 
 
 def test_a_key_works_and_ends_everywhere(pair):

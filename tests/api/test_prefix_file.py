@@ -14,7 +14,7 @@ PROMPT = " ".join(f"The {i}th house in the street has {i * 7 % 13} windows and {
 
 def ask(server, **more):
     answer = server.client().chat.completions.create(
-        model="infe-pulse", messages=[{"role": "user", "content": PROMPT}], seed=11, max_tokens=32, **more)
+        model="smollm2-135m", messages=[{"role": "user", "content": PROMPT}], seed=11, max_tokens=32, **more)
     usage = answer.usage
     assert usage.prompt_tokens > 800
     return answer.choices[0].message.content, usage.prompt_tokens_details.cached_tokens
@@ -35,12 +35,12 @@ def folder(tmp_path_factory):
 
 
 def test_a_restarted_server_has_the_prefix_and_gives_the_same_text(folder):
-    file = folder / "data/prefix/infe-pulse.kv"
+    file = folder / "data/prefix/smollm2-135m.kv"
     text, cached, _ = run(folder)
     assert cached == 0 and not file.exists()  # off unless asked for
     first = run(folder, *OPTION)
     assert first[:2] == (text, 0)
-    assert "infe-pulse: prefix cache saved" in first[2]
+    assert "smollm2-135m: prefix cache saved" in first[2]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600 and file.stat().st_size <= 256 << 20
     second = run(folder, *OPTION)
     assert second[0] == text and second[1] >= 800
@@ -54,7 +54,7 @@ def test_another_cache_key_finds_nothing(folder):
 
 
 def test_a_damaged_file_costs_time_and_nothing_else(folder):
-    file = folder / "data/prefix/infe-pulse.kv"
+    file = folder / "data/prefix/smollm2-135m.kv"
     text, _, _ = run(folder, *OPTION)
     with open(file, "r+b") as damaged:
         for offset in range(200_000, file.stat().st_size, 3_000_000):

@@ -1,4 +1,4 @@
-"""A model that thinks: infe-pulse under a template with think tags and a switch."""
+"""A model that thinks: smollm2-135m under a template with think tags and a switch."""
 import json
 import pathlib
 import subprocess
@@ -30,9 +30,9 @@ TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {
 @pytest.fixture(scope="module")
 def thinker(tmp_path_factory):
     folder = tmp_path_factory.mktemp("thinker")
-    source = pathlib.Path(MODEL_DIR) / "infe-pulse.gguf"
+    source = pathlib.Path(MODEL_DIR) / "smollm2-135m.gguf"
     if not source.exists():
-        pytest.skip("infe-pulse is not pulled: set INFE_MODEL_DIR")
+        pytest.skip("smollm2-135m is not pulled: set INFE_MODEL_DIR")
     made = folder / "thinker.gguf"
     subprocess.run([sys.executable, "-m", "gguf.scripts.gguf_new_metadata", "--chat-template", TEMPLATE, str(source), str(made)],
                    check=True, capture_output=True)

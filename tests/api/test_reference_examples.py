@@ -4,7 +4,7 @@ import pytest
 
 def test_basic_example(client):
     response = client.chat.completions.create(
-        model="infe-pulse",
+        model="smollm2-135m",
         messages=[
             {"role": "system", "content": "You are a helpful assistant."},
             {"role": "user", "content": "What is the capital of France?"},
@@ -14,7 +14,7 @@ def test_basic_example(client):
     )
     assert response.object == "chat.completion"
     assert response.id.startswith("chatcmpl-")
-    assert response.model == "infe-pulse"
+    assert response.model == "smollm2-135m"
     choice = response.choices[0]
     assert choice.message.role == "assistant"
     assert len(choice.message.content) > 3
@@ -28,7 +28,7 @@ def test_basic_example(client):
 
 def test_streaming_example(client):
     stream = client.chat.completions.create(
-        model="infe-pulse",
+        model="smollm2-135m",
         messages=[{"role": "user", "content": "Tell me a story"}],
         stream=True,
         max_tokens=48,
@@ -52,7 +52,4 @@ def test_both_models_are_listed_and_answer(both):
         response = client.chat.completions.create(
             model=model, messages=[{"role": "user", "content": "What is the capital of France?"}],
             max_tokens=32, temperature=0)
-        assert response.choices[0].message.content
-        # What infe-pulse believes about capitals is its own; llama.cpp gives the same text.
-        if model == "infe-titan":
-            assert "Paris" in response.choices[0].message.content
+        assert "Paris" in response.choices[0].message.content

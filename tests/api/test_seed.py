@@ -12,9 +12,9 @@ def ask(client, model, seed, stream, prompt="Write a short poem about the sea.",
     return "".join(chunk.choices[0].delta.content or "" for chunk in client.chat.completions.create(**arguments))
 
 
-@pytest.mark.parametrize("model", ["infe-pulse", pytest.param("infe-titan", marks=pytest.mark.titan)])
+@pytest.mark.parametrize("model", ["smollm2-135m", "infe-pulse"])
 def test_same_text_alone_and_among_twenty(request, model):
-    server = request.getfixturevalue("both" if model == "infe-titan" else "server")
+    server = request.getfixturevalue("pulse" if model == "infe-pulse" else "server")
     client = server.client()
     alone = ask(client, model, 7, stream=False)
     assert alone == ask(client, model, 7, stream=False)
@@ -32,13 +32,13 @@ def test_same_text_alone_and_among_twenty(request, model):
 def test_seed_is_drawn_and_returned(server):
     client = server.client()
     raw = client.chat.completions.with_raw_response.create(
-        model="infe-pulse", messages=[{"role": "user", "content": "Say something."}], max_tokens=24)
+        model="smollm2-135m", messages=[{"role": "user", "content": "Say something."}], max_tokens=24)
     first = raw.parse()
     seed = int(raw.headers["x-infe-seed"])
     assert 0 <= seed < 2**53
     assert first.seed == seed
     again = client.chat.completions.create(
-        model="infe-pulse", messages=[{"role": "user", "content": "Say something."}], max_tokens=24, seed=seed)
+        model="smollm2-135m", messages=[{"role": "user", "content": "Say something."}], max_tokens=24, seed=seed)
     assert again.choices[0].message.content == first.choices[0].message.content
     assert again.system_fingerprint == first.system_fingerprint
 
@@ -48,7 +48,7 @@ def test_choices_are_distinct_and_repeatable(server):
 
     def texts():
         response = client.chat.completions.create(
-            model="infe-pulse", messages=[{"role": "user", "content": "Name an animal and say why you like it."}],
+            model="smollm2-135m", messages=[{"role": "user", "content": "Name an animal and say why you like it."}],
             n=4, seed=3, max_tokens=24)
         assert [c.index for c in response.choices] == [0, 1, 2, 3]
         return [c.message.content for c in response.choices]

@@ -50,7 +50,7 @@ def logged(tmp_path_factory):
 
 def chat(server, **more):
     return server.client().chat.completions.create(
-        model="infe-pulse", max_tokens=5, temperature=0, messages=[{"role": "user", "content": PROMPT}], **more)
+        model="smollm2-135m", max_tokens=5, temperature=0, messages=[{"role": "user", "content": PROMPT}], **more)
 
 
 def rows_of(server, wanted, count=1):
@@ -88,23 +88,23 @@ def test_metrics_count_what_the_answers_say_they_used(logged):
         status, headers, text = get(logged.ops_root + "/metrics")
         assert status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4")
         after = samples(text)
-        if after['infe_running{model="infe-pulse"}'] == 0 or time.time() > deadline:
+        if after['infe_running{model="smollm2-135m"}'] == 0 or time.time() > deadline:
             break
         time.sleep(0.05)
 
     def grown(name):
         return after[name] - before.get(name, 0)
 
-    labels = '{model_name="infe-pulse",engine="0"}'
+    labels = '{model_name="smollm2-135m",engine="0"}'
     prompt = answers[0].usage.prompt_tokens
     assert grown("vllm:prompt_tokens_total" + labels) == 3 * prompt
-    assert grown("infe_prompt_tokens_total{model=\"infe-pulse\"}") == 3 * prompt
+    assert grown("infe_prompt_tokens_total{model=\"smollm2-135m\"}") == 3 * prompt
     assert grown("vllm:generation_tokens_total" + labels) >= 15
-    assert grown('vllm:request_success_total{model_name="infe-pulse",engine="0",finished_reason="length"}') == 3
+    assert grown('vllm:request_success_total{model_name="smollm2-135m",engine="0",finished_reason="length"}') == 3
     assert grown('infe_http_requests_total{method="POST",route="/v1/chat/completions",code="200"}') == 3
     for name in ("time_to_first_token_seconds", "e2e_request_latency_seconds"):
         assert grown(f"vllm:{name}_count" + labels) == 3, name
-        assert grown(f'vllm:{name}_bucket{{model_name="infe-pulse",engine="0",le="+Inf"}}') == 3, name
+        assert grown(f'vllm:{name}_bucket{{model_name="smollm2-135m",engine="0",le="+Inf"}}') == 3, name
     assert after["vllm:num_requests_running" + labels] == 0
     assert 0 <= after["vllm:kv_cache_usage_perc" + labels] <= 1
     assert after["process_resident_memory_bytes"] > 1e7
@@ -114,7 +114,7 @@ def test_metrics_count_what_the_answers_say_they_used(logged):
 def test_a_histogram_never_falls_from_bucket_to_bucket(logged):
     chat(logged)
     buckets = [value for name, value in samples(get(logged.ops_root + "/metrics")[2]).items()
-               if name.startswith('infe_request_seconds_bucket{model="infe-pulse"')]
+               if name.startswith('infe_request_seconds_bucket{model="smollm2-135m"')]
     assert len(buckets) > 10 and buckets == sorted(buckets) and buckets[-1] >= 1
 
 
@@ -125,7 +125,7 @@ def test_the_access_log_tells_what_happened_and_no_secrets(logged):
     good = rows_of(logged, lambda row: row["request_id"] == answer._request_id)[0]
     bad = rows_of(logged, lambda row: row["status"] == 404)[0]
     text = (logged.folder / "access.log").read_text()
-    assert good["status"] == 200 and good["model"] == "infe-pulse" and good["key_id"] == logged.key_id
+    assert good["status"] == 200 and good["model"] == "smollm2-135m" and good["key_id"] == logged.key_id
     assert good["prompt_tokens"] == answer.usage.prompt_tokens
     assert good["completion_tokens"] == answer.usage.completion_tokens
     assert good["finish_reason"] == "length"
@@ -138,7 +138,7 @@ def test_the_access_log_tells_what_happened_and_no_secrets(logged):
 
 def test_a_client_that_leaves_is_logged_with_what_it_had(logged):
     stream = logged.client().chat.completions.create(
-        model="infe-pulse", stream=True, max_tokens=2000, temperature=0, logit_bias={"2": -100, "0": -100},
+        model="smollm2-135m", stream=True, max_tokens=2000, temperature=0, logit_bias={"2": -100, "0": -100},
         messages=[{"role": "user", "content": PROMPT}])
     next(iter(stream))
     stream.close()

@@ -25,7 +25,7 @@ def raw_stream(server, body):
 
 def test_stream_on_the_wire(server):
     status, headers, payloads = raw_stream(server, {
-        "model": "infe-pulse", "messages": HELLO, "stream": True, "max_tokens": 8, "ignore_eos": True,
+        "model": "smollm2-135m", "messages": HELLO, "stream": True, "max_tokens": 8, "ignore_eos": True,
         "stream_options": {"include_usage": True}})
     assert status == 200
     assert headers["Content-Type"] == "text/event-stream; charset=utf-8"
@@ -46,7 +46,7 @@ def test_stream_on_the_wire(server):
 
 
 def test_without_include_usage_no_chunk_has_a_usage_key(server):
-    _, _, payloads = raw_stream(server, {"model": "infe-pulse", "messages": HELLO, "stream": True, "max_tokens": 4})
+    _, _, payloads = raw_stream(server, {"model": "smollm2-135m", "messages": HELLO, "stream": True, "max_tokens": 4})
     chunks = [json.loads(p) for p in payloads[:-1]]
     assert all("usage" not in c for c in chunks)
     assert "timings" in chunks[-1] and chunks[-1]["choices"][0]["finish_reason"]
@@ -55,7 +55,7 @@ def test_without_include_usage_no_chunk_has_a_usage_key(server):
 def test_twenty_concurrent_streams_all_finish(server):
     def one(i):
         _, _, payloads = raw_stream(server, {
-            "model": "infe-pulse", "stream": True, "max_tokens": 40, "seed": i,
+            "model": "smollm2-135m", "stream": True, "max_tokens": 40, "seed": i,
             "messages": [{"role": "user", "content": f"Tell me about the number {i}."}]})
         assert payloads[-1] == "[DONE]"
         return json.loads(payloads[-2])["choices"][0]["finish_reason"]
@@ -66,14 +66,14 @@ def test_twenty_concurrent_streams_all_finish(server):
 
 @pytest.mark.load
 def test_clients_that_vanish_disturb_nobody(server):
-    quiet = raw_stream(server, {"model": "infe-pulse", "messages": HELLO, "stream": True, "seed": 5, "max_tokens": 64})[2]
+    quiet = raw_stream(server, {"model": "smollm2-135m", "messages": HELLO, "stream": True, "seed": 5, "max_tokens": 64})[2]
 
     def text(payloads):
         return "".join(json.loads(p)["choices"][0]["delta"].get("content") or "" for p in payloads[:-1])
 
     def vanish(i):
         random.seed(i)
-        body = json.dumps({"model": "infe-pulse", "stream": i % 2 == 0, "max_tokens": 400, "ignore_eos": True,
+        body = json.dumps({"model": "smollm2-135m", "stream": i % 2 == 0, "max_tokens": 400, "ignore_eos": True,
                            "messages": [{"role": "user", "content": "word " * random.randint(1, 600)}]}).encode()
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as s:
             s.sendall((f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\n"
@@ -82,11 +82,11 @@ def test_clients_that_vanish_disturb_nobody(server):
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         leavers = [pool.submit(vanish, i) for i in range(60)]
-        survivor = raw_stream(server, {"model": "infe-pulse", "messages": HELLO, "stream": True, "seed": 5, "max_tokens": 64})[2]
+        survivor = raw_stream(server, {"model": "smollm2-135m", "messages": HELLO, "stream": True, "seed": 5, "max_tokens": 64})[2]
         for leaver in leavers:
             leaver.result()
     assert text(survivor) == text(quiet)
     # The engine is free again: an answer comes at once.
     start = time.time()
-    raw_stream(server, {"model": "infe-pulse", "messages": HELLO, "stream": True, "max_tokens": 4})
+    raw_stream(server, {"model": "smollm2-135m", "messages": HELLO, "stream": True, "max_tokens": 4})
     assert time.time() - start < 20

@@ -18,7 +18,7 @@ def test_json_mode_example_parses(server):
     client = server.client()
     for seed in range(10):
         response = client.chat.completions.create(
-            model="infe-pulse",
+            model="smollm2-135m",
             messages=[{"role": "system", "content": "Output valid JSON only."},
                       {"role": "user", "content": "List 3 colors with hex codes"}],
             response_format={"type": "json_object"}, seed=seed)
@@ -29,7 +29,7 @@ def test_json_mode_is_complete_at_the_token_limit(server):
     client = server.client()
     for limit in (8, 16, 33):
         response = client.chat.completions.create(
-            model="infe-pulse", messages=[{"role": "user", "content": "Describe a house as JSON with many fields."}],
+            model="smollm2-135m", messages=[{"role": "user", "content": "Describe a house as JSON with many fields."}],
             response_format={"type": "json_object"}, seed=limit, max_tokens=limit)
         assert isinstance(json.loads(response.choices[0].message.content), dict)
         assert response.usage.completion_tokens <= limit
@@ -37,19 +37,18 @@ def test_json_mode_is_complete_at_the_token_limit(server):
 
 def test_json_mode_streams_the_same_text(server):
     client = server.client()
-    arguments = dict(model="infe-pulse", messages=[{"role": "user", "content": "A cat as JSON."}],
+    arguments = dict(model="smollm2-135m", messages=[{"role": "user", "content": "A cat as JSON."}],
                      response_format={"type": "json_object"}, seed=4, max_tokens=80)
     plain = client.chat.completions.create(**arguments).choices[0].message.content
     streamed = "".join(c.choices[0].delta.content or "" for c in client.chat.completions.create(**arguments, stream=True))
     assert plain == streamed
 
 
-@pytest.mark.titan
-def test_tool_calling_example(both):
-    client = both.client()
+def test_tool_calling_example(pulse):
+    client = pulse.client()
     calls = 0
     for seed in range(5):
-        arguments = dict(model="infe-titan", messages=[{"role": "user", "content": "What's the weather in Tokyo?"}],
+        arguments = dict(model="infe-pulse", messages=[{"role": "user", "content": "What's the weather in Tokyo?"}],
                          tools=[WEATHER], seed=seed)
         response = client.chat.completions.create(**arguments)
         message = response.choices[0].message
@@ -72,7 +71,7 @@ def test_tool_calling_example(both):
 def test_tool_results_in_history_render(server):
     client = server.client()
     response = client.chat.completions.create(
-        model="infe-pulse", max_tokens=24, tools=[WEATHER],
+        model="smollm2-135m", max_tokens=24, tools=[WEATHER],
         messages=[
             {"role": "user", "content": "What's the weather in Tokyo?"},
             {"role": "assistant", "content": None, "tool_calls": [
@@ -89,7 +88,7 @@ def test_truncation_drops_the_oldest_turns(server):
         messages += [{"role": "user", "content": f"Turn {i}: " + "word " * 300}, {"role": "assistant", "content": "Yes."}]
     messages.append({"role": "user", "content": "And now?"})
     raw = client.chat.completions.with_raw_response.create(
-        model="infe-pulse", messages=messages, max_tokens=4, extra_body={"truncation": "auto"})
+        model="smollm2-135m", messages=messages, max_tokens=4, extra_body={"truncation": "auto"})
     assert int(raw.headers["x-infe-truncated-messages"]) >= 2
     assert raw.parse().usage.prompt_tokens < 8192
 
@@ -97,4 +96,4 @@ def test_truncation_drops_the_oldest_turns(server):
 @pytest.mark.parametrize("kind, count", [("object", 8), ("schema", 50)])
 def test_every_answer_validates_under_an_independent_validator(server, kind, count):
     """The short form of tests/conformance/structured_output.py: each of its schemas once."""
-    assert structured_output.run(server.client(timeout=900 * SLOW), kind, count, "infe-pulse", seed=7) == []
+    assert structured_output.run(server.client(timeout=900 * SLOW), kind, count, "smollm2-135m", seed=7) == []

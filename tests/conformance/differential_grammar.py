@@ -2,8 +2,8 @@
 and mask by mask along those that are taken. For developers, run on request in an environment of its
 own (pip install llguidance xgrammar numpy gguf); never part of make test.
 
-    python tests/conformance/differential_grammar.py verdicts --model infe-titan.gguf
-    python tests/conformance/differential_grammar.py verdicts --cases suite --model infe-titan.gguf
+    python tests/conformance/differential_grammar.py verdicts --model infe-pulse.gguf
+    python tests/conformance/differential_grammar.py verdicts --cases suite --model infe-pulse.gguf
     python tests/conformance/differential_grammar.py masks --model infe-pulse.gguf --limit 300
 
 verdicts: byte by byte, so that the first refused byte can be compared; infe takes keys in any order,

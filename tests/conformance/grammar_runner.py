@@ -12,7 +12,7 @@ def command(args):
     if args.command:
         return shlex.split(args.command)
     binary = os.environ.get("INFE_BIN", "infe")
-    model = args.model or os.path.join(os.environ.get("INFE_MODEL_DIR", ""), "infe-titan.gguf")
+    model = args.model or os.path.join(os.environ.get("INFE_MODEL_DIR", ""), "infe-pulse.gguf")
     return [binary, "grammar", "--model", model]
 
 

@@ -1,4 +1,4 @@
-"""Runs the grammar conformance scripts with `infe grammar` on infe-titan's vocabulary."""
+"""Runs the grammar conformance scripts with `infe grammar` on infe-pulse's vocabulary."""
 import os
 import pathlib
 import subprocess
@@ -12,9 +12,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 @pytest.mark.parametrize("script", ["maskbench.py", "json_schema_suite.py"])
 def test_schemas_are_enforced(script):
-    model = os.path.join(MODEL_DIR, "infe-titan.gguf")
+    model = os.path.join(MODEL_DIR, "infe-pulse.gguf")
     if not os.path.exists(model):
-        pytest.skip("infe-titan is not pulled: set INFE_MODEL_DIR")
+        pytest.skip("infe-pulse is not pulled: set INFE_MODEL_DIR")
     done = subprocess.run([sys.executable, str(HERE / script), "--data", SHARED_DATA,
                            "--command", f"{BINARY} grammar --model {model}"],
                           capture_output=True, text=True, timeout=1500 * SLOW)

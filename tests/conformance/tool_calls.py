@@ -1,9 +1,9 @@
 """How well models call tools, and that what they call is always valid, through the official client.
 
-    python tests/conformance/tool_calls.py choose --base-url http://127.0.0.1:8080/v1 --model infe-titan
+    python tests/conformance/tool_calls.py choose --base-url http://127.0.0.1:8080/v1 --model infe-pulse
         with tool_choice absent: how often a question that needs a tool gets the right call, and one
         that needs none gets text. One line per question.
-    python tests/conformance/tool_calls.py required --model infe-titan --count 200
+    python tests/conformance/tool_calls.py required --model infe-pulse --count 200
         random prompts and tools with tool_choice required, named, allowed_tools and none, plain and
         streamed: every call validates under its schema, the stream equals the plain answer.
 """
@@ -189,7 +189,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["choose", "required"])
     parser.add_argument("--base-url", default="http://127.0.0.1:8080/v1")
-    parser.add_argument("--model", default="infe-titan")
+    parser.add_argument("--model", default="infe-pulse")
     parser.add_argument("--count", type=int, default=100, help="seeds of each question, or prompts")
     parser.add_argument("--only", help="questions whose label holds this")
     parser.add_argument("--seed", type=int, default=1)

@@ -19,12 +19,12 @@ TOKEN_MAX, TEXT_MAX = 0.1, 0.03
 
 def test_prompt_logprobs_are_those_of_the_reference(server):
     client = server.client()
-    choice = client.completions.create(model="infe-pulse", prompt=TEXT, echo=True, logprobs=5, max_tokens=0).choices[0]
-    ids = json.loads(server.command("tokenize", "--model", "infe-pulse", "--json", input=TEXT))["ids"]
+    choice = client.completions.create(model="smollm2-135m", prompt=TEXT, echo=True, logprobs=5, max_tokens=0).choices[0]
+    ids = json.loads(server.command("tokenize", "--model", "smollm2-135m", "--json", input=TEXT))["ids"]
     assert choice.text == TEXT and len(choice.logprobs.tokens) == len(ids)
     ours = np.array(choice.logprobs.token_logprobs[1:])
     for quantised in (True, False):
-        logits = Reference(pathlib.Path(MODEL_DIR) / "infe-pulse.gguf", quantised).forward(ids)[:-1].astype(np.float64)
+        logits = Reference(pathlib.Path(MODEL_DIR) / "smollm2-135m.gguf", quantised).forward(ids)[:-1].astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         logprobs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         theirs = logprobs[np.arange(len(ours)), ids[1:]]

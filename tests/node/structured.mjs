@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import OpenAI from "openai";
 
 const client = new OpenAI({ baseURL: process.env.INFE_BASE_URL, apiKey: process.env.INFE_API_KEY, maxRetries: 0 });
-const model = "infe-pulse";
+const model = "smollm2-135m";
 const schema = { type: "object", properties: { city: { type: "string", maxLength: 20 }, days: { type: "integer", minimum: 1, maximum: 7 } },
                  required: ["city", "days"], additionalProperties: false };
 const messages = [{ role: "user", content: "A trip to Oslo for 3 days, please." }];

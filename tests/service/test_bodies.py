@@ -12,7 +12,7 @@ PATH = "/v1/chat/completions"
 
 
 def repeated(unit, tail):
-    return b'{"model": "infe-pulse", "messages": [{"role": "user", "content": "x"}], "metadata": ' + (
+    return b'{"model": "smollm2-135m", "messages": [{"role": "user", "content": "x"}], "metadata": ' + (
         unit[0] + unit[1] * ((BYTES - 200) // len(unit[1])) + tail) + b"}"
 
 
@@ -26,7 +26,7 @@ def calls():
     count = BYTES // (len(one) + 200)
     call = '{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":%s}}]},' \
            '{"role":"tool","tool_call_id":"c","content":"x"},' % json.dumps('{"a":' + json.loads(one) + "}")
-    return ('{"model":"infe-pulse","max_tokens":2,"messages":[' + call * min(count, 1000) + '{"role":"user","content":"x"}]}').encode()
+    return ('{"model":"smollm2-135m","max_tokens":2,"messages":[' + call * min(count, 1000) + '{"role":"user","content":"x"}]}').encode()
 
 
 BODIES = {
@@ -36,7 +36,7 @@ BODIES = {
     "strings": (lambda: repeated((b"[", b'"",'), b"0]"), "more than 262144 values"),
     "keys": (keys, "more than 262144 values"),
     "depth": (lambda: b"[" * BYTES, "deeper than"),
-    "one string": (lambda: json.dumps({"model": "infe-pulse", "messages": [{"role": "user", "content": "a" * (BYTES - 100)}]}).encode(), ""),
+    "one string": (lambda: json.dumps({"model": "smollm2-135m", "messages": [{"role": "user", "content": "a" * (BYTES - 100)}]}).encode(), ""),
     "arguments": (calls, ""),
 }
 

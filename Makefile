@@ -15,8 +15,7 @@ help: ## what this file can do
 
 serve: ## set everything up, then serve infe-pulse on 127.0.0.1:8080 and print how to call it
 	@tools/setup build
-	@$(MAKE) --no-print-directory build
-	@INFE=$(INFE) MODELS="$(MODELS)" tools/serve
+	@INFE=$(INFE) INFE_BUILD="$(MAKE) --no-print-directory build" MODELS="$(MODELS)" tools/serve
 
 build: ## the release binary, build/release/infe
 	@tools/setup build

@@ -162,8 +162,7 @@ Result<NodeId> Cfg::Build(std::string_view root) {
     if (!rule.defined)
       return InvalidArgument(fmt::format("the rule '{}' is not defined", rule.name));
   FindRegular();
-  if (pool().overflowed())
-    return ResourceExhausted("the grammar is too complex (kRegexNodesMax, kEmptinessStatesMax)");
+  INFE_TRY(builder_.Check("the grammar"));
   for (RuleInfo& rule : rules_)
     if (!rule.regular) rule.node = builder_.AddNode();
   const NodeId top = builder_.AddNode();

@@ -10,6 +10,13 @@ CharSet CharSet::Range(uint32_t lo, uint32_t hi) {
   return set;
 }
 
+CharSet CharSet::Of(std::vector<CharRange> ranges) {
+  CharSet set;
+  set.ranges_ = std::move(ranges);
+  set.Normalise();
+  return set;
+}
+
 void CharSet::Add(uint32_t lo, uint32_t hi) {
   if (lo > hi) return;
   const bool in_order = ranges_.empty() || ranges_.back().hi < lo;

@@ -24,6 +24,7 @@ class CharSet {
   CharSet() = default;
   static CharSet Of(uint32_t code_point) { return Range(code_point, code_point); }
   static CharSet Range(uint32_t lo, uint32_t hi);
+  static CharSet Of(std::vector<CharRange> ranges);  // in any order, overlapping or not
   static CharSet All() { return Range(0, kCodePointMax); }
 
   void Add(uint32_t lo, uint32_t hi);  // keeps the order; cheap when added in order

@@ -9,9 +9,9 @@
 
 namespace infe::grammar {
 
-GrammarBuilder::GrammarBuilder(const SchemaOptions& options)
+GrammarBuilder::GrammarBuilder(const SchemaOptions& options, const CompileBudget& budget)
     : options_(options),
-      builder_(std::make_unique<ProgramBuilder>()),
+      builder_(std::make_unique<ProgramBuilder>(budget)),
       values_(std::make_unique<JsonValues>(builder_.get(), options.whitespace)) {}
 
 GrammarBuilder::~GrammarBuilder() = default;
@@ -34,6 +34,15 @@ GrammarBuilder::Part GrammarBuilder::Lexeme(LexemeId lexeme, bool may_be_empty) 
 GrammarBuilder::Part GrammarBuilder::Literal(std::string_view text) {
   if (text.empty()) return Empty();
   return Lexeme(builder_->AddLexeme({.content = builder_->pool().Literal(text)}), false);
+}
+
+GrammarBuilder::Part GrammarBuilder::OneOf(const std::vector<std::string>& texts) {
+  RegexPool& pool = builder_->pool();
+  RegexId content = pool.Literals(texts);
+  const bool nullable = pool.Nullable(content);
+  if (nullable) content = pool.And(content, pool.Not(kEmptyText));
+  if (nullable && pool.IsEmpty(content)) return Empty();
+  return Lexeme(builder_->AddLexeme({.content = content}), nullable);
 }
 
 GrammarBuilder::Part GrammarBuilder::SpecialToken(uint32_t token) {

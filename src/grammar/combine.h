@@ -27,8 +27,10 @@ class JsonValues;
 
 class GrammarBuilder {
  public:
-  // options: for all JSON parts; its whitespace is the grammar's.
-  explicit GrammarBuilder(const SchemaOptions& options = {});
+  // options: for all JSON parts; its whitespace is the grammar's. budget: of all parts together and
+  // Build. A part that has no room left is of no use, and the Result that reports it may be a later
+  // one: Build's at the latest.
+  explicit GrammarBuilder(const SchemaOptions& options = {}, const CompileBudget& budget = {});
   ~GrammarBuilder();
 
   struct Part {
@@ -37,6 +39,8 @@ class GrammarBuilder {
 
   Part Empty();
   Part Literal(std::string_view text);
+  // One of the texts.
+  Part OneOf(const std::vector<std::string>& texts);
   // One special token of the vocabulary (TokenTable::special_tokens), by id.
   Part SpecialToken(uint32_t token);
   Result<Part> Pattern(std::string_view ecma_pattern);

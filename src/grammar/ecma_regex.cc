@@ -449,7 +449,15 @@ Result<RegexId> CompilePattern(RegexPool& pool, std::string_view pattern, Patter
   const RegexId framed = pool.Concat(before, compiler.Before(*tree, behind));
   const RegexId result =
       pool.WithoutBorders(pool.QuotientSymbol(pool.DeriveSymbol(framed, kTextStart), kTextEnd));
-  if (pool.overflowed()) return ResourceExhausted("pattern: too complex (kRegexNodesMax)");
+  switch (pool.overflow()) {
+    case RegexPool::Overflow::kNone:
+      return result;
+    case RegexPool::Overflow::kFuel:
+      return pool.fuel()->Refusal("pattern: it");
+    case RegexPool::Overflow::kNodes:
+    case RegexPool::Overflow::kEmptiness:
+      return ResourceExhausted("pattern: too complex (kRegexNodesMax, kEmptinessStatesMax)");
+  }
   return result;
 }
 

@@ -4,12 +4,14 @@
 // path.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/fuel.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "grammar/json_text.h"
@@ -81,16 +83,30 @@ struct SchemaOptions {
   std::string default_dialect = {};
 };
 
+// Who may end a compilation before it is done. The work itself is bounded always, whoever asks, by
+// kCompileStepsMax, kCompileBytesMax and kCompileCpuMsMax of limits.h.
+struct CompileBudget {
+  // Borrowed for the call (by a GrammarBuilder: for its life), may be null, set by any thread: the
+  // client left, or the process stops. Ends in kCancelled within about half a millisecond.
+  const std::atomic<bool>* cancelled = nullptr;
+  // Of the request. Ends in kDeadlineExceeded.
+  Fuel::Clock::time_point deadline = Fuel::Clock::time_point::max();
+};
+
 // Errors: kInvalidArgument for a malformed schema, kUnsupported for a keyword that would not be
-// enforced, kResourceExhausted for a limit; param is the JSON pointer of the place.
-Result<GrammarPtr> CompileJsonSchema(const Json& schema, const SchemaOptions& options = {});
+// enforced, kResourceExhausted for a limit (all three are faults of the request, and the same again
+// when it is repeated); kCancelled and kDeadlineExceeded as CompileBudget says. param is the JSON
+// pointer of the place.
+Result<GrammarPtr> CompileJsonSchema(const Json& schema, const SchemaOptions& options = {},
+                                     const CompileBudget& budget = {});
 // Any JSON object ("JSON mode").
 Result<GrammarPtr> CompileJsonObject(Whitespace whitespace = Whitespace::kBounded);
 // The whole text matches an ECMA 262 pattern.
-Result<GrammarPtr> CompileRegex(std::string_view pattern);
+Result<GrammarPtr> CompileRegex(std::string_view pattern, const CompileBudget& budget = {});
 // The whole text is one of the choices.
-Result<GrammarPtr> CompileChoice(const std::vector<std::string>& choices);
-Result<GrammarPtr> CompileGbnf(std::string_view source);
-Result<GrammarPtr> CompileLark(std::string_view source);
+Result<GrammarPtr> CompileChoice(const std::vector<std::string>& choices,
+                                 const CompileBudget& budget = {});
+Result<GrammarPtr> CompileGbnf(std::string_view source, const CompileBudget& budget = {});
+Result<GrammarPtr> CompileLark(std::string_view source, const CompileBudget& budget = {});
 
 }  // namespace infe::grammar

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "grammar/spelling.h"
 
 namespace infe::grammar {
@@ -22,6 +23,38 @@ uint64_t Hash(const Lexeme& l) {
 }
 
 }  // namespace
+
+ProgramBuilder::ProgramBuilder(const CompileBudget& budget)
+    : fuel_({.steps = kCompileStepsMax,
+             .bytes = kCompileBytesMax,
+             .cpu = std::chrono::milliseconds(kCompileCpuMsMax)},
+            budget.cancelled, budget.deadline) {
+  program_.pool.SetFuel(&fuel_);
+}
+
+Error ProgramBuilder::Refusal(std::string_view what) const {
+  if (fuel_.empty()) return fuel_.Refusal(what);
+  switch (program_.pool.overflow()) {
+    case RegexPool::Overflow::kNone:
+    case RegexPool::Overflow::kFuel:
+      break;
+    case RegexPool::Overflow::kNodes:
+      return ResourceExhausted(fmt::format(
+          "{} needs more than {} nodes of regexes (kRegexNodesMax)", what, kRegexNodesMax));
+    case RegexPool::Overflow::kEmptiness:
+      return ResourceExhausted(
+          fmt::format("{} has a pattern of more than {} states that may lead nowhere "
+                      "(kEmptinessStatesMax)",
+                      what, kEmptinessStatesMax));
+  }
+  INFE_CHECK(false);
+  return {};
+}
+
+Result<void> ProgramBuilder::Check(std::string_view what) const {
+  if (exhausted()) return Refusal(what);
+  return {};
+}
 
 LexemeId ProgramBuilder::AddLexeme(const Lexeme& lexeme) {
   const uint64_t hash = Hash(lexeme);
@@ -245,12 +278,11 @@ Result<Program> ProgramBuilder::Finish(NodeId root) {
   do {
     Measure();
   } while (Cut());
-  if (program_.pool.overflowed())
-    return ResourceExhausted(
-        "the grammar's patterns are too complex (kRegexNodesMax, kEmptinessStatesMax)");
+  INFE_TRY(Check("the grammar"));
   if (program_.nodes[root].bytes == kNoIndex)
     return InvalidArgument("no text matches: the constraints contradict each other");
   program_.root = root;
+  program_.pool.SetFuel(nullptr);
   for (size_t i = 0; i < program_.states.size(); ++i) {
     program_.states[i].first = static_cast<uint32_t>(program_.transitions.size());
     program_.states[i].count = static_cast<uint32_t>(outgoing_[i].size());

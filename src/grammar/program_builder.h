@@ -9,7 +9,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/fuel.h"
 #include "base/result.h"
+#include "grammar/grammar.h"
 #include "grammar/program.h"
 
 namespace infe::grammar {
@@ -23,6 +25,19 @@ struct Value {
 
 class ProgramBuilder {
  public:
+  // Everything that is built, the regexes of pool() included, spends one fuel.
+  explicit ProgramBuilder(const CompileBudget& budget = {});
+  ProgramBuilder(const ProgramBuilder&) = delete;
+  ProgramBuilder& operator=(const ProgramBuilder&) = delete;
+
+  Fuel& fuel() { return fuel_; }
+  // Whether the fuel, or a bound of the pool, has run out: what is built from now on is of no use.
+  bool exhausted() const { return fuel_.empty() || program_.pool.overflowed(); }
+  // The error to report then. what: whose work it was, as the beginning of a sentence. CHECKs.
+  Error Refusal(std::string_view what) const;
+  // That error once it is due.
+  Result<void> Check(std::string_view what) const;
+
   RegexPool& pool() { return program_.pool; }
   Program& program() { return program_; }
 
@@ -58,6 +73,7 @@ class ProgramBuilder {
   uint32_t TransitionBytes(const Transition& t) const;
   uint32_t ReadBytes(StateId state) const;
 
+  Fuel fuel_;
   Program program_;
   std::vector<std::vector<Transition>> outgoing_;  // by state, until Finish lays them out
   std::unordered_multimap<uint64_t, LexemeId> known_lexemes_;

@@ -25,6 +25,7 @@ RegexPool::EdgeList RegexPool::Overlay(std::span<const EdgeList* const> inputs, 
       borders.push_back({e.hi + 1, false, e.target});
     }
   }
+  if (!Spend(borders.size() / 2)) return {};
   std::sort(borders.begin(), borders.end(),
             [](const Border& x, const Border& y) { return x.at < y.at; });
   EdgeList result;
@@ -50,6 +51,7 @@ RegexPool::EdgeList RegexPool::Overlay(std::span<const EdgeList* const> inputs, 
   uint32_t at = 0;
   for (size_t i = 0; i < borders.size();) {
     if (borders[i].at > at) emit(at, borders[i].at - 1);
+    if (!Spend(active.size() / 8)) return {};
     at = borders[i].at;
     for (; i < borders.size() && borders[i].at == at; ++i) {
       if (borders[i].opens) {
@@ -82,10 +84,10 @@ RegexPool::EdgeList RegexPool::ComputeEdges(RegexId id) {
       while (true) {
         const Node at = nodes_[rest];
         if (at.kind != Kind::kConcat) {
-          parts.push_back(RawEdges(rest));
+          parts.push_back(KnownEdges(rest));
           break;
         }
-        EdgeList part = RawEdges(at.a);
+        EdgeList part = KnownEdges(at.a);
         for (RegexEdge& e : part) e.target = Concat(e.target, at.b);
         parts.push_back(std::move(part));
         if (!nodes_[at.a].nullable) break;
@@ -100,11 +102,11 @@ RegexPool::EdgeList RegexPool::ComputeEdges(RegexId id) {
     case Kind::kAnd: {
       const std::vector<RegexId> children(List(node).begin(), List(node).end());
       std::vector<const EdgeList*> pointers;
-      for (const RegexId child : children) pointers.push_back(&RawEdges(child));
+      for (const RegexId child : children) pointers.push_back(&KnownEdges(child));
       return Overlay(pointers, node.kind);
     }
     case Kind::kNot: {
-      const EdgeList* inner = &RawEdges(node.a);
+      const EdgeList* inner = &KnownEdges(node.a);
       return Overlay({&inner, 1}, Kind::kNot);
     }
     case Kind::kRemainder: {
@@ -121,9 +123,8 @@ RegexPool::EdgeList RegexPool::ComputeEdges(RegexId id) {
       return result;
     }
     case Kind::kRepeat: {
-      EdgeList result = RawEdges(node.a);
-      const RegexId rest = Repeat(node.a, node.min == 0 ? 0 : node.min - 1,
-                                  node.max == kUnbounded ? kUnbounded : node.max - 1);
+      EdgeList result = KnownEdges(node.a);
+      const RegexId rest = OneLess(node);
       for (RegexEdge& e : result) e.target = Concat(e.target, rest);
       return result;
     }
@@ -131,14 +132,62 @@ RegexPool::EdgeList RegexPool::ComputeEdges(RegexId id) {
   return {};
 }
 
-const RegexPool::EdgeList& RegexPool::RawEdges(RegexId id) {
-  if (nodes_[id].edges < 0) {
-    EdgeList list = overflowed() ? EdgeList{} : ComputeEdges(id);
-    nodes_[id].edges = static_cast<int32_t>(edges_.size());
-    edges_.push_back(std::move(list));
-    pruned_.push_back(false);
+void RegexPool::StoreEdges(RegexId id, EdgeList list) {
+  Hold(sizeof list + list.size() * sizeof(RegexEdge) + 16);
+  nodes_[id].edges = static_cast<int32_t>(edges_.size());
+  edges_.push_back(std::move(list));
+  pruned_.push_back(false);
+}
+
+// Parts before wholes, each once, without recursion.
+const RegexPool::EdgeList& RegexPool::RawEdges(RegexId root) {
+  if (nodes_[root].edges >= 0) return KnownEdges(root);
+  std::vector<RegexId> open{root};
+  while (!open.empty() && Spend(1)) {
+    const RegexId id = open.back();
+    const Node node = nodes_[id];
+    const size_t before = open.size();
+    const auto need = [&](RegexId part) {
+      if (nodes_[part].edges < 0) open.push_back(part);
+    };
+    if (node.edges < 0) {
+      switch (node.kind) {
+        case Kind::kNothing:
+        case Kind::kEmptyText:
+        case Kind::kClass:
+        case Kind::kRemainder:
+          break;
+        case Kind::kConcat: {
+          RegexId rest = id;
+          while (nodes_[rest].kind == Kind::kConcat) {
+            const Node& at = nodes_[rest];
+            need(at.a);
+            rest = at.b;
+            if (!nodes_[at.a].nullable) break;
+            if (nodes_[rest].kind != Kind::kConcat) need(rest);
+            if (!Spend(1)) break;
+          }
+          break;
+        }
+        case Kind::kOr:
+        case Kind::kAnd:
+          for (const RegexId part : List(node)) need(part);
+          break;
+        case Kind::kNot:
+        case Kind::kRepeat:
+          need(node.a);
+          break;
+      }
+      if (overflowed()) break;
+      if (open.size() > before) continue;
+      EdgeList list = ComputeEdges(id);
+      if (overflowed()) break;
+      StoreEdges(id, std::move(list));
+    }
+    open.pop_back();
   }
-  return edges_[static_cast<size_t>(nodes_[id].edges)];
+  if (nodes_[root].edges < 0) StoreEdges(root, {});
+  return KnownEdges(root);
 }
 
 std::span<const RegexEdge> RegexPool::Edges(RegexId id) {
@@ -151,6 +200,7 @@ void RegexPool::Prune(RegexId id) {
   const auto index = static_cast<size_t>(nodes_[id].edges);
   const EdgeList before = edges_[index];
   EdgeList after;
+  if (!Spend(before.size())) return;
   for (const RegexEdge& e : before)
     if (IsLive(e.target)) after.push_back(e);
   edges_[index] = std::move(after);
@@ -173,11 +223,11 @@ bool RegexPool::IsLive(RegexId id) {
       return true;
     }
     if (node.live == 2) continue;
-    if (queue.size() > kEmptinessStatesMax || overflowed()) {
-      overflowed_ = true;
-      return true;
-    }
-    for (const RegexEdge& e : RawEdges(at)) {
+    if (queue.size() > kEmptinessStatesMax) RunOut(Overflow::kEmptiness);
+    const EdgeList& edges = RawEdges(at);
+    // Alive is the answer that makes nobody drop anything.
+    if (!Spend(2 + edges.size())) return true;
+    for (const RegexEdge& e : edges) {
       if (seen.insert(e.target).second) {
         queue.push_back(e.target);
         parent.push_back(static_cast<uint32_t>(i));
@@ -202,33 +252,44 @@ uint32_t RegexPool::ShortestLength(RegexId id) {
   // Dijkstra over states; a pure state ends a path with its known rest.
   using Entry = std::pair<uint32_t, RegexId>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue;
-  std::unordered_map<RegexId, uint32_t> distance{{id, 0}};
+  struct Reached {
+    uint32_t distance = 0;
+    RegexId from = kNothing;
+  };
+  std::unordered_map<RegexId, Reached> reached{{id, {0, id}}};
   queue.emplace(0, id);
   uint32_t best = UINT32_MAX;
-  while (!queue.empty()) {
+  RegexId end = id;
+  while (!queue.empty() && Spend(2)) {
     const auto [d, at] = queue.top();
     queue.pop();
     if (d >= best) break;
-    if (distance[at] < d) continue;
-    if (nodes_[at].nullable || nodes_[at].pure) {
-      best = std::min(best, d + (nodes_[at].nullable ? 0 : nodes_[at].shortest));
+    if (reached[at].distance < d) continue;
+    if (nodes_[at].nullable || nodes_[at].pure || nodes_[at].shortest != 0) {
+      const uint32_t whole = d + (nodes_[at].nullable ? 0 : nodes_[at].shortest);
+      if (whole < best) {
+        best = whole;
+        end = at;
+      }
       continue;
     }
-    if (at != id && nodes_[at].shortest != 0) {
-      best = std::min(best, d + nodes_[at].shortest);
-      continue;
-    }
-    if (distance.size() > kEmptinessStatesMax) break;
+    if (reached.size() > kEmptinessStatesMax) break;
     const auto edges = Edges(at);
-    const std::vector<RegexEdge> copy(edges.begin(), edges.end());
-    for (const RegexEdge& e : copy) {
-      const auto [it, fresh] = distance.emplace(e.target, d + 1);
-      if (!fresh && it->second <= d + 1) continue;
-      it->second = d + 1;
+    if (!Spend(edges.size())) break;
+    for (const RegexEdge& e : edges) {
+      const auto [it, fresh] = reached.emplace(e.target, Reached{d + 1, at});
+      if (!fresh && it->second.distance <= d + 1) continue;
+      it->second = {d + 1, at};
       queue.emplace(d + 1, e.target);
     }
   }
-  nodes_[id].shortest = best;
+  if (best == UINT32_MAX) return nodes_[id].shortest = best;
+  // What was found holds for every state on the way, so that a text of n characters is not searched
+  // n times.
+  for (RegexId at = end; at != id;) {
+    at = reached[at].from;
+    nodes_[at].shortest = best - reached[at].distance;
+  }
   return best;
 }
 
@@ -246,6 +307,7 @@ bool RegexPool::Enumerate(RegexId id, size_t most, std::vector<std::string>* tex
     const Place place = std::move(stack.back());
     stack.pop_back();
     if (++steps > most * 64 || place.text.size() > 4096) return false;
+    if (!Spend(4 + place.text.size() / 8)) return false;
     if (nodes_[place.id].nullable) {
       if (texts->size() >= most) return false;
       texts->push_back(place.text);

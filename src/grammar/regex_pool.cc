@@ -23,6 +23,11 @@ uint32_t MultiplySaturated(uint32_t a, uint32_t b) {
   return product > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(product);
 }
 
+// What a node and its entry in the table of known ones take, vectors' spare room included; the same
+// for a class beside its ranges.
+constexpr size_t kNodeBytes = 112;
+constexpr size_t kClassBytes = 80;
+
 std::u32string ToCodePoints(std::string_view utf8) {
   std::u32string text;
   for (size_t at = 0; at < utf8.size();) text.push_back(DecodeUtf8(utf8, at));
@@ -31,14 +36,26 @@ std::u32string ToCodePoints(std::string_view utf8) {
 
 }  // namespace
 
-RegexPool::RegexPool() : node_limit_(kRegexNodesMax) {
+RegexPool::RegexPool() {
   nodes_.reserve(64);
   Intern({.kind = Kind::kNothing}, {});
   Intern({.kind = Kind::kEmptyText, .nullable = true}, {});
   Intern({.kind = Kind::kNot, .nullable = true, .pure = true, .a = kNothing}, {});
 }
 
+bool RegexPool::Spend(uint64_t steps) {
+  if (fuel_ != nullptr && !fuel_->Spend(steps)) RunOut(Overflow::kFuel);
+  return !overflowed();
+}
+
+bool RegexPool::Hold(size_t bytes) {
+  bytes_ += bytes;
+  if (fuel_ != nullptr && !fuel_->Hold(bytes)) RunOut(Overflow::kFuel);
+  return !overflowed();
+}
+
 RegexId RegexPool::Intern(Node node, std::span<const RegexId> list) {
+  if (!Spend(1 + list.size() / 8)) return kNothing;
   uint64_t hash = Mix(static_cast<uint64_t>(node.kind), node.a);
   hash = Mix(hash, node.b);
   hash = Mix(hash, (uint64_t{node.min} << 32) | node.max);
@@ -50,6 +67,8 @@ RegexId RegexPool::Intern(Node node, std::span<const RegexId> list) {
         other.min == node.min && other.max == node.max && std::ranges::equal(List(other), list))
       return it->second;
   }
+  if (nodes_.size() >= kRegexNodesMax) RunOut(Overflow::kNodes);
+  if (!Hold(kNodeBytes + list.size_bytes())) return kNothing;
   node.list_begin = static_cast<uint32_t>(lists_.size());
   node.list_size = static_cast<uint32_t>(list.size());
   lists_.insert(lists_.end(), list.begin(), list.end());
@@ -61,7 +80,7 @@ RegexId RegexPool::Intern(Node node, std::span<const RegexId> list) {
 
 RegexId RegexPool::Class(const CharSet& set) {
   const CharSet clean = set.WithoutSurrogates();
-  if (clean.empty()) return kNothing;
+  if (clean.empty() || !Spend(1 + clean.ranges().size() / 4)) return kNothing;
   uint32_t index = 0;
   // The class table is searched by a hash of its own, kept in the same map under a salt.
   uint64_t hash = 0xC1A55;
@@ -71,6 +90,7 @@ RegexId RegexPool::Class(const CharSet& set) {
     const Node& other = nodes_[it->second];
     if (other.kind == Kind::kClass && classes_[other.a] == clean) return it->second;
   }
+  if (!Hold(kClassBytes + clean.ranges().size() * sizeof(CharRange))) return kNothing;
   index = static_cast<uint32_t>(classes_.size());
   classes_.push_back(clean);
   const RegexId id = Intern({.kind = Kind::kClass, .a = index, .shortest = 1}, {});
@@ -81,49 +101,60 @@ RegexId RegexPool::Class(const CharSet& set) {
 RegexId RegexPool::Literal(std::string_view utf8) {
   const std::u32string text = ToCodePoints(utf8);
   RegexId id = kEmptyText;
-  for (size_t i = text.size(); i-- > 0;) id = Concat(Char(text[i]), id);
+  for (size_t i = text.size(); i-- > 0 && !overflowed();) id = Concat(Char(text[i]), id);
   return id;
 }
 
 RegexId RegexPool::LiteralBytes(std::string_view bytes) {
   RegexId id = kEmptyText;
-  for (size_t i = bytes.size(); i-- > 0;) id = Concat(Char(static_cast<uint8_t>(bytes[i])), id);
+  for (size_t i = bytes.size(); i-- > 0 && !overflowed();)
+    id = Concat(Char(static_cast<uint8_t>(bytes[i])), id);
   return id;
 }
 
 RegexId RegexPool::Literals(std::vector<std::string> utf8) {
   std::vector<std::u32string> texts;
   texts.reserve(utf8.size());
-  for (const std::string& text : utf8) texts.push_back(ToCodePoints(text));
+  for (const std::string& text : utf8) {
+    if (!Spend(1 + text.size() / 8)) return kNothing;
+    texts.push_back(ToCodePoints(text));
+  }
   std::sort(texts.begin(), texts.end());
   texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
-  return LiteralTree(texts, 0);
+  return LiteralTree(texts);
 }
 
-// Depth is the number of places where the texts part, at most the length of the longest; long
-// common runs are walked in the loop. A text of a megabyte among others is cut off by the schema's
-// size.
-RegexId RegexPool::LiteralTree(std::span<const std::u32string> sorted, size_t at) {
-  std::vector<RegexId> branches;
-  for (size_t i = 0; i < sorted.size();) {
-    if (sorted[i].size() == at) {
-      branches.push_back(kEmptyText);
-      ++i;
-      continue;
+// Text by text in their order, with the places open at which texts so far part from later ones: a
+// place is closed when the next text parts before it. No recursion, because a list of texts may
+// part at every character of a long one.
+RegexId RegexPool::LiteralTree(std::span<const std::u32string> sorted) {
+  struct Fork {
+    size_t at = 0;  // characters in front of it
+    std::vector<RegexId> branches = {};
+  };
+  std::vector<Fork> open(1);
+  for (size_t i = 0; i < sorted.size() && !overflowed(); ++i) {
+    const std::u32string& text = sorted[i];
+    const bool last = i + 1 == sorted.size();
+    // Where this text parts from the next one.
+    const size_t parts =
+        last ? 0
+             : static_cast<size_t>(std::ranges::mismatch(text, sorted[i + 1]).in1 - text.begin());
+    if (parts > open.back().at) open.push_back({.at = parts});
+    RegexId branch = kEmptyText;  // text[from..] and whatever else parts behind `from`
+    size_t from = text.size();
+    while (true) {
+      for (const size_t at = open.back().at; from > at && !overflowed();)
+        branch = Concat(Char(text[--from]), branch);
+      open.back().branches.push_back(branch);
+      if (open.back().at == parts) break;
+      branch = Or(std::move(open.back().branches));
+      from = open.back().at;
+      open.pop_back();
+      if (parts > open.back().at) open.push_back({.at = parts});
     }
-    size_t j = i + 1;
-    while (j < sorted.size() && sorted[j][at] == sorted[i][at]) ++j;
-    size_t common = at + 1;
-    const std::u32string& first = sorted[i];
-    const std::u32string& last = sorted[j - 1];
-    while (common < first.size() && common < last.size() && first[common] == last[common]) ++common;
-    RegexId branch = j == i + 1 ? kEmptyText : LiteralTree(sorted.subspan(i, j - i), common);
-    for (size_t k = j == i + 1 ? first.size() : common; k-- > at;)
-      branch = Concat(Char(first[k]), branch);
-    branches.push_back(branch);
-    i = j;
   }
-  return Or(std::move(branches));
+  return Or(std::move(open.front().branches));
 }
 
 RegexId RegexPool::Concat(RegexId a, RegexId b) {
@@ -135,12 +166,12 @@ RegexId RegexPool::Concat(RegexId a, RegexId b) {
     // Kept right-leaning: (x y) b becomes x (y b). The left spine is walked, not recursed into.
     std::vector<RegexId> heads;
     RegexId rest = a;
-    while (nodes_[rest].kind == Kind::kConcat) {
+    while (nodes_[rest].kind == Kind::kConcat && Spend(1)) {
       heads.push_back(nodes_[rest].a);
       rest = nodes_[rest].b;
     }
     RegexId result = Concat(rest, b);
-    for (size_t i = heads.size(); i-- > 0;) result = Concat(heads[i], result);
+    for (size_t i = heads.size(); i-- > 0 && !overflowed();) result = Concat(heads[i], result);
     return result;
   }
   if (a == kAnything && nodes_[b].kind == Kind::kConcat && nodes_[b].a == kAnything) return b;
@@ -163,26 +194,29 @@ RegexId RegexPool::Concat(std::span<const RegexId> parts) {
 
 RegexId RegexPool::Or(std::vector<RegexId> parts) {
   std::vector<RegexId> flat;
-  CharSet characters;
+  std::vector<CharRange> characters;
+  const auto add = [&](RegexId id) {
+    if (nodes_[id].kind != Kind::kClass) {
+      flat.push_back(id);
+      return;
+    }
+    const auto& ranges = classes_[nodes_[id].a].ranges();
+    characters.insert(characters.end(), ranges.begin(), ranges.end());
+  };
   for (const RegexId id : parts) {
     if (id == kNothing) continue;
     if (id == kAnything) return kAnything;
     const Node& node = nodes_[id];
     if (node.kind == Kind::kOr) {
-      for (const RegexId child : List(node)) {
-        if (nodes_[child].kind == Kind::kClass) {
-          characters.Add(classes_[nodes_[child].a]);
-        } else {
-          flat.push_back(child);
-        }
-      }
-    } else if (node.kind == Kind::kClass) {
-      characters.Add(classes_[node.a]);
+      for (const RegexId child : List(node)) add(child);
     } else {
-      flat.push_back(id);
+      add(id);
     }
+    // Looked at within the loop: the parts together may be far more than any one of them.
+    if (!Spend(node.list_size / 8)) return kNothing;
   }
-  if (!characters.empty()) flat.push_back(Class(characters));
+  if (!Spend((parts.size() + flat.size() + characters.size()) / 8)) return kNothing;
+  if (!characters.empty()) flat.push_back(Class(CharSet::Of(std::move(characters))));
   std::sort(flat.begin(), flat.end());
   flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
   // The empty text adds nothing beside another part that matches it.
@@ -214,7 +248,9 @@ RegexId RegexPool::And(std::vector<RegexId> parts) {
     } else {
       flat.push_back(id);
     }
+    if (!Spend(node.list_size / 8)) return kNothing;
   }
+  if (!Spend((parts.size() + flat.size()) / 8)) return kNothing;
   std::sort(flat.begin(), flat.end());
   flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
   if (flat.empty()) return kAnything;
@@ -231,7 +267,10 @@ RegexId RegexPool::And(std::vector<RegexId> parts) {
   if (flat.front() == kEmptyText) return nullable ? kEmptyText : kNothing;
   if (all_classes) {
     CharSet set = classes_[nodes_[flat.front()].a];
-    for (const RegexId id : flat) set = set.Intersect(classes_[nodes_[id].a]);
+    for (const RegexId id : flat) {
+      set = set.Intersect(classes_[nodes_[id].a]);
+      if (!Spend(set.ranges().size() / 8)) return kNothing;
+    }
     return Class(set);
   }
   return Intern({.kind = Kind::kAnd, .nullable = nullable, .pure = false}, flat);
@@ -298,120 +337,132 @@ bool RegexPool::IsClassWindow(RegexId id, RegexId* character, uint32_t* min, uin
   return true;
 }
 
-RegexId RegexPool::DeriveSymbol(RegexId id, uint32_t symbol) {
-  const Node node = nodes_[id];
-  switch (node.kind) {
-    case Kind::kNothing:
-    case Kind::kEmptyText:
-    case Kind::kRemainder:
-      return kNothing;
-    case Kind::kClass:
-      return classes_[node.a].Contains(symbol) ? kEmptyText : kNothing;
-    case Kind::kConcat: {
-      std::vector<RegexId> options;
-      RegexId rest = id;
-      // Walks the right spine as long as the heads can be empty.
-      while (true) {
-        const Node at = nodes_[rest];
-        if (at.kind != Kind::kConcat) {
-          options.push_back(DeriveSymbol(rest, symbol));
-          break;
-        }
-        options.push_back(Concat(DeriveSymbol(at.a, symbol), at.b));
-        if (!nodes_[at.a].nullable) break;
-        rest = at.b;
-      }
-      return Or(std::move(options));
+// The three below work on the nodes under one of them, each once, parts before wholes: a pattern
+// may be nested as deep as its bound allows, and the machine's stack knows nothing of that.
+template <typename Make>
+RegexId RegexPool::Rewrite(RegexId root, const Make& make) {
+  std::unordered_map<RegexId, RegexId> made;
+  std::vector<RegexId> open{root};
+  while (!open.empty() && Spend(1)) {
+    const RegexId id = open.back();
+    const Node node = nodes_[id];
+    const size_t before = open.size();
+    const auto need = [&](RegexId part) {
+      if (!made.contains(part)) open.push_back(part);
+    };
+    switch (node.kind) {
+      case Kind::kNothing:
+      case Kind::kEmptyText:
+      case Kind::kClass:
+      case Kind::kRemainder:
+        break;
+      case Kind::kConcat:
+        need(node.a);
+        need(node.b);
+        break;
+      case Kind::kOr:
+      case Kind::kAnd:
+        for (const RegexId part : List(node)) need(part);
+        break;
+      case Kind::kNot:
+      case Kind::kRepeat:
+        need(node.a);
+        break;
     }
-    case Kind::kOr:
-    case Kind::kAnd: {
-      std::vector<RegexId> parts(List(node).begin(), List(node).end());
-      for (RegexId& part : parts) part = DeriveSymbol(part, symbol);
-      return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
-    }
-    case Kind::kNot:
-      return Not(DeriveSymbol(node.a, symbol));
-    case Kind::kRepeat:
-      return Concat(DeriveSymbol(node.a, symbol),
-                    Repeat(node.a, node.min == 0 ? 0 : node.min - 1,
-                           node.max == kUnbounded ? kUnbounded : node.max - 1));
+    if (open.size() > before) continue;
+    open.pop_back();
+    if (!made.contains(id))
+      made.emplace(id, make(id, node, [&](RegexId part) { return made.at(part); }));
   }
-  return kNothing;
+  return overflowed() ? kNothing : made.at(root);
 }
 
-RegexId RegexPool::QuotientSymbol(RegexId id, uint32_t symbol) {
-  const Node node = nodes_[id];
-  switch (node.kind) {
-    case Kind::kNothing:
-    case Kind::kEmptyText:
-    case Kind::kRemainder:
-      return kNothing;
-    case Kind::kClass:
-      return classes_[node.a].Contains(symbol) ? kEmptyText : kNothing;
-    case Kind::kConcat: {
-      std::vector<RegexId> heads;
-      RegexId rest = id;
-      while (nodes_[rest].kind == Kind::kConcat) {
-        heads.push_back(nodes_[rest].a);
-        rest = nodes_[rest].b;
+RegexId RegexPool::DeriveSymbol(RegexId root, uint32_t symbol) {
+  return Rewrite(root, [&](RegexId, const Node& node, const auto& derived) {
+    switch (node.kind) {
+      case Kind::kNothing:
+      case Kind::kEmptyText:
+      case Kind::kRemainder:
+        return kNothing;
+      case Kind::kClass:
+        return classes_[node.a].Contains(symbol) ? kEmptyText : kNothing;
+      case Kind::kConcat: {
+        const RegexId first = Concat(derived(node.a), node.b);
+        return nodes_[node.a].nullable ? Or(first, derived(node.b)) : first;
       }
-      RegexId result = QuotientSymbol(rest, symbol);
-      bool rest_nullable = nodes_[rest].nullable;
-      for (size_t i = heads.size(); i-- > 0;) {
-        result = Concat(heads[i], result);
-        if (rest_nullable) result = Or(result, QuotientSymbol(heads[i], symbol));
-        rest_nullable = rest_nullable && nodes_[heads[i]].nullable;
+      case Kind::kOr:
+      case Kind::kAnd: {
+        std::vector<RegexId> parts(List(node).begin(), List(node).end());
+        for (RegexId& part : parts) part = derived(part);
+        return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
       }
-      return result;
+      case Kind::kNot:
+        return Not(derived(node.a));
+      case Kind::kRepeat:
+        return Concat(derived(node.a), OneLess(node));
     }
-    case Kind::kOr:
-    case Kind::kAnd: {
-      std::vector<RegexId> parts(List(node).begin(), List(node).end());
-      for (RegexId& part : parts) part = QuotientSymbol(part, symbol);
-      return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
-    }
-    case Kind::kNot:
-      return Not(QuotientSymbol(node.a, symbol));
-    case Kind::kRepeat:
-      return Concat(Repeat(node.a, node.min == 0 ? 0 : node.min - 1,
-                           node.max == kUnbounded ? kUnbounded : node.max - 1),
-                    QuotientSymbol(node.a, symbol));
-  }
-  return kNothing;
+    return kNothing;
+  });
 }
 
-RegexId RegexPool::WithoutBorders(RegexId id) {
-  const Node node = nodes_[id];
-  switch (node.kind) {
-    case Kind::kNothing:
-    case Kind::kEmptyText:
-    case Kind::kRemainder:
-      return id;
-    case Kind::kClass:
-      return Class(classes_[node.a].Intersect(CharSet::All()));
-    case Kind::kConcat: {
-      std::vector<RegexId> heads;
-      RegexId rest = id;
-      while (nodes_[rest].kind == Kind::kConcat) {
-        heads.push_back(nodes_[rest].a);
-        rest = nodes_[rest].b;
+RegexId RegexPool::QuotientSymbol(RegexId root, uint32_t symbol) {
+  return Rewrite(root, [&](RegexId, const Node& node, const auto& quotient) {
+    switch (node.kind) {
+      case Kind::kNothing:
+      case Kind::kEmptyText:
+      case Kind::kRemainder:
+        return kNothing;
+      case Kind::kClass:
+        return classes_[node.a].Contains(symbol) ? kEmptyText : kNothing;
+      case Kind::kConcat: {
+        const RegexId last = Concat(node.a, quotient(node.b));
+        return nodes_[node.b].nullable ? Or(last, quotient(node.a)) : last;
       }
-      RegexId result = WithoutBorders(rest);
-      for (size_t i = heads.size(); i-- > 0;) result = Concat(WithoutBorders(heads[i]), result);
-      return result;
+      case Kind::kOr:
+      case Kind::kAnd: {
+        std::vector<RegexId> parts(List(node).begin(), List(node).end());
+        for (RegexId& part : parts) part = quotient(part);
+        return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
+      }
+      case Kind::kNot:
+        return Not(quotient(node.a));
+      case Kind::kRepeat:
+        return Concat(OneLess(node), quotient(node.a));
     }
-    case Kind::kOr:
-    case Kind::kAnd: {
-      std::vector<RegexId> parts(List(node).begin(), List(node).end());
-      for (RegexId& part : parts) part = WithoutBorders(part);
-      return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
+    return kNothing;
+  });
+}
+
+RegexId RegexPool::WithoutBorders(RegexId root) {
+  return Rewrite(root, [&](RegexId id, const Node& node, const auto& without) {
+    switch (node.kind) {
+      case Kind::kNothing:
+      case Kind::kEmptyText:
+      case Kind::kRemainder:
+        return id;
+      case Kind::kClass:
+        return Class(classes_[node.a].Intersect(CharSet::All()));
+      case Kind::kConcat:
+        return Concat(without(node.a), without(node.b));
+      case Kind::kOr:
+      case Kind::kAnd: {
+        std::vector<RegexId> parts(List(node).begin(), List(node).end());
+        for (RegexId& part : parts) part = without(part);
+        return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
+      }
+      case Kind::kNot:
+        return Not(without(node.a));
+      case Kind::kRepeat:
+        return Repeat(without(node.a), node.min, node.max);
     }
-    case Kind::kNot:
-      return Not(WithoutBorders(node.a));
-    case Kind::kRepeat:
-      return Repeat(WithoutBorders(node.a), node.min, node.max);
-  }
-  return id;
+    return id;
+  });
+}
+
+// What a repeat still has to read after one of them.
+RegexId RegexPool::OneLess(const Node& repeat) {
+  return Repeat(repeat.a, repeat.min == 0 ? 0 : repeat.min - 1,
+                repeat.max == kUnbounded ? kUnbounded : repeat.max - 1);
 }
 
 }  // namespace infe::grammar

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/fuel.h"
 #include "grammar/char_set.h"
 
 namespace infe::grammar {
@@ -34,6 +35,12 @@ struct RegexEdge {
 class RegexPool {
  public:
   RegexPool();
+
+  // Everything below spends this fuel from now on; null: unbounded by steps. Borrowed until the
+  // next call; a copy of the pool borrows the same, so whoever copies one sets its own. The pool is
+  // used up when the fuel is: see overflowed.
+  void SetFuel(Fuel* fuel) { fuel_ = fuel; }
+  Fuel* fuel() const { return fuel_; }
 
   // -- Making. Arguments are ids of this pool.
   RegexId Class(const CharSet& set);
@@ -82,9 +89,19 @@ class RegexPool {
   bool Enumerate(RegexId id, size_t most, std::vector<std::string>* texts);
 
   size_t size() const { return nodes_.size(); }
-  // A search for dead states or the node count met its limit: answers since then may be wrong, and
-  // whoever compiles or runs with this pool has to give up.
-  bool overflowed() const { return overflowed_ || nodes_.size() > node_limit_; }
+  // Memory that it holds, an estimate that grows with every node, list and edge.
+  size_t bytes() const { return bytes_; }
+  // What ended the pool, if something has: answers since then may be wrong (they are kNothing, so
+  // that the work winds up), and whoever compiles or runs with this pool has to give up. For good:
+  // fresh fuel does not bring it back.
+  enum class Overflow : uint8_t {
+    kNone,
+    kFuel,       // the fuel of that moment
+    kNodes,      // kRegexNodesMax
+    kEmptiness,  // kEmptinessStatesMax, in the search whether one state is dead
+  };
+  Overflow overflow() const { return overflow_; }
+  bool overflowed() const { return overflow_ != Overflow::kNone; }
 
  private:
   enum class Kind : uint8_t {
@@ -117,15 +134,28 @@ class RegexPool {
 
   RegexId Intern(Node node, std::span<const RegexId> list);
   RegexId Remainder(uint32_t divisor, uint32_t scale, uint32_t remainder, uint32_t left);
-  RegexId LiteralTree(std::span<const std::u32string> sorted, size_t at);
+  RegexId LiteralTree(std::span<const std::u32string> sorted);
   std::span<const RegexId> List(const Node& node) const {
     return {lists_.data() + node.list_begin, node.list_size};
   }
+  template <typename Make>
+  RegexId Rewrite(RegexId root, const Make& make);
+  RegexId OneLess(const Node& repeat);
   const EdgeList& RawEdges(RegexId id);
   EdgeList ComputeEdges(RegexId id);
+  void StoreEdges(RegexId id, EdgeList list);
+  const EdgeList& KnownEdges(RegexId id) const {
+    return edges_[static_cast<size_t>(nodes_[id].edges)];
+  }
   EdgeList Overlay(std::span<const EdgeList* const> inputs, Kind op);
   bool IsLive(RegexId id);
   void Prune(RegexId id);
+  // Take steps, and count memory that will be held. False once the pool is used up.
+  bool Spend(uint64_t steps);
+  bool Hold(size_t bytes);
+  void RunOut(Overflow why) {
+    if (overflow_ == Overflow::kNone) overflow_ = why;
+  }
 
   std::vector<Node> nodes_;
   std::vector<RegexId> lists_;
@@ -133,8 +163,9 @@ class RegexPool {
   std::deque<EdgeList> edges_;  // a deque: lists stay in place while others are made
   std::vector<bool> pruned_;    // by index into edges_
   std::unordered_multimap<uint64_t, RegexId> known_;
-  bool overflowed_ = false;
-  size_t node_limit_;
+  Fuel* fuel_ = nullptr;
+  size_t bytes_ = 0;
+  Overflow overflow_ = Overflow::kNone;
 };
 
 }  // namespace infe::grammar

@@ -33,28 +33,29 @@ Result<GrammarPtr> OneLexeme(ProgramBuilder& builder, RegexId content) {
 
 }  // namespace
 
-Result<GrammarPtr> CompileRegex(std::string_view pattern) {
-  ProgramBuilder builder;
+Result<GrammarPtr> CompileRegex(std::string_view pattern, const CompileBudget& budget) {
+  ProgramBuilder builder(budget);
   INFE_ASSIGN(const RegexId content, CompilePattern(builder.pool(), pattern, PatternMode::kWhole));
   return OneLexeme(builder, content);
 }
 
-Result<GrammarPtr> CompileChoice(const std::vector<std::string>& choices) {
+Result<GrammarPtr> CompileChoice(const std::vector<std::string>& choices,
+                                 const CompileBudget& budget) {
   if (choices.empty()) return InvalidArgument("a choice needs at least one text");
   if (choices.size() > kEnumValuesMax)
     return ResourceExhausted("a choice of more texts than kEnumValuesMax");
-  ProgramBuilder builder;
+  ProgramBuilder builder(budget);
   return OneLexeme(builder, builder.pool().Literals(choices));
 }
 
-Result<GrammarPtr> CompileGbnf(std::string_view source) {
-  ProgramBuilder builder;
+Result<GrammarPtr> CompileGbnf(std::string_view source, const CompileBudget& budget) {
+  ProgramBuilder builder(budget);
   INFE_ASSIGN(const NodeId root, GbnfInto(builder, source, Spelling::kUtf8));
   return Finished(builder, root);
 }
 
-Result<GrammarPtr> CompileLark(std::string_view source) {
-  ProgramBuilder builder;
+Result<GrammarPtr> CompileLark(std::string_view source, const CompileBudget& budget) {
+  ProgramBuilder builder(budget);
   INFE_ASSIGN(const NodeId root, LarkInto(builder, source, Spelling::kUtf8));
   return Finished(builder, root);
 }

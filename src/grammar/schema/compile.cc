@@ -23,16 +23,15 @@ Result<Value> CompileSchemaInto(ProgramBuilder& builder, const Json& schema,
   Lowering lowering(&context, &builder);
   INFE_ASSIGN(Value root, lowering.Lower({{document->root(), false}}));
   INFE_TRY(lowering.Drain());
-  if (builder.pool().overflowed())
-    return ResourceExhausted(
-        "the schema's patterns are too complex (kRegexNodesMax, kEmptinessStatesMax)");
+  INFE_TRY(builder.Check("the schema"));
   const std::vector<Unenforced> named = context.TakeUnenforced();
   unenforced->insert(unenforced->end(), named.begin(), named.end());
   return root;
 }
 
-Result<GrammarPtr> CompileJsonSchema(const Json& schema, const SchemaOptions& options) {
-  ProgramBuilder builder;
+Result<GrammarPtr> CompileJsonSchema(const Json& schema, const SchemaOptions& options,
+                                     const CompileBudget& budget) {
+  ProgramBuilder builder(budget);
   std::vector<Unenforced> unenforced;
   INFE_ASSIGN(const Value value, CompileSchemaInto(builder, schema, options, &unenforced));
   JsonValues values(&builder, options.whitespace);

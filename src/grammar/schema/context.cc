@@ -42,10 +42,8 @@ Result<RegexId> SchemaContext::Pattern(const Place* place, std::string_view keyw
 }
 
 Result<void> SchemaContext::CheckTime() const {
-  const auto spent = std::chrono::steady_clock::now() - start_;
-  if (spent > std::chrono::seconds(kCompileSeconds))
-    return ResourceExhausted(fmt::format(
-        "compiling the schema takes more than {} s (kCompileSeconds)", kCompileSeconds));
+  if (pool_->fuel() != nullptr && pool_->fuel()->empty())
+    return pool_->fuel()->Refusal("compiling the schema");
   return {};
 }
 

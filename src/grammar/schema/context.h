@@ -2,7 +2,6 @@
 // keywords that are not enforced, and the clock.
 #pragma once
 
-#include <chrono>
 #include <set>
 #include <string>
 #include <string_view>
@@ -41,7 +40,6 @@ class SchemaContext {
   std::vector<Unenforced> unenforced_;
   std::set<std::pair<std::string, std::string>> named_;  // path and keyword, each once
   std::unordered_map<std::string, RegexId> patterns_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace infe::grammar

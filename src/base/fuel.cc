@@ -18,14 +18,17 @@ std::chrono::nanoseconds ThreadCpuTime() {
 }  // namespace
 
 Fuel::Fuel(const Limits& limits, const std::atomic<bool>* cancelled, Clock::time_point deadline)
-    : limits_(limits), cancelled_(cancelled), deadline_(deadline), cpu_start_(ThreadCpuTime()) {}
+    : limits_(limits), cancelled_(cancelled), deadline_(deadline) {}
 
 bool Fuel::Look() {
   if (steps_ > limits_.steps) RunOut(Bound::kSteps);
   if (cancelled_ != nullptr && cancelled_->load(std::memory_order_relaxed))
     RunOut(Bound::kCancelled);
-  if (limits_.cpu != std::chrono::milliseconds::max() && ThreadCpuTime() - cpu_start_ > limits_.cpu)
-    RunOut(Bound::kCpuTime);
+  if (limits_.cpu != std::chrono::milliseconds::max() && steps_ >= kStepsBetweenLooks) {
+    const std::chrono::nanoseconds now = ThreadCpuTime();
+    if (!cpu_start_) cpu_start_ = now;
+    if (now - *cpu_start_ > limits_.cpu) RunOut(Bound::kCpuTime);
+  }
   if (deadline_ != Clock::time_point::max() && Clock::now() > deadline_) RunOut(Bound::kDeadline);
   next_look_ = steps_ + kStepsBetweenLooks;
   if (limits_.steps < next_look_) next_look_ = limits_.steps + 1;

@@ -4,13 +4,15 @@
 // because they are the same on every machine and at any load; CPU time of the spending thread is
 // there for what steps misjudge.
 //
-// One thread at a time, which is the one whose CPU time counts.
+// One thread at a time, which is the one whose CPU time counts. Making one costs nothing, so small
+// calls may have one each: the CPU clock is first read after kStepsBetweenLooks steps.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/error.h"
@@ -75,7 +77,7 @@ class Fuel {
   const Limits limits_;
   const std::atomic<bool>* const cancelled_;
   const Clock::time_point deadline_;
-  const std::chrono::nanoseconds cpu_start_;
+  std::optional<std::chrono::nanoseconds> cpu_start_;  // null: not read yet
   uint64_t steps_ = 0;
   uint64_t next_look_ = 0;
   size_t bytes_ = 0;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "grammar/memory.h"
+
 namespace infe::grammar {
 namespace {
 
@@ -25,6 +27,11 @@ uint32_t AddSaturated(uint32_t a, uint32_t b) {
   return a > UINT32_MAX - b ? UINT32_MAX : a + b;
 }
 
+uint32_t Times(uint32_t a, uint32_t b) {
+  const uint64_t product = uint64_t{a} * b;
+  return product > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(product);
+}
+
 // Without an upper bound a count matters only up to the lower one; stopping there makes the rows
 // of a long list equal.
 uint32_t CountUp(uint32_t count, uint32_t floor, uint32_t max) {
@@ -41,7 +48,11 @@ DataStore::DataStore(const Program* program) : program_(program) {
 
 TextId DataStore::InternText(std::string_view text) {
   const auto [it, fresh] = known_texts_.emplace(std::string(text), texts_.size());
-  if (fresh) texts_.emplace_back(text);
+  if (fresh) {
+    texts_.emplace_back(text);
+    bytes_ += HeapBytes(it->first) + HeapBytes(texts_.back());
+    if (fuel_ != nullptr) fuel_->Hold(HeapBytes(it->first) + HeapBytes(texts_.back()));
+  }
   return it->second;
 }
 
@@ -53,6 +64,9 @@ DataId DataStore::Intern(Data data) {
   for (auto it = begin; it != end; ++it)
     if (values_[it->second] == data) return it->second;
   const auto id = static_cast<DataId>(values_.size());
+  const size_t lists = HeapBytes(data.seen) + HeapBytes(data.used);
+  bytes_ += lists;
+  if (fuel_ != nullptr) fuel_->Hold(lists + sizeof(Data));
   values_.push_back(std::move(data));
   known_.emplace(hash, id);
   return id;
@@ -80,8 +94,9 @@ DataStore::ObjectView DataStore::ComputeView(const ObjectRule& rule, const Data&
       view.after_last = i + 1;
       continue;
     }
+    view.possible += rule.properties[i].possible ? 1 : 0;
     if (rule.has_needs ? needed[i] : rule.properties[i].required) {
-      view.first_missing = std::min(view.first_missing, i);
+      if (view.missing < 2) (view.missing == 0 ? view.first_missing : view.second_missing) = i;
       ++view.missing;
       view.missing_bytes = AddSaturated(view.missing_bytes, rule.properties[i].bytes);
     }
@@ -93,7 +108,20 @@ const DataStore::ObjectView& DataStore::View(uint32_t rule, DataId data) {
   const uint64_t key = (uint64_t{rule} << 32) | data;
   const auto it = views_.find(key);
   if (it != views_.end()) return it->second;
+  Spend(program_->objects[rule].properties.size() / 8 + 1);
   return views_.emplace(key, ComputeView(program_->objects[rule], values_[data])).first->second;
+}
+
+uint32_t DataStore::PossibleAfter(uint32_t rule, uint32_t property) {
+  std::vector<uint32_t>& after = possible_after_[rule];
+  if (after.empty()) {
+    const auto& properties = program_->objects[rule].properties;
+    after.resize(properties.size());
+    for (size_t i = properties.size(); i-- > 1;)
+      after[i - 1] = after[i] + (properties[i].possible ? 1 : 0);
+    bytes_ += HeapBytes(after);
+  }
+  return after[property];
 }
 
 bool DataStore::KeyFits(uint32_t index, uint32_t property, DataId id) {
@@ -102,7 +130,24 @@ bool DataStore::KeyFits(uint32_t index, uint32_t property, DataId id) {
   if (Seen(data, property) || data.count >= rule.max) return false;
   const ObjectView& view = View(index, id);
   if (rule.ordered && (property < view.after_last || property > view.first_missing)) return false;
-  if (rule.max == kUnbounded && rule.min <= data.count + 1 && !rule.has_needs) return true;
+  if (rule.has_needs) return KeyFitsWithNeeds(rule, property, data);
+  // What the view of the value behind the key would say, from that of the value before it: an
+  // object of many keys asks this for each of them at each place.
+  const bool was_missing = rule.properties[property].required;
+  const uint32_t first = view.first_missing == property ? view.second_missing : view.first_missing;
+  const uint32_t count = data.count + 1;
+  if (rule.ordered && first < property) return false;  // its turn is over
+  if (rule.max != kUnbounded &&
+      AddSaturated(count, view.missing - (was_missing ? 1 : 0)) > rule.max)
+    return false;
+  if (rule.others) return true;
+  const uint32_t left = rule.ordered ? PossibleAfter(index, property)
+                                     : view.possible - (rule.properties[property].possible ? 1 : 0);
+  return AddSaturated(count, left) >= rule.min;
+}
+
+bool DataStore::KeyFitsWithNeeds(const ObjectRule& rule, uint32_t property, const Data& data) {
+  Spend(rule.properties.size() / 8 + 1);
   Data after = data;
   MarkSeen(after, property);
   ++after.count;
@@ -124,8 +169,10 @@ bool DataStore::AnotherKeyFits(uint32_t index, DataId id) {
   const Data& data = values_[id];
   if (data.count >= rule.max) return false;
   if (rule.others && AddSaturated(data.count + 1, View(index, id).missing) <= rule.max) return true;
-  for (uint32_t i = 0; i < rule.properties.size(); ++i)
+  for (uint32_t i = 0; i < rule.properties.size(); ++i) {
     if (KeyFits(index, i, id)) return true;
+    if (i % 16 == 15 && !Spend(1)) return false;
+  }
   return false;
 }
 
@@ -140,13 +187,19 @@ bool DataStore::ItemFits(const ArrayRule& rule, uint32_t count, uint32_t hits) {
   };
   uint64_t possible = hits;
   uint64_t forced = hits;
-  const uint64_t stop = uint64_t{std::max(count, rule.min)} + rule.prefix + rule.min_hits + 1;
-  for (uint64_t length = count; length <= stop && length <= rule.max; ++length) {
-    if (length >= rule.min && possible >= rule.min_hits && forced <= rule.max_hits) return true;
+  uint64_t length = count;
+  // Position by position where they differ; the shortest length with enough hits forces the fewest.
+  const uint64_t listed = std::max(rule.can_hit.size(), rule.can_miss.size());
+  for (; length < listed && length <= rule.max; ++length) {
+    if (length >= rule.min && possible >= rule.min_hits) return forced <= rule.max_hits;
     possible += at(rule.can_hit, static_cast<uint32_t>(length));
     forced += !at(rule.can_miss, static_cast<uint32_t>(length));
   }
-  return false;
+  // From here on every item is like the last that is listed.
+  const uint64_t hits_missing = rule.min_hits > possible ? rule.min_hits - possible : 0;
+  if (hits_missing > 0 && !rule.can_hit.back()) return false;
+  const uint64_t more = std::max(hits_missing, rule.min > length ? rule.min - length : 0);
+  return length + more <= rule.max && forced + (rule.can_miss.back() ? 0 : more) <= rule.max_hits;
 }
 
 bool DataStore::Allows(NodeId node_id, const Transition& t, DataId id) {
@@ -242,6 +295,12 @@ DataId DataStore::After(NodeId node_id, const Transition& t, DataId id, TextId t
   return id;
 }
 
+size_t DataStore::bytes() const {
+  return bytes_ + values_.size() * sizeof(Data) + TableBytes(known_) +
+         texts_.size() * sizeof(std::string) + TableBytes(known_texts_) + TableBytes(views_) +
+         TableBytes(possible_after_);
+}
+
 uint32_t DataStore::BytesToEnd(StateId state_id, DataId id) {
   const State& state = program_->states[state_id];
   const Node& node = program_->nodes[state.node];
@@ -256,19 +315,23 @@ uint32_t DataStore::BytesToEnd(StateId state_id, DataId id) {
       bytes = AddSaturated(bytes, AddSaturated(view.missing_bytes, view.missing));
       const uint32_t total = data.count + view.missing;
       if (total < rule.min)
-        bytes = AddSaturated(bytes, (rule.min - total) * (rule.other_bytes + 1));
+        bytes = AddSaturated(bytes, Times(rule.min - total, AddSaturated(rule.other_bytes, 1)));
       break;
     }
     case Node::Kind::kArray: {
       const ArrayRule& rule = program_->arrays[node.rule];
-      for (uint32_t i = data.count; i < rule.min && i < data.count + 100000; ++i)
-        bytes = AddSaturated(bytes,
-                             rule.item_bytes[std::min<size_t>(i, rule.item_bytes.size() - 1)] + 1);
+      const auto listed = static_cast<uint32_t>(rule.item_bytes.size());
+      uint32_t i = data.count;
+      for (; i < rule.min && i < listed; ++i)
+        bytes = AddSaturated(bytes, AddSaturated(rule.item_bytes[i], 1));
+      if (i < rule.min)
+        bytes = AddSaturated(bytes, Times(rule.min - i, AddSaturated(rule.item_bytes.back(), 1)));
       break;
     }
     case Node::Kind::kRepeat: {
       const RepeatRule& rule = program_->repeats[node.rule];
-      if (data.count < rule.min) bytes = AddSaturated(bytes, (rule.min - data.count) * rule.bytes);
+      if (data.count < rule.min)
+        bytes = AddSaturated(bytes, Times(rule.min - data.count, rule.bytes));
       break;
     }
   }

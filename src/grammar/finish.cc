@@ -6,6 +6,7 @@
 
 #include "grammar/limits.h"
 #include "grammar/machine.h"
+#include "grammar/memory.h"
 
 namespace infe::grammar {
 
@@ -16,6 +17,7 @@ Machine::Closing Machine::ClosingOf(const Threads& threads, std::string_view tex
   for (const Thread& thread : threads) {
     if (thread.lex == kDeadLex) continue;
     for (const Lexer::Ending& ending : lexer_.Endings(thread.lex, thread.chars)) {
+      if (!Spend(1)) return {};
       // A lexeme that may end here has ended in another thread, which is fresh already.
       if (ending.bytes.empty()) continue;
       const LexemeSetId set = lexer_.SetOf(ending.lexeme);
@@ -47,10 +49,12 @@ const Machine::Rest* Machine::RestOf(RowId row) {
     Rest& rest = rests_[at];
     chain.push_back(at);
     if (rows_.IsComplete(at)) break;
+    Spend(1);
     const Closing closing = ClosingOf({{at, rows_.Start(at), 0, 0, 1}}, {});
     const auto known = rests_.find(closing.row);
     const bool circle = known != rests_.end() && !known->second.spelled;
-    if (closing.row == kDeadRow || circle || (bytes += closing.bytes.size()) > kFinishBytesMax) {
+    if (Empty() || closing.row == kDeadRow || circle ||
+        (bytes += closing.bytes.size()) > kFinishBytesMax) {
       for (const RowId made : chain) rests_.erase(made);
       return nullptr;
     }
@@ -64,12 +68,18 @@ const Machine::Rest* Machine::RestOf(RowId row) {
     rest.spelled = true;
     rest.total = rest.bytes.size() + (behind == nullptr ? 0 : behind->total);
   }
+  if (Empty()) {
+    for (const RowId made : chain) rests_.erase(made);
+    return nullptr;
+  }
+  for (const RowId made : chain)
+    rest_bytes_ += HeapBytes(rests_[made].bytes) + HeapBytes(rests_[made].tokens);
   const Rest* found = &rests_[row];
   return found->total > kFinishBytesMax ? nullptr : found;
 }
 
 // The fewest tokens from each byte of head on, with the way from row (kDeadRow: nothing) behind.
-std::vector<uint32_t> Machine::TokensOf(std::string_view head, RowId row) const {
+std::vector<uint32_t> Machine::TokensOf(std::string_view head, RowId row) {
   std::vector<uint32_t> tokens(head.size());
   for (size_t i = head.size(); i-- > 0;) {
     uint32_t fewest = kNoIndex;
@@ -78,6 +88,7 @@ std::vector<uint32_t> Machine::TokensOf(std::string_view head, RowId row) const 
     const std::vector<uint32_t>* counts = &tokens;
     RowId next = row;
     for (size_t at = i;;) {
+      if (!Spend(1)) return tokens;
       node = trie().Child(node, static_cast<uint8_t>(bytes[at]));
       if (node == 0) break;
       ++at;
@@ -112,12 +123,13 @@ std::optional<size_t> Machine::FinishBound(const Threads& threads) {
       continue;
     }
     for (const Lexer::Ending& ending : lexer_.Endings(thread.lex, thread.chars)) {
+      if (!Spend(1)) return std::nullopt;
       const RowId next = rows_.Advance(thread.row, lexer_.SetOf(ending.lexeme), nullptr);
       const uint32_t bytes = rows_.BytesToEnd(next);
       if (next != kDeadRow && bytes != kNoIndex) best = std::min(best, ending.bytes.size() + bytes);
     }
   }
-  if (best == SIZE_MAX) return std::nullopt;
+  if (best == SIZE_MAX || Empty()) return std::nullopt;
   return best;
 }
 
@@ -126,7 +138,7 @@ std::optional<size_t> Machine::FinishTokens(const Threads& threads, std::string_
   const Closing closing = ClosingOf(threads, text);
   if (closing.row == kDeadRow || RestOf(closing.row) == nullptr) return std::nullopt;
   const uint32_t tokens = TokensOf(closing.bytes, closing.row).front();
-  if (tokens == kNoIndex) return std::nullopt;
+  if (tokens == kNoIndex || Empty()) return std::nullopt;
   return tokens;
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 // Machines kept per grammar, and how large one may be to be kept.
 constexpr size_t kIdleMachines = 2;
-constexpr size_t kIdleBytesMax = 32 << 20;
+constexpr size_t kIdleBytesMax = 8 << 20;
 
 size_t BytesOf(const Program& program) {
   size_t total = program.pool.size() * 120 + program.lexemes.size() * sizeof(Lexeme) +
@@ -55,7 +55,7 @@ void Grammar::GiveBack(std::unique_ptr<Machine> machine) const {
 }
 
 size_t Grammar::bytes() const {
-  size_t total = program_bytes_;
+  size_t total = program_bytes_ + running_bytes_;
   const std::lock_guard lock(mutex_);
   for (const auto& machine : idle_) total += machine->bytes();
   return total;

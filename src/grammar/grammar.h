@@ -42,13 +42,17 @@ class Grammar {
   // warm; null when there is none. Thread-safe.
   std::unique_ptr<Machine> TakeMachine(const TokenTrie* trie) const;
   void GiveBack(std::unique_ptr<Machine> machine) const;
-  // An estimate of what it holds in memory, such running state included. Thread-safe.
+  // A machine that runs holds `after` bytes by now, where it held `before`. Thread-safe.
+  void CountRunning(size_t before, size_t after) const { running_bytes_ += after - before; }
+  // What it holds in memory, with its machines, those that run and those that are kept.
+  // Thread-safe.
   size_t bytes() const;
 
  private:
   std::unique_ptr<const Program> program_;
   const size_t program_bytes_;
   std::vector<Unenforced> unenforced_;
+  mutable std::atomic<size_t> running_bytes_ = 0;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Machine>> idle_;  // guarded by mutex_
 };

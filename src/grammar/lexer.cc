@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "grammar/limits.h"
+#include "grammar/memory.h"
 
 namespace infe::grammar {
 namespace {
@@ -28,7 +29,17 @@ Lexer::Lexer(RegexPool* pool, std::vector<Lexeme> lexemes, RegexId blank)
   only_last_.push_back(false);
   states_.emplace_back();  // kDeadLex
   marks_.emplace_back();
-  next_.resize(256, kDeadLex);
+  next_.push_back(std::make_unique<Block>());
+  next_.back()->fill(kUnknown);
+  std::fill_n(next_.back()->begin(), 256, kDeadLex);
+  bytes_ += BlockBytes(sizeof(Block));
+}
+
+size_t Lexer::bytes() const {
+  return bytes_ + lexemes_.size() * sizeof(Lexeme) + states_.size() * sizeof(State) +
+         HeapBytes(marks_) + HeapBytes(next_) + sets_.size() * sizeof(sets_.front()) +
+         TableBytes(known_lexemes_) + TableBytes(unwindowed_) + TableBytes(original_) +
+         TableBytes(known_states_) + TableBytes(known_sets_) + TableBytes(endings_);
 }
 
 LexemeId Lexer::AddLexeme(const Lexeme& lexeme) {
@@ -49,6 +60,7 @@ LexemeId Lexer::WithoutWindow(LexemeId id) {
   Lexeme copy = lexemes_[id];
   const RegexId any = pool_->Class(CharSet::All());
   copy.content = pool_->And(copy.content, pool_->Repeat(any, copy.min_chars, copy.max_chars));
+  if (!Spend(1)) return id;
   copy.min_chars = 0;
   copy.max_chars = kUnbounded;
   const LexemeId result = AddLexeme(copy);
@@ -57,6 +69,7 @@ LexemeId Lexer::WithoutWindow(LexemeId id) {
 }
 
 LexStateId Lexer::Start(std::vector<Wanted> wanted) {
+  if (!Spend(wanted.size())) return kDeadLex;
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   // A lexeme without any text left (all values used) must not even open its quote.
@@ -81,12 +94,13 @@ LexStateId Lexer::Start(std::vector<Wanted> wanted) {
     const bool pending = w.blank_before && blank_ != kNothing;
     any_blank = any_blank || pending;
     elements.push_back({id, pending, speller_.Start(lexemes_[id])});
+    if (Empty()) return kDeadLex;
   }
   return Intern(std::move(elements), any_blank ? blank_ : kNothing);
 }
 
 LexStateId Lexer::Intern(std::vector<Element> elements, RegexId blank) {
-  if (elements.empty()) return kDeadLex;
+  if (elements.empty() || !Spend(1 + elements.size() / 8)) return kDeadLex;
   uint64_t hash = blank;
   for (const Element& e : elements) {
     hash = Mix(hash, (uint64_t{e.lexeme} << 1) | (e.pending ? 1 : 0));
@@ -100,12 +114,7 @@ LexStateId Lexer::Intern(std::vector<Element> elements, RegexId blank) {
     overflowed_ = true;
     return kDeadLex;
   }
-  const auto id = static_cast<LexStateId>(states_.size());
-  states_.emplace_back();
-  State& state = states_.back();
-  state.blank = blank;
   Marks marks;
-  next_.resize(next_.size() + 256, kUnknown);
   std::vector<LexemeId> accepts;
   for (const Element& e : elements) {
     const Lexeme& lexeme = lexemes_[e.lexeme];
@@ -116,6 +125,7 @@ LexStateId Lexer::Intern(std::vector<Element> elements, RegexId blank) {
     }
     marks.can_continue = marks.can_continue || e.pending || speller_.CanContinue(lexeme, e.place);
   }
+  if (!Spend(1 + elements.size() / 8)) return kDeadLex;
   if (elements.size() == 1 && !elements[0].pending) {
     const Element& e = elements.front();
     const bool inside = Speller::InsideString(lexemes_[e.lexeme], e.place);
@@ -123,7 +133,15 @@ LexStateId Lexer::Intern(std::vector<Element> elements, RegexId blank) {
     marks.boundary = Speller::AtBoundary(lexemes_[e.lexeme], e.place);
     marks.free = inside && e.place.regex == kAnything;
   }
-  state.elements = std::move(elements);
+  const auto id = static_cast<LexStateId>(states_.size());
+  elements.shrink_to_fit();
+  Hold(HeapBytes(elements) + sizeof(State));
+  states_.push_back({std::move(elements), blank});
+  if (id % kBlockStates == 0) {
+    next_.push_back(std::make_unique<Block>());
+    next_.back()->fill(kUnknown);
+    Hold(BlockBytes(sizeof(Block)));
+  }
   marks.accepts = InternSet(std::move(accepts));
   marks_.push_back(marks);
   known_states_.emplace(hash, id);
@@ -142,6 +160,7 @@ LexemeSetId Lexer::InternSet(std::vector<LexemeId> set) {
   const auto id = static_cast<LexemeSetId>(sets_.size());
   only_last_.push_back(
       std::ranges::all_of(set, [&](LexemeId lexeme) { return lexemes_[lexeme].last; }));
+  Hold(HeapBytes(set) + sizeof(set));
   sets_.push_back(std::move(set));
   known_sets_.emplace(hash, id);
   return id;
@@ -158,6 +177,7 @@ LexStateId Lexer::FreeBoundary(LexStateId state) {
 
 LexStateId Lexer::ComputeNext(LexStateId from, uint8_t byte) {
   const State& state = states_[from];
+  if (!Spend(1)) return kDeadLex;
   const RegexId blank =
       state.blank != kNothing && byte < 0x80 ? pool_->Derive(state.blank, byte) : kNothing;
   std::vector<Element> elements;
@@ -166,6 +186,7 @@ LexStateId Lexer::ComputeNext(LexStateId from, uint8_t byte) {
   uint8_t first = state.blank == kNothing ? 0 : byte;
   uint8_t last = state.blank == kNothing ? 0xFF : byte;
   for (const Element& e : state.elements) {
+    if (!Spend(1)) return kDeadLex;
     if (first < last) {
       const auto same = speller_.SameBytes(lexemes_[e.lexeme], e.place, byte);
       first = std::max(first, same.first);
@@ -180,8 +201,10 @@ LexStateId Lexer::ComputeNext(LexStateId from, uint8_t byte) {
       elements.push_back({e.lexeme, false, to});
   }
   const LexStateId next = Intern(std::move(elements), any_pending ? blank : kNothing);
+  if (Empty()) return kDeadLex;
   if (!overflowed_)
-    std::fill_n(next_.begin() + ptrdiff_t{from} * 256 + first, last - first + 1, next);
+    std::fill_n(next_[from / kBlockStates]->begin() + from % kBlockStates * 256 + first,
+                last - first + 1, next);
   return next;
 }
 
@@ -197,13 +220,19 @@ const std::vector<Lexer::Ending>& Lexer::Endings(LexStateId id, uint32_t chars) 
   std::vector<Ending> endings;
   const std::vector<Element> elements = states_[id].elements;
   for (const Element& e : elements) {
+    if (!Spend(1)) break;
     const Lexeme lexeme = lexemes_[e.lexeme];
     const uint32_t needed = marks_[id].windowed ? lacks : lexeme.min_chars;
     endings.push_back({e.lexeme, speller_.Finish(lexeme, e.place, needed)});
     if (const auto it = original_.find(e.lexeme); it != original_.end())
       endings.back().lexeme = it->second;
   }
-  if (lacks == 0) return endings_.emplace(id, std::move(endings)).first->second;
+  if (lacks == 0 && !Empty()) {
+    size_t bytes = HeapBytes(endings);
+    for (const Ending& ending : endings) bytes += HeapBytes(ending.bytes);
+    Hold(bytes);
+    return endings_.emplace(id, std::move(endings)).first->second;
+  }
   short_endings_ = std::move(endings);
   return short_endings_;
 }

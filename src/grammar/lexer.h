@@ -3,9 +3,13 @@
 // their transitions computed when first asked for. Nothing is greedy: a state says which lexemes
 // could end here, and whoever drives it follows both readings.
 //
+// Work is paid from the machine's fuel. Once that has run out nothing is kept any more: every state
+// is kDeadLex, and the same call with more fuel goes on from what was kept.
+//
 // One thread at a time; owned by a Machine.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -14,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/fuel.h"
 #include "grammar/lexeme.h"
 #include "grammar/spelling.h"
 
@@ -30,6 +35,12 @@ class Lexer {
   // takes it; every beginning of it must be followed by the lexeme as well (prefix-closed).
   Lexer(RegexPool* pool, std::vector<Lexeme> lexemes, RegexId blank);
 
+  // What pays for the calls that follow; null: nothing does. Outlives them.
+  void SetFuel(Fuel* fuel) {
+    fuel_ = fuel;
+    speller_.SetFuel(fuel);
+  }
+
   LexemeId AddLexeme(const Lexeme& lexeme);  // the same id for an equal one
   const Lexeme& lexeme(LexemeId id) const { return lexemes_[id]; }
 
@@ -42,7 +53,7 @@ class Lexer {
   LexStateId Start(std::vector<Wanted> wanted);
 
   LexStateId Next(LexStateId from, uint8_t byte) {
-    const LexStateId known = next_[size_t{from} * 256 + byte];
+    const LexStateId known = (*next_[from / kBlockStates])[from % kBlockStates * 256 + byte];
     return known != kUnknown ? known : ComputeNext(from, byte);
   }
   // Lexemes that may end here.
@@ -84,10 +95,14 @@ class Lexer {
 
   bool overflowed() const { return overflowed_; }
   size_t state_count() const { return states_.size(); }
+  size_t bytes() const;  // of memory that it holds, without the pool
   RegexPool& pool() { return *pool_; }
 
  private:
   static constexpr LexStateId kUnknown = UINT32_MAX;
+  // Tables of transitions are made for so many states at once and never moved.
+  static constexpr size_t kBlockStates = 8;
+  using Block = std::array<LexStateId, kBlockStates * 256>;
   struct Element {
     LexemeId lexeme = 0;
     bool pending = false;  // whitespace before it is still open
@@ -111,8 +126,16 @@ class Lexer {
   LexStateId Intern(std::vector<Element> elements, RegexId blank);
   LexemeSetId InternSet(std::vector<LexemeId> set);
   LexemeId WithoutWindow(LexemeId id);
+  bool Spend(uint64_t steps) { return fuel_ == nullptr || fuel_->Spend(steps); }
+  bool Empty() const { return fuel_ != nullptr && fuel_->empty(); }
+  // Counts memory that is held from now on.
+  void Hold(size_t bytes) {
+    bytes_ += bytes;
+    if (fuel_ != nullptr) fuel_->Hold(bytes);
+  }
 
   RegexPool* pool_;
+  Fuel* fuel_ = nullptr;
   Speller speller_;
   RegexId blank_;
   std::deque<Lexeme> lexemes_;
@@ -120,14 +143,15 @@ class Lexer {
   std::unordered_map<LexemeId, LexemeId> unwindowed_;
   std::unordered_map<LexemeId, LexemeId> original_;  // reports of an unwindowed copy go to these
   std::deque<State> states_;
-  std::vector<Marks> marks_;      // by state
-  std::vector<LexStateId> next_;  // 256 for each state
+  std::vector<Marks> marks_;                  // by state
+  std::vector<std::unique_ptr<Block>> next_;  // 256 for each state
   std::unordered_multimap<uint64_t, LexStateId> known_states_;
   std::deque<std::vector<LexemeId>> sets_;
   std::vector<bool> only_last_;
   std::unordered_multimap<uint64_t, LexemeSetId> known_sets_;
   std::unordered_map<LexStateId, std::vector<Ending>> endings_;  // by state; not of short strings
   std::vector<Ending> short_endings_;  // of a string that lacks characters
+  size_t bytes_ = 0;                   // of lists inside the tables, and of next_
   bool overflowed_ = false;
 };
 

@@ -34,10 +34,17 @@ inline constexpr size_t kCompileBytesMax = size_t{96} << 20;  // the same for al
 inline constexpr size_t kCompileCpuMsMax = 1000;
 
 // -- What a running matcher may take -----------------------------------------------------------
-inline constexpr size_t kLexStatesMax = 50000;      // about 60 MB of transition tables
+// Of one call into a matcher: a mask, a token taken, a way to the end. A step is 10 to 100 ns; the
+// dearest mask of 700 public schemas takes 60,000. The time is a backstop for what steps misjudge.
+inline constexpr uint64_t kMatcherStepsMax = 4000000;
+inline constexpr size_t kMatcherCpuMs = 1000;
+// Of memory, for all that is kept between calls; most grammars take less than 2 MB. Looked at after
+// each call, and a call may add as much again as kMatcherCallBytesMax.
+inline constexpr size_t kMatcherBytesMax = 48 << 20;
+inline constexpr size_t kMatcherCallBytesMax = 16 << 20;
+inline constexpr size_t kLexStatesMax = 50000;      // sets of lexemes under way
 inline constexpr size_t kRowItemsMax = 2000;        // of one Earley row
 inline constexpr size_t kRowsMax = 1000000;         // of one matcher and its forks
-inline constexpr size_t kMaskStepsMax = 50000;      // parser steps of one mask
 inline constexpr size_t kThreadsMax = 256;          // places where one text may stand at once
 inline constexpr size_t kForcedBytesMax = 1024;     // looked ahead by ForcedBytes
 inline constexpr size_t kLongKeyBytes = 64;         // of a key in JSON that no schema names

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "grammar/limits.h"
+#include "grammar/memory.h"
 
 namespace infe::grammar {
 namespace {
@@ -23,8 +24,17 @@ Machine::Machine(const Program* program, std::shared_ptr<const TokenTrie> trie)
       rows_(program, &lexer_, &data_),
       walker_(std::move(trie), &lexer_) {}
 
+void Machine::SetFuel(Fuel* fuel) {
+  fuel_ = fuel;
+  lexer_.SetFuel(fuel);
+  data_.SetFuel(fuel);
+  rows_.SetFuel(fuel);
+  walker_.SetFuel(fuel);
+}
+
 Threads Machine::Root() {
   const RowId row = rows_.Root();
+  if (row == kDeadRow) return {};
   return {{row, rows_.Start(row), 0, 0, 1}};
 }
 
@@ -49,6 +59,7 @@ bool Machine::StepOut(Threads* threads, uint8_t byte, std::string_view text,
   Threads& result = stepped_;
   result.clear();
   for (const Thread& thread : *threads) {
+    if (!Spend(1)) break;
     const LexStateId next = lexer_.Next(thread.lex, byte);
     if (next == kDeadLex) continue;
     uint32_t chars = thread.chars;
@@ -83,6 +94,7 @@ bool Machine::StepOut(Threads* threads, uint8_t byte, std::string_view text,
       result.clear();
     }
   }
+  if (Empty()) result.clear();
   threads->swap(result);
   return !threads->empty();
 }
@@ -175,6 +187,7 @@ void Machine::Cross(RowId row, const Walk::Crossing& crossing, Work* work) {
     // The token has written two texts that must differ: tried one by one.
     work->doubtful.insert(work->doubtful.end(), crossing.tokens.begin(), crossing.tokens.end());
     if (crossing.rest != kNoView) walker_.Tokens(crossing.rest, &work->doubtful);
+    Spend(work->doubtful.size() / 16);
     return;
   }
   const RowId next = rows_.Advance(row, crossing.ended, nullptr);
@@ -184,6 +197,7 @@ void Machine::Cross(RowId row, const Walk::Crossing& crossing, Work* work) {
   if (rows_.DependsOnUnknown(next) && !rows_.OpenToUnknown(next)) {
     // The token wrote a text and now begins another of few: what is left of them is not known.
     walker_.Tokens(crossing.rest, &work->doubtful);
+    Spend(work->doubtful.size() / 16);
   } else {
     work->pending.push_back({next, crossing.rest, rows_.Start(next)});
   }
@@ -193,9 +207,8 @@ void Machine::DrainPending(Work* work) {
   while (!work->pending.empty()) {
     const Pending next = work->pending.back();
     work->pending.pop_back();
-    if (++work->steps > kMaskStepsMax) mask_limit_ = true;
-    if (mask_limit_) return;
     const Walk& walk = walker_.Get(next.view, next.lex);
+    if (!Spend(1 + (walk.tokens.size() + walk.bits.size()) / 16 + walk.crossings.size())) return;
     for (const uint32_t token : walk.tokens) SetToken(token, work->mask);
     for (size_t i = 0; i < walk.bits.size(); ++i) (*work->mask)[i] |= walk.bits[i];
     for (const Walk::Crossing& crossing : walk.crossings) Cross(next.row, crossing, work);
@@ -204,6 +217,7 @@ void Machine::DrainPending(Work* work) {
 
 void Machine::AddThread(const Thread& thread, Work* work) {
   const Walk& walk = walker_.Get(kWholeTrie, thread.lex);
+  if (!Spend(1 + (walk.tokens.size() + walk.bits.size()) / 16 + walk.crossings.size())) return;
   if (walk.base != kDeadLex) {
     // The free part on its own, so that the exceptions are taken out of nothing else.
     std::vector<uint64_t> part(trie().mask_words());
@@ -255,34 +269,49 @@ Result<Machine::MaskWords> Machine::Mask(const Threads& threads, std::string_vie
   Work work{.mask = mask.get()};
   for (const Thread& thread : threads)
     if (thread.lex != kDeadLex) AddThread(thread, &work);
-  for (const uint32_t token : work.doubtful)
-    if (((*mask)[token / 64] >> (token % 64) & 1) == 0 && AllowsToken(threads, token, text))
-      SetToken(token, mask.get());
+  AddDoubtful(threads, text, &work);
   if (IsComplete(threads))
     for (const uint32_t token : trie().end_tokens())
       (*mask)[token / 64] |= uint64_t{1} << (token % 64);
   if (const auto failure = Failure()) return *failure;
-  if (work.doubtful.empty()) {
-    kept_.push_front({key, mask});
-    kept_index_[key] = kept_.begin();
-    if (kept_.size() > kKeptMasks) {
-      kept_index_.erase(kept_.back().key);
-      kept_.pop_back();
-    }
-  }
+  if (Empty()) return fuel_->Refusal("the grammar's next token");
+  if (work.doubtful.empty()) Keep(key, mask);
   return MaskWords(mask);
 }
 
-bool Machine::AllowsToken(const Threads& threads, uint32_t token, std::string_view text) {
+void Machine::AddDoubtful(const Threads& threads, std::string_view text, Work* work) {
+  if (work->doubtful.empty()) return;
+  std::string longer(text);
+  std::sort(work->doubtful.begin(), work->doubtful.end());
+  const auto last = std::unique(work->doubtful.begin(), work->doubtful.end());
+  work->doubtful.erase(last, work->doubtful.end());
+  std::vector<uint64_t>& mask = *work->mask;
+  for (const uint32_t token : work->doubtful) {
+    if (!Spend(1)) return;
+    if (((mask[token / 64] >> (token % 64)) & 1) == 0 && AllowsToken(threads, token, &longer))
+      SetToken(token, &mask);
+  }
+}
+
+void Machine::Keep(const std::string& key, MaskWords words) {
+  kept_.push_front({key, std::move(words)});
+  kept_index_[key] = kept_.begin();
+  if (kept_.size() <= kKeptMasks) return;
+  kept_index_.erase(kept_.back().key);
+  kept_.pop_back();
+}
+
+bool Machine::AllowsToken(const Threads& threads, uint32_t token, std::string* text) {
   const std::string_view bytes = trie().Bytes(token);
   if (bytes.empty()) return false;
-  std::string longer(text);
+  const size_t before = text->size();
   Threads at = threads;
-  for (const char c : bytes) {
-    longer += c;
-    if (!Step(&at, static_cast<uint8_t>(c), longer, nullptr)) return false;
-  }
-  return true;
+  const bool allowed = std::ranges::all_of(bytes, [&](char c) {
+    *text += c;
+    return Step(&at, static_cast<uint8_t>(c), *text, nullptr);
+  });
+  text->resize(before);
+  return allowed;
 }
 
 std::optional<uint8_t> Machine::ForcedByte(const Threads& threads, std::string_view) {
@@ -292,6 +321,7 @@ std::optional<uint8_t> Machine::ForcedByte(const Threads& threads, std::string_v
     if (t.lex == kDeadLex) continue;
     for (int byte = 0; byte < 256; ++byte) {
       if (byte == only) continue;
+      if (!Spend(1)) return std::nullopt;
       const LexStateId next = lexer_.Next(t.lex, static_cast<uint8_t>(byte));
       if (next == kDeadLex) continue;
       if (lexer_.Windowed(t.lex) && lexer_.AtBoundary(t.lex)) {
@@ -315,14 +345,17 @@ std::optional<Error> Machine::Failure() const {
   if (pool_.overflowed()) return limit("regex nodes", "kRegexNodesMax", kRegexNodesMax);
   if (lexer_.overflowed()) return limit("lexer states", "kLexStatesMax", kLexStatesMax);
   if (rows_.overflowed()) return limit("parser items", "kRowItemsMax, kRowsMax", kRowItemsMax);
-  if (mask_limit_) return limit("parser steps for one mask", "kMaskStepsMax", kMaskStepsMax);
+  if (bytes() > kMatcherBytesMax)
+    return limit("bytes of memory", "kMatcherBytesMax", kMatcherBytesMax);
   if (thread_limit_) return limit("readings of one text", "kThreadsMax", kThreadsMax);
   return std::nullopt;
 }
 
 size_t Machine::bytes() const {
-  return lexer_.state_count() * 1300 + pool_.size() * 120 + rows_.size() * 300 +
-         rests_.size() * 150 + walker_.bytes() + kept_.size() * trie().mask_words() * 8;
+  // A kept mask stands in two nodes and holds its key twice.
+  const size_t mask = BlockBytes(trie().mask_words() * sizeof(uint64_t)) + 5 * BlockBytes(64);
+  return sizeof(Machine) + pool_.size() * 120 + lexer_.bytes() + data_.bytes() + rows_.bytes() +
+         walker_.bytes() + TableBytes(rests_) + rest_bytes_ + kept_.size() * mask;
 }
 
 }  // namespace infe::grammar

@@ -2,6 +2,10 @@
 // that combine them. It holds no position; a position is a list of Threads that the matcher keeps.
 // A matcher and its forks share one machine behind its mutex, and it is handed back to the grammar
 // when the last of them goes, so the next request starts warm.
+//
+// Every call spends the fuel that SetFuel gave. Once it has run out, answers mean nothing and
+// nothing that was computed since is kept: whatever a machine remembers is true, so a call may be
+// made again with more fuel, and a machine that once ran out may serve the next request.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/fuel.h"
 #include "base/result.h"
 #include "grammar/data.h"
 #include "grammar/lexer.h"
@@ -41,6 +46,8 @@ class Machine {
 
   std::mutex& mutex() { return mutex_; }
   const TokenTrie& trie() const { return walker_.trie(); }
+  // What pays for the calls that follow; null: nothing does. Outlives them.
+  void SetFuel(Fuel* fuel);
 
   Threads Root();
   // Takes one more byte; false, and no threads, if it may not follow. text: everything read so far,
@@ -54,7 +61,8 @@ class Machine {
   using MaskWords = std::shared_ptr<const std::vector<uint64_t>>;
   // text as in Step.
   Result<MaskWords> Mask(const Threads& threads, std::string_view text);
-  bool AllowsToken(const Threads& threads, uint32_t token, std::string_view text);
+  // text: everything read so far; as it was afterwards.
+  bool AllowsToken(const Threads& threads, uint32_t token, std::string* text);
   // The byte that must follow, if there is just one.
   std::optional<uint8_t> ForcedByte(const Threads& threads, std::string_view text);
 
@@ -63,9 +71,13 @@ class Machine {
   std::optional<size_t> FinishTokens(const Threads& threads, std::string_view text);
   std::optional<std::string> FinishText(const Threads& threads, std::string_view text);
 
-  // The limit that was met, if any: then nothing further can be said.
+  // The limit that was met, if any: then nothing further can be said. Fuel aside.
   std::optional<Error> Failure() const;
-  size_t bytes() const;  // an estimate of what the caches hold
+  // Fuel::Refusal, if the fuel has run out.
+  std::optional<Error> Refusal(std::string_view what) const {
+    return Empty() ? std::optional(fuel_->Refusal(what)) : std::nullopt;
+  }
+  size_t bytes() const;  // of memory that it holds, the trie aside
 
  private:
   struct Pending {  // a walk that the mask still has to make
@@ -78,7 +90,6 @@ class Machine {
     std::vector<uint64_t>* mask = nullptr;
     std::vector<Pending> pending = {};
     std::vector<uint32_t> doubtful = {};
-    size_t steps = 0;
   };
   struct Closing {
     std::string bytes;  // that end the lexeme under way
@@ -94,7 +105,7 @@ class Machine {
   };
   Closing ClosingOf(const Threads& threads, std::string_view text);
   const Rest* RestOf(RowId row);
-  std::vector<uint32_t> TokensOf(std::string_view head, RowId row) const;
+  std::vector<uint32_t> TokensOf(std::string_view head, RowId row);
   bool StepOut(Threads* threads, uint8_t byte, std::string_view text, std::vector<uint32_t>* tags);
   void Cross(RowId row, const Walk::Crossing& crossing, Work* work);
   void AddThread(const Thread& thread, Work* work);
@@ -102,10 +113,15 @@ class Machine {
   void AddStays(const Walk& walk, const Thread& thread, std::vector<uint64_t>* mask);
   void DrainPending(Work* work);
   void SetToken(uint32_t token, std::vector<uint64_t>* mask) const;
+  void AddDoubtful(const Threads& threads, std::string_view text, Work* work);
   std::string MaskKey(const Threads& threads) const;
+  void Keep(const std::string& key, MaskWords words);
+  bool Spend(uint64_t steps) { return fuel_ == nullptr || fuel_->Spend(steps); }
+  bool Empty() const { return fuel_ != nullptr && fuel_->empty(); }
 
   std::mutex mutex_;
   const Program* program_;
+  Fuel* fuel_ = nullptr;
   RegexPool pool_;
   Lexer lexer_;
   DataStore data_;
@@ -113,7 +129,7 @@ class Machine {
   Walker walker_;
   Threads stepped_;  // the next threads while they are made
   std::unordered_map<RowId, Rest> rests_;
-  bool mask_limit_ = false;
+  size_t rest_bytes_ = 0;  // of lists inside rests_
   bool thread_limit_ = false;
 
   // Finished masks by position, the last used in front.

@@ -37,7 +37,47 @@ struct Running {
   std::shared_ptr<const Grammar> grammar;
   std::shared_ptr<const TokenTrie> trie;
   std::unique_ptr<Machine> machine;
-  ~Running() { grammar->GiveBack(std::move(machine)); }
+  size_t counted = 0;  // bytes of the machine that the grammar knows of
+
+  // Tells the grammar what the machine holds by now.
+  void Count() {
+    const size_t bytes = machine->bytes();
+    grammar->CountRunning(counted, bytes);
+    counted = bytes;
+  }
+  ~Running() {
+    grammar->CountRunning(counted, 0);
+    grammar->GiveBack(std::move(machine));
+  }
+};
+
+constexpr Fuel::Limits kCallLimits = {.steps = kMatcherStepsMax,
+                                      .bytes = kMatcherCallBytesMax,
+                                      .cpu = std::chrono::milliseconds(kMatcherCpuMs)};
+
+// One call: the machine for itself, and fuel for its work.
+class Call {
+ public:
+  // fuel: the caller's, or null. begin: done first.
+  template <typename Begin>
+  Call(Running* running, Fuel* fuel, const Begin& begin)
+      : running_(*running), lock_(running->machine->mutex()), own_(kCallLimits) {
+    machine().SetFuel(fuel != nullptr ? fuel : &own_);
+    begin(machine());
+  }
+  ~Call() {
+    machine().SetFuel(nullptr);
+    running_.Count();
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+ private:
+  Machine& machine() const { return *running_.machine; }
+
+  Running& running_;
+  const std::lock_guard<std::mutex> lock_;
+  Fuel own_;
 };
 
 class MachineMatcher final : public Matcher {
@@ -46,25 +86,29 @@ class MachineMatcher final : public Matcher {
   MachineMatcher(std::shared_ptr<Running> running, PlacePtr place)
       : running_(std::move(running)), place_(std::move(place)) {}
 
+  void SetFuel(Fuel* fuel) override { fuel_ = fuel; }
+
   Result<TokenMaskView> Mask() override {
-    const std::lock_guard lock(machine().mutex());
+    const Call call = Enter();
     if (place_->ended) return Empty();
+    if (auto failure = machine().Failure()) return *failure;
     INFE_ASSIGN(mask_, machine().Mask(place_->threads, Text()));
     return View(*mask_);
   }
 
   bool Allows(uint32_t token) override {
-    const std::lock_guard lock(machine().mutex());
+    const Call call = Enter();
     PlacePtr next;
     return !machine().Failure() && Try(token, &next, nullptr);
   }
 
   Result<void> Accept(uint32_t token) override {
-    const std::lock_guard lock(machine().mutex());
+    const Call call = Enter();
     if (auto failure = machine().Failure()) return *failure;
     PlacePtr next;
     if (!Try(token, &next, &events_)) {
       if (auto failure = machine().Failure()) return *failure;
+      if (auto refusal = machine().Refusal("the grammar's step over a token")) return *refusal;
       return InvalidArgument(fmt::format("token {} does not fit the grammar after {} bytes", token,
                                          place_->text_bytes));
     }
@@ -73,8 +117,10 @@ class MachineMatcher final : public Matcher {
   }
 
   size_t AcceptPrefix(std::span<const uint32_t> draft) override {
+    const Call call = Enter();
     size_t taken = 0;
-    while (taken < draft.size() && Accept(draft[taken])) ++taken;
+    for (PlacePtr next; taken < draft.size() && Try(draft[taken], &next, &events_); ++taken)
+      place_ = std::move(next);
     return taken;
   }
 
@@ -90,12 +136,12 @@ class MachineMatcher final : public Matcher {
   }
 
   bool IsComplete() const override {
-    const std::lock_guard lock(machine().mutex());
+    const Call call = Enter();
     return place_->ended || machine().IsComplete(place_->threads);
   }
 
   std::string ForcedBytes() override {
-    const std::lock_guard lock(machine().mutex());
+    const Call call = Enter();
     std::string forced;
     if (place_->ended) return forced;
     std::string text(Text());
@@ -112,25 +158,30 @@ class MachineMatcher final : public Matcher {
   }
 
   std::optional<size_t> FinishBound() const override {
-    const std::lock_guard lock(machine().mutex());
+    const Call call = Enter();
     if (place_->ended) return 0;
     return machine().FinishBound(place_->threads);
   }
 
   std::optional<size_t> FinishTokens() override {
-    const std::lock_guard lock(machine().mutex());
+    const Call call = Enter();
     if (place_->ended) return 0;
     return machine().FinishTokens(place_->threads, Text());
   }
 
   std::optional<std::string> FinishText() override {
-    const std::lock_guard lock(machine().mutex());
+    const Call call = Enter();
     if (place_->ended) return "";
     return machine().FinishText(place_->threads, Text());
   }
 
   Result<TokenMaskView> MaskToFinish() override {
-    const auto text = FinishText();
+    std::optional<std::string> text;
+    {
+      const Call call = Enter();
+      text = place_->ended ? std::string() : machine().FinishText(place_->threads, Text());
+      if (auto refusal = machine().Refusal("the grammar's way to an end")) return *refusal;
+    }
     if (!text) return Mask();
     const TokenTrie& trie = *running_->trie;
     auto mask = std::make_shared<std::vector<uint64_t>>(trie.mask_words());
@@ -159,7 +210,7 @@ class MachineMatcher final : public Matcher {
     if (place_->ended || token >= trie.vocab_size()) return false;
     const std::string_view bytes = trie.Bytes(token);
     if (bytes.empty()) return false;
-    const std::lock_guard lock(machine().mutex());
+    const Call call = Enter();
     std::string text(Text());
     Threads threads = place_->threads;
     const bool begins_word = BeginsWord(bytes[0]) && machine().InString(threads);
@@ -180,7 +231,7 @@ class MachineMatcher final : public Matcher {
   }
 
   bool InLongKey() override {
-    const std::lock_guard lock(machine().mutex());
+    const Call call = Enter();
     if (place_->ended || !machine().InKey(place_->threads)) return false;
     const std::string_view text = Text();
     if (text.size() < kLongKeyBytes) return false;
@@ -203,6 +254,16 @@ class MachineMatcher final : public Matcher {
 
  private:
   Machine& machine() const { return *running_->machine; }
+
+  // Begins a call. The first row is made in it, if there was no fuel for that before.
+  Call Enter() const {
+    return Call(running_.get(), fuel_, [this](Machine& machine) {
+      if (!place_->threads.empty() || place_->count > 0) return;
+      auto place = std::make_shared<Place>();
+      place->threads = machine.Root();
+      place_ = std::move(place);
+    });
+  }
 
   // Letters and what belongs to the sentence before do not.
   static bool BeginsWord(char c) {
@@ -295,8 +356,9 @@ class MachineMatcher final : public Matcher {
   static constexpr uint32_t kEndPlace = kNoToken - 1;
 
   std::shared_ptr<Running> running_;
-  PlacePtr place_;
-  std::string text_;  // a cache of Text()
+  Fuel* fuel_ = nullptr;    // the caller's
+  mutable PlacePtr place_;  // see Enter
+  std::string text_;        // a cache of Text()
   std::vector<GrammarEvent> events_;
   std::vector<GrammarEvent> taken_;
   Machine::MaskWords mask_;  // what the last view shows
@@ -315,12 +377,14 @@ std::unique_ptr<Matcher> NewMatcher(std::shared_ptr<const Grammar> grammar,
   auto machine = grammar->TakeMachine(trie.get());
   if (machine == nullptr) machine = std::make_unique<Machine>(&grammar->program(), trie);
   auto place = std::make_shared<Place>();
-  place->threads = machine->Root();
   auto running = std::make_shared<Running>();
   running->grammar = std::move(grammar);
   running->trie = std::move(trie);
   running->machine = std::move(machine);
-  return std::make_unique<MachineMatcher>(std::move(running), std::move(place));
+  running->Count();
+  auto matcher = std::make_unique<MachineMatcher>(std::move(running), std::move(place));
+  (void)matcher->IsComplete();  // makes the first row here rather than where tokens are awaited
+  return matcher;
 }
 
 }  // namespace infe::grammar

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "base/fuel.h"
 #include "base/result.h"
 #include "grammar/grammar.h"
 #include "grammar/token_trie.h"
@@ -34,9 +35,17 @@ struct GrammarEvent {
 
 // One thread at a time; forks of one matcher may be used by different threads. Never throws. After
 // an error from Mask or Accept the text so far stays as it was; the request has to end.
+//
+// Every call works within a budget: the one that SetFuel gave, or one of its own with the bounds of
+// limits.h. Where a budget runs out, calls with a Result give its refusal (kResourceExhausted for
+// steps, bytes and time), the others false or nothing; Fuel::empty tells. Then the text so far
+// stays as it was too, and the call may be made again with more: it goes on from what it has
+// learnt.
 class Matcher {
  public:
   virtual ~Matcher() = default;
+  // What pays for the calls that follow; null: each has a budget of its own. Outlives them.
+  virtual void SetFuel(Fuel*) {}
   // Valid until the next call. Errors: a limit of limits.h is reached (kResourceExhausted).
   virtual Result<TokenMaskView> Mask() = 0;
   // Whether one token may follow, without a mask.

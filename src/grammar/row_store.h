@@ -6,6 +6,9 @@
 // Earley 1970; nullable calls as in Aycock and Horspool 2002: a call that ends where it began is
 // remembered within the row, and whoever calls it later goes on at once.
 //
+// Work is paid from the machine's fuel. Once that has run out nothing is kept any more: every
+// answer then is kDeadRow or kNoIndex, and the same call with more fuel goes on from what was kept.
+//
 // One thread at a time; owned by a Machine.
 #pragma once
 
@@ -17,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/fuel.h"
 #include "grammar/data.h"
 #include "grammar/lexer.h"
 #include "grammar/program.h"
@@ -40,6 +44,9 @@ class RowStore {
   // All outlive the store.
   RowStore(const Program* program, Lexer* lexer, DataStore* data);
 
+  // What pays for the calls that follow; null: nothing does. Outlives them.
+  void SetFuel(Fuel* fuel) { fuel_ = fuel; }
+
   RowId Root();
   // The row after one of the lexemes of set has been read in row. kDeadRow if none leads on. text:
   // what was read, null in a mask walk, which does not know it.
@@ -62,37 +69,62 @@ class RowStore {
 
   bool overflowed() const { return overflowed_; }
   size_t size() const { return rows_.size(); }
+  size_t bytes() const;  // of memory that it holds
 
  private:
+  // A transition of the row that reads a lexeme, or that calls a node. Its guard holds.
+  struct Reader {
+    LexemeId lexeme = 0;
+    uint32_t item = 0;  // index into kernel or items
+    uint32_t transition = 0;
+  };
+  struct Caller {
+    NodeId node = 0;
+    Item item;
+    uint32_t transition = 0;
+  };
   struct Row {
     std::vector<Item> kernel;
-    std::vector<Item> items;  // those that read or call
+    std::vector<Item> items;      // those that read
+    std::vector<Reader> readers;  // sorted by lexeme
+    std::vector<Caller> callers;  // sorted by node
     LexStateId start = kDeadLex;
     bool complete = false;
     bool remembers = false;
     bool depends_on_unknown = false;
     bool open_to_unknown = true;
     std::vector<uint32_t> tags;
-    std::vector<std::pair<LexemeSetId, RowId>> edges;  // steps whose text does not matter
+    std::vector<std::pair<LexemeSetId, RowId>> edges;  // steps whose text does not matter; sorted
     uint32_t bytes_to_end = 0;
     bool bytes_known = false;
   };
+  class Closure;  // of a row under way
 
   RowId Intern(std::vector<Item> kernel);
-  void Close(Row& row);
   // The lexeme that a transition reads under a value: its own, or, where texts must differ, one
   // without the used texts.
   LexemeId LexemeFor(const Transition& transition, DataId data);
-  uint32_t CallerBytes(RowId row, NodeId node, int depth);
+  std::span<const Reader> Readers(const Row& row, LexemeId lexeme) const;
+  std::span<const Caller> Callers(const Row& row, NodeId node) const;
+  uint32_t CallerBytes(RowId row, NodeId node);
   uint32_t ComputeBytes(RowId row);
+  bool Spend(uint64_t steps) { return fuel_ == nullptr || fuel_->Spend(steps); }
+  bool Empty() const { return fuel_ != nullptr && fuel_->empty(); }
+  // Counts memory that is held from now on.
+  void Hold(size_t bytes) {
+    bytes_ += bytes;
+    if (fuel_ != nullptr) fuel_->Hold(bytes);
+  }
 
   const Program* program_;
   Lexer* lexer_;
   DataStore* data_;
+  Fuel* fuel_ = nullptr;
   std::deque<Row> rows_;
   std::unordered_multimap<uint64_t, RowId> known_;
   std::unordered_map<uint64_t, LexemeId> excluded_;  // (lexeme, data) -> lexeme without used texts
   std::unordered_map<uint64_t, uint32_t> caller_bytes_;  // by (row, node)
+  size_t bytes_ = 0;                                     // of lists inside the rows
   bool overflowed_ = false;
 };
 

@@ -420,6 +420,7 @@ std::string Speller::Finish(const Lexeme& lexeme, SpellState state, uint32_t cha
     state.phase = Phase(Kind::kInside);
   }
   while (out.size() < most) {
+    if (fuel_ != nullptr && !fuel_->Spend(1)) return out;
     const Kind kind = KindOf(state.phase);
     if (kind != Kind::kInside && kind != Kind::kTail) {
       // Any living byte leads on: a half-written character always has an end. The shortest escapes
@@ -445,6 +446,7 @@ std::string Speller::Finish(const Lexeme& lexeme, SpellState state, uint32_t cha
     }
     uint32_t c = 0;
     const RegexId next = NearestEdge(state.regex, in_string, &c);
+    if (fuel_ != nullptr) fuel_->Spend(pool_->Edges(state.regex).size());
     if (next == kNothing) return out;
     if (lexeme.spelling == Spelling::kBytes) {
       out += static_cast<char>(c);

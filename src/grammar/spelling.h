@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/fuel.h"
 #include "grammar/lexeme.h"
 
 namespace infe::grammar {
@@ -22,6 +23,10 @@ class Speller {
  public:
   explicit Speller(RegexPool* pool) : pool_(pool) {}  // pool outlives the speller
 
+  // What pays for Finish; null: nothing does. The rest is a few steps of the pool each. Outlives
+  // the calls that follow.
+  void SetFuel(Fuel* fuel) { fuel_ = fuel; }
+
   SpellState Start(const Lexeme& lexeme) const;
   // False when byte may not follow.
   bool Step(const Lexeme& lexeme, const SpellState& from, uint8_t byte, SpellState* to);
@@ -33,7 +38,8 @@ class Speller {
   static bool AtBoundary(const Lexeme& lexeme, const SpellState& state);
   static bool InsideString(const Lexeme& lexeme, const SpellState& state);
   // Bytes that finish a half-written character and then the lexeme, in a shortest or nearly
-  // shortest way, with at least chars_needed more characters where the lexeme has a window.
+  // shortest way, with at least chars_needed more characters where the lexeme has a window. Cut
+  // short when the fuel runs out.
   std::string Finish(const Lexeme& lexeme, SpellState state, uint32_t chars_needed);
 
  private:
@@ -49,6 +55,7 @@ class Speller {
   bool Land(RegexId regex, uint32_t code_point, SpellState* to);
 
   RegexPool* pool_;
+  Fuel* fuel_ = nullptr;
 };
 
 }  // namespace infe::grammar

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "grammar/memory.h"
 #include "grammar/program.h"
 
 namespace infe::grammar {
@@ -9,6 +10,16 @@ namespace {
 
 // From this share of the vocabulary on, a walk keeps bits instead of a list.
 constexpr size_t kBitsFromShare = 64;
+
+// Nodes of the trie that are read for a step of fuel.
+constexpr uint32_t kNodesPerStep = 8;
+
+size_t BytesOf(const Walk& walk) {
+  size_t bytes = BlockBytes(sizeof(Walk)) + HeapBytes(walk.tokens) + HeapBytes(walk.bits) +
+                 HeapBytes(walk.crossings) + HeapBytes(walk.chars_begin) + HeapBytes(walk.except);
+  for (const Walk::Crossing& crossing : walk.crossings) bytes += HeapBytes(crossing.tokens);
+  return bytes;
+}
 
 // The two kinds of trie under one face.
 struct MainReader {
@@ -47,13 +58,29 @@ const Walk& Walker::Get(ViewId view, LexStateId state) {
   const auto it = walks_.find(key);
   if (it != walks_.end()) return *it->second;
   auto walk = std::make_unique<Walk>();
+  const size_t views = views_.size();
   if (const RestTrie* rest = views_[view].rest) {
     Run(RestReader{rest}, view, state, walk.get());
   } else {
     Run(MainReader{trie_.get(), trie_->nodes()}, view, state, walk.get());
   }
-  bytes_ += sizeof(Walk) + walk->tokens.size() * 4 + walk->bits.size() * 8;
+  size_t bytes = BytesOf(*walk);
+  for (size_t i = views; i < views_.size(); ++i) bytes += sizeof(View) + HeapBytes(views_[i].roots);
+  if (fuel_ != nullptr) fuel_->Hold(bytes);
+  if (Empty()) {
+    static const Walk kNone;
+    views_.resize(views);
+    return kNone;
+  }
+  bytes_ += bytes;
   return *walks_.emplace(key, std::move(walk)).first->second;
+}
+
+size_t Walker::bytes() const {
+  // A node of the map has two pointers, a colour and a parent besides its value.
+  return bytes_ + TableBytes(walks_) +
+         closing_views_.size() * BlockBytes(4 * sizeof(void*) + sizeof(*closing_views_.begin())) +
+         HeapBytes(stack_);
 }
 
 ViewId Walker::ClosingView(Spelling spelling, uint32_t chars) {
@@ -74,6 +101,7 @@ bool Walker::WorthBase(LexStateId start) {
   const auto all = static_cast<uint32_t>(nodes.size());
   uint32_t free = 0;
   for (uint32_t i = 1; i < all; i += nodes[i].skip()) {
+    if (!Spend(1)) return false;
     const LexStateId next = lexer_->Next(start, nodes[i].byte());
     if (next != kDeadLex && lexer_->IsFree(next) && !lexer_->Windowed(next))
       free += nodes[i].skip();
@@ -110,6 +138,7 @@ void Walker::Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk
   // Tokens of a subtree (or of one node) that are decided here and not by the base.
   std::vector<std::pair<uint32_t, uint32_t>> decided;
   const std::vector<uint32_t> roots = views_[view].roots;
+  uint32_t unpaid = 0;  // nodes
   for (const uint32_t root : roots) {
     const uint32_t end = root + reader.Skip(root);
     stack_.clear();
@@ -117,6 +146,10 @@ void Walker::Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk
     for (uint32_t i = root + 1; i < end;) {
       while (i >= stack_.back().end) stack_.pop_back();
       const Frame frame = stack_.back();
+      if (++unpaid == kNodesPerStep) {
+        unpaid = 0;
+        if (!Spend(1)) return;
+      }
       const uint32_t skip = reader.Skip(i);
       const LexStateId next = lexer_->Next(frame.state, reader.Byte(i));
       if (next == kDeadLex) {
@@ -154,6 +187,7 @@ void Walker::Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk
       if (ended != kNoLexemes) {
         const bool only_last = lexer_->OnlyLast(ended);
         if ((skip > 1 && !only_last) || (has_token && !goes_on)) {
+          if (!Spend(1 + endings.size() / 4)) return;
           Ending& ending = ending_of(ended, counted ? chars : 0);
           if (skip > 1 && !only_last) ending.roots.push_back(i);
           if (!goes_on) reader.Tokens(i, [&](uint32_t t) { ending.tokens.push_back(t); });

@@ -5,6 +5,8 @@
 // Where most of the trie leads into a string that may hold anything, that part is not walked: it is
 // taken from the vocabulary's FreeString, and the walk keeps the tokens that differ.
 //
+// Work is paid from the machine's fuel: a walk that it does not reach the end of is not kept.
+//
 // One thread at a time; owned by a Machine.
 #pragma once
 
@@ -16,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/fuel.h"
 #include "grammar/free_strings.h"
 #include "grammar/lexer.h"
 #include "grammar/token_trie.h"
@@ -50,7 +53,10 @@ class Walker {
  public:
   Walker(std::shared_ptr<const TokenTrie> trie, Lexer* lexer);  // lexer outlives the walker
 
-  // The reference stays valid as long as the walker.
+  // What pays for the calls that follow; null: nothing does. Outlives them.
+  void SetFuel(Fuel* fuel) { fuel_ = fuel; }
+
+  // The reference stays valid as long as the walker. An empty walk when the fuel runs out.
   const Walk& Get(ViewId view, LexStateId state);
   // The rests behind a quote that closes a free string; chars: after exactly so many characters,
   // kNoIndex: after any number. kNoView if there are none.
@@ -59,7 +65,7 @@ class Walker {
   void Tokens(ViewId view, std::vector<uint32_t>* out) const;
 
   const TokenTrie& trie() const { return *trie_; }
-  size_t bytes() const { return bytes_; }
+  size_t bytes() const;  // of memory that it holds
 
  private:
   struct View {
@@ -75,13 +81,17 @@ class Walker {
   void Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk);
   bool WorthBase(LexStateId start);
 
+  bool Spend(uint64_t steps) { return fuel_ == nullptr || fuel_->Spend(steps); }
+  bool Empty() const { return fuel_ != nullptr && fuel_->empty(); }
+
   std::shared_ptr<const TokenTrie> trie_;  // shared with the model
   Lexer* lexer_;
+  Fuel* fuel_ = nullptr;
   std::deque<View> views_;
   std::unordered_map<uint64_t, std::unique_ptr<Walk>> walks_;
   std::map<std::pair<Spelling, uint32_t>, ViewId> closing_views_;
   std::vector<Frame> stack_;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0;  // of walks and views, with what they hold
 };
 
 }  // namespace infe::grammar

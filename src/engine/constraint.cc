@@ -20,11 +20,22 @@ Result<void> Constraint::Compute(MaskState& state) {
   return {};
 }
 
-Result<MaskState> Constraint::MaskToFinish() {
-  INFE_ASSIGN(const grammar::TokenMaskView view, matcher_->MaskToFinish());
-  MaskState state;
-  Fill(view.words, state);
-  return state;
+void Constraint::SetFuel(Fuel* fuel) {
+  fuel_ = fuel;
+  matcher_->SetFuel(fuel);
+}
+
+Result<void> Constraint::Ran() const {
+  if (ran_out()) return fuel_->Refusal("the grammar's next token");
+  return {};
+}
+
+Result<const MaskState*> Constraint::MaskToFinish() {
+  if (!finish_) {
+    INFE_ASSIGN(const grammar::TokenMaskView view, matcher_->MaskToFinish());
+    Fill(view.words, finish_.emplace());
+  }
+  return const_cast<const MaskState*>(&*finish_);
 }
 
 void Constraint::Fill(std::span<const uint64_t> from, MaskState& state) const {
@@ -54,55 +65,91 @@ Result<const MaskState*> Constraint::Mask() {
   return const_cast<const MaskState*>(&mask_);
 }
 
-Result<std::vector<MaskState>> Constraint::MasksAlong(std::vector<TokenId>& draft) {
+std::vector<MaskState> Constraint::MasksAlong(std::vector<TokenId>& draft) {
   draft.resize(matcher_->AcceptPrefix(draft));
   if (!draft.empty()) matcher_->Rollback(draft.size());
   std::vector<MaskState> masks(draft.size());
+  size_t accepted = 0;
   for (size_t i = 0; i < draft.size(); ++i) {
-    Result<void> done = matcher_->Accept(draft[i]);
-    const bool taken = done.has_value();
-    if (taken) done = Compute(masks[i]);
-    if (!done) {
-      // A draft is no reason to fail: it is cut here. (Accept takes nothing when it fails.)
-      const size_t accepted = i + (taken ? 1 : 0);
-      if (accepted > 0) matcher_->Rollback(accepted);
-      masks.resize(i);
-      draft.resize(i);
-      return masks;
+    // A draft is no reason to fail: it is cut here. (Accept takes nothing when it fails.)
+    if (matcher_->Accept(draft[i])) {
+      ++accepted;
+      if (Compute(masks[i])) continue;
     }
+    masks.resize(i);
+    draft.resize(i);
   }
-  if (!draft.empty()) matcher_->Rollback(draft.size());
+  if (accepted > 0) matcher_->Rollback(accepted);
   return masks;
 }
 
 Result<void> Constraint::Accept(TokenId token) {
   INFE_TRY(matcher_->Accept(token));
-  mask_valid_ = false;
+  Forget();
   return {};
 }
 
-void Constraint::Rollback(uint32_t tokens) {
-  matcher_->Rollback(tokens);
+void Constraint::Forget() {
   mask_valid_ = false;
+  finish_.reset();
+  fits_.reset();
+  long_key_.reset();
+  keeps_.clear();
 }
 
 bool Constraint::IsComplete() const {
   return matcher_->IsComplete();
 }
-bool Constraint::PassesAnEnd(TokenId token) {
-  return matcher_->PassesAnEnd(token);
+
+// A token is at least a byte, so a bound in bytes is one in tokens; where it is too high, the
+// tokens of a finishing text are counted.
+Result<bool> Constraint::FitsNow(size_t tokens) {
+  const auto bound = matcher_->FinishBound();
+  INFE_TRY(Ran());
+  if (!bound) return false;
+  if (*bound <= tokens) return true;
+  const auto counted = matcher_->FinishTokens();
+  INFE_TRY(Ran());
+  return counted && *counted <= tokens;
 }
 
-bool Constraint::InLongKey() {
-  return matcher_->InLongKey();
+Result<bool> Constraint::Fits(size_t tokens) {
+  if (!fits_ || fits_->first != tokens) {
+    INFE_ASSIGN(const bool fits, FitsNow(tokens));
+    fits_ = {tokens, fits};
+  }
+  return fits_->second;
 }
 
-std::optional<size_t> Constraint::FinishBound() const {
-  return matcher_->FinishBound();
+Result<bool> Constraint::Judge(TokenId token, const Closing& closing) {
+  if (closing.winding_down) {
+    const bool passes = matcher_->PassesAnEnd(token);
+    INFE_TRY(Ran());
+    if (passes) return false;
+  }
+  INFE_TRY(matcher_->Accept(token));
+  auto fits = FitsNow(closing.left);
+  matcher_->Rollback(1);
+  return fits;
 }
-std::optional<size_t> Constraint::FinishTokens() {
-  return matcher_->FinishTokens();
+
+Result<bool> Constraint::Keeps(TokenId token, const Closing& closing) {
+  const auto known = keeps_.find(token);
+  if (known != keeps_.end()) return known->second;
+  INFE_ASSIGN(const bool keeps, Judge(token, closing));
+  keeps_.emplace(token, keeps);
+  return keeps;
 }
+
+Result<bool> Constraint::InLongKey() {
+  if (!long_key_) {
+    const bool found = matcher_->InLongKey();
+    INFE_TRY(Ran());
+    long_key_ = found;
+  }
+  return *long_key_;
+}
+
 std::string Constraint::ForcedBytes() {
   return matcher_->ForcedBytes();
 }

@@ -1,6 +1,14 @@
 // A sequence's grammar as the engine uses it: the mask of the next token as a bitset and, where few
 // tokens may follow, as a list; masks along a draft; tokens that bring the text to its end before
-// the limit. Wraps grammar::Matcher; engine thread only.
+// the limit. Wraps grammar::Matcher.
+//
+// What is asked of one state is computed once and kept until the state changes. So an answer that
+// is too dear for the engine's thread may be computed by another (GrammarWorker) and is there when
+// the engine asks again. It belongs to one thread at a time and goes from one to the other by
+// ownership.
+//
+// Every question spends the fuel of SetFuel. Where that runs out, questions with a Result give its
+// refusal, the others no answer, and ran_out() is true; the same question may be asked again.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +16,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "base/fuel.h"
 #include "base/result.h"
 #include "tokenizer/token_id.h"
 
@@ -38,36 +48,53 @@ class Constraint {
   Constraint(std::unique_ptr<grammar::Matcher> matcher, uint32_t vocabulary);
   ~Constraint();
 
-  // The mask of the present state; computed once per state. An error ends the request.
+  // What pays for the questions that follow; null: each has a budget of its own. Outlives them.
+  void SetFuel(Fuel* fuel);
+  bool ran_out() const { return fuel_ != nullptr && fuel_->empty(); }
+
+  // The mask of the present state. An error ends the request.
   Result<const MaskState*> Mask();
   // The mask of tokens on a shortest way to the end of the text.
-  Result<MaskState> MaskToFinish();
+  Result<const MaskState*> MaskToFinish();
   // The masks after each token of a draft: masks[i] after draft[0..i]. The draft is first cut at
-  // its first illegal token. The state does not change.
-  Result<std::vector<MaskState>> MasksAlong(std::vector<TokenId>& draft);
+  // its first illegal token, or where the fuel ends. The state does not change.
+  std::vector<MaskState> MasksAlong(std::vector<TokenId>& draft);
   Result<void> Accept(TokenId token);
-  // Undoes the last `tokens` accepts.
-  void Rollback(uint32_t tokens);
   // True if the text may end here.
   bool IsComplete() const;
-  // Bytes that still have to come, at least; nullopt: unknown.
-  std::optional<size_t> FinishBound() const;
-  // Tokens of a short way to the end; nullopt: unknown.
-  std::optional<size_t> FinishTokens();
+  // Whether the text can be finished with so many tokens.
+  Result<bool> Fits(size_t tokens);
+  // How a text is being brought to its end.
+  struct Closing {
+    size_t left = 0;            // tokens that may follow the one that is asked about
+    bool winding_down = false;  // no optional item of an array or object, no word is begun
+    bool operator==(const Closing&) const = default;
+  };
+  // Whether a token that the mask allows keeps to that. One Closing per state.
+  Result<bool> Keeps(TokenId token, const Closing& closing);
   // See grammar::Matcher.
-  bool PassesAnEnd(TokenId token);
-  bool InLongKey();
-  // The bytes that every continuation begins with.
+  Result<bool> InLongKey();
+  // The bytes that every continuation begins with, as far as the fuel lasts.
   std::string ForcedBytes();
 
  private:
   Result<void> Compute(MaskState& state);
   void Fill(std::span<const uint64_t> from, MaskState& state) const;
+  Result<bool> Judge(TokenId token, const Closing& closing);
+  Result<bool> FitsNow(size_t tokens);
+  Result<void> Ran() const;  // the refusal, if the fuel has run out
+  void Forget();             // what is known of the present state
 
   std::unique_ptr<grammar::Matcher> matcher_;
   const uint32_t vocabulary_;
+  Fuel* fuel_ = nullptr;
+  // Of the present state.
   MaskState mask_;
   bool mask_valid_ = false;
+  std::optional<MaskState> finish_;
+  std::optional<std::pair<size_t, bool>> fits_;
+  std::optional<bool> long_key_;
+  std::unordered_map<TokenId, bool> keeps_;
 };
 
 }  // namespace infe::engine

@@ -149,7 +149,7 @@ void EngineCore::Add(EngineRequest request, TimePoint arrival) {
     sequence.close_end = sequence.prompt_size + within;
     if (request.wind_down_after > 0)
       sequence.wind_down_at = sequence.prompt_size + request.wind_down_after;
-    sequence.closing = request.close_before_limit && FinishFits(*sequence.constraint, within);
+    sequence.closing_unknown = request.close_before_limit;
   } else if (sampling.ignore_eos) {
     sequence.banned = request.end_tokens;
     std::sort(sequence.banned.begin(), sequence.banned.end());
@@ -187,13 +187,21 @@ void EngineCore::SetPaused(RequestId id, bool paused) {
 }
 
 bool EngineCore::IsActive(const Sequence& sequence) const {
-  return sequence.state == SequenceState::kRunning && !sequence.paused && !sequence.parked;
+  return sequence.state == SequenceState::kRunning && !sequence.paused && !sequence.parked &&
+         !sequence.resting();
 }
 
 uint32_t EngineCore::active() const {
   return static_cast<uint32_t>(
       std::count_if(sequences_.begin(), sequences_.end(),
                     [&](const auto& sequence) { return IsActive(*sequence); }));
+}
+
+uint32_t EngineCore::admitted() const {
+  return active() + static_cast<uint32_t>(
+                        std::count_if(sequences_.begin(), sequences_.end(), [](const auto& s) {
+                          return s->state == SequenceState::kRunning && s->resting();
+                        }));
 }
 
 std::optional<TimePoint> EngineCore::NextDeadline() const {
@@ -209,6 +217,7 @@ bool EngineCore::Step() {
   const TimePoint begin = Now();
   const double forward_before = totals_.forward_ms;
   cache_.AllowRecall(kRecallBytesPerStep);
+  TakeAnswers();
   ExpireDeadlines(begin);
   FillBatch(begin);
   FormBatch(begin);
@@ -242,6 +251,9 @@ void EngineCore::FillBatch(TimePoint now) {
     sequence->parked = false;
     --places;
   }
+  // Who rests for its grammar leaves its place to others, but not to any number of them.
+  places = std::min(places, 2 * options_.batch_sequences_max -
+                                std::min(admitted(), 2 * options_.batch_sequences_max));
   for (; places > 0; --places) {
     if (!AdmitOne(now, Entry::kAnyone)) return;
   }
@@ -253,14 +265,16 @@ void EngineCore::FillBatch(TimePoint now) {
 
 bool EngineCore::HasActive(const std::string& fairness_key) const {
   return std::any_of(sequences_.begin(), sequences_.end(), [&](const auto& sequence) {
-    return IsActive(*sequence) && sequence->request.fairness_key == fairness_key;
+    const bool has_place = IsActive(*sequence) || (sequence->resting() && !sequence->paused);
+    return has_place && sequence->request.fairness_key == fairness_key;
   });
 }
 
 bool EngineCore::AdmitOne(TimePoint now, Entry entry) {
   std::vector<Sequence*> candidates;
   for (const auto& sequence : sequences_) {
-    if (sequence->state != SequenceState::kWaiting || sequence->paused || sequence->finish) {
+    if (sequence->state != SequenceState::kWaiting || sequence->paused || sequence->resting() ||
+        sequence->finish) {
       continue;
     }
     if (entry == Entry::kGuest && HasActive(sequence->request.fairness_key)) continue;
@@ -433,6 +447,7 @@ void EngineCore::Report(TimePoint now) {
       continue;
     }
     cache_.Release(sequence->kv);
+    if (sequence->resting()) *sequence->asking = true;
     if (!sequence->was_admitted) {
       --queued_requests_;
       queued_prompt_tokens_ -= sequence->prompt_size;
@@ -457,6 +472,7 @@ EngineStats EngineCore::stats() const {
   for (const auto& sequence : sequences_) {
     ++(sequence->state == SequenceState::kRunning ? stats.running : stats.waiting);
     stats.paused += sequence->paused ? 1 : 0;
+    stats.resting_for_grammar += sequence->resting() ? 1 : 0;
   }
   stats.waiting_prompt_tokens = queued_prompt_tokens_;
   for (uint32_t g = 0; g < cache_.groups().size(); ++g) {

@@ -4,7 +4,7 @@
 // A step: end what is cancelled or late, admit from the queue, form the batch (decode rows with
 // their drafts, then prefill chunks within the time budget), find blocks for it (evicting, then
 // preempting), Forward, sample, report. core.cc holds lives of sequences, core_batch.cc forms the
-// batch, core_sample.cc deals with the logits,
+// batch, core_sample.cc deals with the logits, core_grammar.cc with grammars that are dear to ask,
 // core_prefix_file.cc with the prefixes of an earlier run.
 #pragma once
 
@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
+#include "engine/grammar_worker.h"
 #include "engine/kv_cache.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
@@ -35,6 +36,10 @@ class EngineCore {
 
   // Whether the request can ever be served; reads only what never changes, so any thread may ask.
   Result<void> Validate(const EngineRequest& request) const;
+
+  // Who is asked what grammars take too long to say; borrowed, outlives the steps. Without, they
+  // are asked on the spot, however long that takes within the bounds of grammar/limits.h.
+  void SetGrammarWorker(GrammarWorker* worker) { worker_ = worker; }
 
   // The rest: one thread. Add takes a validated request; its sink gets exactly one finished event.
   void Add(EngineRequest request, TimePoint arrival);
@@ -87,7 +92,16 @@ class EngineCore {
   void Report(TimePoint now);
   TokenEvent MakeEvent(Sequence& sequence, TimePoint now);
   uint32_t active() const;
+  uint32_t admitted() const;  // active, and those that rest
   bool IsActive(const Sequence& sequence) const;
+
+  // core_grammar.cc: grammars that are dear to ask
+  using Question = std::function<Result<void>(Constraint&)>;
+  class Asking;
+  void TakeAnswers();
+  void HandOver(Sequence& sequence, Question ask);
+  void HandOverOwed(Sequence& sequence);
+  void FailGrammar(Sequence& sequence, Error error);
 
   // core_prefix_file.cc: prefixes on disk
   PrefixFileKind FileKind() const;
@@ -132,7 +146,7 @@ class EngineCore {
   void TakePromptLogprobs(Sequence& sequence, const Item& item, const float* logits);
   SampleInput InputOf(const Row& row) const;
   Result<TokenId> SampleRow(Row& row);
-  static bool FinishFits(Constraint& constraint, size_t tokens);
+  Result<void> TakeToken(Sequence& sequence, TokenId token);
   Result<TokenId> SampleClosing(Sequence& sequence, SampleInput input);
   void Append(Sequence& sequence, TokenId token, SampledToken sampled);
   bool IsEnd(const Sequence& sequence, TokenId token) const;
@@ -144,6 +158,7 @@ class EngineCore {
   KvCache cache_;
   Scheduler scheduler_;
   StepCost cost_;
+  GrammarWorker* worker_ = nullptr;  // borrowed, may be null
   const kernels::KernelTable& kernels_;
   std::vector<Sampler> samplers_;  // one per worker of the pool; the first is the engine thread's
 

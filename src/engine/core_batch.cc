@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "engine/core.h"
+#include "engine/core_grammar.h"
 #include "grammar/matcher.h"
 
 namespace infe::engine {
@@ -143,12 +143,33 @@ PrefillView EngineCore::ViewOf(const Sequence& sequence) {
 }
 
 // The mask of the next token is made here, before Forward, since it depends on accepted tokens
-// only. While just one token may follow it needs no logits at all.
+// only. While just one token may follow it needs no logits at all. Afterwards the sequence may have
+// ended, or rest.
 void EngineCore::PrepareNext(Sequence& sequence) {
   if (sequence.constraint == nullptr) return;
+  const Asking asking(sequence, worker_);
+  if (sequence.closing_unknown) {
+    const size_t within = sequence.close_end - sequence.prompt_size;
+    const auto fits = sequence.constraint->Fits(within);
+    if (!fits && sequence.constraint->ran_out() && worker_ != nullptr) {
+      return HandOver(sequence, [within](Constraint& constraint) -> Result<void> {
+        INFE_TRY(constraint.Fits(within));
+        return {};
+      });
+    }
+    if (!fits) return FailGrammar(sequence, fits.error());
+    sequence.closing = *fits;
+    sequence.closing_unknown = false;
+  }
   while (!sequence.finish) {
     auto mask = sequence.constraint->Mask();
-    if (!mask) return Fail(sequence, std::move(mask).error());
+    if (!mask && sequence.constraint->ran_out() && worker_ != nullptr) {
+      return HandOver(sequence, [](Constraint& constraint) -> Result<void> {
+        INFE_TRY(constraint.Mask());
+        return {};
+      });
+    }
+    if (!mask) return FailGrammar(sequence, std::move(mask).error());
     const MaskState& state = **mask;
     if (state.count == 0) {
       if (sequence.constraint->IsComplete()) return Finish(sequence, FinishReason::kStop);
@@ -156,12 +177,10 @@ void EngineCore::PrepareNext(Sequence& sequence) {
     }
     if (state.count > 1 || sequence.wants_logprobs()) return;
     const TokenId token = state.allowed.front();
-    if (!IsEnd(sequence, token)) {
-      if (auto accepted = sequence.constraint->Accept(token); !accepted) {
-        return Fail(sequence, std::move(accepted).error());
-      }
-    }
+    if (auto accepted = TakeToken(sequence, token); !accepted)
+      return FailGrammar(sequence, std::move(accepted).error());
     Append(sequence, token, {.token = token, .logprob = 0, .top = {}});
+    if (sequence.owed) return HandOverOwed(sequence);
   }
 }
 
@@ -171,7 +190,7 @@ void EngineCore::AddDecodes() {
     if (sequence->rests) continue;
     PrepareNext(*sequence);
     // Forced tokens may have made it a prompt of its own.
-    if (sequence->finish || !IsDecoding(*sequence)) continue;
+    if (sequence->finish || sequence->resting() || !IsDecoding(*sequence)) continue;
     items_.push_back({sequence.get(), sequence->remaining(), sequence->generates()});
   }
 }
@@ -179,6 +198,7 @@ void EngineCore::AddDecodes() {
 Draft EngineCore::MakeDraft(Sequence& sequence, uint32_t room) {
   if (sequence.speculator == nullptr || room == 0) return {};
   if (sequence.constraint != nullptr && options_.tokenize) {
+    const Asking asking(sequence, worker_);
     const std::string forced = sequence.constraint->ForcedBytes();
     if (forced.size() >= kForcedBytesMin) {
       std::vector<TokenId> tokens = options_.tokenize(forced);
@@ -225,15 +245,10 @@ void EngineCore::AddDrafts() {
     }
     if (sequence.constraint == nullptr) continue;
     const TimePoint begin = Now();
-    auto masks = sequence.constraint->MasksAlong(sequence.draft.tokens);
+    const Asking asking(sequence, worker_);
+    sequence.draft_masks = sequence.constraint->MasksAlong(sequence.draft.tokens);
     mask_ms_ += kNewMask * (Milliseconds(Now() - begin) / lengths[i] - mask_ms_);
-    if (!masks) {
-      Fail(sequence, std::move(masks).error());
-      continue;
-    }
-    sequence.draft_masks = std::move(*masks);
   }
-  std::erase_if(items_, [](const Item& item) { return item.sequence->finish.has_value(); });
 }
 
 // Prompts in the order and sizes the scheduler says. Where several are about to compute the same
@@ -295,7 +310,7 @@ void EngineCore::AddPrefills(TimePoint now) {
     bool samples = chunk.rows == sequence.remaining() && sequence.generates();
     if (samples) {
       PrepareNext(sequence);
-      if (sequence.finish) continue;
+      if (sequence.finish || sequence.resting()) continue;
       samples = chunk.rows == sequence.remaining();  // not if tokens were forced
     }
     items_.push_back({&sequence, chunk.rows, samples});

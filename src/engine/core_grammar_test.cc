@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "engine/core.h"
+#include "engine/grammar_worker.h"
 #include "engine/test_support.h"
+#include "grammar/limits.h"
 
 namespace infe::engine {
 namespace {
@@ -268,6 +270,162 @@ TEST(CoreGrammar, APromptWithoutAnAnswerOnlyWarmsTheCache) {
   bench.RunAll();
   EXPECT_GE(sink->last.timings.cached_tokens, 64u);
   EXPECT_EQ(sink->tokens, SlowGenerate(bench.model, prompt, Sampled(2), 5).tokens);
+}
+
+// Holds the jobs until a test lets them run.
+class HeldWorker final : public GrammarWorker {
+ public:
+  void Submit(GrammarJob job) override { held_.push_back(std::move(job)); }
+  std::vector<GrammarJob> TakeDone() override { return std::exchange(done_, {}); }
+  size_t held() const { return held_.size(); }
+  void RunAll() {
+    for (GrammarJob& job : std::exchange(held_, {})) {
+      uint64_t slice = 70'000;
+      while (!Ask(job, slice)) slice *= 2;
+      done_.push_back(std::move(job));
+    }
+  }
+
+ private:
+  std::vector<GrammarJob> held_, done_;
+};
+
+// More than the engine's thread gives to one question.
+constexpr uint64_t kDear = 3 * kGrammarStepsMax;
+
+TEST(CoreGrammar, ADearMaskRestsItsSequenceAndOthersGoOn) {
+  Bench bench;
+  HeldWorker worker;
+  bench.core->SetGrammarWorker(&worker);
+  const auto dear = bench.Add(Constrained(1, 60, {.mask_steps = kDear}));
+  const auto plain = bench.Add(MakeRequest(RandomTokens(3, 20), 40, Sampled(3)));
+  while (plain->finished == 0) ASSERT_TRUE(bench.core->Step());
+  EXPECT_TRUE(dear->tokens.empty());
+  EXPECT_EQ(worker.held(), 1u);
+  EXPECT_EQ(bench.core->stats().resting_for_grammar, 1u);
+  EXPECT_FALSE(bench.core->Step()) << "nothing can run: the engine may sleep";
+  for (int i = 0; i < 200 && dear->finished == 0; ++i) {
+    worker.RunAll();
+    bench.core->Step();
+  }
+  FakeMatcher matcher({});
+  const SlowText expected =
+      SlowGenerate(bench.model, RandomTokens(1, 30), Sampled(1), 60, {FakeMatcher::kEnd}, &matcher);
+  EXPECT_EQ(dear->tokens, expected.tokens);
+  EXPECT_EQ(dear->last.reason, expected.reason);
+  EXPECT_GE(bench.core->stats().grammar_jobs, dear->tokens.size());
+  ExpectEmpty(*bench.core);
+}
+
+TEST(CoreGrammar, TextDoesNotDependOnWhereTheGrammarIsAsked) {
+  const FakeMatcher::Options kinds[] = {
+      {.mask_steps = kDear},
+      {.accept_steps = kDear},
+      {.finish_steps = kDear},
+      {.letters = false, .accept_steps = kDear},
+      {.open_is_optional = true, .mask_steps = 2000, .accept_steps = kDear, .finish_steps = kDear}};
+  for (const FakeMatcher::Options& kind : kinds) {
+    for (const bool closes : {true, false}) {
+      std::vector<std::vector<TokenId>> texts[2];
+      for (const bool elsewhere : {true, false}) {
+        EngineOptions options;
+        options.tokenize = [](std::string_view bytes) {
+          return std::vector<TokenId>(bytes.begin(), bytes.end());
+        };
+        Bench bench({}, options);
+        HeldWorker worker;
+        if (elsewhere) bench.core->SetGrammarWorker(&worker);
+        std::vector<std::shared_ptr<RecordingSink>> sinks;
+        for (uint64_t seed = 1; seed <= 8; ++seed) {
+          EngineRequest request = Constrained(seed, 30, kind);
+          request.close_before_limit = closes;
+          if (seed % 2 == 0) request.wind_down_after = 10;
+          request.sampling.logit_bias = {{FakeMatcher::kOpen, 5.0f}, {FakeMatcher::kEnd, -9.0f}};
+          sinks.push_back(bench.Add(std::move(request)));
+        }
+        for (int i = 0; i < 4000; ++i) {
+          bench.core->Step();
+          if (i % 3 == 0) worker.RunAll();
+        }
+        for (const auto& sink : sinks) {
+          EXPECT_EQ(sink->finished, 1);
+          EXPECT_NE(sink->last.reason, FinishReason::kError) << sink->last.error.message;
+          texts[elsewhere].push_back(sink->tokens);
+        }
+        const bool asks = closes || kind.mask_steps + kind.accept_steps > 0;
+        EXPECT_EQ(bench.core->stats().grammar_jobs > 0, elsewhere && asks);
+        ExpectEmpty(*bench.core);
+      }
+      EXPECT_EQ(texts[0], texts[1]);
+    }
+  }
+}
+
+TEST(CoreGrammar, AMaskBeyondTheBoundEndsThatRequestWithAnErrorOfItsOwn) {
+  Bench bench;
+  HeldWorker worker;
+  bench.core->SetGrammarWorker(&worker);
+  const auto hostile =
+      bench.Add(Constrained(1, 60, {.mask_steps = grammar::kMatcherStepsMax + kDear}));
+  const auto plain = bench.Add(MakeRequest(RandomTokens(3, 20), 40, Sampled(3)));
+  for (int i = 0; i < 200; ++i) {
+    bench.core->Step();
+    worker.RunAll();
+  }
+  EXPECT_EQ(hostile->last.reason, FinishReason::kError);
+  EXPECT_EQ(hostile->last.error.code, ErrorCode::kResourceExhausted);
+  EXPECT_NE(hostile->last.error.message.find("kMatcherStepsMax"), std::string::npos);
+  EXPECT_EQ(plain->tokens.size(), 40u);
+  EXPECT_EQ(bench.core->stats().grammar_refusals, 1u);
+  ExpectEmpty(*bench.core);
+}
+
+TEST(CoreGrammar, CancelAndDeadlineEndASequenceWhoseMaskIsUnderWay) {
+  Bench bench;
+  HeldWorker worker;
+  bench.core->SetGrammarWorker(&worker);
+  EngineRequest first = Constrained(1, 60, {.mask_steps = kDear});
+  first.id = 7;
+  const auto cancelled = bench.Add(std::move(first));
+  EngineRequest second = Constrained(2, 60, {.mask_steps = kDear});
+  second.deadline = bench.model.now + std::chrono::hours(1);
+  const auto late = bench.Add(std::move(second));
+  bench.core->Step();
+  ASSERT_EQ(worker.held(), 2u);
+  bench.core->Cancel(7);
+  bench.model.now += std::chrono::hours(2);
+  bench.core->Step();
+  EXPECT_EQ(cancelled->last.reason, FinishReason::kCancelled);
+  EXPECT_EQ(late->last.reason, FinishReason::kDeadline);
+  ExpectEmpty(*bench.core);
+  worker.RunAll();  // the answers find nobody
+  bench.core->Step();
+  EXPECT_EQ(cancelled->finished, 1);
+  EXPECT_EQ(late->finished, 1);
+}
+
+// Who rests leaves its place in the batch, and takes one again when its answer is there.
+TEST(CoreGrammar, RestingSequencesDoNotKeepNewcomersOut) {
+  EngineOptions options;
+  options.batch_sequences_max = 2;
+  Bench bench({}, options);
+  HeldWorker worker;
+  bench.core->SetGrammarWorker(&worker);
+  std::vector<std::shared_ptr<RecordingSink>> dear;
+  for (uint64_t seed = 1; seed <= 6; ++seed)
+    dear.push_back(bench.Add(Constrained(seed, 20, {.mask_steps = kDear})));
+  for (int i = 0; i < 5; ++i) bench.core->Step();
+  EXPECT_LE(worker.held(), 4u) << "not any number of them";
+  EngineRequest honest = MakeRequest(RandomTokens(3, 20), 10, Sampled(3));
+  honest.fairness_key = "another";
+  const auto plain = bench.Add(std::move(honest));
+  for (int i = 0; i < 600; ++i) {
+    bench.core->Step();
+    worker.RunAll();
+  }
+  EXPECT_EQ(plain->tokens.size(), 10u);
+  for (const auto& sink : dear) EXPECT_EQ(sink->finished, 1);
+  ExpectEmpty(*bench.core);
 }
 
 }  // namespace

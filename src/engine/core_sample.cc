@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "engine/core.h"
+#include "engine/core_grammar.h"
 #include "grammar/matcher.h"
 
 namespace infe::engine {
@@ -128,11 +128,19 @@ void EngineCore::TakeItem(const Item& item, const float* logits, std::span<Row> 
     Finish(sequence, FinishReason::kLength);
   }
   uint32_t matched = 0;
+  std::optional<Asking> asking;
+  if (sequence.constraint != nullptr) asking.emplace(sequence, worker_);
   for (uint32_t i = 0; i < rows.size(); ++i) {
     Row& row = rows[i];
     const auto token = SampleRow(row);
     if (!token) {
-      Fail(sequence, token.error());
+      if (worker_ == nullptr || sequence.constraint == nullptr || !sequence.constraint->ran_out()) {
+        FailGrammar(sequence, token.error());
+        break;
+      }
+      // The row is computed, and the token drawn, once more when the answer is there.
+      HandOver(sequence, std::exchange(sequence.question, nullptr));
+      computed = std::min(computed, static_cast<uint32_t>(sequence.tokens.size()) - 1);
       break;
     }
     SampledToken report{.token = *token, .logprob = 0, .top = {}};
@@ -148,6 +156,10 @@ void EngineCore::TakeItem(const Item& item, const float* logits, std::span<Row> 
       sequence.first_token = now;
     }
     Append(sequence, *token, std::move(report));
+    if (sequence.owed) {
+      HandOverOwed(sequence);
+      break;
+    }
     const bool appended = sequence.tokens.size() > computed;
     if (i == draft || !appended || *token != sequence.draft.tokens[i]) break;
     ++matched;
@@ -207,21 +219,17 @@ Result<TokenId> EngineCore::SampleRow(Row& row) {
   if (sequence.closing) return SampleClosing(sequence, InputOf(row));
   if (!row.sampled) row.token = samplers_[0].Sample(InputOf(row));
   if (!row.token) return Internal("no token can follow: the model's logits are not numbers");
-  if (sequence.constraint != nullptr && !IsEnd(sequence, *row.token)) {
-    INFE_TRY(sequence.constraint->Accept(*row.token));
-  }
+  INFE_TRY(TakeToken(sequence, *row.token));
   return *row.token;
 }
 
-// Whether the grammar's text can be finished with so many tokens. A token is at least a byte, so a
-// bound in bytes is one in tokens; where it is too high, the tokens of a finishing text are
-// counted.
-bool EngineCore::FinishFits(Constraint& constraint, size_t tokens) {
-  const auto bound = constraint.FinishBound();
-  if (!bound) return false;
-  if (*bound <= tokens) return true;
-  const auto counted = constraint.FinishTokens();
-  return counted && *counted <= tokens;
+// The grammar takes a token that its mask allows; later and elsewhere (`owed`) if that is dear.
+Result<void> EngineCore::TakeToken(Sequence& sequence, TokenId token) {
+  if (sequence.constraint == nullptr || IsEnd(sequence, token)) return {};
+  auto taken = sequence.constraint->Accept(token);
+  if (taken || worker_ == nullptr || !sequence.constraint->ran_out()) return taken;
+  sequence.owed = token;
+  return {};
 }
 
 // As SampleRow, but only tokens after which the grammar's text can still be finished within the
@@ -231,19 +239,29 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
   // After this token. Past the end only what keeps the text complete may still come.
   const size_t size = sequence.tokens.size() + 1;
   const size_t left = sequence.close_end > size ? sequence.close_end - size : 0;
-  const bool winding_down = sequence.tokens.size() >= sequence.wind_down_at;
+  const Constraint::Closing closing{
+      .left = left, .winding_down = sequence.tokens.size() >= sequence.wind_down_at};
   Constraint& constraint = *sequence.constraint;
   const auto closes = [&](TokenId token) -> Result<bool> {  // accepted if true
     if (IsEnd(sequence, token)) return true;
-    if (winding_down && constraint.PassesAnEnd(token)) return false;
-    INFE_TRY(constraint.Accept(token));
-    if (FinishFits(constraint, left)) return true;
-    constraint.Rollback(1);
-    return false;
+    sequence.question = [token, closing](Constraint& c) -> Result<void> {
+      INFE_TRY(c.Keeps(token, closing));
+      return {};
+    };
+    INFE_ASSIGN(const bool keeps, constraint.Keeps(token, closing));
+    if (keeps) INFE_TRY(TakeToken(sequence, token));
+    return keeps;
   };
   std::vector<TokenId> banned = sequence.banned;
   // A text that is to end by itself closes a key that runs away at once.
-  const bool hurry = sequence.wind_down_at != UINT32_MAX && constraint.InLongKey();
+  bool hurry = false;
+  if (sequence.wind_down_at != UINT32_MAX) {
+    sequence.question = [](Constraint& c) -> Result<void> {
+      INFE_TRY(c.InLongKey());
+      return {};
+    };
+    INFE_ASSIGN(hurry, constraint.InLongKey());
+  }
   for (int i = 0; i < kClosingTries && !hurry; ++i) {
     input.banned = banned;
     const auto token = samplers_[0].Sample(input);
@@ -254,22 +272,26 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
   }
   // No likely token does: only those on a short way are left, and among them its own first token.
   input.banned = sequence.banned;
-  INFE_ASSIGN(const MaskState finish, constraint.MaskToFinish());
+  sequence.question = [](Constraint& c) -> Result<void> {
+    INFE_TRY(c.MaskToFinish());
+    return {};
+  };
+  INFE_ASSIGN(const MaskState* finish, constraint.MaskToFinish());
   input.summaries = {};  // they are of another mask
-  input.mask = finish.words;
-  input.allowed = finish.allowed;
+  input.mask = finish->words;
+  input.allowed = finish->allowed;
   const auto token = samplers_[0].Sample(input);
   if (!token) return Internal("no token can follow: the model's logits are not numbers");
   INFE_ASSIGN(const bool good, closes(*token));
   if (good) return *token;
   for (const TokenId other :
-       std::span(finish.allowed).first(std::min<size_t>(finish.allowed.size(), kWayTokensMax))) {
+       std::span(finish->allowed).first(std::min<size_t>(finish->allowed.size(), kWayTokensMax))) {
     if (other == *token) continue;
     INFE_ASSIGN(const bool keeps, closes(other));
     if (keeps) return other;
   }
   sequence.closing = false;  // the way was none: go on without
-  if (!IsEnd(sequence, *token)) INFE_TRY(constraint.Accept(*token));
+  INFE_TRY(TakeToken(sequence, *token));
   return *token;
 }
 

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "engine/core.h"
+#include "engine/grammar_worker.h"
 
 namespace infe::engine {
 namespace {
@@ -29,13 +30,16 @@ struct SubmitMail {
   EngineRequest request;
   TimePoint arrival;
 };
-using Mail = std::variant<SubmitMail, CancelMail, PauseMail>;
+struct AnswerMail {};  // the grammar worker has one
+using Mail = std::variant<SubmitMail, CancelMail, PauseMail, AnswerMail>;
 
 class ThreadedEngine final : public Engine {
  public:
   ThreadedEngine(std::unique_ptr<EngineCore> core, const EngineOptions& options)
       : core_(std::move(core)), options_(options) {
     stats_ = core_->stats();
+    grammar_worker_ = StartGrammarWorker([this] { Post(AnswerMail{}); });
+    core_->SetGrammarWorker(grammar_worker_.get());
     thread_ = std::thread([this] { Run(); });
   }
 
@@ -192,6 +196,7 @@ class ThreadedEngine final : public Engine {
   uint64_t rejected_ = 0;
   bool draining_ = false;
   bool stopping_ = false;
+  std::unique_ptr<GrammarWorker> grammar_worker_;
   std::mutex join_mutex_;  // guards the join of thread_
   std::thread thread_;     // last: everything above exists when it starts
 };

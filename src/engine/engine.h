@@ -71,6 +71,11 @@ struct EngineStats {
   double forward_ms = 0;              // inside the model, of all steps
   double overhead_ms = 0;             // the rest of all steps: scheduling, sampling, events
   double prefill_ms_per_token = 0;    // as measured lately; 0: not known yet
+  // Of grammars: questions that were too dear for the engine's thread, what they took elsewhere,
+  // and requests that were ended by a bound of grammar/limits.h after their start.
+  uint64_t grammar_jobs = 0, grammar_refusals = 0;
+  double grammar_job_ms = 0;
+  uint32_t resting_for_grammar = 0;  // of running and waiting: such a question is under way
 };
 
 class Engine {

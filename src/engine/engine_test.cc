@@ -273,5 +273,49 @@ TEST(Engine, DeadlineWakesASleepingEngine) {
               sink->last.reason == FinishReason::kLength);
 }
 
+TEST(Engine, DearGrammarsAreAskedBesideItsThreadAndTheTextIsTheSame) {
+  FakeModel model({.window = 60});
+  const auto engine = Start(model);
+  constexpr uint32_t kJobs = 40;
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  for (uint32_t i = 0; i < kJobs; ++i) {
+    sinks.push_back(std::make_shared<RecordingSink>());
+    EngineRequest request = MakeRequest(RandomTokens(i, 30), 20, Sampled(i));
+    request.matcher = std::make_unique<FakeMatcher>(
+        FakeMatcher::Options{.mask_steps = i % 2 == 0 ? 300'000u : 0u,
+                             .accept_steps = i % 3 == 0 ? 100'000u : 0u,
+                             .finish_steps = i % 5 == 0 ? 100'000u : 0u});
+    request.end_tokens = {FakeMatcher::kEnd};
+    request.close_before_limit = false;
+    request.fairness_key = i % 4 == 0 ? "a" : "b";
+    ASSERT_TRUE(engine->Submit(WithSink(std::move(request), i, sinks[i])));
+  }
+  for (uint32_t i = 0; i < kJobs; i += 10) engine->Cancel(i);
+  for (uint32_t i = 0; i < kJobs; ++i) {
+    sinks[i]->Wait();
+    EXPECT_EQ(sinks[i]->finished, 1);
+    if (sinks[i]->last.reason == FinishReason::kCancelled) continue;
+    FakeMatcher matcher({});
+    EXPECT_EQ(sinks[i]->tokens, SlowGenerate(model, RandomTokens(i, 30), Sampled(i), 20,
+                                             {FakeMatcher::kEnd}, &matcher)
+                                    .tokens);
+  }
+  EXPECT_GT(engine->stats().grammar_jobs, 0u);
+}
+
+TEST(Engine, StopsWhileAGrammarIsAsked) {
+  FakeModel model({});
+  auto engine = Start(model);
+  const auto sink = std::make_shared<RecordingSink>();
+  EngineRequest request = MakeRequest(RandomTokens(1, 30), 200, Sampled(1));
+  request.matcher = std::make_unique<FakeMatcher>(FakeMatcher::Options{.mask_steps = 3'000'000});
+  request.end_tokens = {FakeMatcher::kEnd};
+  ASSERT_TRUE(engine->Submit(WithSink(std::move(request), 1, sink)));
+  while (engine->stats().grammar_jobs == 0) std::this_thread::yield();
+  engine.reset();
+  EXPECT_EQ(sink->finished, 1);
+  EXPECT_EQ(sink->last.reason, FinishReason::kCancelled);
+}
+
 }  // namespace
 }  // namespace infe::engine

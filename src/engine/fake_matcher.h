@@ -24,10 +24,16 @@ class FakeMatcher : public grammar::Matcher {
     bool letters = true;        // false: brackets and the keyword alone, few tokens
     bool knows_bound = true;
     bool open_is_optional = false;  // a bracket opens what PassesAnEnd calls optional
+    // Steps of fuel that a question of each kind takes, once for each state: asked again it goes
+    // on.
+    uint64_t mask_steps = 0, accept_steps = 0, finish_steps = 0;
   };
   explicit FakeMatcher(const Options& options) : options_(options) {}
 
+  void SetFuel(Fuel* fuel) override { fuel_ = fuel; }
+
   Result<grammar::TokenMaskView> Mask() override {
+    if (!Pay(states_.back().mask_owes)) return fuel_->Refusal("the mask");
     if (states_.size() - 1 >= options_.fail_after) return ResourceExhausted("too many states");
     words_.assign((options_.vocabulary + 63) / 64, 0);
     for (uint32_t token = 0; token < options_.vocabulary; ++token) {
@@ -45,7 +51,11 @@ class FakeMatcher : public grammar::Matcher {
   }
   Result<void> Accept(uint32_t token) override {
     if (token == kEnd || !Allows(token)) return Internal("a token that the mask forbids");
+    if (!Pay(states_.back().accept_owes)) return fuel_->Refusal("the step");
     State state = states_.back();
+    state.mask_owes = options_.mask_steps;
+    state.accept_owes = options_.accept_steps;
+    state.finish_owes = options_.finish_steps;
     state.any = true;
     if (state.forced > 0)
       --state.forced;
@@ -79,13 +89,14 @@ class FakeMatcher : public grammar::Matcher {
     return bytes;
   }
   std::optional<size_t> FinishBound() const override {
-    if (!options_.knows_bound) return std::nullopt;
+    if (!options_.knows_bound || !Pay(states_.back().finish_owes)) return std::nullopt;
     const State& state = states_.back();
     return size_t{state.depth} + state.forced + (state.any ? 0 : 1);
   }
   std::optional<size_t> FinishTokens() override { return FinishBound(); }
   std::optional<std::string> FinishText() override { return std::nullopt; }
   Result<grammar::TokenMaskView> MaskToFinish() override {
+    if (!Pay(states_.back().finish_owes)) return fuel_->Refusal("the way to the end");
     const State& state = states_.back();
     if (state.forced > 0) return Mask();
     words_.assign((options_.vocabulary + 63) / 64, 0);
@@ -107,9 +118,20 @@ class FakeMatcher : public grammar::Matcher {
     uint32_t depth = 0;
     uint32_t forced = 0;
     bool any = false;
+    mutable uint64_t mask_owes = 0, accept_owes = 0, finish_owes = 0;
   };
+  bool Pay(uint64_t& owed) const {
+    if (fuel_ == nullptr || owed == 0) return true;
+    const uint64_t room = fuel_->limits().steps - std::min(fuel_->limits().steps, fuel_->steps());
+    const bool paid = fuel_->Spend(owed);
+    owed -= std::min(owed, room);
+    return paid;
+  }
   Options options_;
-  std::vector<State> states_{1};
+  Fuel* fuel_ = nullptr;
+  std::vector<State> states_{State{.mask_owes = options_.mask_steps,
+                                   .accept_owes = options_.accept_steps,
+                                   .finish_owes = options_.finish_steps}};
   std::vector<uint64_t> words_;
 };
 

@@ -2,14 +2,17 @@
 // report.
 //
 //   waiting -> running -> finished       running <-> waiting by preemption
-//   `paused` is beside these: a paused sequence is not scheduled, whatever its state.
+//   `paused` is beside these: a paused sequence is not scheduled, whatever its state. Neither is
+//   one that rests because its grammar is being asked elsewhere (`asking`).
 //
 //   prompt_size <= tokens.size() <= tokens_max,   kv.computed < tokens.size()
 // tokens[kv.computed..) have no keys and values yet: a prompt being prefilled has many, a decoding
 // sequence one (more after tokens that the grammar forced).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +28,12 @@
 
 namespace infe::engine {
 
+// Steps of grammar::Matcher on the engine's thread at one place of a step: about a millisecond. A
+// sequence that needs more rests while the GrammarWorker is at it. Whoever needs that again and
+// again gets less at first, down to the second number.
+inline constexpr uint64_t kGrammarStepsMax = 40000;
+inline constexpr uint64_t kGrammarStepsMin = 2500;
+
 enum class SequenceState : uint8_t { kWaiting, kRunning, kFinished };
 
 struct Sequence {
@@ -32,7 +41,7 @@ struct Sequence {
   uint64_t order = 0;  // of submission
   SequenceState state = SequenceState::kWaiting;
   bool paused = false;
-  bool parked = false;  // was paused and waits for a place in the batch
+  bool parked = false;  // was paused or has rested, and waits for a place in the batch
   // Of the step under way, as the views of scheduler.h have them.
   bool rests = false;
   bool at_once = false;
@@ -47,10 +56,17 @@ struct Sequence {
   TokenCounts counts;                           // only kept up if a penalty asks for it
   std::vector<std::pair<TokenId, float>> bias;  // sorted, one entry per token
   std::vector<TokenId> banned;                  // sorted
-  std::unique_ptr<Constraint> constraint;
+  std::unique_ptr<Constraint> constraint;       // null: no grammar, or it is away (resting())
   uint32_t close_end = 0;  // of tokens.size(): where a grammar's text is complete, if closing
   uint32_t wind_down_at = UINT32_MAX;  // of tokens.size(): EngineRequest::wind_down_after
   bool closing = false;                // the grammar's text still fits the limit and is kept so
+  bool closing_unknown = false;        // whether it fits has not been asked yet
+  // Not null while the constraint is away; set when nobody waits for it any more. Shared with the
+  // job.
+  std::shared_ptr<std::atomic<bool>> asking;
+  std::function<Result<void>(Constraint&)> question;  // the last one of closing a text
+  std::optional<TokenId> owed;  // appended; the grammar has not taken it for want of fuel
+  uint64_t thread_steps = kGrammarStepsMax;  // of the grammar on the engine's thread, at once
   std::unique_ptr<Speculator> speculator;
 
   // The draft of the step under way, with the masks after each of its tokens.
@@ -82,6 +98,7 @@ struct Sequence {
   bool known_valid = false;
 
   uint32_t remaining() const { return static_cast<uint32_t>(tokens.size()) - kv.computed; }
+  bool resting() const { return asking != nullptr; }
   bool wants_logprobs() const { return request.sampling.logprobs; }
   // False where only the prompt is asked for: nothing is ever sampled.
   bool generates() const { return tokens_max > prompt_size; }

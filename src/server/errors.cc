@@ -51,6 +51,11 @@ api::ApiError ToApiError(const Error& error) {
   return api::InternalError();
 }
 
+api::ApiError EndedByEngine(const Error& error) {
+  if (error.code == ErrorCode::kResourceExhausted) return Plain(400, error.message);
+  return ToApiError(error);
+}
+
 api::ApiError FromHttpStatus(int status, std::string_view reason) {
   const std::string text(reason);
   switch (status) {

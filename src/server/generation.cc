@@ -134,7 +134,7 @@ void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
   }
   if (reason == engine::FinishReason::kError || reason == engine::FinishReason::kDeadline ||
       reason == engine::FinishReason::kCancelled) {
-    if (reason == engine::FinishReason::kError) return EndWith(ToApiError(event.error));
+    if (reason == engine::FinishReason::kError) return EndWith(EndedByEngine(event.error));
     if (reason == engine::FinishReason::kDeadline) return EndWith(api::DeadlinePassed());
     return EndWith(api::ShuttingDown(1000));  // only a stopping engine cancels by itself
   }

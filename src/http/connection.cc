@@ -21,7 +21,8 @@ constexpr std::chrono::milliseconds kFreshTime{1'000};
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<EventLoop> loop,
-                       std::unique_ptr<Transport> transport, PeerAddress peer, bool is_tls)
+                       std::unique_ptr<Transport> transport, PeerAddress peer,
+                       std::unique_ptr<ConnectionSlot> slot, bool is_tls)
     : core_(std::move(core)),
       loop_(std::move(loop)),
       transport_(std::move(transport)),
@@ -29,7 +30,9 @@ Connection::Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<EventLo
       is_tls_(is_tls),
       parser_(core_->limits()),
       incoming_(*core_),
-      outbox_(*transport_, core_->limits()) {
+      outbox_(*transport_, core_->limits()),
+      slot_(std::move(slot)) {
+  core_->AddConnection();
   // A tenth of jitter, so that connections opened together do not come back together.
   const auto lifetime = core_->limits().connection_lifetime;
   const auto jitter = std::chrono::milliseconds(lifetime.count() / 10 *
@@ -41,12 +44,16 @@ void Connection::Start() {
   if (!loop_->Adopt(transport_->fd(), shared_from_this(), EventLoop::Watch::kStreamEdges)) {
     phase_ = Phase::kClosed;
     transport_->Close();
-    core_->ForgetConnection(peer_, proof_);
+    slot_.reset();
+    core_->ForgetConnection();
     return;
   }
-  // A TLS handshake has the time of a head; a plain connection may be opened ahead of its use.
-  const HttpLimits& limits = core_->limits();
-  read_deadline_ = Clock::now() + (is_tls_ ? limits.head_timeout : limits.keep_alive_timeout);
+  slot_->WhenRecycled([loop = loop_, weak = weak_from_this()] {
+    loop->Post([weak] {
+      if (const auto self = weak.lock()) self->Close();
+    });
+  });
+  read_deadline_ = Clock::now() + core_->limits().first_byte_timeout;
   ArmTimer();
 }
 
@@ -170,6 +177,7 @@ bool Connection::OnParserStep(const RequestParser::Step& step) {
 void Connection::OnFirstByte() {
   const Clock::time_point now = Clock::now();
   incoming_.Begin(now);
+  slot_->SetBusy();
   read_deadline_ = now + core_->limits().head_timeout;
 }
 
@@ -206,11 +214,7 @@ void Connection::RouteRequest() {
   incoming_.SetRoute(std::move(match));
   std::optional<HttpResponse> refusal = core_->AskHook(request);
   incoming_.NoteContext();
-  // A refusal for want of capacity says nothing against the client.
-  const bool trusted = !refusal || refusal->status == 503;
-  if (trusted && std::exchange(proof_, ServerCore::Proof::kGiven) == ServerCore::Proof::kNone) {
-    core_->ProveConnection(peer_);
-  }
+  if (request.vouched) slot_->Vouch(Clock::now());
   if (refusal) return RefuseEarly(std::move(*refusal));
   const uint64_t body_bytes_max = options.body_bytes_max.value_or(core_->limits().body_bytes_max);
   if (parser_.SetBodyLimit(body_bytes_max) && parser_.head().expect_continue) {
@@ -395,6 +399,7 @@ void Connection::NextRequest() {
   incoming_.Reset();
   answer_ = Answer();
   phase_ = Phase::kReading;
+  slot_->SetIdle();
   read_deadline_ = Clock::now() + core_->limits().keep_alive_timeout;
   if (!pending_input_.empty() || readable_) ContinueInput();
 }
@@ -444,7 +449,8 @@ void Connection::Close() {
   transport_->Close();
   outbox_.Clear();
   incoming_.FreeBody();
-  core_->ForgetConnection(peer_, proof_);
+  slot_.reset();
+  core_->ForgetConnection();
   // Also of a request whose body never came: the HeadHook may have opened an account for it.
   if (incoming_.unrecorded()) Record(Ending::kClientGone);
   if (exchange_ == nullptr) return;

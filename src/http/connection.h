@@ -4,7 +4,7 @@
 //      |  early refusal                 |                             or, if it is the last:
 //      +--> kDraining --body read-------+--> kClosing --output sent--> kLingering --FIN--> kClosed
 //      +--> framing error, limit, timeout: answer, then kClosing
-//   any state: client gone, write stall, Abort, shutdown --> kClosed
+//   any state: client gone, write stall, Abort, slot recycled, shutdown --> kClosed
 //
 // Requests are answered strictly in order: while one is answered, nothing is read (the kernel's
 // buffer pushes back), but hang-ups are still seen, since they arrive as events of their own.
@@ -32,7 +32,8 @@ class Connection final : public EventSink,
                          public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<EventLoop> loop,
-             std::unique_ptr<Transport> transport, PeerAddress peer, bool is_tls);
+             std::unique_ptr<Transport> transport, PeerAddress peer,
+             std::unique_ptr<ConnectionSlot> slot, bool is_tls);
 
   // Registers with the loop, which owns it from then on.
   void Start();
@@ -113,7 +114,7 @@ class Connection final : public EventSink,
   } answer_;
   Outbox outbox_;
 
-  ServerCore::Proof proof_ = ServerCore::Proof::kNone;
+  std::unique_ptr<ConnectionSlot> slot_;  // null once closed
   uint32_t requests_ = 0;
   uint64_t lingered_bytes_ = 0;
   const Clock::time_point opened_ = Clock::now();

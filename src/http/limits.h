@@ -22,10 +22,13 @@ struct HttpLimits {
   size_t trailer_bytes_max = 8 * 1024;               // -> 431
 
   // Time.
-  std::chrono::milliseconds head_timeout{10'000};            // from its first byte -> 408
-  std::chrono::milliseconds body_stall_timeout{10'000};      // between two reads -> 408
-  std::chrono::milliseconds body_rate_grace{20'000};         // after which body_rate_min counts
-  uint64_t body_rate_min = 1024;                             // bytes a second -> 408
+  std::chrono::milliseconds head_timeout{10'000};        // from its first byte -> 408
+  std::chrono::milliseconds body_stall_timeout{10'000};  // between two reads -> 408
+  std::chrono::milliseconds body_rate_grace{20'000};     // after which body_rate_min counts
+  uint64_t body_rate_min = 1024;                         // bytes a second -> 408
+  // From its accept to the first byte of its first request, a TLS handshake included -> closed. A
+  // client may connect ahead of its use, but not long.
+  std::chrono::milliseconds first_byte_timeout{10'000};
   std::chrono::milliseconds keep_alive_timeout{75'000};      // idle -> closed
   std::chrono::milliseconds connection_lifetime{3'600'000};  // up to a tenth less, at random
   std::chrono::milliseconds write_stall_timeout{30'000};     // under 1 KiB taken in this -> closed
@@ -41,11 +44,20 @@ struct HttpLimits {
   uint64_t drain_bytes_max = 64 * 1024;
   uint64_t linger_bytes_max = 32 * 1024 * 1024;
 
-  // Connections.
+  // Connections. At a bound a newcomer takes the place of the oldest that proved nothing, else of
+  // the one that is idle longest; when all are at work -> 503.
   uint32_t connections_max = 4096;
   uint32_t connections_per_address_max = 256;  // IPv6: per /64
-  // Of these, connections on which no request has passed the HeadHook (without one: none has come).
+  // Of these, connections for which no HeadHook has vouched (without one: that had no request).
   uint32_t unproven_per_address_max = 64;
+  // The same for an IPv6 /56, which is what a provider gives one household: 256 networks.
+  uint32_t connections_per_site_max = 512;
+  uint32_t unproven_per_site_max = 128;
+  // Of connections_max, at most a quarter: not for strangers, who are whoever was not vouched for,
+  // at an address that was not vouched for within known_address_time. As many as an address has.
+  uint32_t connections_reserved = 256;
+  std::chrono::milliseconds known_address_time{3'600'000};
+  size_t known_addresses_max = 4096;  // 100 bytes each; the one vouched for longest ago goes
   // Addresses that stand for many clients (a proxy, a local load test) have no bound of their own.
   std::vector<std::string> unlimited_addresses{"127.0.0.1", "::1"};
 };

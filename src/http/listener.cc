@@ -51,7 +51,8 @@ void Listener::DrainAndClose() {
 }
 
 void Listener::OnAccepted(UniqueFd fd, const PeerAddress& peer) {
-  if (!core_->AdmitConnection(peer)) {
+  auto slot = core_->slots().Admit(peer, ConnectionSlots::Clock::now());
+  if (slot == nullptr) {
     core_->counters().refused.fetch_add(1);
     return TurnAway(std::move(fd));
   }
@@ -60,10 +61,10 @@ void Listener::OnAccepted(UniqueFd fd, const PeerAddress& peer) {
   const auto tls = tls_();
   std::unique_ptr<Transport> transport =
       tls != nullptr ? tls->Wrap(std::move(fd)) : MakePlainTransport(std::move(fd));
-  if (transport == nullptr) return core_->ForgetConnection(peer, ServerCore::Proof::kNone);
+  if (transport == nullptr) return;
   const auto& loop = loops_[next_loop_++ % loops_.size()];
-  auto connection =
-      std::make_shared<Connection>(core_, loop, std::move(transport), peer, tls != nullptr);
+  auto connection = std::make_shared<Connection>(core_, loop, std::move(transport), peer,
+                                                 std::move(slot), tls != nullptr);
   loop->Post([connection] { connection->Start(); });
 }
 

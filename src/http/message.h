@@ -31,6 +31,9 @@ struct HttpRequest {
   int minor_version = 1;  // HTTP/1.x
   // What a HeadHook wants the handler to find: the caller's identity, say. HTTP never looks at it.
   std::shared_ptr<void> context;
+  // What a HeadHook says of its caller: that he has shown who he is. It keeps his connection, and
+  // room for his address, when strangers take every connection that there is.
+  bool vouched = false;
 
   // The value of {name}, or "".
   std::string_view PathParam(std::string_view name) const {

@@ -142,6 +142,7 @@ ServerStats HttpServer::stats() const {
   ServerStats stats;
   stats.connections_accepted = counters.accepted.load();
   stats.connections_refused = counters.refused.load();
+  stats.connections_recycled = state_->core->slots().recycled();
   stats.requests = counters.requests.load();
   stats.framing_errors = counters.framing_errors.load();
   stats.timeouts = counters.timeouts.load();

@@ -32,7 +32,8 @@ using ErrorResponder =
     std::function<HttpResponse(int status, std::string_view reason, const HttpRequest& head)>;
 
 // Sees a request of a known route after its head and before any of its body is read. A response
-// refuses it. May set request.context. Runs on the I/O thread: must not block.
+// refuses it. May set request.context, and request.vouched (without a hook every request of a known
+// route is). Runs on the I/O thread: must not block.
 using HeadHook = std::function<std::optional<HttpResponse>(HttpRequest& head)>;
 
 // Answers OPTIONS (a CORS preflight, say); `allow` is the value for the Allow header.
@@ -77,10 +78,11 @@ struct ServerOptions {
 // Counted since the start.
 struct ServerStats {
   uint64_t connections_accepted = 0;
-  uint64_t connections_refused = 0;  // over a connection limit
-  uint64_t requests = 0;             // handed to a handler
-  uint64_t framing_errors = 0;       // 400, 414, 417, 431
-  uint64_t timeouts = 0;             // 408
+  uint64_t connections_refused = 0;   // at a connection limit, with everybody at work
+  uint64_t connections_recycled = 0;  // closed for a newcomer: proved nothing, or were idle
+  uint64_t requests = 0;              // handed to a handler
+  uint64_t framing_errors = 0;        // 400, 414, 417, 431
+  uint64_t timeouts = 0;              // 408
   uint64_t write_stalls = 0;
   uint64_t bodies_in_flight_bytes = 0;  // now: memory of request bodies that are still arriving
 };

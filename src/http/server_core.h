@@ -5,16 +5,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <unordered_map>
 
+#include "http/connection_slots.h"
 #include "http/message.h"
 #include "http/router.h"
 #include "http/server.h"
-#include "http/socket.h"
 
 namespace infe::http {
 
@@ -32,12 +29,10 @@ class ServerCore {
   // The HeadHook's verdict; 500 if it throws.
   std::optional<HttpResponse> AskHook(HttpRequest& head) const;
 
-  // False: over a connection limit, and nothing was counted.
-  bool AdmitConnection(const PeerAddress& peer);
-  // Once per admitted connection, at most: a request on it was let in.
-  void ProveConnection(const PeerAddress& peer);
-  enum class Proof { kNone, kGiven };
-  void ForgetConnection(const PeerAddress& peer, Proof proof);
+  ConnectionSlots& slots() { return slots_; }
+  // Every connection from its making to its end, with a slot or not.
+  void AddConnection() { open_.fetch_add(1); }
+  void ForgetConnection() { open_.fetch_sub(1); }
   size_t open_connections() const { return open_.load(); }
 
   // Memory of bodies that are still arriving. False: over the limit, and nothing was counted.
@@ -60,20 +55,13 @@ class ServerCore {
   Counters& counters() { return counters_; }
 
  private:
-  bool IsUnlimited(const PeerAddress& peer) const;
-
   const ServerOptions options_;
   const Router router_;
   Counters counters_;
   std::atomic<bool> draining_{false};
   std::atomic<uint64_t> body_bytes_{0};
   std::atomic<size_t> open_{0};
-  std::mutex mutex_;
-  struct AddressCount {
-    uint32_t all = 0;
-    uint32_t unproven = 0;
-  };
-  std::unordered_map<std::string, AddressCount> per_address_;  // guarded by mutex_
+  ConnectionSlots slots_;
 };
 
 }  // namespace infe::http

@@ -400,59 +400,6 @@ TEST(ServerTest, EchoedTextCannotAddAHeader) {
   EXPECT_EQ(answer.head.find("99"), std::string::npos);
 }
 
-TEST(ServerTest, ConnectionsHaveABoundInAllAndPerAddress) {
-  ServerOptions options;
-  options.limits.connections_max = 4;
-  const auto all = StartServer(options, EchoRouter());
-  options.limits.connections_max = 100;
-  options.limits.connections_per_address_max = 4;
-  options.limits.unlimited_addresses.clear();
-  const auto per_address = StartServer(options, EchoRouter());
-  for (HttpServer* server : {all.get(), per_address.get()}) {
-    std::vector<std::unique_ptr<RawClient>> clients;
-    for (int i = 0; i < 4; ++i) clients.push_back(std::make_unique<RawClient>(server->port()));
-    EXPECT_TRUE(Eventually([&] { return server->open_connections() == 4; }));
-    RawClient fifth(server->port());
-    EXPECT_EQ(fifth.ReadResponse().status, 503);
-    clients.pop_back();
-    EXPECT_TRUE(Eventually([&] { return server->open_connections() == 3; }));
-    RawClient sixth(server->port());
-    sixth.Send(Get("/hello"));
-    EXPECT_EQ(sixth.ReadResponse().status, 200);
-    EXPECT_EQ(server->stats().connections_refused, 1u);
-  }
-}
-
-TEST(ServerTest, ConnectionsThatProvedNothingHaveATighterBound) {
-  ServerOptions options;
-  options.limits.unlimited_addresses.clear();
-  options.limits.unproven_per_address_max = 3;
-  options.head_hook = [](HttpRequest& head) -> std::optional<HttpResponse> {
-    if (head.headers.Find("key") != nullptr) return std::nullopt;
-    return HttpResponse{401, {}, {}};
-  };
-  const auto server = StartServer(std::move(options), EchoRouter());
-  std::vector<std::unique_ptr<RawClient>> proven;
-  for (int i = 0; i < 10; ++i) {
-    proven.push_back(std::make_unique<RawClient>(server->port()));
-    proven.back()->Send("GET /hello HTTP/1.1\r\nHost: h\r\nKey: 1\r\n\r\n");
-    EXPECT_EQ(proven.back()->ReadResponse().status, 200);
-  }
-  std::vector<std::unique_ptr<RawClient>> unproven;
-  for (int i = 0; i < 3; ++i) {
-    unproven.push_back(std::make_unique<RawClient>(server->port()));
-    unproven.back()->Send(Get("/hello"));
-    EXPECT_EQ(unproven.back()->ReadResponse().status, 401);
-  }
-  RawClient fourth(server->port());
-  EXPECT_EQ(fourth.ReadResponse().status, 503);
-  unproven[0]->Send("GET /hello HTTP/1.1\r\nHost: h\r\nKey: 1\r\n\r\n");
-  EXPECT_EQ(unproven[0]->ReadResponse().status, 200);
-  RawClient fifth(server->port());
-  fifth.Send(Get("/hello"));
-  EXPECT_EQ(fifth.ReadResponse().status, 401);
-}
-
 TEST(ServerTest, FiveHundredIdleConnectionsLeaveRoomForWork) {
   const auto server = StartServer({}, EchoRouter());
   std::vector<std::unique_ptr<RawClient>> idle;

@@ -26,6 +26,15 @@ void SetOption(int fd, int level, int name, int value) {
   (void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+// "2001:db8:0:100::/56". prefix_bits: a multiple of 8.
+std::string NetworkOf(in6_addr address, size_t prefix_bits) {
+  const size_t kept = prefix_bits / 8;
+  std::memset(&address.s6_addr[kept], 0, sizeof(address.s6_addr) - kept);
+  char text[INET6_ADDRSTRLEN] = "";
+  inet_ntop(AF_INET6, &address, text, sizeof(text));
+  return fmt::format("{}/{}", text, prefix_bits);
+}
+
 }  // namespace
 
 void UniqueFd::Reset() {
@@ -50,10 +59,9 @@ PeerAddress DescribePeer(const sockaddr_storage& address) {
     } else {
       inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
       peer.text = text;
-      in6_addr network = v6->sin6_addr;
-      std::memset(&network.s6_addr[8], 0, 8);
-      inet_ntop(AF_INET6, &network, text, sizeof(text));
-      peer.group = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ? peer.text : std::string(text) + "/64";
+      const bool loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+      peer.group = loopback ? peer.text : NetworkOf(v6->sin6_addr, 64);
+      peer.site = loopback ? std::string() : NetworkOf(v6->sin6_addr, 56);
     }
   }
   return peer;

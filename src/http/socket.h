@@ -37,6 +37,7 @@ struct PeerAddress {
   std::string text;  // without port
   uint16_t port = 0;
   std::string group;  // what a limit per address counts: the address, or the /64 of an IPv6 one
+  std::string site;   // the /56 of an IPv6 address, else empty
 };
 
 PeerAddress DescribePeer(const sockaddr_storage& address);

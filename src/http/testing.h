@@ -28,6 +28,8 @@ class RawClient {
  public:
   // receive_buffer: SO_RCVBUF when positive, set before connecting.
   explicit RawClient(uint16_t port, int receive_buffer = 0);
+  // From a loopback address of the test's choice, "127.0.0.7".
+  RawClient(uint16_t port, const std::string& source);
 
   // False when the server closed.
   bool Send(std::string_view bytes);
@@ -46,6 +48,7 @@ class RawClient {
   int fd() const { return fd_.get(); }
 
  private:
+  void Connect(uint16_t port);
   bool FillTo(size_t bytes);  // until that many bytes wait in buffer_
   bool WaitReadable();
 

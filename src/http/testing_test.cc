@@ -19,6 +19,21 @@ RawClient::RawClient(uint16_t port, int receive_buffer)
   if (receive_buffer > 0) {
     setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
   }
+  Connect(port);
+}
+
+RawClient::RawClient(uint16_t port, const std::string& source)
+    : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  if (inet_pton(AF_INET, source.c_str(), &address.sin_addr) != 1 ||
+      bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+    ADD_FAILURE() << "cannot connect from " << source;
+  }
+  Connect(port);
+}
+
+void RawClient::Connect(uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);

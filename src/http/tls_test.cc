@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <openssl/err.h>
@@ -246,6 +248,24 @@ TEST_F(TlsTest, MissingFilesAreAnErrorThatNamesThem) {
   const auto server = HttpServer::Start(std::move(options), EchoRouter());
   ASSERT_FALSE(server);
   EXPECT_NE(server.error().message.find("none.pem"), std::string::npos);
+}
+
+TEST_F(TlsTest, HandshakesThatNeverEndMakeRoomAndRunOutOfTime) {
+  ServerOptions options;
+  options.tls = files_;
+  options.limits.connections_max = 8;
+  options.limits.first_byte_timeout = std::chrono::milliseconds(300);
+  const auto server = StartServer(std::move(options), EchoRouter());
+  std::vector<std::unique_ptr<RawClient>> stuck;
+  for (int i = 0; i < 32; ++i) {
+    stuck.push_back(std::make_unique<RawClient>(server->port()));
+    stuck.back()->Send("\x16\x03\x01");  // the beginning of a ClientHello
+  }
+  TlsClient client(server->port());
+  ASSERT_TRUE(client.connected());
+  client.Send(Get("/hello"));
+  EXPECT_EQ(client.ReadBody(), "hello");
+  EXPECT_TRUE(Eventually([&] { return server->open_connections() == 1; }));
 }
 
 }  // namespace

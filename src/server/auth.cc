@@ -131,6 +131,8 @@ std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpReq
   } else if (head.path.starts_with("/v1/")) {
     context->in_flight.emplace(services.in_flight);
     error = RefuseByHead(services, head, *context);
+    // A refusal for want of capacity says nothing against the caller.
+    head.vouched = context->key.has_value() || (!error && !services.keys.HasKeys());
   }
   if (!error) return std::nullopt;
   context->error_code = error->code.value_or(error->type);
@@ -152,6 +154,7 @@ std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::Http
       error = std::move(key).error();
     if (!error && head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
       error = api::UnsupportedContentType(head.headers.Get("Content-Type"));
+    head.vouched = context->key.has_value();
   }
   if (!error) return std::nullopt;
   return ErrorResponse(*error, CommonHeaders(*context));

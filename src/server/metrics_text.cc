@@ -244,6 +244,7 @@ void WriteHttp(Text& text, const ScrapeSources& sources) {
   text.Sample("infe_http_connections_total", "", stats.connections_accepted);
   text.Family("infe_http_rejected_total", "counter", "What HTTP itself refused.");
   text.Sample("infe_http_rejected_total", "reason=\"connections\"", stats.connections_refused);
+  text.Sample("infe_http_rejected_total", "reason=\"recycled\"", stats.connections_recycled);
   text.Sample("infe_http_rejected_total", "reason=\"framing\"", stats.framing_errors);
   text.Sample("infe_http_rejected_total", "reason=\"timeout\"", stats.timeouts);
   text.Sample("infe_http_rejected_total", "reason=\"write_stall\"", stats.write_stalls);

@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/utf8.h"
 #include "chat/jinja/binder.h"
 #include "chat/jinja/error.h"
 #include "chat/jinja/interpreter.h"
@@ -13,6 +14,7 @@ namespace {
 
 // The longest templates in use have some 20 kB.
 constexpr size_t kSourceBytesMax = 1u << 20;
+constexpr size_t kMessageBytesMax = 4096;
 
 // The door: nothing thrown inside gets out.
 template <typename T, typename Work>
@@ -20,7 +22,14 @@ Result<T> Guarded(Work work) {
   try {
     return work();
   } catch (const jinja::TemplateError& failure) {
-    return failure.error;
+    Error error = failure.error;
+    // It goes into logs and answers, and a template can make it of a conversation.
+    if (error.message.size() > kMessageBytesMax) {
+      error.message.resize(kMessageBytesMax);
+      error.message.resize(CompleteUtf8Prefix(error.message));
+      error.message += "...";
+    }
+    return error;
   } catch (const std::bad_alloc&) {
     return ResourceExhausted("the template ran out of memory");
   } catch (const std::exception& failure) {

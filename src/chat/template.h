@@ -8,6 +8,7 @@
 // former, so that no text of a user can forge one.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
@@ -39,7 +40,12 @@ struct RenderedText {
 
 // Bounds of one rendering. Templates come with models, their data with requests.
 struct RenderOptions {
-  uint64_t fuel = 2'000'000;  // steps; a loop of a few nodes a message needs some thousands
+  // Steps. A loop of a few nodes a message needs some thousands, 16 MB of messages half a million.
+  uint64_t fuel = 1'500'000;
+  // Of texts and values: a body of 16 MiB in its 2^18 values, and several copies of it.
+  size_t memory_bytes_max = 256u << 20;
+  // Of the thread: what the steps take here at most. It is for what they misjudge.
+  std::chrono::milliseconds cpu_time_max{250};
   size_t output_bytes_max = 64u << 20;  // four times the largest request body
   int64_t range_max = 100'000;          // longest range(), as in jinja2's sandbox
   int recursion_max = 100;              // macros and recursive loops inside each other

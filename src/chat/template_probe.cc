@@ -5,6 +5,12 @@
 namespace infe::chat {
 namespace {
 
+// A model's template is probed some dozens of times while it loads, with conversations of a few
+// short messages, for which the longest templates in use take under 20,000 steps.
+constexpr uint64_t kProbeFuel = 200'000;
+constexpr size_t kProbeBytesMax = 32u << 20;
+constexpr std::chrono::milliseconds kProbeTimeMax{100};
+
 Json Object(Json::Object members) {
   return Json(std::move(members));
 }
@@ -38,6 +44,9 @@ std::optional<std::string> TemplateProbe::Render(Json::Array messages,
   if (!options.set_variable.empty()) context.set(options.set_variable, options.value);
   RenderOptions bounds;
   bounds.now = 0;
+  bounds.fuel = kProbeFuel;
+  bounds.memory_bytes_max = kProbeBytesMax;
+  bounds.cpu_time_max = kProbeTimeMax;
   Result<RenderedText> rendered = compiled_.Render(context, bounds);
   if (!rendered) return std::nullopt;
   return std::move(rendered->text);

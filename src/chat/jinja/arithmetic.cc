@@ -154,6 +154,7 @@ Value Repeat(Runtime& runtime, const Value& sequence, int64_t count) {
   if (times != 0 && items.size() > (uint64_t{1} << 24) / times)
     FailLimit("a list of the template grows too long");
   runtime.Charge(items.size() * times);
+  const HeldBytes held(items.size() * times * sizeof(Value));
   Values out;
   out.reserve(items.size() * times);
   for (uint64_t i = 0; i < times && !items.empty(); ++i)
@@ -175,6 +176,7 @@ Value Concatenate(Runtime& runtime, const Value& a, const Value& b) {
   const Values& x = a.object<ListObject>()->items;
   const Values& y = b.object<ListObject>()->items;
   runtime.Charge((x.size() + y.size()) / 4);
+  const HeldBytes held((x.size() + y.size()) * sizeof(Value));
   Values out;
   out.reserve(x.size() + y.size());
   out.insert(out.end(), x.begin(), x.end());

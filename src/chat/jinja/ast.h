@@ -168,6 +168,7 @@ struct Activation {
   Activation* parent = nullptr;
   // A macro or loop made here may outlive the call and look back at these variables.
   bool is_captured = false;
+  HeldBytes held;
 };
 
 struct MacroObject : Object {

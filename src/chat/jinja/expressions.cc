@@ -14,6 +14,7 @@ namespace infe::chat::jinja {
 
 Value Interpreter::Evaluate(const Expr& expr, Activation& activation) {
   CheckStack();
+  line_ = expr.line;
   runtime_.Charge(1);
   const auto child = [&](size_t i) { return Evaluate(*expr.children[i], activation); };
   switch (expr.kind) {
@@ -178,6 +179,7 @@ CallValues Interpreter::EvaluateArguments(const CallArguments& arguments, Activa
     values.named.emplace_back(name, Evaluate(*expr, activation));
   if (arguments.star) {
     const Values more = ToList(runtime_, Evaluate(*arguments.star, activation));
+    runtime_.Charge(more.size() / 2);  // and again for what binds them
     values.positional.insert(values.positional.end(), more.begin(), more.end());
   }
   if (arguments.double_star) {
@@ -186,6 +188,7 @@ CallValues Interpreter::EvaluateArguments(const CallArguments& arguments, Activa
     if (!more.is(Kind::kDict)) Fail("argument after ** must be a mapping, not " + TypeName(more));
     for (const auto& [name, value] : more.object<DictObject>()->items) {
       if (!name.is_string()) Fail("keywords must be strings");
+      runtime_.Charge(1 + values.named.size() / 8);
       for (const auto& present : values.named)
         if (present.first == name.view())
           Fail(fmt::format("got multiple values for keyword argument '{}'", name.view()));
@@ -239,6 +242,7 @@ Value Interpreter::CallMacro(const MacroObject& object, CallValues values) {
   const MacroNode& macro = *object.macro;
   Activation& activation = NewActivation(macro.slot_count, object.closure);
   const size_t count = macro.parameters.size();
+  runtime_.Charge(count * (1 + values.named.size() / 8));
   for (size_t i = 0; i < count; ++i) {
     activation.slots[macro.parameter_slots[i]] =
         i < values.positional.size() ? values.positional[i] : values.TakeNamed(macro.parameters[i]);

@@ -267,6 +267,7 @@ Value Truncate(Runtime& runtime, const Value& input, const CallValues& values) {
 }
 
 std::string UrlQuote(std::string_view text, bool for_query) {
+  SpendTicks(text.size() * kMakingTicks);
   std::string out;
   for (const char c : text) {
     if (std::isalnum(static_cast<unsigned char>(c)) != 0 ||

@@ -58,6 +58,7 @@ void FillDict(Runtime& runtime, std::string_view function, DictObject& dict,
 // %Z are empty.
 std::string FormatTime(Runtime& runtime, std::string_view format) {
   const std::time_t now = runtime.options().now.value_or(std::time(nullptr));
+  runtime.Charge(1 + format.size());
   std::tm local{};
   localtime_r(&now, &local);
   std::string c_format;

@@ -26,6 +26,7 @@ void Interpreter::Assign(const Expr& target, Value value, Activation& activation
                          target.children.size(), parts.size()));
       if (parts.size() > target.children.size())
         Fail(fmt::format("too many values to unpack (expected {})", target.children.size()));
+      runtime_.Charge(parts.size());
       for (size_t i = 0; i < parts.size(); ++i) Assign(*target.children[i], parts[i], activation);
     }
   }
@@ -34,6 +35,7 @@ void Interpreter::Assign(const Expr& target, Value value, Activation& activation
 Flow Interpreter::Execute(const Block& block, Activation& activation) {
   CheckStack();
   for (const StmtPtr& stmt : block) {
+    line_ = stmt->line;
     runtime_.Charge(1);
     const Flow flow = Execute(*stmt, activation);
     if (flow != Flow::kNormal) return flow;
@@ -214,7 +216,14 @@ Value Interpreter::RunRecursive(const ForNode& loop, const Value& iterable, Acti
 }
 
 RenderedText Interpret(const Program& program, const Json& context, const RenderOptions& options) {
-  return Interpreter(program, context, options).Run();
+  Interpreter interpreter(program, context, options);
+  try {
+    return interpreter.Run();
+  } catch (TemplateError& failure) {  // raise_exception's text is the template's own: no line
+    if (failure.error.code == ErrorCode::kResourceExhausted && interpreter.line() > 0)
+      failure.error.message += fmt::format(" (line {})", interpreter.line());
+    throw;
+  }
 }
 
 }  // namespace infe::chat::jinja

@@ -2,6 +2,7 @@
 // expressions.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/stack_room.h"
 #include "chat/jinja/arguments.h"
 #include "chat/jinja/ast.h"
 #include "chat/jinja/context.h"
@@ -18,9 +20,11 @@
 
 namespace infe::chat::jinja {
 
-// Stack that one rendering may use: templates recurse on the C++ stack. A quarter of a thread's
-// usual 8 MiB; some 5,000 nested expressions, ten times what any template needs.
-inline constexpr std::ptrdiff_t kStackBytesMax = 2 << 20;
+// Templates recurse on the C++ stack. One rendering may use a quarter of a thread's usual 8 MiB:
+// some 5,000 nested expressions, ten times what any template needs. And on any thread so much stays
+// free for what is called at the deepest place, where values 200 deep may be printed or compared.
+inline constexpr size_t kStackBytesMax = size_t{2} << 20;
+inline constexpr size_t kStackBytesFree = size_t{128} << 10;
 
 enum class Flow { kNormal, kBreak, kContinue };
 
@@ -29,8 +33,10 @@ class Interpreter {
   Interpreter(const Program& program, const Json& context, const RenderOptions& options)
       : program_(program), runtime_(options), context_(runtime_, context) {}
 
+  // The template's line that was at work last, 0 before the first.
+  uint32_t line() const { return line_; }
+
   RenderedText Run() {
-    stack_base_ = static_cast<const char*>(__builtin_frame_address(0));
     TextBuilder out;
     out_ = &out;
     Activation& root = NewActivation(program_.slot_count, nullptr);
@@ -46,8 +52,7 @@ class Interpreter {
  private:
   // To be called where the interpreter recurses.
   void CheckStack() const {
-    const char* here = static_cast<const char*>(__builtin_frame_address(0));
-    if (stack_base_ - here > kStackBytesMax) FailLimit("the template recurses too deeply");
+    if (__builtin_frame_address(0) < stack_end_) FailLimit("the template recurses too deeply");
   }
   // Counts calls of macros and recursive loops.
   class Call {
@@ -84,7 +89,9 @@ class Interpreter {
   // -- variables
 
   Activation& NewActivation(uint32_t slot_count, Activation* parent) {
+    runtime_.Charge(1 + slot_count / 8);
     Activation& activation = activations_.emplace_back();
+    activation.held.Set(sizeof(Activation) + slot_count * sizeof(Value));
     activation.slots.resize(slot_count);
     activation.parent = parent;
     return activation;
@@ -103,6 +110,7 @@ class Interpreter {
     return at->slots[ref.slot];
   }
   void EnterScope(const Scope& scope, Activation& activation) {
+    runtime_.Charge(scope.size());
     for (const ScopeLoad& load : scope) {
       switch (load.action) {
         case ScopeLoad::Action::kParameter:
@@ -145,7 +153,6 @@ class Interpreter {
   void Write(const Text& text) {
     if (out_->size() + text.size() > runtime_.options().output_bytes_max)
       FailLimit("the rendered text grows too long");
-    runtime_.ChargeBytes(text.size());
     out_->Append(text);
   }
 
@@ -164,13 +171,21 @@ class Interpreter {
   Value CallValue(const Value& callee, CallValues values);
   Value CallMacro(const MacroObject& macro, CallValues values);
 
+  static const char* StackEnd() {
+    const size_t room = StackRoom();
+    const size_t usable = room > kStackBytesFree ? room - kStackBytesFree : 0;
+    return static_cast<const char*>(__builtin_frame_address(0)) - std::min(usable, kStackBytesMax);
+  }
+
   const Program& program_;
   Runtime runtime_;
   Context context_;
   std::deque<Activation> activations_;  // addresses are stable
   TextBuilder* out_ = nullptr;
-  Text captured_;                     // what the filter of a filter or set block works on
-  const char* stack_base_ = nullptr;  // where Run() was called
+  Text captured_;  // what the filter of a filter or set block works on
+  // Where the stack must not grow to: it grows downwards.
+  const char* const stack_end_ = StackEnd();
+  uint32_t line_ = 0;
   int call_depth_ = 0;
 };
 

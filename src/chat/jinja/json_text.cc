@@ -74,7 +74,7 @@ std::string AsciiEscape(uint32_t c) {
 
 void JsonWriter::WriteString(const Text& text) {
   const std::string_view bytes = text.view();
-  runtime_.ChargeBytes(bytes.size());
+  runtime_.ChargeBytes(bytes.size() * kTurnTicks);
   Add("\"");
   text.ForEachRange(0, bytes.size(), [&](size_t begin, size_t end, bool trusted) {
     size_t plain = begin;  // start of the bytes not yet written

@@ -305,6 +305,7 @@ Value GetAttribute(Runtime& runtime, const Value& value, std::string_view name) 
 }
 
 Value GetItem(Runtime& runtime, const Value& value, const Value& key) {
+  runtime.Charge(1);
   RequireDefined(value);
   if (std::optional<Value> found = Item(value, key)) return *std::move(found);
   if (key.is_string()) {

@@ -134,6 +134,7 @@ double RoundDigits(double value, int digits) {
 }
 
 std::optional<Value> ParsePythonInt(std::string_view text, int base) {
+  SpendTicks(text.size() * kTurnTicks);
   text = StripSpace(text);
   bool negative = false;
   if (!text.empty() && (text[0] == '+' || text[0] == '-')) {
@@ -168,6 +169,7 @@ std::optional<Value> ParsePythonInt(std::string_view text, int base) {
 }
 
 std::optional<double> ParsePythonFloat(std::string_view text) {
+  SpendTicks(text.size() * kTurnTicks);
   text = StripSpace(text);
   bool negative = false;
   if (!text.empty() && (text[0] == '+' || text[0] == '-')) {

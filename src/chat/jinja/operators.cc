@@ -9,6 +9,7 @@
 
 #include "base/utf8.h"
 #include "chat/jinja/format.h"
+#include "chat/jinja/strings.h"
 
 namespace infe::chat::jinja {
 namespace {
@@ -21,7 +22,10 @@ void CheckDepth(int depth) {
 std::optional<int> OrderNumbers(const Value& a, const Value& b) {
   if (a.is_small_int() && b.is_small_int())
     return a.as_int() < b.as_int() ? -1 : a.as_int() > b.as_int();
-  if (a.is(Kind::kBigInt) && b.is(Kind::kBigInt) && a.view() == b.view()) return 0;
+  if (a.is(Kind::kBigInt) && b.is(Kind::kBigInt)) {
+    SpendTicks(a.view().size());
+    if (a.view() == b.view()) return 0;
+  }
   const double x = ToDouble(a);
   const double y = ToDouble(b);
   if (x < y) return -1;
@@ -170,6 +174,7 @@ bool Truth(const Value& value) {
 
 bool Equal(const Value& a, const Value& b, int depth) {
   CheckDepth(depth);
+  SpendTicks(kTurnTicks);
   if (a.is_number() && b.is_number()) return OrderNumbers(a, b) == 0;
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
@@ -177,6 +182,8 @@ bool Equal(const Value& a, const Value& b, int depth) {
     case Kind::kNone:
       return true;
     case Kind::kString:
+      if (a.view().size() != b.view().size()) return false;
+      SpendTicks(a.view().size() / 4);
       return a.view() == b.view();
     case Kind::kList:
     case Kind::kTuple:
@@ -198,6 +205,7 @@ bool Equal(const Value& a, const Value& b, int depth) {
 
 bool Compare(Order order, const Value& a, const Value& b, int depth) {
   CheckDepth(depth);
+  SpendTicks(kTurnTicks);
   RequireDefined(a);
   RequireDefined(b);
   if (a.is_number() && b.is_number()) {
@@ -205,6 +213,7 @@ bool Compare(Order order, const Value& a, const Value& b, int depth) {
     return sign && Holds(order, *sign);
   }
   if (a.is_string() && b.is_string()) {
+    SpendTicks(std::min(a.view().size(), b.view().size()) / 4);
     const int sign = a.view().compare(b.view());  // UTF-8 sorts as its code points do
     return Holds(order, sign < 0 ? -1 : sign > 0);
   }
@@ -244,8 +253,7 @@ bool Contains(Runtime& runtime, const Value& container, const Value& item) {
       RequireDefined(item);
       if (!item.is_string())
         Fail("'in <string>' requires string as left operand, not " + TypeName(item));
-      runtime.ChargeBytes(container.view().size());
-      return container.view().find(item.view()) != std::string_view::npos;
+      return FindFirst(container.view(), item.view(), 0) != std::string_view::npos;
     case Kind::kDict:
       return container.object<DictObject>()->Find(item) != nullptr;
     case Kind::kDictView:
@@ -261,7 +269,6 @@ bool Contains(Runtime& runtime, const Value& container, const Value& item) {
     case Kind::kList:
     case Kind::kTuple: {
       const Values& items = container.object<ListObject>()->items;
-      runtime.Charge(items.size() / 16);
       return std::any_of(items.begin(), items.end(),
                          [&](const Value& v) { return Equal(v, item); });
     }
@@ -274,7 +281,9 @@ bool Contains(Runtime& runtime, const Value& container, const Value& item) {
   return std::any_of(items.begin(), items.end(), [&](const Value& v) { return Equal(v, item); });
 }
 
-std::string HashKey(const Value& key) {
+std::string HashKey(const Value& key, int depth) {
+  CheckDepth(depth);
+  SpendTicks(kTurnTicks + (key.is_string() || key.is(Kind::kBigInt) ? key.view().size() : 0));
   switch (key.kind()) {
     case Kind::kString:
       return "s" + std::string(key.view());
@@ -296,7 +305,10 @@ std::string HashKey(const Value& key) {
     case Kind::kTuple: {
       std::string out = "t";
       for (const Value& item : key.object<ListObject>()->items) {
-        const std::string part = HashKey(item);
+        const std::string part = HashKey(item, depth + 1);
+        if (part.size() > kTextBytesMax - out.size())
+          FailLimit("a key of the template grows too long");
+        SpendTicks(kMakingTicks + part.size());
         out += std::to_string(part.size()) + ":" + part;
       }
       return out;
@@ -339,6 +351,7 @@ double ToDouble(const Value& number) {
   if (number.is(Kind::kBigInt)) {
     double out = 0;
     const std::string_view text = number.view();
+    SpendTicks(text.size() * kTurnTicks);
     std::from_chars(text.data(), text.data() + text.size(), out);
     return out;
   }

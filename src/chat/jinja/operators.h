@@ -29,7 +29,7 @@ bool Contains(Runtime& runtime, const Value& container, const Value& item);
 bool Same(const Value& a, const Value& b);  // Python's `is`
 
 // Equal keys give equal text. Fails with "unhashable type" for lists and dicts.
-std::string HashKey(const Value& key);
+std::string HashKey(const Value& key, int depth = 0);
 
 // len(); nullopt for what has none.
 std::optional<int64_t> Length(const Value& value);

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "chat/jinja/error.h"
+#include "chat/jinja/meter.h"
 #include "chat/jinja/value.h"
 #include "chat/template.h"
 
@@ -15,27 +16,24 @@ constexpr int kValueDepthMax = 200;
 
 class Runtime {
  public:
-  explicit Runtime(const RenderOptions& options) : options_(options), fuel_(options.fuel) {}
+  explicit Runtime(const RenderOptions& options)
+      : options_(options),
+        meter_({.steps = options.fuel,
+                .bytes = options.memory_bytes_max,
+                .cpu = options.cpu_time_max}) {}
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
   Heap& heap() { return heap_; }
   const RenderOptions& options() const { return options_; }
 
-  void Charge(uint64_t steps) {
-    if (steps > fuel_) {
-      fuel_ = 0;
-      FailLimit("the template ran past its limit of steps");
-    }
-    fuel_ -= steps;
-  }
+  void Charge(uint64_t steps) { meter_.Spend(steps * kTicksPerStep); }
   // Making or scanning `bytes` of text.
-  void ChargeBytes(size_t bytes) { Charge(bytes / kBytesPerStep); }
+  void ChargeBytes(size_t bytes) { meter_.Spend(bytes); }
 
  private:
-  static constexpr size_t kBytesPerStep = 256;  // about as long as evaluating one node takes
   const RenderOptions& options_;
-  uint64_t fuel_;
+  Meter meter_;  // before what it counts
   Heap heap_;
 };
 

@@ -178,6 +178,7 @@ Value DictSort(Runtime& runtime, const Value& input, const CallValues& values) {
     Fail(fmt::format("'{}' object has no attribute 'items'", TypeName(input)));
   const auto& members = input.object<DictObject>()->items;
   std::vector<Values> keys;
+  runtime.Charge(members.size());
   for (const auto& [key, value] : members) {
     const Value& subject = by == "key" ? key : value;
     keys.push_back({args.truth(0, false) ? subject : IgnoreCase(subject)});
@@ -221,6 +222,7 @@ Value GroupBy(Runtime& runtime, const Value& input, const CallValues& values) {
   const bool case_sensitive = args.truth(2, false);
   const Values items = ToList(runtime, input);
   std::vector<Values> keys;
+  runtime.Charge(items.size());
   for (const Value& item : items) {
     const Value key = path.Of(runtime, item, args.get(1));
     keys.push_back({case_sensitive ? key : IgnoreCase(key)});
@@ -334,7 +336,7 @@ Value SliceInto(Runtime& runtime, const Value& input, const CallValues& values) 
     const int64_t slices = args.integer(0, 1);
     if (slices == 0) Fail("integer division or modulo by zero");
     if (slices > runtime.options().range_max) FailLimit("too many slices");
-    runtime.Charge(static_cast<uint64_t>(std::max<int64_t>(slices, 0)));
+    runtime.Charge(static_cast<uint64_t>(std::max<int64_t>(slices, 0)) + items.size() / 8);
     const auto length = static_cast<int64_t>(items.size());
     int64_t at = 0;
     for (int64_t i = 0; i < slices; ++i) {
@@ -360,6 +362,7 @@ Value Sort(Runtime& runtime, const Value& input, const CallValues& values) {
   }
   const Values items = ToList(runtime, input);
   std::vector<Values> keys;
+  runtime.Charge(items.size() * (1 + paths.size()));
   for (const Value& item : items) {
     Values& key = keys.emplace_back();
     key.push_back(Value::None());  // the key is a list, however short
@@ -390,6 +393,7 @@ Value Unique(Runtime& runtime, const Value& input, const CallValues& values) {
     const AttributePath path(args.get(1));
     std::unordered_set<std::string> seen;
     for (const Value& item : ToList(runtime, input)) {
+      runtime.Charge(1);
       const Value key = path.Of(runtime, item);
       if (seen.insert(HashKey(case_sensitive ? key : IgnoreCase(key))).second) out.push_back(item);
     }

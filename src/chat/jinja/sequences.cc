@@ -17,6 +17,7 @@ Values Characters(const Text& text) {
   for (size_t at = 0; at < bytes.size();) {
     const size_t begin = at;
     DecodeUtf8(bytes, at);
+    SpendTicks(kMakingTicks);
     out.push_back(Value::String(text.Slice(begin, at)));
   }
   return out;
@@ -82,7 +83,6 @@ Value SliceString(Runtime& runtime, const Text& text, const SliceBounds& bounds)
     return Value::String(text.Slice(begin, end));
   }
   const Values characters = Characters(text);
-  runtime.Charge(characters.size());
   TextBuilder builder;
   int64_t at = bounds.start;
   for (int64_t i = 0; i < bounds.count(); ++i, at += bounds.step)
@@ -120,11 +120,11 @@ Values ToList(Runtime& runtime, const Value& value) {
     case Kind::kUndefined:
       break;
     case Kind::kString:
-      runtime.Charge(value.text().size());
       out = Characters(value.text());
       break;
     case Kind::kList:
     case Kind::kTuple:
+      runtime.Charge(value.object<ListObject>()->items.size() / 8);
       out = value.object<ListObject>()->items;
       break;
     case Kind::kDict:

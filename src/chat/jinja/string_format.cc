@@ -41,6 +41,7 @@ std::string Digits(uint64_t magnitude, int base, bool upper) {
 
 std::string Grouped(const std::string& digits) {
   const size_t whole = std::min(digits.find_first_not_of("0123456789"), digits.size());
+  SpendTicks(whole * kTurnTicks);
   std::string out;
   for (size_t i = 0; i < whole; ++i) {
     if (i > 0 && (whole - i) % 3 == 0) out += ',';
@@ -116,18 +117,21 @@ Text FormatNumber(Runtime& runtime, const Value& number, Spec spec) {
   if (is_float && spec.type != '\0') {
     const double value = ToDouble(number);
     negative = std::signbit(value) && !std::isnan(value);
+    SpendTicks(kTicksPerStep * 4);  // up to 700 digits
     body = FloatBody(value, spec);
   } else if (is_float) {
     const double value = number.float_value();
     negative = std::signbit(value) && !std::isnan(value);
     if (spec.precision >= 0) {
       spec.type = 'g';
+      SpendTicks(kTicksPerStep * 4);  // up to 700 digits
       body = FloatBody(value, spec);
     } else {
       body = FloatRepr(std::fabs(value));
     }
   } else {
     negative = number.is(Kind::kBigInt) ? number.view().front() == '-' : number.as_int() < 0;
+    SpendTicks(number.view().size());
     body = IntegerBody(number, spec);
     if (spec.precision > static_cast<int64_t>(body.size()))  // of %: digits at least
       body.insert(0, static_cast<size_t>(std::min(spec.precision, kWidthMax)) - body.size(), '0');

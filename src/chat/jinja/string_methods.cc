@@ -71,6 +71,7 @@ Text CaseFold(const Text& text) {
   TextBuilder builder;
   const std::string_view bytes = text.view();
   text.ForEachRange(0, bytes.size(), [&](size_t begin, size_t end, bool trusted) {
+    SpendTicks(4 * (end - begin));
     std::string piece(bytes.substr(begin, end - begin));
     for (size_t at = 0; (at = piece.find("\xC3\x9F", at)) != std::string::npos; at += 2)
       piece.replace(at, 2, "ss");
@@ -120,6 +121,7 @@ Value StartsOrEndsWith(Runtime& runtime, const Value& self, const CallValues& va
     return Value::Bool(false);
   const auto matches = [&](const Value& affix) {
     const std::string_view text = RequireText(affix, function).view();
+    SpendTicks(kTurnTicks + std::min(text.size(), part.view().size()) / 4);
     return kAtEnd ? part.view().ends_with(text) : part.view().starts_with(text);
   };
   const Value affix = args.get(0);
@@ -189,6 +191,7 @@ template <bool kSuffix>
 Value RemoveAffix(Runtime&, const Value& self, const CallValues& values) {
   BoundArguments args("removeprefix", values, {"prefix"}, 1);
   const std::string_view affix = RequireText(args.get(0), "removeprefix").view();
+  SpendTicks(affix.size());
   const Text& text = self.text();
   if (kSuffix && text.view().ends_with(affix))
     return Value::String(text.Slice(0, text.size() - affix.size()));

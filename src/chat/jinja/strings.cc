@@ -1,6 +1,7 @@
 #include "chat/jinja/strings.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/utf8.h"
 #include "chat/jinja/error.h"
@@ -17,6 +18,7 @@ void ForEachCharacter(const Text& text, Visit visit) {
     for (size_t at = begin; at < end;) {
       const size_t start = at;
       const uint32_t code = DecodeUtf8(bytes, at);
+      SpendTicks(kTurnTicks);
       visit(start, at, code, trusted);
     }
   });
@@ -45,6 +47,7 @@ size_t PreviousCharacter(std::string_view bytes, size_t end) {
 }
 
 bool SpaceAt(std::string_view bytes, size_t begin) {
+  SpendTicks(kTurnTicks);
   return IsSpace(DecodeUtf8(bytes, begin));
 }
 
@@ -60,6 +63,7 @@ std::vector<uint32_t> CodePoints(std::string_view bytes) {
 }
 
 Value Piece(const Text& text, size_t begin, size_t end) {
+  SpendTicks(kTicksPerStep);
   return Value::String(begin < end ? text.Slice(begin, end) : Text().AsMarkup(text.is_markup()));
 }
 
@@ -114,6 +118,38 @@ std::pair<size_t, size_t> ByteRange(const Text& text, int64_t start, int64_t end
 }
 
 }  // namespace
+
+size_t FindFirst(std::string_view text, std::string_view part, size_t at) {
+  if (at > text.size() || part.size() > text.size() - at) return std::string_view::npos;
+  if (part.empty()) return at;
+  const size_t last = text.size() - part.size();
+  while (at <= last) {
+    const void* const hit = std::memchr(text.data() + at, part[0], last - at + 1);
+    const size_t found = hit == nullptr
+                             ? last + 1
+                             : static_cast<size_t>(static_cast<const char*>(hit) - text.data());
+    SpendTicks(kTurnTicks + (found - at) / 4 + part.size() / 8);
+    if (hit == nullptr) break;
+    if (text.substr(found, part.size()) == part) return found;
+    at = found + 1;
+  }
+  return std::string_view::npos;
+}
+
+size_t FindLast(std::string_view text, std::string_view part) {
+  if (part.size() > text.size()) return std::string_view::npos;
+  if (part.empty()) return text.size();
+  size_t end = text.size() - part.size() + 1;  // past the last place where it may begin
+  while (end > 0) {
+    const size_t found = text.rfind(part[0], end - 1);
+    const size_t stop = found == std::string_view::npos ? 0 : found;
+    SpendTicks(kTurnTicks + 2 * (end - stop) + part.size() / 8);
+    if (found == std::string_view::npos) break;
+    if (text.substr(found, part.size()) == part) return found;
+    end = found;
+  }
+  return std::string_view::npos;
+}
 
 Text Upper(const Text& text) {
   return MapCharacters(text, [](std::string& out, std::string_view, size_t, uint32_t code) {
@@ -204,6 +240,7 @@ Text Strip(const Text& text, Sides sides, const std::optional<Text>& chars) {
   const std::string_view bytes = text.view();
   const std::vector<uint32_t> set = chars ? CodePoints(chars->view()) : std::vector<uint32_t>();
   const auto goes = [&](size_t at) {
+    SpendTicks(kTurnTicks + set.size());
     const uint32_t c = DecodeUtf8(bytes, at);
     return chars ? std::find(set.begin(), set.end(), c) != set.end() : IsSpace(c);
   };
@@ -223,7 +260,7 @@ Values Split(const Text& text, const std::optional<Text>& separator, int64_t spl
   const std::string_view bytes = text.view();
   size_t at = 0;
   while (splits_max < 0 || static_cast<int64_t>(out.size()) < splits_max) {
-    const size_t found = bytes.find(separator->view(), at);
+    const size_t found = FindFirst(bytes, separator->view(), at);
     if (found == std::string_view::npos) break;
     out.push_back(Piece(text, at, found));
     at = found + separator->size();
@@ -240,7 +277,7 @@ Values SplitFromRight(const Text& text, const std::optional<Text>& separator, in
   size_t end = bytes.size();
   while (splits_max < 0 || static_cast<int64_t>(out.size()) < splits_max) {
     if (end < separator->size()) break;
-    const size_t found = bytes.rfind(separator->view(), end - separator->size());
+    const size_t found = FindLast(bytes.substr(0, end), separator->view());
     if (found == std::string_view::npos) break;
     out.push_back(Piece(text, found + separator->size(), end));
     end = found;
@@ -257,6 +294,7 @@ Values SplitLines(const Text& text, bool keep_ends) {
   for (size_t at = 0; at < bytes.size();) {
     const size_t end = at;
     const uint32_t c = DecodeUtf8(bytes, at);
+    SpendTicks(kTurnTicks / 2);
     if (!IsLineBreak(c)) continue;
     if (c == '\r' && at < bytes.size() && bytes[at] == '\n') ++at;
     out.push_back(Piece(text, begin, keep_ends ? at : end));
@@ -269,7 +307,8 @@ Values SplitLines(const Text& text, bool keep_ends) {
 Values Partition(const Text& text, const Text& separator, bool from_right) {
   if (separator.empty()) Fail("empty separator");
   const std::string_view bytes = text.view();
-  const size_t found = from_right ? bytes.rfind(separator.view()) : bytes.find(separator.view());
+  const size_t found =
+      from_right ? FindLast(bytes, separator.view()) : FindFirst(bytes, separator.view(), 0);
   if (found == std::string_view::npos) {
     const Value whole = Value::String(text);
     const Value none = Value::String({});
@@ -302,7 +341,7 @@ Text Replace(Runtime& runtime, const Text& text, const Text& old_part, const Tex
     }
   } else {
     for (; count < 0 || done < count; ++done) {
-      const size_t found = bytes.find(old_part.view(), at);
+      const size_t found = FindFirst(bytes, old_part.view(), at);
       if (found == std::string_view::npos) break;
       builder.Append(text, at, found);
       insert();
@@ -360,7 +399,7 @@ int64_t Find(const Text& text, const Text& part, int64_t start, int64_t end, boo
   const auto [from, to] = ByteRange(text, start, end);
   if (from > to) return -1;
   const std::string_view bytes = text.view().substr(from, to - from);
-  const size_t found = last ? bytes.rfind(part.view()) : bytes.find(part.view());
+  const size_t found = last ? FindLast(bytes, part.view()) : FindFirst(bytes, part.view(), 0);
   if (found == std::string_view::npos) return -1;
   return static_cast<int64_t>(text.Slice(0, from + found).CharacterCount());
 }
@@ -371,7 +410,7 @@ int64_t Count(const Text& text, const Text& part, int64_t start, int64_t end) {
   if (part.empty()) return static_cast<int64_t>(text.Slice(from, to).CharacterCount()) + 1;
   const std::string_view bytes = text.view().substr(from, to - from);
   int64_t count = 0;
-  for (size_t at = 0; (at = bytes.find(part.view(), at)) != std::string_view::npos;
+  for (size_t at = 0; (at = FindFirst(bytes, part.view(), at)) != std::string_view::npos;
        at += part.size())
     ++count;
   return count;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "chat/jinja/runtime.h"
 #include "chat/jinja/text.h"
@@ -35,6 +36,10 @@ enum class Align { kLeft, kRight, kCenter };
 Text Pad(Runtime& runtime, const Text& text, Align align, int64_t width, const Text& fill);
 Text ZeroFill(Runtime& runtime, const Text& text, int64_t width);
 Text ExpandTabs(const Text& text, int64_t tab_size);
+
+// std::string_view's find and rfind, which cost their product at worst and are charged for it here.
+size_t FindFirst(std::string_view text, std::string_view part, size_t at);
+size_t FindLast(std::string_view text, std::string_view part);
 
 // Character position of the first or last occurrence within characters [start, end); -1: none.
 int64_t Find(const Text& text, const Text& part, int64_t start, int64_t end, bool last);

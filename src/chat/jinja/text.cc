@@ -17,6 +17,7 @@ bool IsContinuation(char c) {
 
 Text Text::Make(std::string bytes, bool trusted) {
   if (bytes.empty()) return {};
+  SpendTicks(bytes.size());
   Rep rep;
   rep.ascii = IsAscii(bytes);
   rep.bytes = std::move(bytes);
@@ -25,6 +26,8 @@ Text Text::Make(std::string bytes, bool trusted) {
 }
 
 Text Text::FromRep(Rep rep) {
+  SpendTicks(kMakingTicks + rep.bytes.size() / 8);  // its bytes were paid for when they came
+  rep.held.Set(sizeof(Rep) + rep.bytes.capacity() + rep.edges.capacity() * sizeof(size_t));
   Text text;
   text.rep_ = std::make_shared<const Rep>(std::move(rep));
   return text;
@@ -33,6 +36,7 @@ Text Text::FromRep(Rep rep) {
 size_t Text::CharacterCount() const {
   if (is_ascii()) return size();
   const std::string_view bytes = view();
+  SpendTicks(bytes.size());
   return static_cast<size_t>(
       std::count_if(bytes.begin(), bytes.end(), [](char c) { return !IsContinuation(c); }));
 }
@@ -45,6 +49,7 @@ size_t Text::ByteOffset(size_t index) const {
     ++at;
     while (at < bytes.size() && IsContinuation(bytes[at])) ++at;
   }
+  SpendTicks(2 * at);
   return at;
 }
 
@@ -71,6 +76,12 @@ void TextBuilder::Append(const Text& text, size_t begin, size_t end) {
   });
 }
 
+// Text doubles as it grows, so this is rare.
+void TextBuilder::CountMemory() {
+  capacity_ = bytes_.capacity();
+  held_.Set(capacity_ + edges_.capacity() * sizeof(size_t));
+}
+
 Text TextBuilder::Take() {
   if (bytes_.empty()) return {};
   Text::Rep rep;
@@ -78,6 +89,7 @@ Text TextBuilder::Take() {
   rep.bytes = std::exchange(bytes_, {});
   rep.first_trusted = first_trusted_;
   rep.edges = std::exchange(edges_, {});
+  held_.Set(0);
   return Text::FromRep(std::move(rep));
 }
 
@@ -91,6 +103,7 @@ std::string TextBuilder::TakeBytes(std::vector<std::pair<size_t, size_t>>* trust
     is_trusted = !is_trusted;
   }
   edges_.clear();
+  held_.Set(0);
   return std::exchange(bytes_, {});
 }
 

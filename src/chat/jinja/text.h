@@ -3,13 +3,20 @@
 // characters (code points, as Python counts).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "chat/jinja/error.h"
+#include "chat/jinja/meter.h"
+
 namespace infe::chat::jinja {
+
+// No string of a template is longer: as much as one rendering may put out.
+inline constexpr size_t kTextBytesMax = 64u << 20;
 
 class Text {
  public:
@@ -41,9 +48,13 @@ class Text {
   template <typename Visit>
   void ForEachRange(size_t begin, size_t end, Visit visit) const {
     if (!rep_ || begin >= end) return;
-    bool trusted = rep_->first_trusted;
-    size_t at = 0;
-    for (size_t edge : rep_->edges) {
+    const std::vector<size_t>& edges = rep_->edges;
+    size_t next =
+        static_cast<size_t>(std::upper_bound(edges.begin(), edges.end(), begin) - edges.begin());
+    bool trusted = rep_->first_trusted != (next % 2 != 0);
+    size_t at = begin;
+    for (; next < edges.size(); ++next) {
+      const size_t edge = edges[next];
       const size_t from = at < begin ? begin : at;
       const size_t to = edge < end ? edge : end;
       if (from < to) visit(from, to, trusted);
@@ -63,6 +74,7 @@ class Text {
     bool ascii = true;
     bool first_trusted = false;
     std::vector<size_t> edges;  // where the origin flips; ascending, inside (0, size)
+    HeldBytes held;
   };
   static Text Make(std::string bytes, bool trusted);
   static Text FromRep(Rep rep);
@@ -76,8 +88,12 @@ class TextBuilder {
  public:
   void Append(std::string_view bytes, bool trusted) {
     if (bytes.empty()) return;
+    SpendTicks(kTurnTicks + bytes.size());
+    if (bytes.size() > kTextBytesMax - bytes_.size())
+      FailLimit("a string of the template grows too long");
     Mark(trusted);
     bytes_.append(bytes);
+    if (bytes_.capacity() != capacity_) CountMemory();
   }
   void Append(const Text& text) { Append(text, 0, text.size()); }
   void Append(const Text& text, size_t begin, size_t end);
@@ -88,7 +104,10 @@ class TextBuilder {
 
  private:
   void Mark(bool trusted);
+  void CountMemory();
   std::string bytes_;
+  size_t capacity_ = std::string().capacity();  // of bytes_, when memory was counted last
+  HeldBytes held_;
   bool first_trusted_ = false;
   bool last_trusted_ = false;
   std::vector<size_t> edges_;

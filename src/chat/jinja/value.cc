@@ -14,6 +14,7 @@ constexpr size_t kIndexedFrom = 12;
 }  // namespace
 
 std::optional<size_t> DictObject::Position(const Value& key) const {
+  SpendTicks(kTurnTicks + (key.is_string() ? key.view().size() : 0));
   if (items.size() < kIndexedFrom && key.is_string()) {
     for (size_t i = 0; i < items.size(); ++i)
       if (items[i].first.is_string() && items[i].first.view() == key.view()) return i;
@@ -31,6 +32,7 @@ std::optional<size_t> DictObject::Position(const Value& key) const {
 
 const Value* DictObject::Find(std::string_view key) const {
   if (items.size() < kIndexedFrom) {
+    SpendTicks(kTurnTicks + key.size());
     for (const auto& [name, value] : items)
       if (name.is_string() && name.view() == key) return &value;
     return nullptr;
@@ -48,6 +50,9 @@ void DictObject::Set(Value key, Value value) {
     items[*at].second = std::move(value);
     return;
   }
+  // A member, its place in the index and the index's copy of the key.
+  SpendTicks(kMakingTicks);
+  held_.Set(held_bytes_ += 2 * sizeof(Value) + (key.is_string() ? key.view().size() : 16) + 64);
   items.emplace_back(std::move(key), std::move(value));
   if (items.size() == kIndexedFrom) {
     for (size_t i = 0; i < items.size(); ++i) index_.emplace(HashKey(items[i].first), i);

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "chat/jinja/meter.h"
 #include "chat/jinja/text.h"
 
 namespace infe::chat::jinja {
@@ -140,6 +141,8 @@ struct DictObject : Object {
   std::optional<size_t> Position(const Value& key) const;
   // By HashKey, kept once there are more than a few members.
   std::unordered_map<std::string, size_t> index_;
+  size_t held_bytes_ = 0;
+  HeldBytes held_;
 };
 
 struct RangeObject : Object {
@@ -203,6 +206,8 @@ class Heap {
  public:
   template <typename T>
   T* New() {
+    SpendTicks(kMakingTicks);
+    held_.Set(held_bytes_ += sizeof(T) + kObjectBytes);
     auto object = std::make_unique<T>();
     T* raw = object.get();
     objects_.push_back(std::move(object));
@@ -212,6 +217,7 @@ class Heap {
   Value Tuple(Values items) { return Sequence(Kind::kTuple, std::move(items)); }
   Value Iterator(Values items, const char* type_name = "generator") {
     auto* object = New<IteratorObject>();
+    CountItems(items);
     object->items = std::move(items);
     object->type_name = type_name;
     return Value::Of(Kind::kIterator, object);
@@ -222,12 +228,23 @@ class Heap {
     return Value::Of(Kind::kUndefined, object);
   }
 
+  // To be told of items that an object holds and New could not see.
+  void CountItems(const Values& items) {
+    SpendTicks(items.size() * kTurnTicks);
+    held_.Set(held_bytes_ += items.capacity() * sizeof(Value));
+  }
+
  private:
+  static constexpr size_t kObjectBytes = 32;  // its pointer, and the allocator's share
+
   Value Sequence(Kind kind, Values items) {
     auto* object = New<ListObject>();
+    CountItems(items);
     object->items = std::move(items);
     return Value::Of(kind, object);
   }
+  size_t held_bytes_ = 0;  // all live to the end
+  HeldBytes held_;
   std::vector<std::unique_ptr<Object>> objects_;
 };
 

@@ -26,6 +26,7 @@ Machine::Machine(const Program* program, std::shared_ptr<const TokenTrie> trie)
 
 void Machine::SetFuel(Fuel* fuel) {
   fuel_ = fuel;
+  pool_.SetFuel(fuel);
   lexer_.SetFuel(fuel);
   data_.SetFuel(fuel);
   rows_.SetFuel(fuel);
@@ -342,7 +343,15 @@ std::optional<Error> Machine::Failure() const {
     return ResourceExhausted(
         fmt::format("the grammar needs more than {} {} ({})", value, what, name));
   };
-  if (pool_.overflowed()) return limit("regex nodes", "kRegexNodesMax", kRegexNodesMax);
+  switch (pool_.overflow()) {
+    case RegexPool::Overflow::kNone:
+    case RegexPool::Overflow::kFuel:
+      break;
+    case RegexPool::Overflow::kNodes:
+      return limit("regex nodes", "kRegexNodesMax", kRegexNodesMax);
+    case RegexPool::Overflow::kEmptiness:
+      return limit("states of one regex", "kEmptinessStatesMax", kEmptinessStatesMax);
+  }
   if (lexer_.overflowed()) return limit("lexer states", "kLexStatesMax", kLexStatesMax);
   if (rows_.overflowed()) return limit("parser items", "kRowItemsMax, kRowsMax", kRowItemsMax);
   if (bytes() > kMatcherBytesMax)
@@ -354,7 +363,7 @@ std::optional<Error> Machine::Failure() const {
 size_t Machine::bytes() const {
   // A kept mask stands in two nodes and holds its key twice.
   const size_t mask = BlockBytes(trie().mask_words() * sizeof(uint64_t)) + 5 * BlockBytes(64);
-  return sizeof(Machine) + pool_.size() * 120 + lexer_.bytes() + data_.bytes() + rows_.bytes() +
+  return sizeof(Machine) + pool_.bytes() + lexer_.bytes() + data_.bytes() + rows_.bytes() +
          walker_.bytes() + TableBytes(rests_) + rest_bytes_ + kept_.size() * mask;
 }
 

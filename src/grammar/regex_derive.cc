@@ -186,12 +186,14 @@ const RegexPool::EdgeList& RegexPool::RawEdges(RegexId root) {
     }
     open.pop_back();
   }
-  if (nodes_[root].edges < 0) StoreEdges(root, {});
-  return KnownEdges(root);
+  // The fuel ended; whoever asks again with more goes on from the parts that are known.
+  static const EdgeList kNone;
+  return nodes_[root].edges < 0 ? kNone : KnownEdges(root);
 }
 
 std::span<const RegexEdge> RegexPool::Edges(RegexId id) {
   const EdgeList& list = RawEdges(id);
+  if (nodes_[id].edges < 0) return {};
   if (!nodes_[id].pure && !pruned_[static_cast<size_t>(nodes_[id].edges)]) Prune(id);
   return list;
 }
@@ -203,6 +205,7 @@ void RegexPool::Prune(RegexId id) {
   if (!Spend(before.size())) return;
   for (const RegexEdge& e : before)
     if (IsLive(e.target)) after.push_back(e);
+  if (overflowed()) return;
   edges_[index] = std::move(after);
   pruned_[index] = true;
 }
@@ -283,6 +286,7 @@ uint32_t RegexPool::ShortestLength(RegexId id) {
       queue.emplace(d + 1, e.target);
     }
   }
+  if (overflowed()) return best;
   if (best == UINT32_MAX) return nodes_[id].shortest = best;
   // What was found holds for every state on the way, so that a text of n characters is not searched
   // n times.

@@ -37,9 +37,12 @@ class RegexPool {
   RegexPool();
 
   // Everything below spends this fuel from now on; null: unbounded by steps. Borrowed until the
-  // next call; a copy of the pool borrows the same, so whoever copies one sets its own. The pool is
-  // used up when the fuel is: see overflowed.
-  void SetFuel(Fuel* fuel) { fuel_ = fuel; }
+  // next call; a copy of the pool borrows the same, so whoever copies one sets its own. Once it is
+  // empty answers may be wrong, and none is remembered: with fresh fuel the pool goes on.
+  void SetFuel(Fuel* fuel) {
+    fuel_ = fuel;
+    if (overflow_ == Overflow::kFuel) overflow_ = Overflow::kNone;
+  }
   Fuel* fuel() const { return fuel_; }
 
   // -- Making. Arguments are ids of this pool.
@@ -92,8 +95,8 @@ class RegexPool {
   // Memory that it holds, an estimate that grows with every node, list and edge.
   size_t bytes() const { return bytes_; }
   // What ended the pool, if something has: answers since then may be wrong (they are kNothing, so
-  // that the work winds up), and whoever compiles or runs with this pool has to give up. For good:
-  // fresh fuel does not bring it back.
+  // that the work winds up), and whoever compiles or runs with this pool has to give up. For good,
+  // the fuel aside.
   enum class Overflow : uint8_t {
     kNone,
     kFuel,       // the fuel of that moment

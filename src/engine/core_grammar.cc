@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "engine/core.h"
+#include "grammar/limits.h"
 
 namespace infe::engine {
 
@@ -52,6 +55,12 @@ void EngineCore::TakeAnswers() {
     sequence.asking = nullptr;
     // Its place in the batch may have been taken meanwhile.
     sequence.parked = !sequence.paused && sequence.state == SequenceState::kRunning;
+    sequence.worker_steps += job.steps;
+    if (job.outcome && sequence.worker_steps > grammar::kMatcherStepsInAllMax) {
+      job.outcome = ResourceExhausted(
+          fmt::format("the grammar needs more than {} steps in all (kMatcherStepsInAllMax)",
+                      grammar::kMatcherStepsInAllMax));
+    }
     if (!job.outcome) FailGrammar(sequence, std::move(job.outcome).error());
   }
 }

@@ -13,7 +13,8 @@ class EngineCore::Asking {
  public:
   Asking(Sequence& sequence, const GrammarWorker* worker)
       : sequence_(sequence),
-        fuel_({.steps = worker == nullptr ? UINT64_MAX : sequence.thread_steps}) {
+        fuel_({.steps = worker == nullptr ? UINT64_MAX : sequence.thread_steps,
+               .cpu = worker == nullptr ? std::chrono::milliseconds::max() : kGrammarCpuMax}) {
     if (worker != nullptr && sequence.constraint != nullptr) sequence.constraint->SetFuel(&fuel_);
   }
   ~Asking() {

@@ -380,6 +380,23 @@ TEST(CoreGrammar, AMaskBeyondTheBoundEndsThatRequestWithAnErrorOfItsOwn) {
   ExpectEmpty(*bench.core);
 }
 
+TEST(CoreGrammar, ManyDearMasksOfOneRequestHaveABoundTogether) {
+  Bench bench;
+  HeldWorker worker;
+  bench.core->SetGrammarWorker(&worker);
+  const auto hostile =
+      bench.Add(Constrained(1, 200, {.mask_steps = grammar::kMatcherStepsMax / 2}));
+  for (int i = 0; i < 400; ++i) {
+    bench.core->Step();
+    worker.RunAll();
+  }
+  EXPECT_EQ(hostile->last.reason, FinishReason::kError);
+  EXPECT_NE(hostile->last.error.message.find("kMatcherStepsInAllMax"), std::string::npos);
+  EXPECT_LE(hostile->tokens.size(),
+            2 * grammar::kMatcherStepsInAllMax / grammar::kMatcherStepsMax + 1);
+  ExpectEmpty(*bench.core);
+}
+
 TEST(CoreGrammar, CancelAndDeadlineEndASequenceWhoseMaskIsUnderWay) {
   Bench bench;
   HeldWorker worker;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,11 +29,12 @@
 
 namespace infe::engine {
 
-// Steps of grammar::Matcher on the engine's thread at one place of a step: about a millisecond. A
-// sequence that needs more rests while the GrammarWorker is at it. Whoever needs that again and
-// again gets less at first, down to the second number.
-inline constexpr uint64_t kGrammarStepsMax = 40000;
+// Steps of grammar::Matcher on the engine's thread at one place of a step: 1 to 3 ms, the time for
+// what steps misjudge. A sequence that needs more rests while the GrammarWorker is at it. Whoever
+// needs that again and again gets less at first, down to the second number.
+inline constexpr uint64_t kGrammarStepsMax = 30000;
 inline constexpr uint64_t kGrammarStepsMin = 2500;
+inline constexpr std::chrono::milliseconds kGrammarCpuMax{3};
 
 enum class SequenceState : uint8_t { kWaiting, kRunning, kFinished };
 
@@ -67,6 +69,7 @@ struct Sequence {
   std::function<Result<void>(Constraint&)> question;  // the last one of closing a text
   std::optional<TokenId> owed;  // appended; the grammar has not taken it for want of fuel
   uint64_t thread_steps = kGrammarStepsMax;  // of the grammar on the engine's thread, at once
+  uint64_t worker_steps = 0;                 // of the grammar elsewhere, so far
   std::unique_ptr<Speculator> speculator;
 
   // The draft of the step under way, with the masks after each of its tokens.

@@ -38,6 +38,8 @@ inline constexpr size_t kCompileCpuMsMax = 1000;
 // dearest mask of 700 public schemas takes 60,000. The time is a backstop for what steps misjudge.
 inline constexpr uint64_t kMatcherStepsMax = 4000000;
 inline constexpr size_t kMatcherCpuMs = 1000;
+// Of all calls for one request that were too dear for the engine's thread: one to three seconds.
+inline constexpr uint64_t kMatcherStepsInAllMax = 40000000;
 // Of memory, for all that is kept between calls; most grammars take less than 2 MB. Looked at after
 // each call, and a call may add as much again as kMatcherCallBytesMax.
 inline constexpr size_t kMatcherBytesMax = 48 << 20;

@@ -36,6 +36,11 @@ size_t GrammarCache::size() const {
 
 void GrammarCache::Trim() {
   size_t kept = 0, bytes = 0;
+  for (auto it = left_.begin(); it != left_.end();) {
+    const grammar::GrammarPtr grammar = it->lock();
+    if (grammar != nullptr) bytes += grammar->bytes();
+    it = grammar != nullptr ? std::next(it) : left_.erase(it);
+  }
   for (const auto& [key, grammar] : recent_) {
     bytes += 2 * key.size() + grammar->bytes();
     if (kept == entries_max_ || bytes > bytes_max_) break;
@@ -43,6 +48,7 @@ void GrammarCache::Trim() {
   }
   while (recent_.size() > kept) {
     index_.erase(recent_.back().first);
+    left_.push_back(recent_.back().second);
     recent_.pop_back();
   }
 }

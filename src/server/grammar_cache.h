@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -18,8 +19,8 @@ namespace infe::server {
 // Thread-safe. What was used longest ago leaves first.
 class GrammarCache {
  public:
-  // bytes_max: of all of them, by Grammar::bytes. They grow while they are used, so it is looked at
-  // with every call.
+  // bytes_max: of all of them, by Grammar::bytes, and of those that have left while requests still
+  // use them. They grow while they are used, so it is looked at with every call.
   GrammarCache(size_t entries_max, size_t bytes_max);
 
   // What is there under the key, or what `compile`, a Result<GrammarPtr>(), makes of it now.
@@ -48,6 +49,7 @@ class GrammarCache {
   mutable std::mutex mutex_;
   std::list<std::pair<std::string, grammar::GrammarPtr>> recent_;  // most recent first
   std::unordered_map<std::string, decltype(recent_)::iterator> index_;
+  std::list<std::weak_ptr<const grammar::Grammar>> left_;  // shared with requests, or gone
 };
 
 }  // namespace infe::server

@@ -47,6 +47,16 @@ TEST(GrammarCache, CompilesOnceAndTellsHowLongItTook) {
   EXPECT_EQ(observed, 3u);
 }
 
+// What a running request still holds is memory too, also when its grammar has left the cache.
+TEST(GrammarCache, AGrammarThatLeftCountsWhileSomebodyUsesIt) {
+  const auto held = Regex("(abc|abd|xyz){1,40}");
+  GrammarCache cache(512, 3 * held->bytes());
+  cache.Add("held", held);
+  for (int i = 0; i < 8; ++i) cache.Add(fmt::format("{}", i), Regex("(abc|abd|xyz){1,40}"));
+  EXPECT_EQ(cache.Find("held"), nullptr);
+  EXPECT_LE(cache.size(), 2u);
+}
+
 TEST(GrammarCache, MemoryIsBounded) {
   const auto one = Regex("(abc|abd|xyz){1,40}");
   ASSERT_GT(one->bytes(), 500u);

@@ -170,6 +170,7 @@ RegexId RegexPool::Concat(RegexId a, RegexId b) {
       heads.push_back(nodes_[rest].a);
       rest = nodes_[rest].b;
     }
+    if (overflowed()) return kNothing;
     RegexId result = Concat(rest, b);
     for (size_t i = heads.size(); i-- > 0 && !overflowed();) result = Concat(heads[i], result);
     return result;

@@ -21,15 +21,23 @@ uint32_t Cfg::Rule(std::string_view name) {
   return it->second;
 }
 
-Result<void> Cfg::Define(uint32_t rule, CfgExpr body) {
+Result<void> Cfg::Define(uint32_t rule, CfgExpr body, size_t line) {
   if (rules_[rule].defined)
     return InvalidArgument(fmt::format("the rule '{}' is defined twice", rules_[rule].name));
+  // A group is a choice of sequences of repeats.
+  if (body.height > 3 * kGrammarDepthMax)
+    return ResourceExhausted(
+        fmt::format("grammar, line {}: the rule '{}' has more than {} groups and repeats inside "
+                    "each other (kGrammarDepthMax)",
+                    line, rules_[rule].name, kGrammarDepthMax));
   rules_[rule].defined = true;
+  rules_[rule].line = line;
   rules_[rule].body = std::move(body);
   return {};
 }
 
-bool Cfg::IsRegular(const CfgExpr& expr) const {
+bool Cfg::IsRegular(const CfgExpr& expr) {
+  if (!builder_.fuel().Spend()) return false;
   if (expr.kind == CfgExpr::Kind::kRegex) return true;
   if (expr.kind == CfgExpr::Kind::kRule) return rules_[expr.rule].regular;
   return std::ranges::all_of(expr.children, [&](const CfgExpr& e) { return IsRegular(e); });
@@ -42,11 +50,8 @@ RegexId Cfg::ToRegex(const CfgExpr& expr) {
       return expr.regex;
     case CfgExpr::Kind::kRule:
       return rules_[expr.rule].regex;
-    case CfgExpr::Kind::kSequence: {
-      RegexId id = kEmptyText;
-      for (size_t i = expr.children.size(); i-- > 0;) id = p.Concat(ToRegex(expr.children[i]), id);
-      return id;
-    }
+    case CfgExpr::Kind::kSequence:
+      return Concatenated(expr.children);
     case CfgExpr::Kind::kChoice: {
       std::vector<RegexId> parts;
       for (const CfgExpr& child : expr.children) parts.push_back(ToRegex(child));
@@ -58,18 +63,34 @@ RegexId Cfg::ToRegex(const CfgExpr& expr) {
   return kNothing;
 }
 
+RegexId Cfg::Concatenated(std::span<const CfgExpr> run) {
+  RegexId id = kEmptyText;
+  for (size_t i = run.size(); i-- > 0 && !builder_.exhausted();)
+    id = pool().Concat(ToRegex(run[i]), id);
+  return id;
+}
+
+Result<void> Cfg::Check(const RuleInfo& rule) const {
+  if (!builder_.exhausted()) return {};
+  return builder_.Refusal(
+      rule.line == 0 ? std::string("the grammar")
+                     : fmt::format("grammar, line {}: the rule '{}'", rule.line, rule.name));
+}
+
 // Rules whose parts are all known to be regular, round by round; what reaches itself never is.
-void Cfg::FindRegular() {
+Result<void> Cfg::FindRegular() {
   for (int round = 0; round < kMergeDepthMax; ++round) {
     bool changed = false;
     for (RuleInfo& rule : rules_) {
       if (rule.regular || !IsRegular(rule.body)) continue;
       rule.regex = ToRegex(rule.body);
+      INFE_TRY(Check(rule));
       rule.regular = true;
       changed = true;
     }
-    if (!changed) return;
+    if (!changed) break;
   }
+  return {};
 }
 
 void Cfg::EmitRegex(RegexId regex, StateId from, StateId to) {
@@ -82,6 +103,7 @@ void Cfg::EmitRegex(RegexId regex, StateId from, StateId to) {
 }
 
 void Cfg::Emit(const CfgExpr& expr, NodeId node, StateId from, StateId to) {
+  if (builder_.exhausted()) return;
   if (IsRegular(expr)) return EmitRegex(ToRegex(expr), from, to);
   switch (expr.kind) {
     case CfgExpr::Kind::kRegex:
@@ -93,15 +115,13 @@ void Cfg::Emit(const CfgExpr& expr, NodeId node, StateId from, StateId to) {
       StateId at = from;
       for (size_t i = 0; i < expr.children.size();) {
         // A run of regular parts is one lexeme.
-        CfgExpr run;
         size_t j = i;
-        while (j < expr.children.size() && IsRegular(expr.children[j]))
-          run.children.push_back(expr.children[j++]);
+        while (j < expr.children.size() && IsRegular(expr.children[j])) ++j;
         const bool regular = j > i;
         const size_t end = regular ? j : i + 1;
         const StateId next = end == expr.children.size() ? to : builder_.AddState(node);
         if (regular) {
-          EmitRegex(ToRegex(run), at, next);
+          EmitRegex(Concatenated(std::span(expr.children).subspan(i, j - i)), at, next);
         } else {
           Emit(expr.children[i], node, at, next);
         }
@@ -161,7 +181,7 @@ Result<NodeId> Cfg::Build(std::string_view root) {
   for (const RuleInfo& rule : rules_)
     if (!rule.defined)
       return InvalidArgument(fmt::format("the rule '{}' is not defined", rule.name));
-  FindRegular();
+  INFE_TRY(FindRegular());
   INFE_TRY(builder_.Check("the grammar"));
   for (RuleInfo& rule : rules_)
     if (!rule.regular) rule.node = builder_.AddNode();
@@ -173,8 +193,11 @@ Result<NodeId> Cfg::Build(std::string_view root) {
     builder_.SetFinal(end);
     Emit(body, node, start, end);
   };
-  for (const RuleInfo& rule : rules_)
-    if (!rule.regular) fill(rule.node, rule.body);
+  for (const RuleInfo& rule : rules_) {
+    if (rule.regular) continue;
+    fill(rule.node, rule.body);
+    INFE_TRY(Check(rule));
+  }
   fill(top, {.kind = CfgExpr::Kind::kRule, .rule = it->second});
   return top;
 }

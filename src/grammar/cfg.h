@@ -3,7 +3,9 @@
 // the parser. Lexemes are not greedy, so this changes no language.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -23,6 +25,13 @@ struct CfgExpr {
   std::vector<CfgExpr> children = {};
   uint32_t min = 0;
   uint32_t max = 0;
+  uint32_t height = 1;  // levels of it, at most kGrammarDepthMax times what a group takes
+
+  // Adds a part.
+  void Take(CfgExpr child) {
+    height = std::max(height, child.height + 1);
+    children.push_back(std::move(child));
+  }
 };
 
 class Cfg {
@@ -33,8 +42,15 @@ class Cfg {
   RegexPool& pool() { return builder_.pool(); }
   // The number of a rule, made when first mentioned.
   uint32_t Rule(std::string_view name);
-  // Errors: defined before.
-  Result<void> Define(uint32_t rule, CfgExpr body);
+  // line: where it stands, 0 for what no line says. Errors: defined before, nested too deeply.
+  Result<void> Define(uint32_t rule, CfgExpr body, size_t line = 0);
+  // Steps and memory for one more part of a rule, as it is read. False once the fuel is used up.
+  bool Spend() {
+    builder_.fuel().Hold(2 * sizeof(CfgExpr));
+    return builder_.fuel().Spend(2);
+  }
+  // The error then.
+  Error Refusal(std::string_view what) const { return builder_.Refusal(what); }
   // A node that reads the texts of root. Errors: rules that are mentioned and not defined, a limit.
   Result<NodeId> Build(std::string_view root);
 
@@ -42,14 +58,18 @@ class Cfg {
   struct RuleInfo {
     std::string name;
     bool defined = false;
+    size_t line = 0;
     CfgExpr body = {};
     bool regular = false;
     RegexId regex = kNothing;  // of regular rules
     NodeId node = 0;           // of others
   };
-  bool IsRegular(const CfgExpr& expr) const;
+  bool IsRegular(const CfgExpr& expr);
   RegexId ToRegex(const CfgExpr& expr);
-  void FindRegular();
+  RegexId Concatenated(std::span<const CfgExpr> run);
+  Result<void> FindRegular();
+  // Errors: the fuel, or a bound of the pool, has run out at this rule.
+  Result<void> Check(const RuleInfo& rule) const;
   // Adds transitions that read expr between two states.
   void Emit(const CfgExpr& expr, NodeId node, StateId from, StateId to);
   void EmitRegex(RegexId regex, StateId from, StateId to);

@@ -21,6 +21,7 @@ struct Tree {
   std::vector<std::unique_ptr<Tree>> children;
   uint32_t min = 0;
   uint32_t max = 0;
+  size_t at = 0;           // the byte where it begins
   bool negative = false;   // of lookahead
   bool has_ahead = false;  // here or below
 };
@@ -122,7 +123,9 @@ class Parser {
         continue;
       }
       after_anchor = false;
+      const size_t begin = at_;
       INFE_ASSIGN(TreePtr atom, Atom(depth));
+      atom->at = begin;
       INFE_ASSIGN(atom, Quantified(std::move(atom)));
       tree->has_ahead = tree->has_ahead || atom->has_ahead;
       tree->children.push_back(std::move(atom));
@@ -194,6 +197,7 @@ class Parser {
     tree->kind = Tree::Kind::kRepeat;
     tree->min = min;
     tree->max = max;
+    tree->at = atom->at;
     tree->children.push_back(std::move(atom));
     return tree;
   }
@@ -378,27 +382,9 @@ class Compiler {
 
   // Without lookahead below: a regex of its own.
   RegexId Plain(const Tree& tree) {
-    switch (tree.kind) {
-      case Tree::Kind::kEmpty:
-      case Tree::Kind::kAhead:
-        return kEmptyText;
-      case Tree::Kind::kSet:
-        return pool_->Class(tree.set);
-      case Tree::Kind::kConcat: {
-        RegexId id = kEmptyText;
-        for (size_t i = tree.children.size(); i-- > 0;)
-          id = pool_->Concat(Plain(*tree.children[i]), id);
-        return id;
-      }
-      case Tree::Kind::kOr: {
-        std::vector<RegexId> parts;
-        for (const TreePtr& child : tree.children) parts.push_back(Plain(*child));
-        return pool_->Or(std::move(parts));
-      }
-      case Tree::Kind::kRepeat:
-        return pool_->Repeat(Plain(*tree.children[0]), tree.min, tree.max);
-    }
-    return kNothing;
+    const RegexId id = Make(tree);
+    if (pool_->overflowed() && !full_at_) full_at_ = tree.at;
+    return id;
   }
 
   // tree followed by rest, which reaches to the end of the text: what lookahead needs to know.
@@ -425,8 +411,36 @@ class Compiler {
     return pool_->Concat(Plain(tree), rest);
   }
 
+  // Where in the pattern the pool was used up; nothing if it was not.
+  const std::optional<size_t>& full_at() const { return full_at_; }
+
  private:
+  RegexId Make(const Tree& tree) {
+    switch (tree.kind) {
+      case Tree::Kind::kEmpty:
+      case Tree::Kind::kAhead:
+        return kEmptyText;
+      case Tree::Kind::kSet:
+        return pool_->Class(tree.set);
+      case Tree::Kind::kConcat: {
+        RegexId id = kEmptyText;
+        for (size_t i = tree.children.size(); i-- > 0;)
+          id = pool_->Concat(Plain(*tree.children[i]), id);
+        return id;
+      }
+      case Tree::Kind::kOr: {
+        std::vector<RegexId> parts;
+        for (const TreePtr& child : tree.children) parts.push_back(Plain(*child));
+        return pool_->Or(std::move(parts));
+      }
+      case Tree::Kind::kRepeat:
+        return pool_->Repeat(Plain(*tree.children[0]), tree.min, tree.max);
+    }
+    return kNothing;
+  }
+
   RegexPool* pool_;
+  std::optional<size_t> full_at_;
 };
 
 }  // namespace
@@ -449,16 +463,13 @@ Result<RegexId> CompilePattern(RegexPool& pool, std::string_view pattern, Patter
   const RegexId framed = pool.Concat(before, compiler.Before(*tree, behind));
   const RegexId result =
       pool.WithoutBorders(pool.QuotientSymbol(pool.DeriveSymbol(framed, kTextStart), kTextEnd));
-  switch (pool.overflow()) {
-    case RegexPool::Overflow::kNone:
-      return result;
-    case RegexPool::Overflow::kFuel:
-      return pool.fuel()->Refusal("pattern: it");
-    case RegexPool::Overflow::kNodes:
-    case RegexPool::Overflow::kEmptiness:
-      return ResourceExhausted("pattern: too complex (kRegexNodesMax, kEmptinessStatesMax)");
-  }
-  return result;
+  if (!pool.overflowed()) return result;
+  const std::string where =
+      compiler.full_at() ? fmt::format(" at byte {}", *compiler.full_at()) : std::string();
+  if (pool.overflow() == RegexPool::Overflow::kFuel)
+    return pool.fuel()->Refusal(fmt::format("pattern{}: it", where));
+  return ResourceExhausted(
+      fmt::format("pattern{}: more than {} nodes (kRegexNodesMax)", where, kRegexNodesMax));
 }
 
 }  // namespace infe::grammar

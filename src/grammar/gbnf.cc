@@ -18,12 +18,15 @@ class GbnfParser : GrammarText {
   Result<void> Parse() {
     Skip(true);
     while (at_ < text_.size()) {
+      line_ +=
+          static_cast<size_t>(std::ranges::count(text_.substr(counted_, at_ - counted_), '\n'));
+      counted_ = at_;
       INFE_ASSIGN(const std::string_view name, Name());
       Skip(false);
       if (!Take("::=")) return Bad("'::=' is missing");
       Skip(true);
       INFE_ASSIGN(CfgExpr body, Alternatives(0));
-      INFE_TRY(cfg_->Define(cfg_->Rule(name), std::move(body)));
+      INFE_TRY(cfg_->Define(cfg_->Rule(name), std::move(body), line_));
       if (at_ < text_.size() && text_[at_] != '\n' && text_[at_] != '\r')
         return Bad("the end of a rule was expected");
       Skip(true);
@@ -57,13 +60,13 @@ class GbnfParser : GrammarText {
 
   Result<CfgExpr> Alternatives(size_t depth) {
     if (depth > kGrammarDepthMax)
-      return ResourceExhausted(
-          "the grammar has more groups inside each other than kGrammarDepthMax");
+      return TooMuch(fmt::format("more than {} groups inside each other (kGrammarDepthMax)",
+                                 kGrammarDepthMax));
     CfgExpr choice{.kind = CfgExpr::Kind::kChoice};
     do {
       Skip(true);
       INFE_ASSIGN(CfgExpr sequence, Sequence(depth));
-      choice.children.push_back(std::move(sequence));
+      choice.Take(std::move(sequence));
       Skip(depth > 0);
     } while (Take("|"));
     if (choice.children.size() == 1) return std::move(choice.children.front());
@@ -101,7 +104,8 @@ class GbnfParser : GrammarText {
       }
       Skip(depth > 0);
       INFE_TRY(Repeats(&item, depth));
-      sequence.children.push_back(std::move(item));
+      if (!cfg_->Spend()) return cfg_->Refusal(fmt::format("grammar, line {}: reading it", Line()));
+      sequence.Take(std::move(item));
     }
     return sequence;
   }
@@ -128,8 +132,13 @@ class GbnfParser : GrammarText {
         return {};
       }
       CfgExpr repeat{.kind = CfgExpr::Kind::kRepeat, .min = min, .max = max};
-      repeat.children.push_back(std::move(*item));
+      repeat.Take(std::move(*item));
       *item = std::move(repeat);
+      if (item->height > 3 * kGrammarDepthMax)
+        return TooMuch(
+            fmt::format("more than {} groups and repeats inside each other "
+                        "(kGrammarDepthMax)",
+                        kGrammarDepthMax));
       Skip(depth > 0);
     }
   }
@@ -140,7 +149,8 @@ class GbnfParser : GrammarText {
     const size_t begin = at_;
     while (Peek() >= '0' && Peek() <= '9') {
       value = value * 10 + static_cast<uint64_t>(text_[at_++] - '0');
-      if (value > kRepeatMax) return ResourceExhausted("grammar: a repeat of more than kRepeatMax");
+      if (value > kRepeatMax)
+        return TooMuch(fmt::format("a repeat of more than {} (kRepeatMax)", kRepeatMax));
     }
     const bool none = at_ == begin;
     Skip(false);
@@ -225,13 +235,16 @@ class GbnfParser : GrammarText {
   }
 
   Cfg* cfg_;
+  size_t line_ = 1;     // of the rule that is read
+  size_t counted_ = 0;  // bytes whose lines are in line_
 };
 
 }  // namespace
 
 Result<NodeId> GbnfInto(ProgramBuilder& builder, std::string_view source, Spelling spelling) {
   if (source.size() > kGrammarBytesMax)
-    return ResourceExhausted("a grammar of more bytes than kGrammarBytesMax");
+    return ResourceExhausted(
+        fmt::format("a grammar of more than {} bytes (kGrammarBytesMax)", kGrammarBytesMax));
   if (!IsValidUtf8(source)) return InvalidArgument("the grammar is not UTF-8");
   Cfg cfg(&builder, spelling);
   INFE_TRY(GbnfParser(source, &cfg).Parse());

@@ -2,6 +2,7 @@
 // and errors that name the line.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string_view>
 
@@ -15,10 +16,20 @@ class GrammarText {
  protected:
   explicit GrammarText(std::string_view text) : text_(text) {}
 
+  size_t Line() const {
+    return 1 + static_cast<size_t>(std::ranges::count(text_.substr(0, at_), '\n'));
+  }
   Error Bad(std::string_view what) const {
-    size_t line = 1;
-    for (size_t i = 0; i < at_ && i < text_.size(); ++i) line += text_[i] == '\n';
-    return InvalidArgument(fmt::format("grammar, line {}: {}", line, what));
+    return InvalidArgument(fmt::format("grammar, line {}: {}", Line(), what));
+  }
+  // A bound is passed; what says which.
+  Error TooMuch(std::string_view what) const {
+    return ResourceExhausted(fmt::format("grammar, line {}: {}", Line(), what));
+  }
+  // A pattern in the grammar is refused.
+  Error InPattern(Error error) const {
+    error.message = fmt::format("grammar, line {}: {}", Line(), error.message);
+    return error;
   }
   bool Take(std::string_view what) {
     if (text_.substr(at_, what.size()) != what) return false;

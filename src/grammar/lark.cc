@@ -54,6 +54,9 @@ class LarkParser : GrammarText {
   Result<void> Parse() {
     Skip(true);
     while (at_ < text_.size()) {
+      line_ +=
+          static_cast<size_t>(std::ranges::count(text_.substr(counted_, at_ - counted_), '\n'));
+      counted_ = at_;
       if (Peek() == '%') {
         INFE_TRY(Directive());
       } else {
@@ -130,7 +133,7 @@ class LarkParser : GrammarText {
 
   Result<void> Terminal(const std::string& name, CfgExpr body) {
     terminals_.push_back(name);
-    return cfg_->Define(cfg_->Rule(name), std::move(body));
+    return cfg_->Define(cfg_->Rule(name), std::move(body), line_);
   }
 
   Result<void> Definition() {
@@ -148,18 +151,18 @@ class LarkParser : GrammarText {
     if (at_ < text_.size() && Peek() != '\n' && Peek() != '\r')
       return Bad("the end of a definition was expected");
     if (in_terminal_) return Terminal(name, std::move(body));
-    return cfg_->Define(cfg_->Rule(name), std::move(body));
+    return cfg_->Define(cfg_->Rule(name), std::move(body), line_);
   }
 
   Result<CfgExpr> Alternatives(size_t depth) {
     if (depth > kGrammarDepthMax)
-      return ResourceExhausted(
-          "the grammar has more groups inside each other than kGrammarDepthMax");
+      return TooMuch(fmt::format("more than {} groups inside each other (kGrammarDepthMax)",
+                                 kGrammarDepthMax));
     CfgExpr choice{.kind = CfgExpr::Kind::kChoice};
     while (true) {
       Skip(depth > 0);
       INFE_ASSIGN(CfgExpr sequence, Sequence(depth));
-      choice.children.push_back(std::move(sequence));
+      choice.Take(std::move(sequence));
       Skip(depth > 0);
       if (Take("|")) continue;
       // An alternative may stand on the next line.
@@ -208,7 +211,8 @@ class LarkParser : GrammarText {
         break;
       }
       INFE_TRY(Repeats(&item));
-      sequence.children.push_back(std::move(item));
+      if (!cfg_->Spend()) return cfg_->Refusal(fmt::format("grammar, line {}: reading it", Line()));
+      sequence.Take(std::move(item));
       Skip(depth > 0);
     }
     return sequence;
@@ -216,7 +220,7 @@ class LarkParser : GrammarText {
 
   static CfgExpr Repeat(CfgExpr item, uint32_t min, uint32_t max) {
     CfgExpr repeat{.kind = CfgExpr::Kind::kRepeat, .min = min, .max = max};
-    repeat.children.push_back(std::move(item));
+    repeat.Take(std::move(item));
     return repeat;
   }
 
@@ -245,6 +249,11 @@ class LarkParser : GrammarText {
         at_ = before;
         return {};
       }
+      if (item->height > 3 * kGrammarDepthMax)
+        return TooMuch(
+            fmt::format("more than {} groups and repeats inside each other "
+                        "(kGrammarDepthMax)",
+                        kGrammarDepthMax));
     }
   }
 
@@ -253,7 +262,8 @@ class LarkParser : GrammarText {
     const size_t begin = at_;
     while (Peek() >= '0' && Peek() <= '9') {
       value = value * 10 + static_cast<uint64_t>(text_[at_++] - '0');
-      if (value > kRepeatMax) return ResourceExhausted("grammar: a repeat of more than kRepeatMax");
+      if (value > kRepeatMax)
+        return TooMuch(fmt::format("a repeat of more than {} (kRepeatMax)", kRepeatMax));
     }
     if (at_ == begin) return Bad("a number was expected");
     return static_cast<uint32_t>(value);
@@ -264,8 +274,8 @@ class LarkParser : GrammarText {
     CfgExpr expr{.kind = CfgExpr::Kind::kRegex, .regex = regex};
     if (in_terminal_) return expr;
     CfgExpr with_ignored;
-    with_ignored.children.push_back({.kind = CfgExpr::Kind::kRule, .rule = cfg_->Rule(kIgnored)});
-    with_ignored.children.push_back(std::move(expr));
+    with_ignored.Take({.kind = CfgExpr::Kind::kRule, .rule = cfg_->Rule(kIgnored)});
+    with_ignored.Take(std::move(expr));
     return with_ignored;
   }
 
@@ -337,24 +347,25 @@ class LarkParser : GrammarText {
     ++at_;
     if (Peek() >= 'a' && Peek() <= 'z')
       return Unsupported(fmt::format("grammar: the regex flag {} is not supported", Peek()));
-    INFE_ASSIGN(const RegexId regex, CompilePattern(cfg_->pool(), pattern, PatternMode::kWhole));
-    return InPlace(regex);
+    auto regex = CompilePattern(cfg_->pool(), pattern, PatternMode::kWhole);
+    if (!regex) return InPattern(std::move(regex).error());
+    return InPlace(*regex);
   }
 
   // The rules that were only promised: a terminal with ignored texts in front, and the start.
   Result<void> Finish() {
     CfgExpr ignored{.kind = CfgExpr::Kind::kChoice};
-    ignored.children = std::move(ignored_);
+    for (CfgExpr& text : ignored_) ignored.Take(std::move(text));
     INFE_TRY(cfg_->Define(cfg_->Rule(kIgnored), Repeat(std::move(ignored), 0, kUnbounded)));
     for (const std::string& name : terminals_) {
       CfgExpr use;
-      use.children.push_back({.kind = CfgExpr::Kind::kRule, .rule = cfg_->Rule(kIgnored)});
-      use.children.push_back({.kind = CfgExpr::Kind::kRule, .rule = cfg_->Rule(name)});
+      use.Take({.kind = CfgExpr::Kind::kRule, .rule = cfg_->Rule(kIgnored)});
+      use.Take({.kind = CfgExpr::Kind::kRule, .rule = cfg_->Rule(name)});
       INFE_TRY(cfg_->Define(cfg_->Rule("use of " + name), std::move(use)));
     }
     CfgExpr whole;
-    whole.children.push_back({.kind = CfgExpr::Kind::kRule, .rule = cfg_->Rule("start")});
-    whole.children.push_back({.kind = CfgExpr::Kind::kRule, .rule = cfg_->Rule(kIgnored)});
+    whole.Take({.kind = CfgExpr::Kind::kRule, .rule = cfg_->Rule("start")});
+    whole.Take({.kind = CfgExpr::Kind::kRule, .rule = cfg_->Rule(kIgnored)});
     return cfg_->Define(cfg_->Rule("whole text"), std::move(whole));
   }
 
@@ -364,13 +375,16 @@ class LarkParser : GrammarText {
   bool in_terminal_ = false;
   std::vector<std::string> terminals_;
   std::vector<CfgExpr> ignored_;
+  size_t line_ = 1;     // of the definition that is read
+  size_t counted_ = 0;  // bytes whose lines are in line_
 };
 
 }  // namespace
 
 Result<NodeId> LarkInto(ProgramBuilder& builder, std::string_view source, Spelling spelling) {
   if (source.size() > kGrammarBytesMax)
-    return ResourceExhausted("a grammar of more bytes than kGrammarBytesMax");
+    return ResourceExhausted(
+        fmt::format("a grammar of more than {} bytes (kGrammarBytesMax)", kGrammarBytesMax));
   if (!IsValidUtf8(source)) return InvalidArgument("the grammar is not UTF-8");
   Cfg cfg(&builder, spelling);
   INFE_TRY(LarkParser(source, &cfg).Parse());

@@ -25,12 +25,13 @@ inline constexpr size_t kRegexNodesMax = 2000000;  // about 100 MB of nodes and 
 inline constexpr size_t kEmptinessStatesMax =
     20000;                                        // states searched to learn whether one is dead
 inline constexpr size_t kAlternativesMax = 4096;  // of one value, once anyOf and not are spread out
-inline constexpr size_t kKeyClassesMax = 256;     // classes of undeclared keys of one object
+inline constexpr size_t kUniqueStatesMax = 40000;  // of unique texts; of kLexStatesMax
+inline constexpr size_t kKeyClassesMax = 256;      // classes of undeclared keys of one object
 
 // One grammar's fuel (base/fuel.h). The dearest of 700 public schemas takes 2 ms: steps and bytes
 // are what decides, the same on every machine; CPU time is there for what they misjudge.
-inline constexpr uint64_t kCompileStepsMax = 5000000;         // 100 to 300 ms
-inline constexpr size_t kCompileBytesMax = size_t{96} << 20;  // the same for all that it holds
+inline constexpr uint64_t kCompileStepsMax = 2000000;         // 100 to 400 ms
+inline constexpr size_t kCompileBytesMax = size_t{64} << 20;  // the same for all that it holds
 inline constexpr size_t kCompileCpuMsMax = 1000;
 
 // -- What a running matcher may take -----------------------------------------------------------

@@ -14,6 +14,10 @@ uint32_t AddSaturated(uint32_t a, uint32_t b) {
   return a > kNoIndex - b ? kNoIndex : a + b;
 }
 
+// With the rule of an object or array, and with the list of transitions.
+constexpr size_t kNodeBytes = 256;
+constexpr size_t kStateBytes = 96;
+
 uint64_t Hash(const Lexeme& l) {
   uint64_t h = static_cast<uint64_t>(l.spelling);
   for (const uint64_t v : {uint64_t{l.content}, uint64_t{l.tail}, uint64_t{l.min_chars},
@@ -61,6 +65,8 @@ LexemeId ProgramBuilder::AddLexeme(const Lexeme& lexeme) {
   const auto [begin, end] = known_lexemes_.equal_range(hash);
   for (auto it = begin; it != end; ++it)
     if (program_.lexemes[it->second] == lexeme) return it->second;
+  fuel_.Spend(2);
+  fuel_.Hold(sizeof lexeme + 48);
   const auto id = static_cast<LexemeId>(program_.lexemes.size());
   program_.lexemes.push_back(lexeme);
   known_lexemes_.emplace(hash, id);
@@ -68,6 +74,8 @@ LexemeId ProgramBuilder::AddLexeme(const Lexeme& lexeme) {
 }
 
 NodeId ProgramBuilder::AddNode(Node::Kind kind) {
+  fuel_.Spend(2);
+  fuel_.Hold(kNodeBytes);
   Node node{.kind = kind};
   switch (kind) {
     case Node::Kind::kPlain:
@@ -90,6 +98,8 @@ NodeId ProgramBuilder::AddNode(Node::Kind kind) {
 }
 
 StateId ProgramBuilder::AddState(NodeId node, bool blank_before) {
+  fuel_.Spend();
+  fuel_.Hold(kStateBytes);
   program_.states.push_back({.node = node, .blank_before = blank_before});
   outgoing_.emplace_back();
   return static_cast<StateId>(program_.states.size() - 1);
@@ -101,14 +111,20 @@ void ProgramBuilder::SetTag(StateId state, std::string_view name) {
   program_.states[state].tag = it->second;
 }
 
+void ProgramBuilder::Add(StateId from, const Transition& transition) {
+  fuel_.Spend();
+  fuel_.Hold(2 * sizeof transition);
+  outgoing_[from].push_back(transition);
+}
+
 void ProgramBuilder::Lex(StateId from, LexemeId lexeme, StateId to, Op op, uint32_t arg) {
-  outgoing_[from].push_back({Transition::Kind::kLex, op, arg, lexeme, to});
+  Add(from, {Transition::Kind::kLex, op, arg, lexeme, to});
 }
 void ProgramBuilder::Call(StateId from, NodeId node, StateId to, Op op, uint32_t arg) {
-  outgoing_[from].push_back({Transition::Kind::kCall, op, arg, node, to});
+  Add(from, {Transition::Kind::kCall, op, arg, node, to});
 }
 void ProgramBuilder::Free(StateId from, StateId to, Op op, uint32_t arg) {
-  outgoing_[from].push_back({Transition::Kind::kFree, op, arg, 0, to});
+  Add(from, {Transition::Kind::kFree, op, arg, 0, to});
 }
 void ProgramBuilder::Read(StateId from, const Value& value, StateId to, Op op, uint32_t arg) {
   for (const LexemeId id : value.lexemes) Lex(from, id, to, op, arg);
@@ -139,73 +155,124 @@ uint32_t ProgramBuilder::ReadBytes(StateId state) const {
   return best;
 }
 
+// Bytes of a short object, and those of its members.
+uint32_t ProgramBuilder::MeasureObject(const Node& node) {
+  uint32_t bytes = program_.states[node.start].bytes_to_end;
+  ObjectRule& rule = program_.objects[node.rule];
+  uint32_t required = 0;
+  for (ObjectRule::Property& p : rule.properties) {
+    const uint32_t value = ReadBytes(p.value);
+    p.bytes = AddSaturated(static_cast<uint32_t>(p.name.size()) + 4, value);
+    p.possible = value != kNoIndex;
+  }
+  // What needs an impossible property is impossible, and so on.
+  for (bool changed = rule.has_needs; changed;) {
+    changed = false;
+    for (ObjectRule::Property& p : rule.properties) {
+      if (!fuel_.Spend(1 + p.needs.size() / 8)) return kNoIndex;
+      if (!p.possible) continue;
+      for (const uint32_t other : p.needs)
+        p.possible = p.possible && rule.properties[other].possible;
+      if (p.possible) continue;
+      p.bytes = kNoIndex;
+      changed = true;
+    }
+  }
+  for (const ObjectRule::Property& p : rule.properties) {
+    if (!p.required) continue;
+    ++required;
+    bytes = AddSaturated(bytes, AddSaturated(p.bytes, 1));
+  }
+  rule.other_bytes = kNoIndex;
+  for (const StateId state : rule.other_values)
+    rule.other_bytes = std::min(rule.other_bytes, AddSaturated(ReadBytes(state), 8));
+  if (rule.min > required) {
+    uint32_t extra = rule.other_bytes;
+    for (const ObjectRule::Property& p : rule.properties)
+      if (!p.required) extra = std::min(extra, p.bytes);
+    bytes = extra == kNoIndex ? kNoIndex : AddSaturated(bytes, (rule.min - required) * extra);
+    rule.other_bytes = extra;
+  }
+  return required > rule.max ? kNoIndex : bytes;
+}
+
+// Whether some length within the bounds has enough hits and not too many, of items that exist.
+bool ProgramBuilder::HasALength(const ArrayRule& rule) {
+  if (!rule.counts_hits) return true;
+  uint64_t possible = 0;
+  uint64_t forced = 0;
+  for (uint32_t i = 0; i < rule.prefix; ++i) {
+    if (i >= rule.min && possible >= rule.min_hits && forced <= rule.max_hits) return true;
+    if (i >= rule.max || rule.item_bytes[i] == kNoIndex) return false;
+    possible += rule.can_hit[i];
+    forced += !rule.can_miss[i];
+  }
+  // The rest is all alike: the least length that the lower bounds ask for.
+  uint64_t more = rule.min > rule.prefix ? rule.min - rule.prefix : 0;
+  if (possible < rule.min_hits) {
+    if (!rule.can_hit.back()) return false;
+    more = std::max(more, rule.min_hits - possible);
+  }
+  if (more > 0 && (rule.item_bytes.back() == kNoIndex || rule.prefix + more > rule.max))
+    return false;
+  if (!rule.can_miss.back()) forced += more;
+  return forced <= rule.max_hits;
+}
+
+uint32_t ProgramBuilder::MeasureArray(const Node& node) {
+  uint32_t bytes = program_.states[node.start].bytes_to_end;
+  ArrayRule& rule = program_.arrays[node.rule];
+  rule.item_bytes.assign(rule.prefix + 1, kNoIndex);
+  for (const Transition& t : outgoing_[rule.item]) {
+    const uint32_t i = t.arg == kNoIndex ? rule.prefix : t.arg;
+    if (program_.states[t.target].bytes_to_end != kNoIndex)
+      rule.item_bytes[i] = std::min(rule.item_bytes[i], TransitionBytes(t));
+  }
+  if (rule.counts_hits) MeasureHits(&rule);
+  if (!HasALength(rule)) return kNoIndex;
+  const uint32_t least = std::max(rule.min, rule.min_hits);
+  for (uint32_t i = 0; i < least && bytes != kNoIndex; ++i) {
+    const uint32_t item = rule.item_bytes[std::min<size_t>(i, rule.prefix)];
+    if (i >= rule.prefix) {  // the rest is all alike
+      bytes = item == kNoIndex ? kNoIndex : AddSaturated(bytes, (least - i) * (item + 1));
+      break;
+    }
+    bytes = AddSaturated(bytes, AddSaturated(item, 1));
+  }
+  return bytes;
+}
+
+uint32_t ProgramBuilder::MeasureRepeat(const Node& node) {
+  const uint32_t bytes = program_.states[node.start].bytes_to_end;
+  RepeatRule& rule = program_.repeats[node.rule];
+  rule.bytes = 0;
+  for (const Transition& t : outgoing_[node.start])
+    if (t.op == Op::kRepeat) rule.bytes = TransitionBytes(t);
+  if (rule.min == 0) return bytes;
+  return rule.bytes == kNoIndex ? kNoIndex : AddSaturated(bytes, rule.min * rule.bytes);
+}
+
 // The parts of the rules that depend on the length of values.
 void ProgramBuilder::MeasureRules() {
   for (Node& node : program_.nodes) {
-    const State& start = program_.states[node.start];
-    uint32_t bytes = start.bytes_to_end;
-    if (node.kind == Node::Kind::kObject) {
-      ObjectRule& rule = program_.objects[node.rule];
-      uint32_t required = 0;
-      for (ObjectRule::Property& p : rule.properties) {
-        const uint32_t value = ReadBytes(p.value);
-        p.bytes = AddSaturated(static_cast<uint32_t>(p.name.size()) + 4, value);
-        p.possible = value != kNoIndex;
-      }
-      // What needs an impossible property is impossible, and so on.
-      for (bool changed = rule.has_needs; changed;) {
-        changed = false;
-        for (ObjectRule::Property& p : rule.properties) {
-          if (!p.possible) continue;
-          for (const uint32_t other : p.needs)
-            p.possible = p.possible && rule.properties[other].possible;
-          if (p.possible) continue;
-          p.bytes = kNoIndex;
-          changed = true;
-        }
-      }
-      for (const ObjectRule::Property& p : rule.properties) {
-        if (!p.required) continue;
-        ++required;
-        bytes = AddSaturated(bytes, AddSaturated(p.bytes, 1));
-      }
-      rule.other_bytes = kNoIndex;
-      for (const StateId state : rule.other_values)
-        rule.other_bytes = std::min(rule.other_bytes, AddSaturated(ReadBytes(state), 8));
-      if (rule.min > required) {
-        uint32_t extra = rule.other_bytes;
-        for (const ObjectRule::Property& p : rule.properties)
-          if (!p.required) extra = std::min(extra, p.bytes);
-        bytes = extra == kNoIndex ? kNoIndex : AddSaturated(bytes, (rule.min - required) * extra);
-        rule.other_bytes = extra;
-      }
-      if (required > rule.max) bytes = kNoIndex;
-    } else if (node.kind == Node::Kind::kArray) {
-      ArrayRule& rule = program_.arrays[node.rule];
-      rule.item_bytes.assign(rule.prefix + 1, kNoIndex);
-      for (const Transition& t : outgoing_[rule.item]) {
-        const uint32_t i = t.arg == kNoIndex ? rule.prefix : t.arg;
-        if (program_.states[t.target].bytes_to_end != kNoIndex)
-          rule.item_bytes[i] = std::min(rule.item_bytes[i], TransitionBytes(t));
-      }
-      const uint32_t least = std::max(rule.min, rule.min_hits);
-      for (uint32_t i = 0; i < least && bytes != kNoIndex; ++i) {
-        const uint32_t item = rule.item_bytes[std::min<size_t>(i, rule.prefix)];
-        if (i >= rule.prefix) {  // the rest is all alike
-          bytes = item == kNoIndex ? kNoIndex : AddSaturated(bytes, (least - i) * (item + 1));
-          break;
-        }
-        bytes = AddSaturated(bytes, AddSaturated(item, 1));
-      }
-    } else if (node.kind == Node::Kind::kRepeat) {
-      RepeatRule& rule = program_.repeats[node.rule];
-      rule.bytes = 0;
-      for (const Transition& t : outgoing_[node.start])
-        if (t.op == Op::kRepeat) rule.bytes = TransitionBytes(t);
-      if (rule.min > 0)
-        bytes = rule.bytes == kNoIndex ? kNoIndex : AddSaturated(bytes, rule.min * rule.bytes);
+    switch (node.kind) {
+      case Node::Kind::kPlain:
+        if (!fuel_.Spend()) return;
+        node.bytes = program_.states[node.start].bytes_to_end;
+        break;
+      case Node::Kind::kObject:
+        if (!fuel_.Spend(1 + program_.objects[node.rule].properties.size() / 2)) return;
+        node.bytes = MeasureObject(node);
+        break;
+      case Node::Kind::kArray:
+        if (!fuel_.Spend(1 + outgoing_[program_.arrays[node.rule].item].size() / 2)) return;
+        node.bytes = MeasureArray(node);
+        break;
+      case Node::Kind::kRepeat:
+        if (!fuel_.Spend()) return;
+        node.bytes = MeasureRepeat(node);
+        break;
     }
-    node.bytes = bytes;
   }
 }
 
@@ -218,12 +285,14 @@ void ProgramBuilder::Measure() {
     const std::string text =
         dead ? "" : speller.Finish(lexeme, speller.Start(lexeme), lexeme.min_chars);
     lexeme_bytes_.push_back(dead ? kNoIndex : static_cast<uint32_t>(text.size()));
+    if (!fuel_.Spend(2 + text.size())) return;
   }
   for (Node& node : program_.nodes) node.bytes = kNoIndex;
   for (State& state : program_.states) state.bytes_to_end = state.final ? 0 : kNoIndex;
   for (bool changed = true; changed;) {
     changed = false;
     for (size_t i = program_.states.size(); i-- > 0;) {
+      if (!fuel_.Spend(1 + outgoing_[i].size() / 8)) return;
       State& state = program_.states[i];
       uint32_t best = state.bytes_to_end;
       for (const Transition& t : outgoing_[i]) {
@@ -240,6 +309,18 @@ void ProgramBuilder::Measure() {
     MeasureRules();
     for (size_t i = 0; i < before.size(); ++i)
       changed = changed || program_.nodes[i].bytes != before[i];
+  }
+}
+
+// Which positions can be a hit or not, now that some values have turned out to be impossible.
+void ProgramBuilder::MeasureHits(ArrayRule* rule) const {
+  rule->can_hit.assign(rule->prefix + 1, false);
+  rule->can_miss.assign(rule->prefix + 1, false);
+  for (const Transition& t : outgoing_[rule->item]) {
+    if (TransitionBytes(t) == kNoIndex) continue;
+    const uint32_t position = t.arg == kNoIndex ? rule->prefix : t.arg;
+    if (t.op == Op::kItemHit) rule->can_hit[position] = true;
+    if (t.op == Op::kItemMiss) rule->can_miss[position] = true;
   }
 }
 
@@ -263,7 +344,7 @@ bool ProgramBuilder::Cut() {
       again = true;
       break;
     }
-    if (rule.min > rule.max) {
+    if (rule.min > rule.max && !outgoing_[node.start].empty()) {
       outgoing_[node.start].clear();
       again = true;
     }
@@ -277,7 +358,7 @@ Result<Program> ProgramBuilder::Finish(NodeId root) {
         "the grammar needs more than {} states (kProgramStatesMax)", kProgramStatesMax));
   do {
     Measure();
-  } while (Cut());
+  } while (!exhausted() && Cut());
   INFE_TRY(Check("the grammar"));
   if (program_.nodes[root].bytes == kNoIndex)
     return InvalidArgument("no text matches: the constraints contradict each other");

@@ -67,6 +67,12 @@ class ProgramBuilder {
   static constexpr size_t kStatesMax = kProgramStatesMax;
 
  private:
+  void Add(StateId from, const Transition& transition);
+  void MeasureHits(ArrayRule* rule) const;
+  static bool HasALength(const ArrayRule& rule);
+  uint32_t MeasureObject(const Node& node);
+  uint32_t MeasureArray(const Node& node);
+  uint32_t MeasureRepeat(const Node& node);
   void Measure();
   void MeasureRules();
   bool Cut();

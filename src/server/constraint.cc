@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "grammar/combine.h"
 #include "server/call_grammar.h"
+#include "server/errors.h"
 #include "server/strict_schema.h"
 
 namespace infe::server {
@@ -57,8 +58,15 @@ Result<grammar::GrammarPtr> Compile(const api::OutputFormat& format) {
   return Internal("no grammar for plain text");
 }
 
+// Not the fault of the grammar: whoever asked for it has left, or its time is over. Every other
+// error of a compilation is the same when the request is repeated, so it is a 400.
+bool IsGivenUp(const Error& error) {
+  return error.code == ErrorCode::kCancelled || error.code == ErrorCode::kDeadlineExceeded;
+}
+
 // OpenAI's frame: Invalid schema for response_format 'NAME': In context=(path), ...
 api::ApiError FormatError(const api::OutputFormat& format, const Error& error) {
+  if (IsGivenUp(error)) return ToApiError(error);
   const std::string where =
       error.param.empty() ? std::string() : fmt::format(" (at {})", error.param);
   const std::string what =
@@ -153,11 +161,8 @@ Result<Part> FormatPart(GrammarBuilder& b, const api::OutputFormat& format) {
     }
     case Kind::kRegex:
       return b.Pattern(format.text);
-    case Kind::kChoice: {
-      std::vector<Part> choices;
-      for (const std::string& choice : format.choices) choices.push_back(b.Literal(choice));
-      return b.Choice(choices);
-    }
+    case Kind::kChoice:
+      return b.OneOf(format.choices);
     case Kind::kGrammar:
       return b.Gbnf(format.text);
   }
@@ -186,6 +191,7 @@ TextSyntax ToSyntax(api::Tool::InputSyntax syntax) {
 
 // One function, with its schema compiled by itself, so that a refusal names the tool.
 api::ApiError FunctionError(const api::Tool& tool, const Error& error) {
+  if (IsGivenUp(error)) return ToApiError(error);
   const std::string where =
       error.param.empty() ? std::string() : fmt::format(" (at {})", error.param);
   return api::InvalidFunctionParameters(
@@ -208,7 +214,8 @@ api::Parsed<Callable> ReadFunction(GrammarCache& cache, const api::Tool& tool,
     for (const grammar::Unenforced& missing : (*compiled)->unenforced())
       unenforced.push_back(fmt::format("{} at {}#{}", missing.keyword, tool.param, missing.path));
   } else {
-    if (tool.strict || compiled.error().code == ErrorCode::kInvalidArgument)
+    if (tool.strict || compiled.error().code == ErrorCode::kInvalidArgument ||
+        IsGivenUp(compiled.error()))
       return FunctionError(tool, compiled.error());
     // One tool that cannot be enforced does not fail the others: any object, and it is said.
     unenforced.push_back(fmt::format("{}: {}", tool.param, compiled.error().message));
@@ -229,6 +236,7 @@ api::Parsed<Callable> ReadCustom(GrammarCache& cache, const api::Tool& tool) {
     return regex ? grammar::CompileRegex(tool.input_grammar)
                  : grammar::CompileLark(tool.input_grammar);
   });
+  if (!made && IsGivenUp(made.error())) return ToApiError(made.error());
   if (!made)
     return api::InvalidValue(
         tool.param, fmt::format("Invalid {} for custom tool '{}': {}",
@@ -322,6 +330,7 @@ api::Parsed<ChatConstraint> CompileConstraint(GrammarCache& cache, const ServedM
     constraint.unenforced.push_back(std::move(missing));
   auto built = cache.FindOrCompile(AnswerKey(model, request, prompt, *rules),
                                    [&] { return BuildAnswer(model, request, prompt, *rules); });
+  if (!built && IsGivenUp(built.error())) return ToApiError(built.error());
   if (!built) {
     api::ApiError error = api::InvalidValue(
         "tools", fmt::format("These 'tools' cannot be enforced: {}", built.error().message));

@@ -14,8 +14,9 @@ namespace infe::grammar {
 
 Result<Value> CompileSchemaInto(ProgramBuilder& builder, const Json& schema,
                                 const SchemaOptions& options, std::vector<Unenforced>* unenforced) {
-  INFE_ASSIGN(std::unique_ptr<Document> document, Document::Make(schema, options.default_dialect));
-  SchemaContext context(options, document.get(), &builder.pool());
+  INFE_ASSIGN(std::unique_ptr<Document> document,
+              Document::Make(schema, options.default_dialect, &builder.fuel()));
+  SchemaContext context(options, document.get(), &builder);
   if (!document->unknown_dialect().empty())
     INFE_TRY(context.NotEnforced(
         document->root(), "$schema",

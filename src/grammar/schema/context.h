@@ -1,7 +1,8 @@
 // What the steps of a schema compilation share: options, the document, the regex pool, the list of
-// keywords that are not enforced, and the clock.
+// keywords that are not enforced, and the fuel.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -9,19 +10,20 @@
 #include <vector>
 
 #include "grammar/grammar.h"
-#include "grammar/regex_pool.h"
+#include "grammar/program_builder.h"
 #include "grammar/schema/document.h"
 
 namespace infe::grammar {
 
 class SchemaContext {
  public:
-  SchemaContext(const SchemaOptions& options, Document* document, RegexPool* pool)
-      : options_(options), document_(document), pool_(pool) {}
+  SchemaContext(const SchemaOptions& options, Document* document, ProgramBuilder* builder)
+      : options_(options), document_(document), builder_(builder) {}
 
   const SchemaOptions& options() const { return options_; }
   Document& document() { return *document_; }
-  RegexPool& pool() { return *pool_; }
+  RegexPool& pool() { return builder_->pool(); }
+  Fuel& fuel() { return builder_->fuel(); }
 
   // A keyword that the mask will not enforce: an error under kStrict, otherwise a name on the list.
   Result<void> NotEnforced(const Place* place, std::string_view keyword, std::string_view reason);
@@ -30,16 +32,23 @@ class SchemaContext {
 
   // A pattern, compiled once per text. Errors name the place.
   Result<RegexId> Pattern(const Place* place, std::string_view keyword, const std::string& pattern);
-  // Errors: the compile time is used up.
-  Result<void> CheckTime() const;
+  // A format that we know, compiled once; nothing for others.
+  std::optional<RegexId> Format(const std::string& name);
+  // Takes steps for work at a place. Errors: the fuel, or a bound of the pool, has run out; the
+  // place is named.
+  Result<void> Spend(const Place* place, uint64_t steps = 1);
+  // The error of a named bound, with its number.
+  static Error OverLimit(const Place* place, std::string_view what, size_t limit,
+                         std::string_view name);
 
  private:
   const SchemaOptions& options_;
   Document* document_;
-  RegexPool* pool_;
+  ProgramBuilder* builder_;
   std::vector<Unenforced> unenforced_;
   std::set<std::pair<std::string, std::string>> named_;  // path and keyword, each once
   std::unordered_map<std::string, RegexId> patterns_;
+  std::unordered_map<std::string, std::optional<RegexId>> formats_;
 };
 
 }  // namespace infe::grammar

@@ -120,6 +120,32 @@ std::string WithoutDots(std::string_view path) {
   return joined;
 }
 
+// What a place takes beside its texts, and a value of a schema that is made here.
+constexpr size_t kPlaceBytes = 256;
+constexpr size_t kJsonNodeBytes = 96;
+constexpr size_t kPathShownMax = 1024;  // of a path that may be what used the memory up
+
+// Values in a schema, each character of a text counted as a part of one.
+size_t NodesOf(const Json& json) {
+  size_t nodes = 0;
+  std::vector<const Json*> open{&json};
+  while (!open.empty()) {
+    const Json& at = *open.back();
+    open.pop_back();
+    ++nodes;
+    if (at.is_string()) nodes += at.as_string().size() / kJsonNodeBytes;
+    if (at.is_array())
+      for (const Json& item : at.array()) open.push_back(&item);
+    if (at.is_object()) {
+      for (const auto& [key, value] : at.object()) {
+        nodes += key.size() / kJsonNodeBytes;
+        open.push_back(&value);
+      }
+    }
+  }
+  return nodes;
+}
+
 const Json* Member(const Json& json, std::string_view key) {
   return json.find(key);
 }
@@ -176,9 +202,9 @@ std::string ResolveUri(std::string_view base_text, std::string_view reference) {
 }
 
 Result<std::unique_ptr<Document>> Document::Make(const Json& schema,
-                                                 std::string_view default_dialect) {
+                                                 std::string_view default_dialect, Fuel* fuel) {
   if (!IsSchema(schema)) return InvalidArgument("a schema is an object or a boolean");
-  auto document = std::unique_ptr<Document>(new Document());
+  auto document = std::unique_ptr<Document>(new Document(fuel));
   document->schema_ = schema;
   Place root{&document->schema_, "", "", &document->schema_, Draft::k2020};
   if (!default_dialect.empty()) {
@@ -194,6 +220,10 @@ Result<std::unique_ptr<Document>> Document::Make(const Json& schema,
 const Place* Document::Add(Place place) {
   const auto it = by_schema_.find(place.schema);
   if (it != by_schema_.end()) return it->second;
+  // A path or a base may be half a megabyte, once for each of ten thousand places.
+  const size_t text = place.path.size() + place.base.size();
+  held_.Grow(kPlaceBytes + text);
+  Spend(2 + text / 16);
   places_.push_back(std::move(place));
   by_schema_.emplace(places_.back().schema, &places_.back());
   return &places_.back();
@@ -243,6 +273,7 @@ Result<void> Document::Index() {
   std::vector<const Place*> queue{root_};
   for (size_t i = 0; i < queue.size(); ++i) {
     const Place* place = queue[i];
+    INFE_TRY(Check(place));
     INFE_TRY(Register(place));
     if (!place->schema->is_object()) continue;
     if (std::ranges::count(place->path, '/') > static_cast<std::ptrdiff_t>(2 * kSchemaDepthMax))
@@ -276,13 +307,34 @@ const Place* Document::Child(const Place* parent, const Json* part, std::string_
 }
 
 const Place* Document::Synthetic(Json schema, const Place* like) {
+  const size_t nodes = NodesOf(schema);
+  held_.Grow(nodes * kJsonNodeBytes);
+  Spend(nodes);
   synthetic_.push_back(std::move(schema));
   Place place = *like;
   place.schema = &synthetic_.back();
   return Add(std::move(place));
 }
 
+Result<void> Document::Check(const Place* place) const {
+  if (fuel_ == nullptr || !fuel_->empty()) return {};
+  Error error = fuel_->Refusal("the schema");
+  error.param = place->path.substr(0, kPathShownMax);
+  return error;
+}
+
 Result<const Place*> Document::Resolve(const Place* from, const std::string& reference) {
+  Spend(2 + (from->base.size() + reference.size()) / 16);
+  INFE_TRY(Check(from));
+  std::string key = fmt::format("{} {}", from->base, reference);
+  if (const auto it = resolved_.find(key); it != resolved_.end()) return it->second;
+  INFE_ASSIGN(const Place* place, ResolveAnew(from, reference));
+  held_.Grow(key.size() + 64);
+  resolved_.emplace(std::move(key), place);
+  return place;
+}
+
+Result<const Place*> Document::ResolveAnew(const Place* from, const std::string& reference) {
   const size_t hash = reference.find('#');
   const std::string uri = ResolveUri(from->base, std::string_view(reference).substr(0, hash));
   const std::string fragment =
@@ -314,6 +366,7 @@ Result<const Place*> Document::Resolve(const Place* from, const std::string& ref
     const std::string key = Unescape(std::string_view(fragment).substr(begin, end - begin), false);
     begin = end + 1;
     path += PointerStep(key);
+    Spend(1 + (at->is_object() ? at->object().size() / 4 : 0));
     if (at->is_array()) {
       const bool number = !key.empty() && key.size() < 9 &&
                           std::ranges::all_of(key, [](char c) { return c >= '0' && c <= '9'; });

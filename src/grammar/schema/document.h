@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/held_bytes.h"
 #include "base/json.h"
 #include "base/result.h"
 
@@ -29,8 +30,10 @@ struct Place {
 class Document {
  public:
   // Errors: not an object or boolean, too deep, an unknown dialect, a limit.
+  // fuel outlives it; null: unbounded.
   static Result<std::unique_ptr<Document>> Make(const Json& schema,
-                                                std::string_view default_dialect);
+                                                std::string_view default_dialect,
+                                                Fuel* fuel = nullptr);
 
   const Place* root() const { return root_; }
   // A `$schema` that names none of the dialects we know; it is read as its surroundings. "" if
@@ -48,13 +51,23 @@ class Document {
   const Place* Synthetic(Json schema, const Place* like);
 
  private:
-  Document() = default;
+  explicit Document(Fuel* fuel) : held_(fuel, 0), fuel_(fuel) {}
   Result<void> Index();
+  Result<const Place*> ResolveAnew(const Place* from, const std::string& reference);
+  void Spend(uint64_t steps) {
+    if (fuel_ != nullptr) fuel_->Spend(steps);
+  }
+  // Errors: the fuel has run out. Names the place.
+  Result<void> Check(const Place* place) const;
   Result<void> Register(const Place* place);
   const Place* Add(Place place);
 
+  HeldBytes held_;  // by places and schemas made here
+  Fuel* fuel_;
   Json schema_;
   std::deque<Json> synthetic_;
+  // By base URI, a blank, and reference: a schema says the same reference in a hundred places.
+  std::unordered_map<std::string, const Place*> resolved_;
   std::deque<Place> places_;
   std::unordered_map<const Json*, const Place*> by_schema_;
   std::map<std::string, const Place*, std::less<>> resources_;  // by absolute URI

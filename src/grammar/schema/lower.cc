@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include <fmt/format.h>
+
 #include "base/utf8.h"
 #include "grammar/limits.h"
 
@@ -11,7 +13,7 @@ namespace {
 
 // Key languages and item languages of at most so many texts are spelled out.
 constexpr size_t kSpelledOutMax = 64;
-constexpr size_t kUniqueTextsMax = 1024;
+constexpr size_t kUniqueTextsMax = kEnumValuesMax;
 
 bool Matches(RegexPool& pool, RegexId id, std::string_view text) {
   for (size_t at = 0; at < text.size() && id != kNothing;)
@@ -45,10 +47,12 @@ Result<Value> Lowering::Lower(Terms terms) {
                                                      : t.place->schema->object().empty());
   });
   if (terms.empty()) return values_.Anything();
+  INFE_TRY(context_->Spend(terms.front().place, 2 + terms.size() / 4));
   if (const auto it = known_.find(terms); it != known_.end()) return it->second;
   INFE_ASSIGN(std::vector<Shape> shapes, normaliser_.Shapes(terms));
   Value value;
   INFE_TRY(AddScalars(shapes, &value));
+  INFE_TRY(context_->Spend(terms.front().place));
   for (Shape& shape : shapes) {
     for (const TypeSet type : {kObjectType, kArrayType}) {
       if ((shape.types & type) == 0) continue;
@@ -56,7 +60,7 @@ Result<Value> Lowering::Lower(Terms terms) {
       if (!HasACount(shape, is_object)) continue;
       const NodeId node = builder_->AddNode(is_object ? Node::Kind::kObject : Node::Kind::kArray);
       value.nodes.push_back(node);
-      jobs_.push_back({node, is_object, shape});
+      jobs_.push_back({node, is_object, shape, terms.front().place});
     }
   }
   known_.emplace(std::move(terms), value);
@@ -67,9 +71,9 @@ Result<void> Lowering::Drain() {
   while (!jobs_.empty()) {
     const Job job = std::move(jobs_.front());
     jobs_.pop_front();
-    INFE_TRY(context_->CheckTime());
+    INFE_TRY(context_->Spend(job.place));
     if (builder_->state_count() > kProgramStatesMax)
-      return ResourceExhausted("the schema needs more states than kProgramStatesMax");
+      return SchemaContext::OverLimit(job.place, "states", kProgramStatesMax, "kProgramStatesMax");
     INFE_TRY(job.is_object ? FillObject(job) : FillArray(job));
   }
   return {};
@@ -139,6 +143,9 @@ Result<void> Lowering::AddScalars(const std::vector<Shape>& shapes, Value* value
   lexeme.content = pool.Or(std::move(contents));
   if (all_listed) lexeme.spelling = Spelling::kJsonCanonical;
   if (!pool.IsEmpty(lexeme.content)) value->lexemes.push_back(builder_->AddLexeme(lexeme));
+  // The first characters are tried now: whether what follows them is dead may take more states than
+  // are searched, and that is to be known before an answer begins.
+  pool.Edges(lexeme.content);
   return {};
 }
 
@@ -155,7 +162,8 @@ Result<RegexId> Lowering::KeyRegex(const Terms& names) {
 }
 
 // Names that are spelled out, in the order of their first mention.
-std::vector<std::string> Lowering::MentionedNames(const ObjectPart& part) {
+Result<std::vector<std::string>> Lowering::MentionedNames(const Job& job) {
+  const ObjectPart& part = job.shape.object;
   std::vector<std::string> names;
   std::unordered_set<std::string> mentioned;
   const auto mention = [&](const std::string& name) {
@@ -170,6 +178,9 @@ std::vector<std::string> Lowering::MentionedNames(const ObjectPart& part) {
     for (const std::string& other : needed) mention(other);
   }
   for (const std::string& name : part.forbidden) mention(name);
+  if (names.size() > kPropertiesMax)
+    return SchemaContext::OverLimit(job.place, "properties in one object", kPropertiesMax,
+                                    "kPropertiesMax");
   return names;
 }
 
@@ -178,9 +189,7 @@ Result<void> Lowering::FillObject(const Job& job) {
   const ObjectPart& part = job.shape.object;
   INFE_ASSIGN(const RegexId keys, KeyRegex(part.names));
   ObjectParts parts{.min = part.min, .max = part.max};
-  const std::vector<std::string> names = MentionedNames(part);
-  if (names.size() > kPropertiesMax)
-    return ResourceExhausted("more properties in one object than kPropertiesMax");
+  INFE_ASSIGN(const std::vector<std::string> names, MentionedNames(job));
 
   const std::unordered_set<std::string> required(part.required.begin(), part.required.end());
   const std::unordered_set<std::string> forbidden(part.forbidden.begin(), part.forbidden.end());
@@ -203,6 +212,8 @@ Result<void> Lowering::FillObject(const Job& job) {
     }
   };
   for (const std::string& name : names) {
+    INFE_TRY(context_->Spend(
+        job.place, 4 + (part.extra.size() + part.unevaluated.size() * part.groups.size()) / 8));
     const bool possible = !forbidden.contains(name) && Matches(pool, keys, name);
     Terms terms;
     std::vector<bool> evaluated(part.groups.size());
@@ -214,6 +225,7 @@ Result<void> Lowering::FillObject(const Job& job) {
         covered = true;
       }
       for (const auto& [regex, term] : group.patterns) {
+        INFE_TRY(context_->Spend(job.place, 1 + name.size() / 8));
         if (!Matches(pool, regex, name)) continue;
         terms.push_back(term);
         covered = true;
@@ -236,7 +248,7 @@ Result<void> Lowering::FillObject(const Job& job) {
     for (const std::string& other : needed)
       parts.properties[index.at(name)].needs.push_back(index.at(other));
   const RegexId undeclared = pool.And(keys, pool.Not(pool.Literals(names)));
-  INFE_TRY(AddKeyClasses(part, undeclared, unevaluated, &parts));
+  INFE_TRY(AddKeyClasses(job.place, part, undeclared, unevaluated, &parts));
   parts.ordered = parts.others.empty() && context_->options().key_order == KeyOrder::kDeclared;
   values_.FillObject(job.node, parts);
   return {};
@@ -244,7 +256,7 @@ Result<void> Lowering::FillObject(const Job& job) {
 
 // Splits the undeclared keys into classes of equal treatment: those that match the same patterns.
 Result<void> Lowering::AddKeyClasses(
-    const ObjectPart& part, RegexId keys,
+    const Place* place, const ObjectPart& part, RegexId keys,
     const std::function<void(const std::vector<bool>&, Terms*)>& unevaluated, ObjectParts* parts) {
   RegexPool& pool = context_->pool();
   struct Class {
@@ -259,6 +271,7 @@ Result<void> Lowering::AddKeyClasses(
     for (const auto& [regex, term] : group.patterns) {
       std::vector<Class> split;
       for (Class& c : classes) {
+        INFE_TRY(context_->Spend(place, 4 + c.terms.size() / 8));
         Class with{pool.And(c.keys, regex), c.terms, true, c.evaluated};
         with.terms.push_back(term);
         c.keys = pool.And(c.keys, pool.Not(regex));
@@ -267,7 +280,8 @@ Result<void> Lowering::AddKeyClasses(
       }
       classes = std::move(split);
       if (classes.size() > kKeyClassesMax)
-        return ResourceExhausted("patternProperties need more than kKeyClassesMax classes of keys");
+        return SchemaContext::OverLimit(place, "classes of keys that patternProperties match",
+                                        kKeyClassesMax, "kKeyClassesMax");
     }
     for (Class& c : classes) {
       if (!c.covered && group.additional) c.terms.push_back(*group.additional);
@@ -319,8 +333,7 @@ Result<Value> Lowering::Item(const Shape& shape, uint32_t index, const Term* als
   return Lower(std::move(terms));
 }
 
-bool Lowering::CountTexts(const Value& value, uint32_t* count) {
-  *count = 0;
+bool Lowering::CountTexts(const Value& value, uint32_t* count, uint64_t* characters) {
   for (const LexemeId id : value.lexemes) {
     const Lexeme lexeme = builder_->program().lexemes[id];
     std::vector<std::string> texts;
@@ -332,6 +345,13 @@ bool Lowering::CountTexts(const Value& value, uint32_t* count) {
           content, pool.Repeat(pool.Class(CharSet::All()), lexeme.min_chars, lexeme.max_chars));
     if (!pool.Enumerate(content, kUniqueTextsMax, &texts)) return false;
     *count += static_cast<uint32_t>(texts.size());
+    for (size_t i = 0; i < texts.size(); ++i) {
+      const size_t shared =
+          i == 0 ? 0
+                 : static_cast<size_t>(std::ranges::mismatch(texts[i], texts[i - 1]).in1 -
+                                       texts[i].begin());
+      *characters += texts[i].size() - shared;
+    }
   }
   return true;
 }
@@ -357,8 +377,22 @@ Result<void> Lowering::MakeUnique(const ArrayPart& part, ArrayParts* parts) {
     id = builder_->AddLexeme(lexeme);
   }
   uint32_t count = 0;
-  if (CountTexts(parts->rest->any, &count)) parts->max = std::min(parts->max, count);
-  return {};
+  uint64_t characters = 0;
+  if (!CountTexts(parts->rest->any, &count, &characters)) return {};
+  const uint64_t items = std::min(parts->max, count);
+  // With every item that is written those that are left become a lexeme of their own, whose states
+  // a mask visits one by one.
+  const uint64_t states =
+      count == 0 ? 0 : characters * items - characters * items * items / count / 2;
+  if (states <= kUniqueStatesMax) {
+    parts->max = static_cast<uint32_t>(items);
+    return {};
+  }
+  parts->unique = false;
+  return context_->NotEnforced(
+      *part.unique, "uniqueItems",
+      fmt::format("so many texts to choose from take more than {} states (kUniqueStatesMax)",
+                  kUniqueStatesMax));
 }
 
 Result<void> Lowering::FillArray(Job job) {
@@ -368,7 +402,9 @@ Result<void> Lowering::FillArray(Job job) {
   for (const ArrayPart::Group& group : part.groups) prefix = std::max(prefix, group.prefix.size());
   for (const auto& [position, term] : part.at) prefix = std::max<size_t>(prefix, position + 1);
   prefix = std::min<size_t>(prefix, part.max);
-  if (prefix > kPropertiesMax) return ResourceExhausted("more prefixItems than kPropertiesMax");
+  if (prefix > kPropertiesMax)
+    return SchemaContext::OverLimit(job.place, "items in 'prefixItems'", kPropertiesMax,
+                                    "kPropertiesMax");
   if (!part.unevaluated.empty() && part.has_contains) {
     // In 2020-12 an item that `contains` counts is evaluated: which ones is not known beforehand.
     for (const Unevaluated& u : part.unevaluated)

@@ -27,21 +27,23 @@ class Lowering {
     NodeId node = 0;
     bool is_object = true;
     Shape shape;
+    const Place* place = nullptr;  // one of those that asked for it, for errors
   };
 
   Result<void> AddScalars(const std::vector<Shape>& shapes, Value* value);
   Result<RegexId> StringContent(const StringPart& part, bool with_length);
   Result<void> FillObject(const Job& job);
   Result<void> FillArray(Job job);
-  static std::vector<std::string> MentionedNames(const ObjectPart& part);
+  static Result<std::vector<std::string>> MentionedNames(const Job& job);
   Result<void> MakeUnique(const ArrayPart& part, ArrayParts* parts);
   Result<RegexId> KeyRegex(const Terms& names);
   Result<void> AddKeyClasses(
-      const ObjectPart& part, RegexId keys,
+      const Place* place, const ObjectPart& part, RegexId keys,
       const std::function<void(const std::vector<bool>&, Terms*)>& unevaluated, ObjectParts* parts);
   Result<Value> Item(const Shape& shape, uint32_t index, const Term* also);
-  // The number of texts of a value if they are few, for unique items.
-  bool CountTexts(const Value& value, uint32_t* count);
+  // For unique items: the number of texts of a value if it is finite, and of characters in a tree
+  // of them.
+  bool CountTexts(const Value& value, uint32_t* count, uint64_t* characters);
 
   SchemaContext* context_;
   ProgramBuilder* builder_;

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "grammar/formats.h"
+#include <fmt/format.h>
+
 #include "grammar/limits.h"
 #include "grammar/schema/keywords.h"
 
@@ -41,10 +42,40 @@ TypeSet TypeOf(const Json& value) {
   return 0;
 }
 
+namespace {
+
+// What a branch takes that says nothing yet, and about each thing that is said.
+constexpr size_t kBranchBytes = 1024;
+constexpr size_t kSaidBytes = 72;
+
+// Things that a schema says by itself: members of its lists and maps.
+size_t Said(const Json& schema) {
+  size_t said = 0;
+  for (const auto& [key, value] : schema.object())
+    said += 1 + (value.is_array() ? value.array().size() : 0) +
+            (value.is_object() ? value.object().size() : 0);
+  return said;
+}
+
+}  // namespace
+
+Result<Normaliser::Branch*> Normaliser::Fork(const Branch& from, const Place* place,
+                                             Branches* out) {
+  if (out->size() >= kAlternativesMax)
+    return SchemaContext::OverLimit(place, "alternatives", kAlternativesMax, "kAlternativesMax");
+  INFE_TRY(context_->Spend(place, 4 + (from.shape.held.bytes() + from.todo.size() * sizeof(Term) +
+                                       from.done.size() * 64) /
+                                          512));
+  out->push_back(from);
+  return &out->back();
+}
+
 Result<std::vector<Shape>> Normaliser::Shapes(const Terms& terms) {
-  INFE_TRY(context_->CheckTime());
+  const Place* whole = terms.empty() ? context_->document().root() : terms.front().place;
+  INFE_TRY(context_->Spend(whole, 1 + terms.size()));
   Branches queue(1);
   queue.front().todo = terms;
+  queue.front().shape.held = HeldBytes(&context_->fuel(), kBranchBytes);
   std::vector<Shape> shapes;
   while (!queue.empty()) {
     Branch branch = std::move(queue.back());
@@ -53,13 +84,17 @@ Result<std::vector<Shape>> Normaliser::Shapes(const Terms& terms) {
     if (branch.todo.empty()) {
       shapes.push_back(std::move(branch.shape));
       if (shapes.size() > kAlternativesMax)
-        return ResourceExhausted("the schema has more alternatives than kAlternativesMax",
-                                 terms.empty() ? "" : terms.front().place->path);
+        return SchemaContext::OverLimit(whole, "alternatives", kAlternativesMax,
+                                        "kAlternativesMax");
       continue;
     }
-    // In the order of the text, which is the order of keys in closed objects.
-    const Term term = branch.todo.front();
-    branch.todo.erase(branch.todo.begin());
+    // In the order of the text, which is the order of keys in closed objects; but what has to hold
+    // before what has to fail, because much of the second is settled by the first.
+    auto next_term = std::ranges::find(branch.todo, false, &Term::negated);
+    if (next_term == branch.todo.end()) next_term = branch.todo.begin();
+    const Term term = *next_term;
+    INFE_TRY(context_->Spend(term.place, 2 + branch.todo.size() / 16));
+    branch.todo.erase(next_term);
     if (!branch.done.insert(term).second) {  // said before
       queue.push_back(std::move(branch));
       continue;
@@ -68,8 +103,8 @@ Result<std::vector<Shape>> Normaliser::Shapes(const Terms& terms) {
     Branches next;
     INFE_TRY(Apply(std::move(branch), term, &next));
     if (queue.size() + next.size() > kAlternativesMax)
-      return ResourceExhausted("the schema has more alternatives than kAlternativesMax",
-                               term.place->path);
+      return SchemaContext::OverLimit(term.place, "alternatives", kAlternativesMax,
+                                      "kAlternativesMax");
     // In reverse, so that the first alternative comes first.
     for (size_t i = next.size(); i-- > 0;) queue.push_back(std::move(next[i]));
   }
@@ -88,6 +123,9 @@ Result<void> Normaliser::Apply(Branch branch, const Term& term, Branches* out) {
 }
 
 Result<void> Normaliser::Assert(Branch branch, const Place* place, Branches* out) {
+  const size_t said = Said(*place->schema);
+  branch.shape.held.Grow(said * kSaidBytes);
+  INFE_TRY(context_->Spend(place, 4 + said));
   INFE_TRY(OpenScope(branch, place));
   INFE_TRY(AssertReferences(branch, place));
   const bool ref_alone = place->draft <= Draft::k7 && Keyword(place, "$ref") != nullptr;
@@ -117,9 +155,14 @@ Result<void> Normaliser::CheckReference(const Place* place) {
   std::set<const Place*> seen;
   for (const Place* at = place; seen.insert(at).second;) {
     const Json* ref = Keyword(at, "$ref");
-    if (ref == nullptr || !ref->is_string() || HasAssertion(*at->schema)) return {};
-    INFE_ASSIGN(at, context_->document().Resolve(at, ref->as_string()));
-    if (!at->schema->is_object()) return {};
+    const bool ends = checked_references_.contains(at) || ref == nullptr || !ref->is_string() ||
+                      HasAssertion(*at->schema);
+    if (!ends) {
+      INFE_ASSIGN(at, context_->document().Resolve(at, ref->as_string()));
+    }
+    if (!ends && at->schema->is_object()) continue;
+    checked_references_.insert(seen.begin(), seen.end());
+    return {};
   }
   return InvalidArgument("'$ref' leads back to itself and says nothing else",
                          place->path + "/$ref");
@@ -162,7 +205,10 @@ Result<void> Normaliser::AssertString(Branch& branch, const Place* place) {
   INFE_ASSIGN(const auto min, CountKeyword(place, "minLength"));
   INFE_ASSIGN(const auto max, CountKeyword(place, "maxLength"));
   if (min && *min > kRepeatMax)
-    return ResourceExhausted("'minLength' is larger than kRepeatMax", place->path + "/minLength");
+    return ResourceExhausted(
+        fmt::format("In context={}, 'minLength' is larger than {} (kRepeatMax).",
+                    place->path.empty() ? "()" : place->path, kRepeatMax),
+        place->path + "/minLength");
   if (min) part.min = std::max(part.min, *min);
   if (max) part.max = std::min(part.max, *max);
   if (const Json* pattern = Keyword(place, "pattern")) {
@@ -180,7 +226,7 @@ Result<void> Normaliser::AssertString(Branch& branch, const Place* place) {
   if (const Json* format = Keyword(place, "format");
       format != nullptr && context_->options().formats == FormatPolicy::kEnforce) {
     if (!format->is_string()) return SchemaContext::Malformed(place, "format", "must be a string");
-    if (const auto regex = FormatRegex(context_->pool(), format->as_string())) {
+    if (const auto regex = context_->Format(format->as_string())) {
       part.all.push_back(*regex);
     } else if (context_->options().strictness == Strictness::kStrict) {
       // The specification makes an unknown format an annotation; who asks for strictness is told.
@@ -217,8 +263,8 @@ Result<void> Normaliser::AssertObject(Branch& branch, const Place* place) {
   group.scope = branch.scope;
   INFE_ASSIGN(const auto properties, SchemaMap(*context_, place, "properties"));
   if (properties.size() > kPropertiesMax)
-    return ResourceExhausted("more properties in one object than kPropertiesMax",
-                             place->path + "/properties");
+    return SchemaContext::OverLimit(place, "properties in one object", kPropertiesMax,
+                                    "kPropertiesMax");
   for (const auto& [name, schema] : properties) group.properties.push_back({name, {schema, false}});
   INFE_ASSIGN(const auto patterns, SchemaMap(*context_, place, "patternProperties"));
   for (const auto& [pattern, schema] : patterns) {
@@ -321,15 +367,15 @@ Result<void> Normaliser::AssertAnyOf(const Place* place, Branches* branches) {
                                      "under unevaluated* only one of so many choices is seen"));
     if (b.scope != 0 && choices.size() <= kEvaluatingChoicesMax) {
       for (size_t set = 1; set < size_t{1} << choices.size(); ++set) {
-        spread.push_back(b);
+        INFE_ASSIGN(Branch* const branch, Fork(b, place, &spread));
         for (size_t i = 0; i < choices.size(); ++i)
-          if ((set >> i & 1) != 0) spread.back().todo.push_back({choices[i], false, b.scope});
+          if ((set >> i & 1) != 0) branch->todo.push_back({choices[i], false, b.scope});
       }
       continue;
     }
     for (const Place* choice : choices) {
-      spread.push_back(b);
-      spread.back().todo.push_back({choice, false, b.scope});
+      INFE_ASSIGN(Branch* const branch, Fork(b, place, &spread));
+      branch->todo.push_back({choice, false, b.scope});
     }
   }
   *branches = std::move(spread);
@@ -387,7 +433,8 @@ Result<void> Normaliser::AssertEnum(const Place* place, Branches* branches) {
     } else {
       if (!listed->is_array()) return SchemaContext::Malformed(place, name, "must be an array");
       if (listed->array().size() > kEnumValuesMax)
-        return ResourceExhausted("more enum values than kEnumValuesMax", place->path + "/enum");
+        return SchemaContext::OverLimit(place, "values in 'enum'", kEnumValuesMax,
+                                        "kEnumValuesMax");
       for (const Json& value : listed->array()) values.push_back(&value);
     }
     TypeSet types = 0;
@@ -407,21 +454,22 @@ Result<void> Normaliser::AssertEnum(const Place* place, Branches* branches) {
             EqualNumberRegex(context_->pool(), number, context_->options().integers_with_fraction));
       }
     }
+    const RegexId texts = strings.empty() ? kNothing : context_->pool().Literals(strings);
+    const RegexId decimals = context_->pool().Or(std::move(numbers));
     Branches spread;
     for (Branch& branch : *branches) {
       for (const Json* value : compounds) {
         if ((branch.shape.types & TypeOf(*value)) == 0) continue;
-        spread.push_back(branch);
-        spread.back().todo.push_back({ConstSchema(place, *value, false), false, 0});
+        INFE_ASSIGN(Branch* const one, Fork(branch, place, &spread));
+        one->todo.push_back({ConstSchema(place, *value, false), false, 0});
       }
       branch.shape.types &= types;
       if (branch.shape.types == 0) continue;
       if ((branch.shape.types & kStringType) != 0) {
-        branch.shape.string.all.push_back(context_->pool().Literals(strings));
+        branch.shape.string.all.push_back(texts);
         branch.shape.string.listed = true;
       }
-      if ((branch.shape.types & kNumberType) != 0)
-        branch.shape.number.all.push_back(context_->pool().Or(numbers));
+      if ((branch.shape.types & kNumberType) != 0) branch.shape.number.all.push_back(decimals);
       spread.push_back(std::move(branch));
     }
     *branches = std::move(spread);
@@ -435,8 +483,7 @@ Result<void> Normaliser::AssertConditions(const Place* place, Branches* branches
     INFE_ASSIGN(const Place* inner, SchemaKeyword(*context_, place, "not"));
     (void)value;
     std::string keyword;
-    std::set<const Place*> seen;
-    if (CanDeny(inner, &seen, &keyword)) {
+    if (CanDeny(inner, &keyword)) {
       for (Branch& b : *branches) b.todo.push_back({inner, true});
     } else {
       INFE_TRY(context_->NotEnforced(place, "not",
@@ -448,23 +495,22 @@ Result<void> Normaliser::AssertConditions(const Place* place, Branches* branches
     INFE_ASSIGN(const Place* then, SchemaKeyword(*context_, place, "then"));
     INFE_ASSIGN(const Place* otherwise, SchemaKeyword(*context_, place, "else"));
     std::string keyword;
-    std::set<const Place*> seen;
     const bool evaluates =
         std::ranges::any_of(*branches, [](const Branch& b) { return b.scope != 0; });
     if (then == nullptr && otherwise == nullptr && !evaluates) {
       // Says nothing.
-    } else if (!CanDeny(condition, &seen, &keyword)) {
+    } else if (!CanDeny(condition, &keyword)) {
       INFE_TRY(context_->NotEnforced(place, "if",
                                      "the opposite of '" + keyword + "' cannot be expressed"));
     } else {
       Branches spread;
       for (const Branch& b : *branches) {
-        spread.push_back(b);
-        spread.back().todo.push_back({condition, false, b.scope});
-        if (then != nullptr) spread.back().todo.push_back({then, false, b.scope});
-        spread.push_back(b);
-        spread.back().todo.push_back({condition, true});
-        if (otherwise != nullptr) spread.back().todo.push_back({otherwise, false, b.scope});
+        INFE_ASSIGN(Branch * way, Fork(b, place, &spread));
+        way->todo.push_back({condition, false, b.scope});
+        if (then != nullptr) way->todo.push_back({then, false, b.scope});
+        INFE_ASSIGN(way, Fork(b, place, &spread));
+        way->todo.push_back({condition, true});
+        if (otherwise != nullptr) way->todo.push_back({otherwise, false, b.scope});
       }
       *branches = std::move(spread);
     }
@@ -474,17 +520,15 @@ Result<void> Normaliser::AssertConditions(const Place* place, Branches* branches
     Branches spread;
     for (Branch& b : *branches) {
       if ((b.shape.types & kObjectType) != 0) {
-        spread.push_back(b);
-        spread.back().shape.types = kObjectType;
-        spread.back().shape.object.required.push_back(key);
-        spread.back().todo.push_back({schema, false, b.scope});
+        INFE_ASSIGN(Branch* const with, Fork(b, place, &spread));
+        with->shape.types = kObjectType;
+        with->shape.object.required.push_back(key);
+        with->todo.push_back({schema, false, b.scope});
         b.shape.object.forbidden.push_back(key);
       }
       spread.push_back(std::move(b));
     }
     *branches = std::move(spread);
-    if (branches->size() > kAlternativesMax)
-      return ResourceExhausted("more alternatives than kAlternativesMax", place->path);
   }
   return {};
 }

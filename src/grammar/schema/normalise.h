@@ -20,12 +20,13 @@ class Normaliser {
 
   // Whether values that a term does not hold for can be described.
   bool CanCountMisses(const Term& term) {
-    std::set<const Place*> seen;
     std::string keyword;
-    return term.negated || CanDeny(term.place, &seen, &keyword);
+    return term.negated || CanDeny(term.place, &keyword);
   }
 
  private:
+  static constexpr int kDisjointLevels = 4;
+
   // One way through the choices so far: what is settled, and what is still to be read.
   struct Branch {
     Shape shape;
@@ -35,6 +36,9 @@ class Normaliser {
   };
   using Branches = std::vector<Branch>;
 
+  // A copy of a branch, added to out and counted. Errors: kAlternativesMax, or the fuel; place is
+  // where the choice stands. The pointer is valid until the next one.
+  Result<Branch*> Fork(const Branch& from, const Place* place, Branches* out);
   Result<void> Apply(Branch branch, const Term& term, Branches* out);
   Result<void> Assert(Branch branch, const Place* place, Branches* out);
   Result<void> Deny(Branch branch, const Place* place, Branches* out);
@@ -62,18 +66,41 @@ class Normaliser {
   Result<void> DenyScalar(const Branch& branch, const Place* place, Branches* out);
 
   // Whether "not schema" can be expressed; the keyword in the way otherwise.
-  bool CanDeny(const Place* place, std::set<const Place*>* seen, std::string* keyword);
-  // Whether no value fits both, as far as a shallow look tells.
-  Result<bool> Disjoint(const Term& a, const Term& b, int depth);
-  Result<bool> IsEmpty(const Terms& terms, int depth);
+  bool CanDeny(const Place* place, std::string* keyword);
+  // What of one schema alone stands in the way; "" for nothing. parts: schemas that would have to
+  // be denied, too.
+  std::string Undeniable(const Place* place, std::vector<const Place*>* parts);
+  // The part of a branch for whose values place surely fails is moved to out, so that no opposite
+  // has to be chosen there; what is left of the branch may be nothing.
+  Result<void> TakeFailing(Branch* branch, const Place* place, Branches* out);
+  // Whether no value fits both, as far as a look of so many levels tells.
+  Result<bool> Disjoint(const Place* a, const Place* b, int levels);
+  Result<bool> IsEmpty(const Terms& terms, int levels);
+  Result<bool> MemberIsEmpty(const ObjectPart& object, const std::string& name, int levels);
 
   const Place* ConstSchema(const Place* like, const Json& value, bool to_deny);
 
   SchemaContext* context_;
   std::map<std::pair<const Json*, bool>, const Place*> const_schemas_;
-  std::map<const Place*, bool> deniable_;
+  std::map<const Place*, std::string> deniable_;      // "", or the keyword in the way
+  std::map<const Place*, const Place*> const_lists_;  // of `const`, as an enum of one
+  std::set<const Place*> checked_references_;
+  // Levels at which oneOf may still ask whether its alternatives are disjoint: a schema that
+  // reaches itself could ask for ever. At none all are taken, which is more than fits and so never
+  // calls a schema empty that is not.
+  int levels_ = kDisjointLevels;
+  struct Known {
+    bool disjoint = false;
+    int levels = 0;  // looked at
+  };
+  std::map<std::pair<const Place*, const Place*>, Known> disjoint_;
 };
 
 TypeSet TypeOf(const Json& value);
+// Whether a schema allows one string only, by `const` or an `enum` of one.
+bool FixesString(const Json& schema);
+// Two schemas that fix different strings, or different strings in a member that both require: the
+// usual discriminators, seen without a closer look.
+bool FixDifferentStrings(const Json& a, const Json& b);
 
 }  // namespace infe::grammar

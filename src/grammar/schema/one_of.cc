@@ -1,48 +1,13 @@
 // oneOf: alternatives that cannot both hold are a plain choice; of others each comes with the
 // denial of those beside it.
 #include <algorithm>
+#include <utility>
 
 #include "grammar/limits.h"
 #include "grammar/schema/keywords.h"
 #include "grammar/schema/normalise.h"
 
 namespace infe::grammar {
-
-Result<void> Normaliser::AssertOneOf(const Place* place, Branches* branches) {
-  INFE_ASSIGN(const auto choices, SchemaList(*context_, place, "oneOf"));
-  if (choices.empty()) return {};
-  // For each choice the others that might hold as well: those have to be denied beside it.
-  std::vector<Terms> beside(choices.size());
-  bool expressible = true;
-  std::string keyword;
-  for (size_t i = 0; i < choices.size() && expressible; ++i) {
-    for (size_t j = i + 1; j < choices.size() && expressible; ++j) {
-      INFE_TRY(context_->CheckTime());
-      INFE_ASSIGN(const bool disjoint, Disjoint({choices[i], false}, {choices[j], false}, 3));
-      if (disjoint) continue;
-      beside[i].push_back({choices[j], true});
-      beside[j].push_back({choices[i], true});
-      std::set<const Place*> seen;
-      expressible = CanDeny(choices[i], &seen, &keyword) && CanDeny(choices[j], &seen, &keyword);
-    }
-  }
-  if (!expressible) {
-    for (Terms& terms : beside) terms.clear();
-    INFE_TRY(context_->NotEnforced(place, "oneOf",
-                                   "alternatives may overlap, and the opposite of '" + keyword +
-                                       "' cannot be expressed; any of them is taken"));
-  }
-  Branches spread;
-  for (const Branch& b : *branches) {
-    for (size_t i = 0; i < choices.size(); ++i) {
-      spread.push_back(b);
-      spread.back().todo.push_back({choices[i], false, b.scope});
-      for (const Term& term : beside[i]) spread.back().todo.push_back(term);
-    }
-  }
-  *branches = std::move(spread);
-  return {};
-}
 
 namespace {
 
@@ -62,8 +27,12 @@ bool Requires(const Json& schema, std::string_view key) {
                              [&](const Json& k) { return k.is_string() && k.as_string() == key; });
 }
 
-// Two schemas that fix different strings, or different strings in a member that both require: the
-// usual discriminators, seen without a closer look.
+}  // namespace
+
+bool FixesString(const Json& schema) {
+  return schema.is_object() && FixedString(schema) != nullptr;
+}
+
 bool FixDifferentStrings(const Json& a, const Json& b) {
   if (!a.is_object() || !b.is_object()) return false;
   if (a.find("$ref") != nullptr || b.find("$ref") != nullptr) return false;
@@ -91,37 +60,83 @@ bool FixDifferentStrings(const Json& a, const Json& b) {
   return false;
 }
 
-}  // namespace
+Result<void> Normaliser::AssertOneOf(const Place* place, Branches* branches) {
+  INFE_ASSIGN(const auto choices, SchemaList(*context_, place, "oneOf"));
+  if (choices.empty()) return {};
+  if (choices.size() > kAlternativesMax)
+    return SchemaContext::OverLimit(place, "alternatives in 'oneOf'", kAlternativesMax,
+                                    "kAlternativesMax");
+  // For each choice the others that might hold as well: those have to be denied beside it.
+  std::vector<Terms> beside(choices.size());
+  bool expressible = true;
+  std::string keyword;
+  HeldBytes held(&context_->fuel(), 0);
+  for (size_t i = 0; levels_ > 0 && i < choices.size() && expressible; ++i) {
+    for (size_t j = i + 1; j < choices.size() && expressible; ++j) {
+      INFE_TRY(context_->Spend(choices[j], 2));
+      INFE_ASSIGN(const bool disjoint, Disjoint(choices[i], choices[j], levels_ - 1));
+      if (disjoint) continue;
+      beside[i].push_back({choices[j], true});
+      beside[j].push_back({choices[i], true});
+      held.Grow(2 * sizeof(Term));
+      expressible = CanDeny(choices[i], &keyword) && CanDeny(choices[j], &keyword);
+    }
+  }
+  if (!expressible) {
+    for (Terms& terms : beside) terms.clear();
+    INFE_TRY(context_->NotEnforced(place, "oneOf",
+                                   "alternatives may overlap, and the opposite of '" + keyword +
+                                       "' cannot be expressed; any of them is taken"));
+  }
+  Branches spread;
+  for (const Branch& b : *branches) {
+    for (size_t i = 0; i < choices.size(); ++i) {
+      INFE_ASSIGN(Branch* const branch, Fork(b, place, &spread));
+      branch->todo.push_back({choices[i], false, b.scope});
+      branch->todo.insert(branch->todo.end(), beside[i].begin(), beside[i].end());
+      branch->shape.held.Grow(beside[i].size() * sizeof(Term));
+    }
+  }
+  *branches = std::move(spread);
+  return {};
+}
 
-Result<bool> Normaliser::Disjoint(const Term& a, const Term& b, int depth) {
-  if (!a.negated && !b.negated && FixDifferentStrings(*a.place->schema, *b.place->schema))
-    return true;
-  return IsEmpty({a, b}, depth);
+Result<bool> Normaliser::Disjoint(const Place* a, const Place* b, int levels) {
+  if (FixDifferentStrings(*a->schema, *b->schema)) return true;
+  if (const auto it = disjoint_.find({a, b});
+      it != disjoint_.end() && (it->second.disjoint || it->second.levels >= levels))
+    return it->second.disjoint;
+  INFE_ASSIGN(const bool disjoint, IsEmpty({{a, false}, {b, false}}, levels));
+  disjoint_[{a, b}] = {disjoint, levels};
+  return disjoint;
 }
 
 // Whether no value fits: no shape at all, or each contradicts itself where it can be seen easily.
-Result<bool> Normaliser::IsEmpty(const Terms& terms, int depth) {
+Result<bool> Normaliser::IsEmpty(const Terms& terms, int levels) {
+  const int around = std::exchange(levels_, levels);
   auto shapes = Shapes(terms);
+  levels_ = around;
   if (!shapes) {
-    if (shapes.error().code == ErrorCode::kResourceExhausted) return false;
+    // Too many alternatives to look at all: perhaps not empty. Without fuel nothing goes on.
+    if (shapes.error().code == ErrorCode::kResourceExhausted && !context_->fuel().empty())
+      return false;
     return Error(shapes.error());
   }
+  RegexPool& pool = context_->pool();
   for (const Shape& shape : *shapes) {
     TypeSet types = shape.types;
     if ((types & kStringType) != 0) {
-      RegexPool& pool = context_->pool();
       std::vector<RegexId> all = shape.string.all;
       all.push_back(pool.Repeat(pool.Class(CharSet::All()), shape.string.min, shape.string.max));
       if (shape.string.min > shape.string.max || pool.IsEmpty(pool.And(std::move(all))))
         types &= static_cast<TypeSet>(~kStringType);
     }
     if ((types & kNumberType) != 0) {
-      auto regex = NumberRegex(context_->pool(), shape.number.bounds);
+      auto regex = NumberRegex(pool, shape.number.bounds);
       if (regex) {
         std::vector<RegexId> all = shape.number.all;
         all.push_back(*regex);
-        if (context_->pool().IsEmpty(context_->pool().And(std::move(all))))
-          types &= static_cast<TypeSet>(~kNumberType);
+        if (pool.IsEmpty(pool.And(std::move(all)))) types &= static_cast<TypeSet>(~kNumberType);
       }
     }
     if ((types & kArrayType) != 0 && shape.array.min > shape.array.max)
@@ -131,33 +146,37 @@ Result<bool> Normaliser::IsEmpty(const Terms& terms, int depth) {
       bool empty = object.min > object.max;
       for (const std::string& name : object.required) {
         if (empty) break;
-        if (std::ranges::find(object.forbidden, name) != object.forbidden.end()) {
-          empty = true;
-          break;
-        }
-        if (depth <= 0) continue;
-        Terms member;
-        for (const ObjectPart::Group& group : object.groups) {
-          bool covered = !group.patterns.empty();  // patterns are left to the real compilation
-          for (const auto& [key, term] : group.properties) {
-            if (key != name) continue;
-            member.push_back(term);
-            covered = true;
-          }
-          if (!covered && group.additional) member.push_back(*group.additional);
-        }
-        for (const auto& [key, term] : object.extra)
-          if (key == name) member.push_back(term);
-        std::sort(member.begin(), member.end());
-        member.erase(std::unique(member.begin(), member.end()), member.end());
-        if (member.empty()) continue;
-        INFE_ASSIGN(empty, IsEmpty(member, depth - 1));
+        INFE_ASSIGN(empty, MemberIsEmpty(object, name, levels));
       }
       if (empty) types &= static_cast<TypeSet>(~kObjectType);
     }
     if (types != 0) return false;
   }
   return true;
+}
+
+// Whether a member that has to be there cannot be.
+Result<bool> Normaliser::MemberIsEmpty(const ObjectPart& object, const std::string& name,
+                                       int levels) {
+  if (std::ranges::find(object.forbidden, name) != object.forbidden.end()) return true;
+  if (levels <= 0) return false;
+  Terms member;
+  for (const ObjectPart::Group& group : object.groups) {
+    INFE_TRY(context_->Spend(context_->document().root(), 1 + group.properties.size() / 4));
+    bool covered = !group.patterns.empty();  // patterns are left to the real compilation
+    for (const auto& [key, term] : group.properties) {
+      if (key != name) continue;
+      member.push_back(term);
+      covered = true;
+    }
+    if (!covered && group.additional) member.push_back(*group.additional);
+  }
+  for (const auto& [key, term] : object.extra)
+    if (key == name) member.push_back(term);
+  std::sort(member.begin(), member.end());
+  member.erase(std::unique(member.begin(), member.end()), member.end());
+  if (member.empty()) return false;
+  return IsEmpty(member, levels - 1);
 }
 
 }  // namespace infe::grammar

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/held_bytes.h"
 #include "grammar/number_regex.h"
 #include "grammar/regex_pool.h"
 #include "grammar/schema/document.h"
@@ -109,6 +110,7 @@ struct Shape {
   NumberPart number;
   ObjectPart object;
   ArrayPart array;
+  HeldBytes held = {};  // about what it takes, in the fuel of the compilation
 };
 
 }  // namespace infe::grammar

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Two instances behind HAProxy, then nginx, restarted one after the other under load: no request fails.
+"""Two instances on one PostgreSQL behind HAProxy, then nginx, restarted in turn under load: no request
+fails.
 
   python3 bench/load/rolling.py            four rounds of each, about 3 minutes
   python3 bench/load/rolling.py --short    one round of each
@@ -15,6 +16,7 @@ import signal
 import harness
 import proxies
 from harness import Connection, Gone, chat, post, prompt_of
+from postgres import Postgres
 
 GRACE_S = 1.5  # HAProxy's checks come twice a second
 
@@ -78,9 +80,11 @@ async def rounds(claims, name, proxy, servers, key, count):
 
 
 async def prove(claims, short=False):
-    with harness.temporary_folder() as folder:
-        # One data folder: both know the same keys.
-        options = {"args": ("--threads", "1"), "env": {"INFE_DRAIN_GRACE": str(GRACE_S)}}
+    with harness.temporary_folder() as folder, Postgres(folder / "postgres") as postgres:
+        # One data folder, and one database: both know the same keys and hold the same limits. (With
+        # SQLite a folder has one server at a time.)
+        options = {"args": ("--threads", "1"),
+                   "env": {"INFE_DRAIN_GRACE": str(GRACE_S), "INFE_STORE_URL": postgres.url}}
         with harness.Server(folder / "both", **options) as first, \
                 harness.Server(folder / "both", keys=False, **options) as second:
             for name, start in (("HAProxy", proxies.haproxy), ("nginx", proxies.nginx)):

@@ -10,13 +10,16 @@ namespace infe::store {
 
 Result<std::unique_ptr<Store>> Store::Open(const DataDir& dir, const StoreOptions& options) {
   std::unique_ptr<Store> store(new Store());
+  INFE_ASSIGN(const bool shared, IsPostgresUrl(options.url));
+  if (!shared) {
+    INFE_ASSIGN(store->lock_, FolderLock::Take(dir));
+  }
   INFE_ASSIGN(store->keys_, KeyStore::Open(dir, options.url));
   // The ledger first: what dead processes left open counts towards today's quotas.
   INFE_ASSIGN(store->ledger_, UsageLedger::Open(dir, options.url, options.ledger));
   INFE_ASSIGN(store->usage_, UsageReader::Open(dir, options.url));
   INFE_ASSIGN(const std::vector<AccountUsage> used,
               store->usage_->SinceMonthStart(std::time(nullptr)));
-  INFE_ASSIGN(const bool shared, IsPostgresUrl(options.url));
   if (shared) {
     const PostgresOptions patience{
         .connect_timeout_s = 2,

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
 #include "store/audit_log.h"
 #include "store/data_dir.h"
+#include "store/folder_lock.h"
 #include "store/key_store.h"
 #include "store/limits.h"
 #include "store/project_store.h"
@@ -23,6 +25,7 @@ struct StoreOptions {
 
 class Store {
  public:
+  // kUnavailable: another server has this data folder (SQLite only, folder_lock.h).
   static Result<std::unique_ptr<Store>> Open(const DataDir& dir, const StoreOptions& options);
 
   KeyStore& keys() { return *keys_; }
@@ -34,6 +37,7 @@ class Store {
 
  private:
   Store() = default;
+  std::optional<FolderLock> lock_;  // first: let go when everything else is closed
   std::unique_ptr<KeyStore> keys_;
   std::unique_ptr<UsageReader> usage_;
   std::unique_ptr<UsageLedger> ledger_;

@@ -4,14 +4,29 @@
 
 namespace infe::server {
 
+namespace {
+
+using store::KeyScope;
+
+void Add(Services& services, http::Router& router, const char* method, const std::string& path,
+         KeyScope scope, AdminHandler handler) {
+  router.Add(method, "/v1/organization/" + path,
+             [&services, scope, handler](http::HttpRequest request, WriterPtr writer) {
+               RunAdmin(services, std::move(request), std::move(writer), scope, handler);
+             });
+}
+
+}  // namespace
+
+void AddUsageRoutes(Services& services, http::Router& router) {
+  Add(services, router, "GET", "usage/completions", KeyScope::kAdminUsage, ListUsage);
+  Add(services, router, "GET", "costs", KeyScope::kAdminUsage, ListCosts);
+}
+
 void AddAdminRoutes(Services& services, http::Router& router) {
-  using store::KeyScope;
   const auto add = [&](const char* method, const std::string& path, KeyScope scope,
                        AdminHandler handler) {
-    router.Add(method, "/v1/organization/" + path,
-               [&services, scope, handler](http::HttpRequest request, WriterPtr writer) {
-                 RunAdmin(services, std::move(request), std::move(writer), scope, handler);
-               });
+    Add(services, router, method, path, scope, handler);
   };
   const auto keys = KeyScope::kAdminKeys;
   add("GET", "projects", keys, ListProjects);
@@ -34,8 +49,7 @@ void AddAdminRoutes(Services& services, http::Router& router) {
   add("POST", "admin_api_keys", keys, CreateAdminKey);
   add("GET", "admin_api_keys/{key}", keys, GetAdminKey);
   add("DELETE", "admin_api_keys/{key}", keys, DeleteAdminKey);
-  add("GET", "usage/completions", KeyScope::kAdminUsage, ListUsage);
-  add("GET", "costs", KeyScope::kAdminUsage, ListCosts);
+  AddUsageRoutes(services, router);
   add("GET", "audit_logs", KeyScope::kAdminServer, ListAudit);
 }
 

@@ -41,9 +41,9 @@ std::optional<std::string_view> BearerToken(std::string_view header) {
   return header;
 }
 
-// The live record of the key that the head presents. `kind`: the class that this listener takes.
+// The live record of the key that the head presents, of either class.
 api::Parsed<store::KeyRecord> Identify(Services& services, const http::HttpRequest& head,
-                                       const RequestContext& context, store::KeyKind kind) {
+                                       const RequestContext& context) {
   // Two credentials are an attempt to have two parties read two different ones.
   const bool ambiguous = head.headers.Count("Authorization") > 1;
   const auto token = BearerToken(head.headers.Get("Authorization"));
@@ -55,29 +55,47 @@ api::Parsed<store::KeyRecord> Identify(Services& services, const http::HttpReque
     services.metrics.AddRejected(Rejection::kKeys);
     return api::TooManyKeyFailures(FailureThrottle::retry_after().count());
   }
-  if (key->kind != kind)
-    return api::InsufficientPermissions(kind == store::KeyKind::kAdmin ? "admin" : "chat");
+  // The keys of an archived project are dead; which of the two it was is nobody's business.
+  if (key->kind == store::KeyKind::kApi && services.projects.IsArchived(key->project))
+    return api::InvalidKey({});
   return *std::move(key);
+}
+
+// What keys with usage.read may ask on both listeners, of their own project.
+bool IsUsageRoute(std::string_view path) {
+  return path == "/v1/organization/usage/completions" || path == "/v1/organization/costs";
 }
 
 // What a route of the public API asks of a key.
 store::KeyScope ScopeOf(const http::HttpRequest& head) {
+  if (IsUsageRoute(head.path)) return store::KeyScope::kUsageRead;
   return head.method == "POST" ? store::KeyScope::kChat : store::KeyScope::kModelsRead;
 }
 
 std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpRequest& head,
                                        RequestContext& context) {
   if (!services.keys.HasKeys()) return std::nullopt;
-  auto key = Identify(services, head, context, store::KeyKind::kApi);
+  auto key = Identify(services, head, context);
   if (!key) return std::move(key).error();
-  // The keys of an archived project are dead; which of the two it was is nobody's business.
-  if (services.projects.IsArchived(key->project)) return api::InvalidKey({});
+  if (key->kind != store::KeyKind::kApi) return api::InsufficientPermissions("chat");
   context.key = std::move(*key);
   services.limits.Numbers(context.key->account, context.key->limits,
                           context.rate.emplace().requests, context.rate->tokens);
   const store::KeyScope scope = ScopeOf(head);
   if (!context.key->Has(scope))
     return api::InsufficientPermissions(store::ScopeNames(store::Bit(scope)).front());
+  return std::nullopt;
+}
+
+// Administration takes admin keys, and for the usage of its own project an API key with usage.read;
+// the handler looks at the scopes.
+std::optional<api::ApiError> RefuseOpsKey(Services& services, const http::HttpRequest& head,
+                                          RequestContext& context) {
+  auto key = Identify(services, head, context);
+  if (!key) return std::move(key).error();
+  if (key->kind != store::KeyKind::kAdmin && !IsUsageRoute(head.path))
+    return api::InsufficientPermissions("admin");
+  context.key = std::move(*key);
   return std::nullopt;
 }
 
@@ -147,11 +165,7 @@ std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::Http
   if (!services.settings.Get()->ops_hosts.Allows(host)) {
     error = api::ForeignHost(host);
   } else if (head.path.starts_with("/v1/")) {
-    auto key = Identify(services, head, *context, store::KeyKind::kAdmin);
-    if (key)
-      context->key = std::move(*key);
-    else
-      error = std::move(key).error();
+    error = RefuseOpsKey(services, head, *context);
     if (!error && head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
       error = api::UnsupportedContentType(head.headers.Get("Content-Type"));
     head.vouched = context->key.has_value();

@@ -113,12 +113,30 @@ TEST_F(AuthTest, AdminKeysAndApiKeysOpenOnlyTheirOwnListener) {
   EXPECT_EQ(Ops(foreign).status, 403);
 }
 
+TEST_F(AuthTest, UsageReadOpensTheUsageRoutesAndNothingElse) {
+  const std::string reader =
+      NewKey({.name = "books", .scopes = store::Bit(store::KeyScope::kUsageRead)});
+  const std::string chat = NewKey({.name = "k", .scopes = store::Bit(store::KeyScope::kChat)});
+  for (const char* path : {"/v1/organization/usage/completions", "/v1/organization/costs"}) {
+    EXPECT_EQ(Ops(Head("GET", path, reader)).status, 200) << path;
+    EXPECT_EQ(Api(Head("GET", path, reader)).status, 200) << path;
+    EXPECT_EQ(Api(Head("GET", path, chat)).code, "insufficient_permissions") << path;
+    EXPECT_EQ(Ops(Head("GET", path, "")).status, 401) << path;
+  }
+  for (const char* path : {"/v1/organization/projects", "/v1/organization/audit_logs",
+                           "/v1/organization/usage/completions/", "/v1/organization/usage"})
+    EXPECT_EQ(Ops(Head("GET", path, reader)).code, "insufficient_permissions") << path;
+  EXPECT_EQ(Api(Head("GET", "/v1/models", reader)).code, "insufficient_permissions");
+  EXPECT_EQ(Api(Head("POST", kChat, reader)).code, "insufficient_permissions");
+}
+
 TEST_F(AuthTest, KeysOfAnArchivedProjectAreDead) {
   const std::string project = stores_->projects().Create("p", 1)->id;
   const std::string key = NewKey({.name = "k", .project = project});
   EXPECT_EQ(Api(Head("POST", kChat, key)).status, 200);
   ASSERT_TRUE(stores_->projects().Archive(project, 2));
   EXPECT_EQ(Api(Head("POST", kChat, key)).code, "invalid_api_key");
+  EXPECT_EQ(Ops(Head("GET", "/v1/organization/costs", key)).code, "invalid_api_key");
 }
 
 TEST_F(AuthTest, ManyWrongKeysOfOneAddressAreSlowedDownAndARightOneIsNot) {

@@ -1,5 +1,6 @@
 #include "server/routes.h"
 
+#include "server/admin_routes.h"
 #include "server/handlers/handlers.h"
 
 namespace infe::server {
@@ -22,6 +23,7 @@ http::Router MakeRoutes(Services& services) {
   add("GET", "/livez", HandleLive);
   add("GET", "/readyz", HandleReady);
   add("GET", "/health", HandleReady);
+  AddUsageRoutes(services, router);
   return router;
 }
 

@@ -228,6 +228,37 @@ def test_a_collected_answer_that_is_left_is_billed_for_what_was_made(administere
     assert 0 < rows[0].output_tokens < 4000 and rows[0].input_tokens > 0
 
 
+def test_a_key_with_usage_read_sees_its_own_project_on_both_listeners(administered, organization):
+    project, other = organization.projects.create(name="mine"), organization.projects.create(name="theirs")
+    made = {scope: organization.projects.service_accounts.create(
+        project.id, name=scope, extra_body={"scopes": [scope]}).api_key.value for scope in ("usage.read", "chat")}
+    with pytest.raises(openai.PermissionDeniedError):
+        user(administered, made["usage.read"]).models.list()
+    worker = organization.projects.service_accounts.create(project.id, name="w").api_key.value
+    stranger = organization.projects.service_accounts.create(other.id, name="s").api_key.value
+    told = generate(user(administered, worker)).usage
+    generate(user(administered, stranger))
+    for root in (administered.ops_root, administered.root):
+        reader = openai.OpenAI(base_url=root + "/v1", api_key="none", admin_api_key=made["usage.read"], max_retries=0)
+        deadline = time.time() + 10
+        while True:
+            rows = usage_of(reader.admin.organization, group_by=["project_id"])
+            got = [(r.project_id, r.input_tokens, r.output_tokens) for r in rows]
+            if got == [(project.id, told.prompt_tokens, told.completion_tokens)]:
+                break
+            assert time.time() < deadline, got
+            time.sleep(0.05)
+        assert reader.admin.organization.usage.costs(start_time=int(time.time()) - 60).data
+        with pytest.raises(openai.PermissionDeniedError):
+            usage_of(reader.admin.organization, project_ids=[other.id])
+        with pytest.raises((openai.PermissionDeniedError, openai.NotFoundError)):
+            reader.admin.organization.projects.retrieve(project.id)
+        blind = openai.OpenAI(base_url=root + "/v1", api_key="none", admin_api_key=made["chat"], max_retries=0)
+        with pytest.raises(openai.PermissionDeniedError) as refused:
+            usage_of(blind.admin.organization)
+        assert "usage.read" in refused.value.message
+
+
 def test_usage_comes_in_buckets_and_pages(organization):
     start = int(time.time()) // 60 * 60 - 240
     first = organization.usage.completions(start_time=start, end_time=start + 300, bucket_width="1m", limit=2)

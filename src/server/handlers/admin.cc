@@ -12,10 +12,19 @@ void RunAdmin(Services& services, http::HttpRequest request, WriterPtr writer,
               store::KeyScope scope, AdminHandler handler) {
   const auto http = std::make_shared<http::HttpRequest>(std::move(request));
   const auto context = ContextOf(*http);
-  // The head hook has let in admin keys only; this is the second lock.
-  if (!context->key || context->key->kind != store::KeyKind::kAdmin || !context->key->Has(scope))
+  // The head hook has let in whose class may come here; this is the second lock.
+  const bool own_usage = context->key && scope == store::KeyScope::kAdminUsage &&
+                         context->key->kind == store::KeyKind::kApi &&
+                         context->key->Has(store::KeyScope::kUsageRead);
+  const bool admin =
+      context->key && context->key->kind == store::KeyKind::kAdmin && context->key->Has(scope);
+  if (!admin && !own_usage) {
+    const bool wants_usage = scope == store::KeyScope::kAdminUsage && context->key &&
+                             context->key->kind == store::KeyKind::kApi;
+    const store::KeyScope missing = wants_usage ? store::KeyScope::kUsageRead : scope;
     return SendError(*context, writer,
-                     api::InsufficientPermissions(store::ScopeNames(store::Bit(scope)).front()));
+                     api::InsufficientPermissions(store::ScopeNames(store::Bit(missing)).front()));
+  }
   const bool queued = services.tasks.Submit([&services, http, context, writer, handler] {
     auto body = handler({services, *http, *context, std::time(nullptr)});
     if (!body) return SendError(*context, writer, body.error());

@@ -92,6 +92,12 @@ api::Parsed<std::string> UsageAnswer(const AdminCall& call, WriteBuckets write) 
   ask.width = static_cast<store::BucketWidth>(query->bucket_seconds);
   ask.group_by = grouping.groups;
   ask.projects = query->projects;
+  if (call.context.key->kind == store::KeyKind::kApi) {
+    const std::string& own = call.context.key->project;
+    for (const std::string& project : query->projects)
+      if (project != own) return api::InsufficientPermissions("admin.usage");
+    ask.projects = {own};
+  }
   ask.keys = query->keys;
   ask.models = query->models;
   std::vector<store::UsageSum> sums;
@@ -131,6 +137,12 @@ api::Parsed<std::string> ListAudit(const AdminCall& call) {
   ask.events = query->events;
   ask.actors = query->actors;
   ask.projects = query->projects;
+  if (call.context.key->kind == store::KeyKind::kApi) {
+    const std::string& own = call.context.key->project;
+    for (const std::string& project : query->projects)
+      if (project != own) return api::InsufficientPermissions("admin.usage");
+    ask.projects = {own};
+  }
   ask.targets = query->targets;
   ask.from = query->from;
   ask.to = query->to;

@@ -9,10 +9,7 @@
 namespace infe::store {
 namespace {
 
-struct State {
-  TokenBucket requests, tokens;
-  int64_t day = 0, day_requests = 0, day_tokens = 0;
-  int64_t month = 0, month_tokens = 0;
+struct State : SharedState {
   int64_t now_us = 0;  // the database's clock
   int64_t others_slots = 0;
   int64_t now_s() const { return now_us / 1'000'000; }
@@ -197,11 +194,48 @@ Result<LeaseAnswer> Lease(SqlConnection& connection, const LeaseAsk& ask) {
     INFE_TRY(SaveSlots(connection, ask, ask.slots + (granted ? ask.new_slots : 0), state.now_s()));
   answer.day = state.day;
   answer.month = state.month;
+  answer.state = state;
+  answer.state.slots = state.others_slots + ask.slots + (granted ? ask.new_slots : 0);
+  answer.now_us = state.now_us;
   answer.requests = NumbersOf(state.requests, state.now_us);
   answer.tokens = NumbersOf(state.tokens, state.now_us);
   INFE_TRY(Save(connection, ask, state));
   INFE_TRY(transaction.Commit());
   return answer;
+}
+
+Result<LimitsView> LookAtLimits(SqlConnection& connection, int64_t since_us) {
+  LimitsView view;
+  INFE_ASSIGN(const SqlRows now,
+              Read(connection,
+                   "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT),"
+                   " (SELECT count(*) FROM ledger_boot WHERE heartbeat_at >"
+                   " extract(epoch FROM clock_timestamp()) - $1)",
+                   {kHeartbeatLostS}));
+  view.now_us = now.Int(0, 0);
+  view.processes = std::max<int64_t>(now.Int(0, 1), 1);
+  INFE_ASSIGN(
+      const SqlRows rows,
+      Read(connection,
+           "SELECT account, requests_per_minute, tokens_per_minute, requests_level, tokens_level,"
+           " level_at, day, day_requests, day_tokens, month, month_tokens,"
+           " (SELECT coalesce(sum(slots), 0) FROM limit_slots"
+           " WHERE limit_slots.account = limit_state.account AND renewed_at > $1)"
+           " FROM limit_state WHERE level_at >= $2",
+           {view.now_us / 1'000'000 - kHeartbeatLostS, since_us}));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    SharedState state;
+    state.requests = TokenBucket(rows.Int(i, 1), rows.Int(i, 3), rows.Int(i, 5));
+    state.tokens = TokenBucket(rows.Int(i, 2), rows.Int(i, 4), rows.Int(i, 5));
+    state.day = rows.Int(i, 6);
+    state.day_requests = rows.Int(i, 7);
+    state.day_tokens = rows.Int(i, 8);
+    state.month = rows.Int(i, 9);
+    state.month_tokens = rows.Int(i, 10);
+    state.slots = rows.Int(i, 11);
+    view.changed.emplace_back(rows.Text(i, 0), state);
+  }
+  return view;
 }
 
 }  // namespace infe::store

@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 
 #include "store/database.h"
+#include "store/ledger_boot.h"
+#include "store/lone_share.h"
 #include "store/shared_limits.h"
 #include "store/test_databases.h"
 #include "store/token_bucket.h"
@@ -29,8 +31,8 @@ class LimitsTest : public testing::Test {
   int64_t unix_s = kDay + 100;
 };
 
-LimitAsk Ask(const KeyLimits& limits, int64_t tokens = 0) {
-  return {.account = "a", .limits = limits, .requests = 1, .tokens = tokens};
+LimitAsk Ask(const KeyLimits& limits, int64_t tokens = 0, int64_t requests = 1) {
+  return {.account = "a", .limits = limits, .requests = requests, .tokens = tokens};
 }
 
 TEST_F(LimitsTest, WithoutLimitsEverythingPasses) {
@@ -262,6 +264,12 @@ class SharedLimitsTest : public testing::Test {
     EXPECT_TRUE(limiter) << limiter.error().message;
     return std::move(*limiter);
   }
+  static bool Reconnects(const SharedLimiter& limiter) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (limiter.degraded() && std::chrono::steady_clock::now() < end)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    return !limiter.degraded();
+  }
   const TemporaryDir folder;
   PostgresServer* server = nullptr;
   std::string url;
@@ -393,13 +401,168 @@ TEST_F(SharedLimitsTest, WithoutTheDatabaseEachProcessIsOnItsOwn) {
   server->Stop();
   int passed = 0;
   for (int i = 0; i < 30; ++i) passed += a->Admit(Ask(limits)).allowed() ? 1 : 0;
-  EXPECT_EQ(passed, 10);
+  EXPECT_EQ(passed, 9);  // what was left
   EXPECT_TRUE(a->degraded());
   ASSERT_TRUE(server->Start());
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (a->degraded() && std::chrono::steady_clock::now() < end)
+  EXPECT_TRUE(Reconnects(*a));
+  // And what was spent meanwhile is known to all.
+  const auto b = Process(2);
+  EXPECT_FALSE(b->Admit(Ask(limits, 0, 3)).allowed());
+}
+
+// Three processes, as a fleet has them, and what is done to their connections.
+class FleetTest : public SharedLimitsTest {
+ protected:
+  void SetUp() override {
+    SharedLimitsTest::SetUp();
+    if (IsSkipped()) return;
+    auto database = *OpenDatabase(folder.data(), url);
+    for (int64_t boot = 1; boot <= 3; ++boot) {
+      LedgerBoot row = LedgerBoot::OfThisProcess();
+      row.id = boot;
+      ASSERT_TRUE(row.Beat(*database, std::time(nullptr)));
+      fleet.push_back(Process(boot));
+    }
+  }
+  // As a failover, a pool or a firewall does it.
+  void CutConnections() {
+    auto database = OpenDatabase(folder.data(), url);
+    ASSERT_TRUE(database);
+    ASSERT_TRUE(
+        (*database)->Query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                           " WHERE datname = current_database()"
+                           " AND pid <> pg_backend_pid()"));
+  }
+  void WaitForALook() { std::this_thread::sleep_for(std::chrono::milliseconds(500)); }
+  // Asks all in turn, so often each; what passed is settled.
+  int Passed(const KeyLimits& limits, int times) {
+    int passed = 0;
+    for (int i = 0; i < times; ++i)
+      for (const auto& process : fleet) {
+        const auto decision = process->Admit(Ask(limits));
+        if (decision.allowed()) decision.permit->Settle(0);
+        passed += decision.allowed() ? 1 : 0;
+      }
+    return passed;
+  }
+  std::vector<std::unique_ptr<SharedLimiter>> fleet;
+};
+
+TEST_F(FleetTest, ClosedConnectionsOpenNoSpentRate) {
+  KeyLimits limits;
+  limits.requests_per_minute = 120;
+  const auto start = std::chrono::steady_clock::now();
+  const auto seconds = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  int passed = Passed(limits, 60);
+  for (int i = 0; i < 20; ++i) {
+    CutConnections();
+    passed += Passed(limits, 5);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_LE(passed, 120 + 2 * seconds());
+  EXPECT_GE(passed, 120);
+}
+
+TEST_F(FleetTest, ClosedConnectionsOpenNoSpentQuota) {
+  KeyLimits limits;
+  limits.requests_per_day = 150;
+  EXPECT_EQ(Passed(limits, 60), 150);
+  for (int i = 0; i < 5; ++i) {
+    CutConnections();
+    EXPECT_EQ(Passed(limits, 5), 0);
+  }
+}
+
+TEST_F(FleetTest, ASpentQuotaStaysSpentWithoutTheDatabase) {
+  KeyLimits limits;
+  limits.requests_per_day = 60;
+  // By one alone: the others never heard of the key but from the database.
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(fleet[0]->Admit(Ask(limits)).allowed());
+  WaitForALook();
+  server->Stop();
+  EXPECT_EQ(Passed(limits, 20), 0);
+  EXPECT_GT(fleet[1]->Admit(Ask(limits)).retry_after_ms, 0);
+  ASSERT_TRUE(server->Start());
+  for (const auto& process : fleet) EXPECT_TRUE(Reconnects(*process));
+  EXPECT_EQ(Passed(limits, 5), 0);
+}
+
+TEST_F(FleetTest, WithoutTheDatabaseWhatWasLeftIsDivided) {
+  KeyLimits limits;
+  limits.requests_per_day = 90;
+  limits.tokens_per_month = 1'000'000;
+  EXPECT_EQ(Passed(limits, 10), 30);
+  WaitForALook();
+  server->Stop();
+  const int alone = Passed(limits, 100);
+  EXPECT_LE(alone, 60);
+  EXPECT_GE(alone, 54);  // thirds of what is left, leases aside
+  ASSERT_TRUE(server->Start());
+  for (const auto& process : fleet) EXPECT_TRUE(Reconnects(*process));
+  WaitForALook();  // each pays what it owes
+  EXPECT_LE(alone + Passed(limits, 100), 60);
+}
+
+TEST_F(FleetTest, ARestartOfTheDatabaseGivesNoRateBack) {
+  KeyLimits limits;
+  limits.requests_per_minute = 120;
+  limits.tokens_per_minute = 1'000'000;
+  const auto start = std::chrono::steady_clock::now();
+  int passed = Passed(limits, 60);
+  WaitForALook();
+  server->Crash();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  while (std::chrono::steady_clock::now() < end) {
+    passed += Passed(limits, 3);
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  EXPECT_FALSE(a->degraded());
+  }
+  ASSERT_TRUE(server->Start());
+  for (const auto& process : fleet) EXPECT_TRUE(Reconnects(*process));
+  passed += Passed(limits, 60);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  EXPECT_LE(passed, 120 + 2 * seconds + 1);
+}
+
+TEST(LoneShare, DividesWithoutRoundingAndRefillsAtItsShare) {
+  LoneShare share;
+  const int64_t now = kDay * 1'000'000;
+  SharedState state;
+  state.requests.SetLimit(60, now);  // full
+  share.Learn(state);
+  LoneShare::Ask ask;
+  ask.limits.requests_per_minute = 60;
+  ask.processes = 4;
+  ask.more.requests = 1;
+  ask.now_us = now;
+  int passed = 0;
+  for (int second = 0; second < 60; ++second) {
+    ask.now_us = now + second * 1'000'000;
+    while (share.Judge(ask).refused_by == LimitKind::kNone) {
+      ++passed;
+      ++ask.owed.requests;
+    }
+  }
+  EXPECT_EQ(passed, 15 + 14);  // a quarter of the bucket, and of a minute's refill
+  EXPECT_EQ(share.Judge(ask).refused_by, LimitKind::kRequestsPerMinute);
+}
+
+TEST(LoneShare, ADayThatBeginsMeanwhileHasItsOwnQuota) {
+  LoneShare share;
+  share.LearnUsage({"a", 10, 0, 0}, (kDay + 86'000) * 1'000'000);
+  LoneShare::Ask ask;
+  ask.limits.requests_per_day = 10;
+  ask.more.day_requests = 1;
+  ask.now_us = (kDay + 86'300) * 1'000'000;
+  EXPECT_EQ(share.Judge(ask).refused_by, LimitKind::kRequestsPerDay);
+  EXPECT_EQ(share.Judge(ask).retry_after_ms, 100'000);
+  // Counted anew at the next lease, as a process has died: until then it stays as it was.
+  share.Learn({});
+  EXPECT_EQ(share.Judge(ask).refused_by, LimitKind::kRequestsPerDay);
+  ask.now_us = (kDay + 86'400) * 1'000'000;
+  EXPECT_EQ(share.Judge(ask).refused_by, LimitKind::kNone);
 }
 
 }  // namespace

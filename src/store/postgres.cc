@@ -168,16 +168,15 @@ class PostgresConnection : public SqlConnection {
 
   Result<void> Reconnect() override {
     names_.clear();
-    const std::string timeout = std::to_string(options_.connect_timeout_s);
     // Before the URL, so that the URL can say otherwise.
-    const char* names[] = {"connect_timeout",  "keepalives_idle", "tcp_user_timeout",
-                           "application_name", "dbname",          nullptr};
+    const char* names[] = {"keepalives_idle", "tcp_user_timeout", "application_name", "dbname",
+                           nullptr};
     const std::string user_timeout = std::to_string(2 * options_.statement_timeout_ms);
-    const char* values[] = {timeout.c_str(), "10",         user_timeout.c_str(),
-                            "infe",          url_.c_str(), nullptr};
-    connection_.reset(PQconnectdbParams(names, values, 1));
-    if (!connection_ || PQstatus(connection_.get()) != CONNECTION_OK) {
-      Error error = Lost("cannot connect");
+    const char* values[] = {"10", user_timeout.c_str(), "infe", url_.c_str(), nullptr};
+    connection_.reset(PQconnectStartParams(names, values, 1));
+    const bool in_time = WaitForConnection();
+    if (!in_time || PQstatus(connection_.get()) != CONNECTION_OK) {
+      Error error = Lost(in_time ? "cannot connect" : "cannot connect in time");
       connection_.reset();
       return error;
     }
@@ -192,6 +191,22 @@ class PostgresConnection : public SqlConnection {
             fmt::format("the database {}: {}: {}", MaskStoreUrl(url_), what,
                         connection_ ? Trimmed(PQerrorMessage(connection_.get())) : "no connection"),
             {}};
+  }
+
+  // False: connect_timeout_ms were over first.
+  bool WaitForConnection() {
+    if (PQstatus(connection_.get()) == CONNECTION_BAD) return true;
+    const auto deadline = Clock::now() + std::chrono::milliseconds(options_.connect_timeout_ms);
+    PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
+    while (wanted != PGRES_POLLING_OK && wanted != PGRES_POLLING_FAILED) {
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+      if (left <= 0) return false;
+      const short events = wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+      pollfd socket{PQsocket(connection_.get()), events, 0};
+      if (poll(&socket, 1, static_cast<int>(left)) > 0) wanted = PQconnectPoll(connection_.get());
+    }
+    return true;
   }
 
   // Sends by `send` and waits, at most a little longer than the server's own limit, for all

@@ -1,5 +1,6 @@
 // SqlConnection over PostgreSQL by libpq. Every wait is bounded: the connection's by
-// kConnectSeconds, a statement's by kStatementMs (ours) and the server's statement_timeout. A
+// connect_timeout_ms (but for the look-up of a name), a statement's by statement_timeout_ms (ours)
+// and the server's statement_timeout. A
 // connection that broke is not mended behind the caller's back: the statement fails with
 // kUnavailable, alive() turns false, and Reconnect opens a new one.
 #pragma once
@@ -13,7 +14,7 @@
 namespace infe::store {
 
 struct PostgresOptions {
-  int connect_timeout_s = 5;
+  int connect_timeout_ms = 5000;
   int statement_timeout_ms = 5000;
 };
 

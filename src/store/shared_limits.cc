@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "store/limit_state.h"
+#include "store/lone_share.h"
+#include "store/utc.h"
 
 namespace infe::store {
 namespace {
@@ -22,6 +24,10 @@ constexpr int64_t kRenewUs = 5'000'000;
 // A refusal of the database stands in memory for so long at most: many refused requests must not
 // become as many transactions.
 constexpr int64_t kRefusalUs = 50'000;
+
+// A look asks again for what changed this long before the last one: a transaction reads the clock
+// some time before others see what it wrote.
+constexpr int64_t kLookOverlapUs = 5'000'000;
 
 // How long a tick waits for its turn; requests wait for theirs much less.
 constexpr std::chrono::seconds kTickPatience{5};
@@ -68,6 +74,16 @@ struct Account {
   // The last refusal by the database: asking for as much is refused until then without asking.
   LimitDecision refusal;
   int64_t refused_until_us = 0, refused_at_us = 0;
+  LoneShare share;  // for the time without the database
+  bool share_known = false;
+
+  // What was spent and never leased.
+  LimitPieces Owed() const {
+    LimitPieces owed;
+    for (const PieceKind& kind : kPieces)
+      owed.*kind.piece = std::max<int64_t>(-(held.*kind.piece), 0);
+    return owed;
+  }
 };
 
 RateNumbers Extrapolate(RateNumbers shared, int64_t held, int64_t elapsed_us) {
@@ -136,15 +152,21 @@ class Turn {
 struct SharedLimiter::Impl {
   Impl(std::unique_ptr<SqlConnection> database, int64_t boot_id,
        const std::vector<AccountUsage>& used, const SharedLimitOptions& limit_options)
-      : options(limit_options),
-        boot(boot_id),
-        connection(std::move(database)),
-        alone(NewLocalLimiter(clock, used)) {}
+      : options(limit_options), boot(boot_id), connection(std::move(database)) {
+    for (const AccountUsage& usage : used) used_at_start.emplace(usage.account, usage);
+  }
 
   LimitDecision Admit(const LimitAsk& ask);
   enum class Outcome { kGranted, kRefused, kNoAnswer };
   Outcome Borrow(Account& account, const LimitAsk& ask, std::unique_lock<std::mutex>& lock,
                  LimitDecision& decision);
+  Result<LeaseAnswer> AskDatabase(const LeaseAsk& ask);
+  LimitDecision AdmitAlone(Account& account, const LimitAsk& ask);
+  bool Look();
+  void TakeBack(Account& account, const LeaseAsk& ask);
+  void EnterWindows(Account& account, int64_t now_us);
+  // The database's clock, by what it said last and the time since.
+  int64_t DatabaseNow() const { return clock.monotonic_us() + database_ahead_us; }
   bool RefuseAtOnce(const Account& account, const LimitAsk& ask, int64_t now, LimitDecision& out);
   LeaseAsk MakeAsk(Account& account, const LimitAsk& ask) const;
   void Apply(Account& account, const LeaseAnswer& answer, const LimitPieces& spent);
@@ -167,7 +189,9 @@ struct SharedLimiter::Impl {
   std::unordered_map<std::string, Account> accounts;
   int64_t down_until_us = 0;  // the database did not answer
   bool down = false, stopping = false;
-  const std::unique_ptr<Limiter> alone;  // for the time without the database
+  // From the last look at the database.
+  int64_t processes = 1, database_ahead_us = 0, looked_us = 0;
+  std::unordered_map<std::string, AccountUsage> used_at_start;  // by account, from the ledger
   std::thread ticker;
 };
 
@@ -291,12 +315,25 @@ void SharedLimiter::Impl::Apply(Account& account, const LeaseAnswer& answer,
   account.tokens = answer.tokens;
   account.numbers_us = clock.monotonic_us();
   account.changed = true;
+  account.share.Learn(answer.state);
+  account.share_known = true;
+  database_ahead_us = answer.now_us - account.numbers_us;
 }
 
 void SharedLimiter::Impl::Undo(Account& account, const LimitAsk& ask) {
   Add(account.held, PiecesOf(ask), 1);
   account.running -= ask.requests;
   account.changed = true;
+}
+
+// A connection that broke is opened again at once and asked again: a failover, a pool or a firewall
+// closes connections every day, and that is no reason to decide alone. If the answer to the first
+// got lost, what it granted is lost too, which errs to the safe side: `ask` gives nothing back.
+Result<LeaseAnswer> SharedLimiter::Impl::AskDatabase(const LeaseAsk& ask) {
+  auto answer = Lease(*connection, ask);
+  if (answer || connection->alive()) return answer;
+  INFE_TRY(connection->Reconnect());
+  return Lease(*connection, ask);
 }
 
 // Leases what the account owes after the request has been spent. The mutex is held before and
@@ -312,7 +349,7 @@ SharedLimiter::Impl::Outcome SharedLimiter::Impl::Borrow(Account& account, const
     lock.lock();
     lease = MakeAsk(account, ask);  // a lease of another request may have brought enough
     lock.unlock();
-    answer = Lease(*connection, lease);
+    answer = AskDatabase(lease);
   }
   lock.lock();
   const int64_t now = clock.monotonic_us();
@@ -347,12 +384,9 @@ LimitDecision SharedLimiter::Impl::Admit(const LimitAsk& ask) {
     return decision;
   }
   std::unique_lock lock(mutex);
-  if (down) {
-    lock.unlock();
-    return alone->Admit(ask);
-  }
   Account& account = accounts[ask.account];
   account.limits = ask.limits;
+  if (down) return AdmitAlone(account, ask);
   if (RefuseAtOnce(account, ask, clock.monotonic_us(), decision)) {
     FillNumbers(account, decision);
     return decision;
@@ -369,9 +403,61 @@ LimitDecision SharedLimiter::Impl::Admit(const LimitAsk& ask) {
     decision.permit = std::make_unique<SharedPermit>(mutex, account, ask);
   else
     Undo(account, ask);
-  if (outcome == Outcome::kNoAnswer) {
-    lock.unlock();
-    return alone->Admit(ask);
+  if (outcome == Outcome::kNoAnswer) return AdmitAlone(account, ask);
+  FillNumbers(account, decision);
+  return decision;
+}
+
+// Where a day or month has begun while the database was away.
+void SharedLimiter::Impl::EnterWindows(Account& account, int64_t now_us) {
+  if (const int64_t day = DayStart(now_us / 1'000'000); day > account.day) {
+    account.day = day;
+    account.held.day_requests = account.held.day_tokens = 0;
+  }
+  if (const int64_t month = MonthStart(now_us / 1'000'000); month > account.month) {
+    account.month = month;
+    account.held.month_tokens = 0;
+  }
+}
+
+// Without the database: what is leased already, then this process's share of what was left there
+// when it was last seen. What is spent beyond the leases is owed, and goes to the database when it
+// is back. The mutex is held.
+LimitDecision SharedLimiter::Impl::AdmitAlone(Account& account, const LimitAsk& ask) {
+  LimitDecision decision;
+  const int64_t now_us = DatabaseNow();
+  if (RefuseAtOnce(account, ask, clock.monotonic_us(), decision)) {
+    FillNumbers(account, decision);
+    return decision;
+  }
+  if (!account.share_known) {
+    const auto used = used_at_start.find(ask.account);
+    if (used != used_at_start.end()) account.share.LearnUsage(used->second, now_us);
+    account.share_known = true;
+  }
+  EnterWindows(account, now_us);
+  LoneShare::Ask lone;
+  lone.limits = ask.limits;
+  lone.owed = account.Owed();
+  lone.slots = account.slots;
+  lone.processes = processes;
+  lone.now_us = now_us;
+  Add(account.held, PiecesOf(ask), -1);
+  account.running += ask.requests;
+  account.changed = true;
+  lone.more = account.Owed();
+  Add(lone.more, lone.owed, -1);
+  lone.new_slots = std::max<int64_t>(account.running - account.slots, 0);
+  const LoneShare::Verdict verdict = account.share.Judge(lone);
+  if (verdict.refused_by == LimitKind::kNone) {
+    decision.permit = std::make_unique<SharedPermit>(mutex, account, ask);
+  } else {
+    Undo(account, ask);
+    decision.refused_by = verdict.refused_by;
+    decision.limit = verdict.limit;
+    decision.used = verdict.used;
+    decision.retry_after_ms = verdict.retry_after_ms;
+    decision.asked = AskedOf(ask, verdict.refused_by);
   }
   FillNumbers(account, decision);
   return decision;
@@ -402,31 +488,65 @@ bool SharedLimiter::Impl::MakeReturn(const std::string& name, Account& account, 
   return true;
 }
 
+// Asks how things stand, opening the connection again if need be. False: there is no answer, and
+// from now on each process is on its own.
+bool SharedLimiter::Impl::Look() {
+  const auto view = LookAtLimits(*connection, looked_us - kLookOverlapUs);
+  const std::lock_guard lock(mutex);
+  down = !view;
+  if (down) {
+    down_until_us = clock.monotonic_us() + kRetryUs;
+    return false;
+  }
+  processes = view->processes;
+  database_ahead_us = view->now_us - clock.monotonic_us();
+  looked_us = view->now_us;
+  for (const auto& [name, state] : view->changed) {
+    Account& account = accounts[name];
+    account.share.Learn(state);
+    account.share_known = true;
+  }
+  return true;
+}
+
 void SharedLimiter::Impl::Tick(bool everything) {
   const Turn turn(connection_turn, kTickPatience);
-  if (!turn.taken()) return;
-  if (!connection->alive() && !connection->Reconnect()) return;
+  if (!turn.taken() || !Look()) return;
   std::unique_lock lock(mutex);
-  for (auto& [name, account] : accounts) {
+  // Taken first: an account that comes while the database works may rebuild the table.
+  std::vector<std::pair<const std::string*, Account*>> busy;
+  for (auto& [name, account] : accounts)
+    if (account.changed || account.held != LimitPieces{} || account.slots != 0)
+      busy.emplace_back(&name, &account);
+  for (const auto& [name, pointer] : busy) {
+    Account& account = *pointer;
     // An account at rest gives all back at its second quiet tick.
     const bool quiet = !account.changed;
-    if (quiet && account.held == LimitPieces{} && account.slots == 0) continue;
     account.changed = false;
     LeaseAsk ask;
-    if (!MakeReturn(name, account, everything || quiet, ask)) continue;
+    if (!MakeReturn(*name, account, everything || quiet, ask)) continue;
     lock.unlock();
     const auto answer = Lease(*connection, ask);
     lock.lock();
     if (!answer) {
-      if (ask.day == account.day && ask.month == account.month) Add(account.held, ask.give_back, 1);
-      down = true;
-      down_until_us = clock.monotonic_us() + kRetryUs;
-      return;
+      TakeBack(account, ask);
+      return;  // the next tick looks whether the database is there
     }
     Apply(account, *answer, {});
     account.changed = false;
   }
-  if (down && clock.monotonic_us() >= down_until_us) down = !connection->Query("SELECT 1");
+}
+
+// A return that failed. If the connection broke nobody knows whether the database took it: then
+// what is owed is owed still, and what was given is given, so that it cannot be spent twice.
+void SharedLimiter::Impl::TakeBack(Account& account, const LeaseAsk& ask) {
+  LimitPieces back = ask.give_back;
+  if (!connection->alive())
+    for (const PieceKind& kind : kPieces) back.*kind.piece = std::min<int64_t>(back.*kind.piece, 0);
+  if (ask.day != account.day) back.day_requests = back.day_tokens = 0;
+  if (ask.month != account.month) back.month_tokens = 0;
+  Add(account.held, back, 1);
+  account.changed = true;
 }
 
 void SharedLimiter::Impl::Run() {

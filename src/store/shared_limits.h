@@ -13,9 +13,12 @@
 // Quotas begin with the ledger's own sums: when the state is new, when a day or month begins, and
 // after a process died with leases in its hands.
 //
-// While the database does not answer (bounded by wait_ms), every process holds the whole limit by
-// itself (degraded() says so) and tries again after a second. The ledger decides whether requests
-// are taken at all then: with on_failure = closed, none are.
+// Every tick also looks at the states that changed and at how many processes live. A connection
+// that broke is opened again and the database asked again. Only while it does not answer (bounded
+// by SharedLimitOptions) does a process decide by itself (degraded() says so): by what it has
+// leased and its share of what was left when it last looked (lone_share.h). It tries again every
+// second, and then pays what it owes. The ledger decides whether requests are taken at all
+// meanwhile: with on_failure = closed, none are once a write has failed.
 #pragma once
 
 #include <atomic>
@@ -32,7 +35,8 @@ namespace infe::store {
 
 struct SharedLimitOptions {
   int64_t tick_ms = 250;
-  int64_t wait_ms = 250;  // for the database, per decision
+  int64_t wait_ms = 250;     // of a decision, for its turn and for each answer of the database
+  int64_t connect_ms = 500;  // of a decision, for a new connection in place of one that broke
 };
 
 class SharedLimiter : public Limiter {

@@ -31,7 +31,12 @@ bool SqlRows::IsNull(size_t row, size_t column) const {
 }
 
 Result<SqlTransaction> SqlTransaction::Begin(SqlConnection& connection) {
-  INFE_TRY(connection.Begin());
+  auto begun = connection.Begin();
+  if (!begun && !connection.alive()) {
+    INFE_TRY(connection.Reconnect());
+    begun = connection.Begin();
+  }
+  if (!begun) return std::move(begun).error();
   return SqlTransaction(connection);
 }
 SqlTransaction::SqlTransaction(SqlTransaction&& other) noexcept
@@ -43,6 +48,14 @@ Result<void> SqlTransaction::Commit() {
   INFE_TRY(connection_->Commit());
   connection_ = nullptr;
   return {};
+}
+
+Result<SqlRows> Read(SqlConnection& connection, const std::string& sql,
+                     const std::vector<SqlValue>& values) {
+  auto rows = connection.Query(sql, values);
+  if (rows || connection.alive()) return rows;
+  INFE_TRY(connection.Reconnect());
+  return connection.Query(sql, values);
 }
 
 std::string ForDialect(std::string sql, SqlDialect dialect) {

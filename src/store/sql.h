@@ -78,6 +78,8 @@ class SqlConnection {
 // Rolls back unless committed.
 class SqlTransaction {
  public:
+  // A connection that was closed while it rested (a failover, a pool, a firewall) is opened again
+  // here: nothing of the transaction has been said yet.
   static Result<SqlTransaction> Begin(SqlConnection& connection);
   SqlTransaction(SqlTransaction&& other) noexcept;
   ~SqlTransaction();
@@ -87,6 +89,10 @@ class SqlTransaction {
   explicit SqlTransaction(SqlConnection& connection) : connection_(&connection) {}
   SqlConnection* connection_;
 };
+
+// One statement that only reads, on a connection that is opened again if it turns out to be closed.
+Result<SqlRows> Read(SqlConnection& connection, const std::string& sql,
+                     const std::vector<SqlValue>& values = {});
 
 // sql with the braces replaced.
 std::string ForDialect(std::string sql, SqlDialect dialect);

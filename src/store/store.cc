@@ -22,7 +22,7 @@ Result<std::unique_ptr<Store>> Store::Open(const DataDir& dir, const StoreOption
               store->usage_->SinceMonthStart(std::time(nullptr)));
   if (shared) {
     const PostgresOptions patience{
-        .connect_timeout_s = 2,
+        .connect_timeout_ms = static_cast<int>(SharedLimitOptions{}.connect_ms),
         .statement_timeout_ms = static_cast<int>(SharedLimitOptions{}.wait_ms)};
     INFE_ASSIGN(store->limits_,
                 SharedLimiter::Open([&] { return OpenPostgres(options.url, patience); },

@@ -36,8 +36,11 @@ class PostgresServer {
   std::string NewDatabase();
   bool Start();
   void Stop();
+  // As a machine that loses its power: no goodbye to anybody.
+  void Crash();
 
  private:
+  void End(int signal);
   PostgresServer() = default;
   std::string Url(const std::string& database) const;
   std::string bin_;

@@ -122,8 +122,16 @@ bool PostgresServer::Start() {
 }
 
 void PostgresServer::Stop() {
+  End(SIGINT);  // fast shutdown: clients are cut off
+}
+
+void PostgresServer::Crash() {
+  End(SIGQUIT);
+}
+
+void PostgresServer::End(int signal) {
   if (pid_ == 0) return;
-  kill(pid_, SIGINT);  // fast shutdown: clients are cut off
+  kill(pid_, signal);
   waitpid(pid_, nullptr, 0);
   pid_ = 0;
 }

@@ -60,12 +60,6 @@ std::string Where(const UsageQuery& query, std::vector<SqlValue>& values) {
   return where;
 }
 
-Result<SqlRows> Ask(SqlConnection& database, const std::string& sql,
-                    const std::vector<SqlValue>& values) {
-  if (!database.alive()) INFE_TRY(database.Reconnect());
-  return database.Query(sql, values);
-}
-
 std::string CsvField(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
@@ -112,7 +106,7 @@ Result<UsagePage> UsageReader::Sums(const UsageQuery& query) {
       " FROM usage WHERE {} GROUP BY {} ORDER BY {}",
       keys, where, order, order);
   std::lock_guard lock(mutex_);
-  INFE_ASSIGN(const SqlRows rows, Ask(*database_, sql, values));
+  INFE_ASSIGN(const SqlRows rows, Read(*database_, sql, values));
   UsagePage page;
   size_t buckets = 0;
   for (size_t row = 0; row < rows.size(); ++row) {
@@ -147,7 +141,7 @@ Result<std::vector<UsageRow>> UsageReader::Rows(const UsageQuery& query, size_t 
       " ORDER BY started_ms DESC, boot, number DESC LIMIT ${}",
       where, values.size());
   std::lock_guard lock(mutex_);
-  INFE_ASSIGN(const SqlRows rows, Ask(*database_, sql, values));
+  INFE_ASSIGN(const SqlRows rows, Read(*database_, sql, values));
   std::vector<UsageRow> list(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
     UsageRow& row = list[i];
@@ -173,15 +167,15 @@ Result<std::vector<AccountUsage>> UsageReader::SinceMonthStart(int64_t now) {
   std::lock_guard lock(mutex_);
   INFE_ASSIGN(
       const SqlRows rows,
-      Ask(*database_,
-          fmt::format("SELECT account, project, model,"
-                      " sum(CASE WHEN started_ms >= {0} THEN 1 ELSE 0 END),"
-                      " sum(CASE WHEN started_ms >= {0} THEN prompt_tokens - cached_tokens +"
-                      " completion_tokens ELSE 0 END),"
-                      " sum(prompt_tokens - cached_tokens + completion_tokens)"
-                      " FROM usage WHERE started_ms >= {1} GROUP BY account, project, model",
-                      day_ms, month_ms),
-          {}));
+      Read(*database_,
+           fmt::format("SELECT account, project, model,"
+                       " sum(CASE WHEN started_ms >= {0} THEN 1 ELSE 0 END),"
+                       " sum(CASE WHEN started_ms >= {0} THEN prompt_tokens - cached_tokens +"
+                       " completion_tokens ELSE 0 END),"
+                       " sum(prompt_tokens - cached_tokens + completion_tokens)"
+                       " FROM usage WHERE started_ms >= {1} GROUP BY account, project, model",
+                       day_ms, month_ms),
+           {}));
   std::map<std::string, AccountUsage> by_account;
   for (size_t i = 0; i < rows.size(); ++i) {
     for (const std::string& account :

@@ -279,7 +279,14 @@ std::string Write(const AuditObject& entry) {
   out += ':';
   ObjectText facts(out);
   facts.String("id", entry.target);
-  facts.Key(entry.event.ends_with(".created") ? "data" : "changes_requested") += entry.detail;
+  const auto detail = ParseJson(entry.detail);
+  const bool whole = detail && (detail->find("data") || detail->find("changes_requested") ||
+                                detail->find("changes_from"));
+  if (whole) {
+    for (const auto& [name, value] : detail->object()) facts.Key(name) += value.Dump();
+  } else {  // an entry of before these names
+    facts.Key(entry.event.ends_with(".created") ? "data" : "changes_requested") += entry.detail;
+  }
   facts.Close();
   object.Close();
   return out;

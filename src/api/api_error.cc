@@ -416,6 +416,15 @@ ApiError Overloaded(int64_t retry_after_ms) {
   return error;
 }
 
+ApiError KeysMissing() {
+  ApiError error = Typed(503, "service_unavailable_error",
+                         "This server cannot check API keys now, so it takes no requests. Its "
+                         "operator finds the reason in its log.",
+                         "keys_unavailable");
+  error.headers.emplace_back("x-should-retry", "false");
+  return error;
+}
+
 ApiError DeadlinePassed() {
   ApiError error = Typed(504, "server_error",
                          "The request's deadline passed before it was finished.", "timeout");

@@ -111,6 +111,8 @@ ApiError RateLimited(const RateLimitFacts& facts);
 ApiError RequestTooLarge(const RateLimitFacts& facts);
 ApiError QuotaSpent();
 ApiError Overloaded(int64_t retry_after_ms);
+// The server's own keys are lost or cannot be checked: nobody is let in.
+ApiError KeysMissing();
 ApiError DeadlinePassed();
 ApiError ModelLoading(int64_t retry_after_ms);
 ApiError ShuttingDown(int64_t retry_after_ms);

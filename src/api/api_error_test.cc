@@ -67,6 +67,7 @@ TEST(ApiError, EveryRowHasItsStatusTypeParamAndCode) {
       {RateLimited({.kind = RateKind::kTokens}), 429, "tokens", "-", "rate_limit_exceeded"},
       {QuotaSpent(), 429, "insufficient_quota", "-", "insufficient_quota"},
       {Overloaded(1500), 503, "service_unavailable_error", "-", "server_is_overloaded"},
+      {KeysMissing(), 503, "service_unavailable_error", "-", "keys_unavailable"},
       {DeadlinePassed(), 504, "server_error", "-", "timeout"},
       {ModelLoading(1000), 503, "service_unavailable_error", "-", "model_loading"},
       {ShuttingDown(1000), 503, "service_unavailable_error", "-", "shutting_down"},

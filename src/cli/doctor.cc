@@ -14,16 +14,19 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/progress_bar.h"
+#include "cli/read_config.h"
 #include "kernels/table.h"
 #include "model/gguf.h"
+#include "server/door.h"
 #include "store/key_store.h"
 #include "store/model_pull.h"
+#include "store/secret_files.h"
 
 namespace infe::cli {
 namespace {
 
 struct Arguments {
-  std::string data_dir;
+  StorePlace place;
   bool json = false, verify = false;
 };
 
@@ -67,6 +70,34 @@ std::string AdviceFor(const store::InstalledModel& model, const Arguments& a) {
   return fmt::format("the file is damaged: infe pull {} fetches it anew", model.name);
 }
 
+void ExamineKeys(const store::DataDir& dir, const std::string& store_url,
+                 std::vector<Finding>& findings) {
+  const auto told = store::CheckSecretFiles(dir, {});
+  if (!told)
+    findings.push_back({"secrets", "open to others", told.error().message});
+  else
+    for (const std::string& advice : *told)
+      findings.push_back({"secrets", "open to others", advice});
+  const auto keys = store::KeyStore::Open(dir, store_url);
+  if (!keys) {
+    findings.push_back({"keys", "cannot be used", keys.error().message});
+    return;
+  }
+  switch ((*keys)->state()) {
+    case store::KeyState::kThere:
+      findings.push_back({"keys", "yes", {}});
+      return;
+    case store::KeyState::kNone:
+      findings.push_back(
+          {"keys", "none", "the server takes anyone on loopback: infe keys create --name NAME"});
+      return;
+    case store::KeyState::kLost:
+    case store::KeyState::kForeign:
+      findings.push_back({"keys", "lost", server::WhyShut((*keys)->state(), dir.path)});
+      return;
+  }
+}
+
 std::vector<Finding> Examine(const Arguments& a) {
   std::vector<Finding> findings;
   const CpuFeatures& cpu = GetCpuFeatures();
@@ -103,7 +134,7 @@ std::vector<Finding> Examine(const Arguments& a) {
       {"python3 with pip", HasPip() ? "yes" : "no",
        HasPip() ? "" : "infe pull needs it for the built-in models: apt install python3-pip"});
 
-  auto dir = store::OpenDataDir(a.data_dir);
+  auto dir = store::OpenDataDir(a.place.data_dir);
   if (!dir) {
     findings.push_back({"data folder", "cannot be used", dir.error().message});
     return findings;
@@ -115,14 +146,7 @@ std::vector<Finding> Examine(const Arguments& a) {
                       free_bytes < (uint64_t{1} << 30)
                           ? "under 1 GB free: make room before pulling a model"
                           : ""});
-  auto keys = store::KeyStore::Open(*dir);
-  if (!keys)
-    findings.push_back({"keys", "cannot be read", keys.error().message});
-  else
-    findings.push_back({"keys", (*keys)->HasKeys() ? "yes" : "none",
-                        (*keys)->HasKeys()
-                            ? ""
-                            : "the server takes anyone on loopback: infe keys create --name NAME"});
+  ExamineKeys(*dir, a.place.store_url, findings);
   auto registry = store::ModelRegistry::Load(*dir);
   if (!registry) {
     findings.push_back({"models", "registry unreadable", registry.error().message});
@@ -139,12 +163,16 @@ std::vector<Finding> Examine(const Arguments& a) {
 
 void AddDoctor(CommandLine& line) {
   static Arguments a;
-  line.Add("doctor", "Check CPU, kernels, threads, memory, packages and models")
-      .Option("--data-dir", a.data_dir, "Where models and keys are kept")
-      .Flag("--verify", a.verify, "Also hash the model files")
+  Command& doctor =
+      line.Add("doctor", "Check CPU, kernels, threads, memory, packages, keys and models");
+  AddStorePlace(doctor, a.place);
+  doctor.Flag("--verify", a.verify, "Also hash the model files")
       .Flag("--json", a.json, "Print JSON")
       .Footer("Exit code 1 if something needs mending.")
-      .Run([] {
+      .Run([&doctor] {
+        auto place = FindStore(doctor, a.place);
+        if (!place) return Fail(place.error());
+        a.place = *std::move(place);
         const std::vector<Finding> findings = Examine(a);
         bool well = true;
         Json list = Json::MakeArray();

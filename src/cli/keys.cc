@@ -21,6 +21,7 @@ struct Arguments {
   std::string id, expires, overlap = "24h";
   store::KeyPolicy policy;
   std::vector<std::string> scopes;
+  bool revoke_all = false;
   bool admin = false, all_models = false, all = false, json = false;
 };
 
@@ -223,7 +224,7 @@ Result<void> Update(const Arguments& arguments, const Command& command) {
   }
   if (!changed)
     return InvalidArgument("nothing to change: give what should be new, such as --rpm 60");
-  INFE_ASSIGN(const store::KeyRecord updated, keys->Update(record.id, policy));
+  INFE_ASSIGN(const store::KeyRecord updated, keys->Update(record.id, policy, "cli"));
   Show(updated, arguments, "changed");
   return {};
 }
@@ -241,8 +242,26 @@ Result<void> Rotate(const Arguments& arguments, const Command& command) {
 
 Result<void> Revoke(const Arguments& arguments, const Command& command) {
   INFE_ASSIGN(const auto keys, OpenStore(arguments, command));
-  INFE_ASSIGN(const store::KeyRecord record, keys->Revoke(arguments.id));
+  INFE_ASSIGN(const store::KeyRecord record, keys->Revoke(arguments.id, "cli"));
   Show(record, arguments, "revoked");
+  return {};
+}
+
+Result<void> NewPepper(const Arguments& arguments, const Command& command) {
+  if (!arguments.revoke_all)
+    return InvalidArgument(
+        "this ends every key there is: say --revoke-all-keys too. It is for a pepper that is lost "
+        "for good; a backup of the file pepper keeps the keys");
+  INFE_ASSIGN(const StorePlace place, FindStore(command, arguments.place));
+  INFE_ASSIGN(const store::DataDir dir, store::OpenDataDir(place.data_dir));
+  INFE_ASSIGN(const int64_t revoked, store::KeyStore::ReplacePepper(dir, place.store_url, "cli"));
+  if (arguments.json)
+    fmt::print("{}\n", Json(Json::Object{{"revoked", revoked}}).Dump());
+  else
+    fmt::print(
+        "{} live keys are revoked, and {} is new (the one before is pepper.before).\nRestart every "
+        "server on this database with it, then: infe keys create --name NAME\n",
+        revoked, dir.pepper_path());
   return {};
 }
 
@@ -302,6 +321,9 @@ void AddKeys(CommandLine& line) {
       add("rotate", "A new key of the same limits and usage; the old one ends later", Rotate);
   rotate.Argument("ID", a.id, "The key's id or its name", true)
       .Option("--overlap", a.overlap, "How long the old key still works: 24h, 0s");
+  Command& pepper =
+      add("new-pepper", "For a pepper that is lost: ends all keys, begins anew", NewPepper);
+  pepper.Flag("--revoke-all-keys", a.revoke_all, "Yes, every key");
   Command& revoke = add("revoke", "End a key, within a second and for good", Revoke);
   revoke.Argument("ID", a.id, "The key's id or its name", true);
 }

@@ -61,6 +61,7 @@ Result<server::ServerConfig> Merge(const Arguments& a, const Command& command) {
   take("--access-log", &C::access_log);
   take("--first-key", &C::first_key);
   take("--insecure", &C::insecure);
+  take("--require-keys", &C::require_keys);
   take("--strict-params", &C::strict_params);
   if (a.no_prefix_cache) config.prefix_cache = false;
   if (a.no_speculation) config.speculation = false;
@@ -233,6 +234,9 @@ void AddServe(CommandLine& line) {
       .Option("--store-url", f.store_url,
               "Database of keys and usage: postgresql://... (default: a file in the data folder)")
       .Option("--access-log", f.access_log, "JSON lines to this file; - for stderr")
+      .Option("--require-keys", f.require_keys,
+              "auto: without keys take everyone on this machine, unless keys were made before and "
+              "are lost; always: never without keys; never: even then")
       .Flag("--first-key", f.first_key, "Make an API key if there is none, and print it")
       .Flag("--insecure", f.insecure, "Allow a public address without keys or TLS")
       .Flag("--strict-params", f.strict_params,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <ctime>
 #include <filesystem>
 #include <mutex>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "http/server.h"
 #include "server/accounting.h"
 #include "server/auth.h"
+#include "server/door.h"
 #include "server/errors.h"
 #include "server/handlers/handlers.h"
 #include "server/host_guard.h"
@@ -23,6 +25,8 @@
 #include "server/request_context.h"
 #include "server/routes.h"
 #include "store/model_pull.h"
+#include "store/pepper.h"
+#include "store/secret_files.h"
 #include "store/store.h"
 
 namespace infe::server {
@@ -68,6 +72,8 @@ class AppImpl : public App {
         services_(config, models_, *stores_, std::move(salt)),
         accounting_(models_, services_.metrics, std::move(log)) {}
 
+  Result<void> CheckKeys(const ServerConfig& config);
+  void SayKeyState();
   ServerConfig config() const { return services_.settings.Get()->config; }
   Result<void> TryReload(const ServerConfig& wanted);
   Result<void> Listen();
@@ -94,7 +100,9 @@ class AppImpl : public App {
   std::condition_variable hurry_changed_;
   bool hurry_ = false;  // guarded by hurry_mutex_
   std::atomic<bool> skip_grace_{false};
-  std::jthread maintenance_;  // last: ends first
+  store::KeyState key_state_ = store::KeyState::kNone;  // as it was told last; of Start, then of
+                                                        // the maintenance
+  std::jthread maintenance_;                            // last: ends first
 };
 
 Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config,
@@ -111,23 +119,7 @@ Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config,
   std::unique_ptr<AppImpl> app(new AppImpl(config, std::move(dir), std::move(stores),
                                            CacheSalt(std::move(pepper)), std::move(log)));
   app->say_ = std::move(say);
-  if (config.first_key && !app->stores_->keys().HasKeys()) {
-    INFE_ASSIGN(const store::NewKey key,
-                app->stores_->keys().Create({.name = "first"}, store::KeyKind::kApi, "first"));
-    app->say_(fmt::format("Your API key, shown this once:\n\n  export INFE_API_KEY={}\n", key.key));
-  }
-  if (!IsLoopback(config.host) && !config.insecure) {
-    if (!app->stores_->keys().HasKeys())
-      return InvalidArgument(
-          fmt::format("refusing to listen on {} without keys: make one with `infe keys create`, or "
-                      "pass --insecure",
-                      config.host));
-    if (config.tls_certificate.empty())
-      return InvalidArgument(
-          fmt::format("refusing to listen on {} without TLS: give --tls-certificate and --tls-key, "
-                      "put a proxy in front of 127.0.0.1, or pass --insecure",
-                      config.host));
-  }
+  INFE_TRY(app->CheckKeys(config));
   INFE_TRY(app->Listen());
   INFE_TRY(app->ListenOps());
   INFE_ASSIGN(auto models, app->LoadModels(config));
@@ -135,6 +127,50 @@ Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config,
   app->services_.state.store(ServingState::kReady);
   app->maintenance_ = std::jthread([raw = app.get()](auto stop) { raw->Maintain(stop); });
   return std::unique_ptr<App>(std::move(app));
+}
+
+// Who will be let in, before anybody can come.
+Result<void> AppImpl::CheckKeys(const ServerConfig& config) {
+  INFE_ASSIGN(const std::vector<std::string> told, store::CheckSecretFiles(dir_, config.tls_key));
+  for (const std::string& line : told) say_("warning: " + line);
+  store::KeyStore& keys = stores_->keys();
+  if (config.first_key && !keys.HasKeys() && keys.state() != store::KeyState::kForeign) {
+    INFE_ASSIGN(const store::NewKey key,
+                keys.Create({.name = "first"}, store::KeyKind::kApi, "first"));
+    say_(fmt::format("Your API key, shown this once:\n\n  export INFE_API_KEY={}\n", key.key));
+  }
+  key_state_ = keys.state();
+  const Door door = DoorFor(key_state_, config.require_keys);
+  if (door == Door::kShut)
+    return Error{ErrorCode::kPermissionDenied, WhyShut(key_state_, dir_.path), {}};
+  if (door == Door::kOpen)
+    say_(
+        "There are no keys: everyone on this machine is let in. Make one: infe keys create --name "
+        "NAME");
+  if (IsLoopback(config.host) || config.insecure) return {};
+  if (door == Door::kOpen)
+    return InvalidArgument(
+        fmt::format("refusing to listen on {} without keys: make one with `infe keys create`, or "
+                    "pass --insecure",
+                    config.host));
+  if (config.tls_certificate.empty())
+    return InvalidArgument(
+        fmt::format("refusing to listen on {} without TLS: give --tls-certificate and --tls-key, "
+                    "put a proxy in front of 127.0.0.1, or pass --insecure",
+                    config.host));
+  return {};
+}
+
+// What happened to the keys meanwhile, once.
+void AppImpl::SayKeyState() {
+  const store::KeyState state = stores_->keys().state();
+  const store::KeyState before = std::exchange(key_state_, state);
+  if (before == state) return;
+  if (DoorFor(state, config().require_keys) == Door::kShut)
+    say_("no request is taken: " + WhyShut(state, dir_.path));
+  else
+    say_(before == store::KeyState::kNone ? "there is a key: from now on one is asked for"
+                                          : "the keys are there again");
 }
 
 Result<void> AppImpl::Listen() {
@@ -267,6 +303,8 @@ void AppImpl::Maintain(const std::stop_token& stop) {
   while (!wake.wait_for(lock, stop, kMaintenanceInterval, stopped)) {
     models_.Reap();
     (void)services_.projects.Refresh();  // on failure the last good view serves on
+    SayKeyState();
+    services_.keys.NoteExpired(std::time(nullptr));
   }
 }
 

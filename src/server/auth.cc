@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "api/parsed.h"
+#include "server/door.h"
 #include "server/errors.h"
 #include "server/request_context.h"
 
@@ -73,8 +74,15 @@ store::KeyScope ScopeOf(const http::HttpRequest& head) {
 }
 
 std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpRequest& head,
-                                       RequestContext& context) {
-  if (!services.keys.HasKeys()) return std::nullopt;
+                                       RequestContext& context, Door door) {
+  switch (door) {
+    case Door::kOpen:
+      return std::nullopt;
+    case Door::kShut:
+      return api::KeysMissing();
+    case Door::kKeys:
+      break;
+  }
   auto key = Identify(services, head, context);
   if (!key) return std::move(key).error();
   if (key->kind != store::KeyKind::kApi) return api::InsufficientPermissions("chat");
@@ -113,8 +121,8 @@ bool AllQueuesFull(const Services& services) {
 
 // What can be said of a request before its body is read.
 std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRequest& head,
-                                          RequestContext& context) {
-  if (auto error = RefuseKey(services, head, context)) return error;
+                                          RequestContext& context, Door door) {
+  if (auto error = RefuseKey(services, head, context, door)) return error;
   if (head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
     return api::UnsupportedContentType(head.headers.Get("Content-Type"));
   switch (services.state.load()) {
@@ -143,14 +151,15 @@ std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpReq
   const SettingsPtr settings = services.settings.Get();
   context->cors_origin = settings->cors.AllowedOrigin(head.headers.Get("Origin"));
   std::optional<api::ApiError> error;
+  const Door door = DoorFor(services.keys.state(), settings->config.require_keys);
   // With keys there is nothing that a foreign page could do.
-  if (!services.keys.HasKeys() && !settings->api_hosts.Allows(head.headers.Get("Host"))) {
+  if (door == Door::kOpen && !settings->api_hosts.Allows(head.headers.Get("Host"))) {
     error = api::ForeignHost(head.headers.Get("Host"));
   } else if (head.path.starts_with("/v1/")) {
     context->in_flight.emplace(services.in_flight);
-    error = RefuseByHead(services, head, *context);
+    error = RefuseByHead(services, head, *context, door);
     // A refusal for want of capacity says nothing against the caller.
-    head.vouched = context->key.has_value() || (!error && !services.keys.HasKeys());
+    head.vouched = context->key.has_value() || (!error && door == Door::kOpen);
   }
   if (!error) return std::nullopt;
   context->error_code = error->code.value_or(error->type);

@@ -8,9 +8,10 @@
 
 namespace infe::server {
 
-// Leaves a RequestContext in head.context. Routes outside /v1 need no key; a server without keys
-// (loopback only) takes everyone. Also refuses what needs no body to be refused: a foreign Host, a
-// wrong content type, a server that is loading or draining.
+// Leaves a RequestContext in head.context. Routes outside /v1 need no key; a server that never had
+// keys (loopback only) takes everyone, one that lost them nobody (door.h). Also refuses what needs
+// no body to be refused: a foreign Host, a wrong content type, a server that is loading or
+// draining.
 std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpRequest& head);
 
 // The same for the operations listener: it answers to names of this machine only, as parts of it

@@ -131,10 +131,10 @@ TEST_F(AuthTest, UsageReadOpensTheUsageRoutesAndNothingElse) {
 }
 
 TEST_F(AuthTest, KeysOfAnArchivedProjectAreDead) {
-  const std::string project = stores_->projects().Create("p", 1)->id;
+  const std::string project = stores_->projects().Create("p", 1, "test")->id;
   const std::string key = NewKey({.name = "k", .project = project});
   EXPECT_EQ(Api(Head("POST", kChat, key)).status, 200);
-  ASSERT_TRUE(stores_->projects().Archive(project, 2));
+  ASSERT_TRUE(stores_->projects().Archive(project, 2, "test"));
   EXPECT_EQ(Api(Head("POST", kChat, key)).code, "invalid_api_key");
   EXPECT_EQ(Ops(Head("GET", "/v1/organization/costs", key)).code, "invalid_api_key");
 }

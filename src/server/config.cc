@@ -139,6 +139,7 @@ const std::vector<Key>& Keys() {
       Live(ListKey("cors_origins", &C::cors_origins)),
       Live(ListKey("allowed_hosts", &C::allowed_hosts)),
       SwitchKey("insecure", &C::insecure),
+      Live(StringKey("require_keys", &C::require_keys)),
       Live(CountKey("n_max", &C::n_max)),
       Live(SwitchKey("strict_params", &C::strict_params)),
       Live(SwitchKey("json_word_check", &C::json_word_check)),
@@ -222,6 +223,8 @@ Result<void> Validate(const ServerConfig& c) {
     return InvalidArgument("kv_type must be f16 or int8");
   if (c.strict_schema != "extended" && c.strict_schema != "openai")
     return InvalidArgument("strict_schema must be extended or openai");
+  if (c.require_keys != "auto" && c.require_keys != "always" && c.require_keys != "never")
+    return InvalidArgument("require_keys must be auto, always or never");
   if (c.tls_certificate.empty() != c.tls_key.empty())
     return InvalidArgument("tls_certificate and tls_key come together");
   if (c.step_budget_ms < 1) return InvalidArgument("step_budget_ms must be at least 1");

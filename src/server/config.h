@@ -44,7 +44,10 @@ struct ServerConfig {
   std::vector<std::string> cors_origins;   // web pages that may call: "https://app.example", "*"
   std::vector<std::string> allowed_hosts;  // Host names beside loopback's (server/host_guard.h)
   bool insecure = false;                   // allow a public address without keys or TLS
-  bool first_key = false;                  // make a key if there is none, and print it
+  // Without keys a server takes everybody on this machine. "auto": unless keys have been made with
+  // its data folder, in which case they were lost; "always": never; "never": even then.
+  std::string require_keys = "auto";
+  bool first_key = false;  // make a key if there is none, and print it
 
   uint32_t n_max = 8;
   bool strict_params = false;

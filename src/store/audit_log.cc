@@ -9,8 +9,8 @@ namespace infe::store {
 namespace {
 
 constexpr const char* kColumns = "number, at, event, actor, address, project, target, detail, hash";
-// Another process may have taken the number: then with the next one.
-constexpr int kAttempts = 8;
+// Any number that nobody else uses (schema.cc has another): PostgreSQL's lock of the log's end.
+constexpr int64_t kAppendLock = 0x696E6661;
 
 std::string HashOf(const AuditEntry& e, const std::string& before) {
   // Lengths before texts: no two entries are one text.
@@ -35,21 +35,27 @@ Result<std::unique_ptr<AuditLog>> AuditLog::Open(const DataDir& dir, const std::
   return std::unique_ptr<AuditLog>(new AuditLog(std::move(database)));
 }
 
+Result<AuditEntry> AppendAudit(SqlConnection& database, AuditEntry entry) {
+  // SQLite's transactions have the write lock from their begin on.
+  if (database.dialect() == SqlDialect::kPostgres)
+    INFE_TRY(database.Script(fmt::format("SELECT pg_advisory_xact_lock({})", kAppendLock)));
+  INFE_ASSIGN(const SqlRows last,
+              database.Query("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1"));
+  entry.number = last.empty() ? 1 : last.Int(0, 0) + 1;
+  entry.hash = HashOf(entry, last.empty() ? std::string() : last.Text(0, 1));
+  INFE_TRY(database.Query(
+      fmt::format("INSERT INTO audit ({}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", kColumns),
+      {entry.number, entry.at, entry.event, entry.actor, entry.address, entry.project, entry.target,
+       entry.detail, entry.hash}));
+  return entry;
+}
+
 Result<AuditEntry> AuditLog::Append(AuditEntry entry) {
   const std::lock_guard lock(mutex_);
-  for (int attempt = 0;; ++attempt) {
-    INFE_ASSIGN(const SqlRows last,
-                database_->Query("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1"));
-    entry.number = last.empty() ? 1 : last.Int(0, 0) + 1;
-    entry.hash = HashOf(entry, last.empty() ? std::string() : last.Text(0, 1));
-    auto inserted = database_->Query(
-        fmt::format("INSERT INTO audit ({}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", kColumns),
-        {entry.number, entry.at, entry.event, entry.actor, entry.address, entry.project,
-         entry.target, entry.detail, entry.hash});
-    if (inserted) return entry;
-    if (inserted.error().code != ErrorCode::kAlreadyExists || attempt == kAttempts)
-      return std::move(inserted).error();
-  }
+  INFE_ASSIGN(SqlTransaction transaction, SqlTransaction::Begin(*database_));
+  INFE_ASSIGN(AuditEntry appended, AppendAudit(*database_, std::move(entry)));
+  INFE_TRY(transaction.Commit());
+  return appended;
 }
 
 Result<std::vector<AuditEntry>> AuditLog::List(const AuditQuery& query) {
@@ -65,11 +71,11 @@ Result<std::vector<AuditEntry>> AuditLog::List(const AuditQuery& query) {
   const std::lock_guard lock(mutex_);
   int64_t before = query.before > 0 ? query.before : INT64_MAX;
   for (;;) {
-    INFE_ASSIGN(const SqlRows rows,
-                database_->Query(fmt::format("SELECT {} FROM audit WHERE number < $1"
-                                             " ORDER BY number DESC LIMIT {}",
-                                             kColumns, kPage),
-                                 {before}));
+    INFE_ASSIGN(const SqlRows rows, Read(*database_,
+                                         fmt::format("SELECT {} FROM audit WHERE number < $1"
+                                                     " ORDER BY number DESC LIMIT {}",
+                                                     kColumns, kPage),
+                                         {before}));
     for (size_t i = 0; i < rows.size(); ++i) {
       AuditEntry entry = ReadEntry(rows, i);
       before = entry.number;
@@ -87,7 +93,7 @@ Result<std::vector<AuditEntry>> AuditLog::List(const AuditQuery& query) {
 Result<int64_t> AuditLog::FirstBroken() {
   const std::lock_guard lock(mutex_);
   INFE_ASSIGN(const SqlRows rows,
-              database_->Query(fmt::format("SELECT {} FROM audit ORDER BY number", kColumns)));
+              Read(*database_, fmt::format("SELECT {} FROM audit ORDER BY number", kColumns)));
   std::string before;
   for (size_t i = 0; i < rows.size(); ++i) {
     const AuditEntry entry = ReadEntry(rows, i);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -14,16 +15,28 @@
 
 namespace infe::store {
 
+// Who changes something.
+struct ChangeBy {
+  ChangeBy(std::string who, std::string from = {})  // NOLINT: "cli" is somebody
+      : actor(std::move(who)), address(std::move(from)) {}
+  ChangeBy(const char* who) : actor(who) {}  // NOLINT
+  std::string actor;                         // an admin key's id, "cli", "first"
+  std::string address;                       // of the client, or empty
+};
+
 struct AuditEntry {
   int64_t number = 0;   // 1, 2, ... without gaps
   int64_t at = 0;       // Unix seconds
   std::string event;    // OpenAI's names: api_key.created, project.archived, rate_limit.updated
-  std::string actor;    // the admin key's id
+  std::string actor;    // of ChangeBy
   std::string address;  // of the client
   std::string project;  // or empty
   std::string target;   // the id of what was changed
-  std::string detail;   // a JSON object: what was asked for, without secrets
-  std::string hash;     // hex, over all of the above and the hash before
+  // A JSON object without secrets: "data" of what was made, "changes_requested" and "changes_from"
+  // of what was changed, every field asked for with its new and its old value. (Entries of before
+  // version 5 of the schema have fields at once.)
+  std::string detail;
+  std::string hash;  // hex, over all of the above and the hash before
 };
 
 struct AuditQuery {
@@ -33,12 +46,16 @@ struct AuditQuery {
   size_t limit = 20;
 };
 
+// In the caller's transaction, with the change that it tells of: the one is never there without the
+// other. Others that append wait until the transaction ends.
+Result<AuditEntry> AppendAudit(SqlConnection& database, AuditEntry entry);
+
 class AuditLog {
  public:
   static Result<std::unique_ptr<AuditLog>> Open(const DataDir& dir, const std::string& url = {});
 
   // Thread-safe, all of them.
-  // Durable when it returns. number and hash are filled in.
+  // In a transaction of its own, durable when it returns. number and hash are filled in.
   Result<AuditEntry> Append(AuditEntry entry);
   // Newest first.
   Result<std::vector<AuditEntry>> List(const AuditQuery& query);

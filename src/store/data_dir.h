@@ -1,6 +1,8 @@
 // The data folder: where keys, usage and models live. Made with mode 0700 on first use.
 //   infe.db      keys and usage (SQLite)
-//   pepper       32 random bytes; without them the stored key hashes are useless
+//   pepper       32 random bytes; without them the stored key hashes are useless (pepper.h)
+//   keys.made    keys have been made here: a server that finds none has lost them
+//   infe.lock    held by the server that runs on infe.db
 //   models/      GGUF files, NAME.gguf, whole and verified
 //   models.toml  the user's own registry entries, optional
 #pragma once
@@ -15,12 +17,11 @@ struct DataDir {
   std::string path;
   std::string database_path() const { return path + "/infe.db"; }
   std::string models_path() const { return path + "/models"; }
+  std::string pepper_path() const { return path + "/pepper"; }
   std::string registry_path() const { return path + "/models.toml"; }
 };
 
 // given, or INFE_DATA_DIR, or $XDG_DATA_HOME/infe, or ~/.local/share/infe.
 Result<DataDir> OpenDataDir(const std::string& given);
-// Reads the pepper, making it on first use.
-Result<std::string> LoadPepper(const DataDir& dir);
 
 }  // namespace infe::store

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "store/pepper.h"
 #include "store/postgres.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
@@ -19,6 +20,21 @@ Result<bool> IsPostgresUrl(const std::string& url) {
                   MaskStoreUrl(url)));
 }
 
+namespace {
+
+// A pepper is made after the database (key_store.cc), so one beside a database without tables means
+// that the database was lost or emptied. It is noted before the tables are made anew.
+Result<void> NoteLostDatabase(const DataDir& dir, SqlConnection& connection) {
+  INFE_ASSIGN(const SqlRows tables,
+              connection.Query("SELECT 1 FROM sqlite_master WHERE name = 'api_key'"));
+  if (!tables.empty()) return {};
+  INFE_ASSIGN(const std::optional<std::string> pepper, ReadPepper(dir));
+  if (pepper) NoteKeysWereMade(dir);
+  return {};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<SqlConnection>> OpenDatabase(const DataDir& dir, const std::string& url) {
   INFE_ASSIGN(const bool postgres, IsPostgresUrl(url));
   std::unique_ptr<SqlConnection> connection;
@@ -26,6 +42,7 @@ Result<std::unique_ptr<SqlConnection>> OpenDatabase(const DataDir& dir, const st
     INFE_ASSIGN(connection, OpenPostgres(url));
   } else {
     INFE_ASSIGN(connection, OpenSqlite(dir.database_path()));
+    INFE_TRY(NoteLostDatabase(dir, *connection));
   }
   INFE_TRY(Migrate(*connection));
   return connection;

@@ -70,12 +70,15 @@ struct KeyRecord : KeyPolicy {
   int64_t created_at = 0;    // Unix seconds
   int64_t revoked_at = 0;    // 0: not revoked
   int64_t last_used_at = 0;  // to the minute, written now and then; 0: never
+  // The expires_at that has been seen to pass: the key is over, whatever a clock says later.
+  // Another expires_at begins anew.
+  int64_t expired_seen = 0;
 
   bool Has(KeyScope scope) const { return (scopes & Bit(scope)) != 0; }
   bool MayUseModel(std::string_view model) const;
   // Neither revoked nor expired at `now` (Unix seconds).
   bool IsLive(int64_t now) const {
-    return revoked_at == 0 && (expires_at == 0 || expires_at > now);
+    return revoked_at == 0 && (expires_at == 0 || (expires_at > now && expired_seen != expires_at));
   }
 };
 

@@ -5,10 +5,11 @@
 
 #include <fmt/format.h>
 
-#include "base/random.h"
 #include "base/sha256.h"
 #include "store/database.h"
-#include "store/key_text.h"
+#include "store/key_table.h"
+#include "store/pepper.h"
+#include "store/secret_files.h"
 
 namespace infe::store {
 namespace {
@@ -19,79 +20,55 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kLastUsedGrainS = 60;
 constexpr auto kLastUsedInterval = std::chrono::seconds(10);
 
-std::string NewId(std::string_view prefix) {
-  uint8_t bytes[12];
-  FillRandom(bytes, sizeof bytes);
-  return std::string(prefix) + ToHex(bytes);
-}
-
 std::string HashOf(const std::string& pepper, std::string_view key) {
   const Sha256Digest digest = HmacSha256(pepper, key);
   return std::string(digest.begin(), digest.end());
 }
 
-std::string JoinLines(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += (text.empty() ? "" : "\n") + line;
-  return text;
-}
-
-std::vector<std::string> SplitLines(const std::string& text) {
-  std::vector<std::string> lines;
-  for (size_t from = 0; from < text.size();) {
-    const size_t end = std::min(text.find('\n', from), text.size());
-    lines.push_back(text.substr(from, end - from));
-    from = end + 1;
+// The pepper that fits the database's keys; made if there are none and no pepper.
+Result<std::string> FittingPepper(const DataDir& dir, SqlConnection& database,
+                                  const std::string& url) {
+  INFE_ASSIGN(const std::optional<std::string> pepper, ReadPepper(dir));
+  INFE_ASSIGN(const bool keys, HasAnyKey(database));
+  if (!keys) return pepper ? *pepper : LoadPepper(dir);
+  const std::string where = url.empty() ? dir.database_path() : MaskStoreUrl(url);
+  constexpr const char* kAdvice =
+      "restore the file pepper from the backup that the database is of, or copy it from another "
+      "server on it. If it is lost for good, so is every key: `infe keys new-pepper "
+      "--revoke-all-keys` revokes them and begins anew";
+  if (!pepper)
+    return Corrupt(fmt::format("the keys in {} were made with a pepper, and {} is missing: {}",
+                               where, dir.pepper_path(), kAdvice));
+  INFE_ASSIGN(const std::string check, ReadPepperCheck(database));
+  if (check.empty()) {  // keys of before there was a check
+    INFE_TRY(WritePepperCheck(database, PepperCheck(*pepper)));
+  } else if (check != PepperCheck(*pepper)) {
+    return Corrupt(fmt::format("the keys in {} were made with another pepper than {}: {}", where,
+                               dir.pepper_path(), kAdvice));
   }
-  return lines;
-}
-
-constexpr const char* kColumns =
-    "id, name, last4, created_at, expires_at, revoked_at, project, account, kind, scopes, models,"
-    " weight, created_by, last_used_at, requests_per_minute, tokens_per_minute,"
-    " concurrent_requests, requests_per_day, tokens_per_day, tokens_per_month";
-
-KeyRecord ReadRecord(const SqlRows& rows, size_t row) {
-  KeyRecord r;
-  r.id = rows.Text(row, 0);
-  r.name = rows.Text(row, 1);
-  r.last4 = rows.Text(row, 2);
-  r.created_at = rows.Int(row, 3);
-  r.expires_at = rows.Int(row, 4);
-  r.revoked_at = rows.Int(row, 5);
-  r.project = rows.Text(row, 6);
-  r.account = rows.Text(row, 7);
-  r.kind = rows.Int(row, 8) == 1 ? KeyKind::kAdmin : KeyKind::kApi;
-  r.scopes = static_cast<KeyScopes>(rows.Int(row, 9));
-  r.models = SplitLines(rows.Text(row, 10));
-  r.weight = rows.Real(row, 11);
-  r.created_by = rows.Text(row, 12);
-  r.last_used_at = rows.Int(row, 13);
-  r.limits = {.requests_per_minute = rows.Int(row, 14),
-              .tokens_per_minute = rows.Int(row, 15),
-              .concurrent_requests = rows.Int(row, 16),
-              .requests_per_day = rows.Int(row, 17),
-              .tokens_per_day = rows.Int(row, 18),
-              .tokens_per_month = rows.Int(row, 19)};
-  return r;
+  return *pepper;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<KeyStore>> KeyStore::Open(const DataDir& dir, const std::string& url) {
-  INFE_ASSIGN(std::string pepper, LoadPepper(dir));
+  INFE_TRY(CheckSecretFiles(dir, {}));
+  // The database before the pepper: database.cc takes a pepper without one for a loss.
   INFE_ASSIGN(std::unique_ptr<SqlConnection> database, OpenDatabase(dir, url));
-  std::unique_ptr<KeyStore> store(new KeyStore(std::move(database), std::move(pepper)));
+  INFE_ASSIGN(std::string pepper, FittingPepper(dir, *database, url));
+  std::unique_ptr<KeyStore> store(new KeyStore(dir, std::move(database), std::move(pepper)));
   INFE_TRY(store->ReloadLocked());
   store->poller_ = std::thread([self = store.get()] { self->Poll(); });
   return store;
 }
 
-KeyStore::KeyStore(std::unique_ptr<SqlConnection> database, std::string pepper)
-    : pepper_(std::move(pepper)),
+KeyStore::KeyStore(const DataDir& dir, std::unique_ptr<SqlConnection> database, std::string pepper)
+    : dir_(dir),
+      pepper_(std::move(pepper)),
       database_(std::move(database)),
       view_(std::make_shared<View>()),
-      view_checked_at_(Clock::now()) {}
+      view_checked_at_(Clock::now()),
+      had_keys_(KeysWereMade(dir)) {}
 
 KeyStore::~KeyStore() {
   {
@@ -104,69 +81,33 @@ KeyStore::~KeyStore() {
   WriteLastUsedLocked();
 }
 
-Result<NewKey> KeyStore::Create(const KeyPolicy& policy, KeyKind kind,
-                                const std::string& created_by) {
-  INFE_TRY(Validate(policy, kind));
-  KeyRecord record;
-  static_cast<KeyPolicy&>(record) = policy;
-  record.kind = kind;
-  record.created_by = created_by;
+Result<void> KeyStore::Edit(const ChangeBy& by, const std::function<Result<void>(KeyEdit&)>& edit) {
   std::lock_guard lock(database_mutex_);
   INFE_ASSIGN(SqlTransaction transaction, SqlTransaction::Begin(*database_));
-  INFE_ASSIGN(NewKey made, InsertLocked(std::move(record)));
-  INFE_TRY(BumpLocked());
+  KeyEdit changes(*database_, pepper_, by, std::time(nullptr));
+  INFE_TRY(edit(changes));
+  INFE_TRY(changes.WriteEntries());
+  INFE_TRY(BumpKeyGeneration(*database_));
   INFE_TRY(transaction.Commit());
-  INFE_TRY(ReloadLocked());
-  return made;
+  return ReloadLocked();
 }
 
-// Gives the record its key, id and, unless it has one, its account.
-Result<NewKey> KeyStore::InsertLocked(KeyRecord record) {
+Result<NewKey> KeyStore::Create(const KeyPolicy& policy, KeyKind kind, const ChangeBy& by) {
   NewKey made;
-  made.key = NewKeyText(record.kind);
-  record.id = NewId("key_");
-  if (record.account.empty()) record.account = record.id;
-  record.last4 = made.key.substr(made.key.size() - 4);
-  record.created_at = std::time(nullptr);
-  record.revoked_at = record.last_used_at = 0;
-  const KeyRecord& r = record;
-  INFE_TRY(database_->Query(
-      fmt::format("INSERT INTO api_key ({}, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
-                  " $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
-                  kColumns),
-      {r.id,
-       r.name,
-       r.last4,
-       r.created_at,
-       r.expires_at,
-       r.revoked_at,
-       r.project,
-       r.account,
-       int64_t{r.kind == KeyKind::kAdmin},
-       int64_t{r.scopes},
-       JoinLines(r.models),
-       r.weight,
-       r.created_by,
-       r.last_used_at,
-       r.limits.requests_per_minute,
-       r.limits.tokens_per_minute,
-       r.limits.concurrent_requests,
-       r.limits.requests_per_day,
-       r.limits.tokens_per_day,
-       r.limits.tokens_per_month,
-       SqlBytes{HashOf(pepper_, made.key)}}));
-  made.record = std::move(record);
+  INFE_TRY(Edit(by, [&](KeyEdit& edit) -> Result<void> {
+    INFE_ASSIGN(made, edit.Create(policy, kind));
+    return {};
+  }));
   return made;
 }
 
 Result<std::vector<KeyRecord>> KeyStore::List(const KeyFilter& filter) {
   std::lock_guard lock(database_mutex_);
-  INFE_ASSIGN(const SqlRows rows, database_->Query(fmt::format(
-                                      "SELECT {} FROM api_key ORDER BY created_at, id", kColumns)));
+  INFE_ASSIGN(std::vector<KeyRow> rows, ReadBy(*database_, [&] { return ReadKeys(*database_); }));
   std::vector<KeyRecord> records;
   bool reached = filter.after.empty();
-  for (size_t i = 0; i < rows.size(); ++i) {
-    KeyRecord record = ReadRecord(rows, i);
+  for (KeyRow& row : rows) {
+    KeyRecord& record = row.record;
     if (!reached) {
       reached = record.id == filter.after;
       continue;
@@ -182,82 +123,61 @@ Result<std::vector<KeyRecord>> KeyStore::List(const KeyFilter& filter) {
 
 Result<KeyRecord> KeyStore::Get(const std::string& id_or_name) {
   std::lock_guard lock(database_mutex_);
-  return GetLocked(id_or_name);
+  return ReadBy(*database_, [&] { return ReadKey(*database_, id_or_name); });
 }
 
-Result<KeyRecord> KeyStore::GetLocked(const std::string& id_or_name) {
-  INFE_ASSIGN(
-      const SqlRows rows,
-      database_->Query(fmt::format("SELECT {} FROM api_key WHERE id = $1 OR name = $2", kColumns),
-                       {id_or_name, id_or_name}));
-  if (rows.empty())
-    return NotFound(
-        fmt::format("there is no key with the id or name {}; see: infe keys list", id_or_name));
-  if (rows.size() > 1)
-    return InvalidArgument(
-        fmt::format("{} keys are named {}: say which one by its id; see: infe "
-                    "keys list",
-                    rows.size(), id_or_name));
-  return ReadRecord(rows, 0);
-}
-
-Result<KeyRecord> KeyStore::Update(const std::string& id_or_name, const KeyPolicy& policy) {
-  std::lock_guard lock(database_mutex_);
-  INFE_ASSIGN(SqlTransaction transaction, SqlTransaction::Begin(*database_));
-  INFE_ASSIGN(KeyRecord record, GetLocked(id_or_name));
-  INFE_TRY(Validate(policy, record.kind));
-  if (record.revoked_at != 0)
-    return InvalidArgument(fmt::format("the key {} is revoked: make a new one", record.id));
-  static_cast<KeyPolicy&>(record) = policy;
-  const KeyRecord& r = record;
-  INFE_TRY(database_->Query(
-      "UPDATE api_key SET name = $1, project = $2, scopes = $3, models = $4, weight = $5,"
-      " expires_at = $6, requests_per_minute = $7, tokens_per_minute = $8,"
-      " concurrent_requests = $9, requests_per_day = $10, tokens_per_day = $11,"
-      " tokens_per_month = $12 WHERE id = $13",
-      {r.name, r.project, int64_t{r.scopes}, JoinLines(r.models), r.weight, r.expires_at,
-       r.limits.requests_per_minute, r.limits.tokens_per_minute, r.limits.concurrent_requests,
-       r.limits.requests_per_day, r.limits.tokens_per_day, r.limits.tokens_per_month, r.id}));
-  INFE_TRY(BumpLocked());
-  INFE_TRY(transaction.Commit());
-  INFE_TRY(ReloadLocked());
+Result<KeyRecord> KeyStore::Update(const std::string& id_or_name, const KeyPolicy& policy,
+                                   const ChangeBy& by) {
+  KeyRecord record;
+  INFE_TRY(Edit(by, [&](KeyEdit& edit) -> Result<void> {
+    INFE_ASSIGN(record, edit.Get(id_or_name));
+    INFE_ASSIGN(record, edit.Update(record, policy));
+    return {};
+  }));
   return record;
 }
 
-Result<KeyRecord> KeyStore::Revoke(const std::string& id_or_name) {
-  std::lock_guard lock(database_mutex_);
-  INFE_ASSIGN(SqlTransaction transaction, SqlTransaction::Begin(*database_));
-  INFE_ASSIGN(KeyRecord record, GetLocked(id_or_name));
-  if (record.revoked_at != 0) return record;
-  record.revoked_at = std::time(nullptr);
-  INFE_TRY(database_->Query("UPDATE api_key SET revoked_at = $1 WHERE id = $2",
-                            {record.revoked_at, record.id}));
-  INFE_TRY(BumpLocked());
-  INFE_TRY(transaction.Commit());
-  INFE_TRY(ReloadLocked());
+Result<KeyRecord> KeyStore::Revoke(const std::string& id_or_name, const ChangeBy& by) {
+  KeyRecord record;
+  INFE_TRY(Edit(by, [&](KeyEdit& edit) -> Result<void> {
+    INFE_ASSIGN(record, edit.Get(id_or_name));
+    INFE_ASSIGN(record, edit.Revoke(record));
+    return {};
+  }));
   return record;
 }
 
 Result<NewKey> KeyStore::Rotate(const std::string& id_or_name, int64_t overlap_s,
-                                const std::string& created_by) {
-  if (overlap_s < 0) return InvalidArgument("the overlap cannot be negative", "overlap");
-  std::lock_guard lock(database_mutex_);
-  INFE_ASSIGN(SqlTransaction transaction, SqlTransaction::Begin(*database_));
-  INFE_ASSIGN(KeyRecord old, GetLocked(id_or_name));
-  const int64_t now = std::time(nullptr);
-  if (!old.IsLive(now))
-    return InvalidArgument(fmt::format("the key {} is {}: make a new one with infe keys create",
-                                       old.id, old.revoked_at != 0 ? "revoked" : "expired"));
-  KeyRecord next = old;
-  next.created_by = created_by;
-  INFE_ASSIGN(NewKey made, InsertLocked(std::move(next)));
-  const int64_t end = now + overlap_s;
-  if (old.expires_at == 0 || old.expires_at > end)
-    INFE_TRY(database_->Query("UPDATE api_key SET expires_at = $1 WHERE id = $2", {end, old.id}));
-  INFE_TRY(BumpLocked());
-  INFE_TRY(transaction.Commit());
-  INFE_TRY(ReloadLocked());
+                                const ChangeBy& by) {
+  NewKey made;
+  INFE_TRY(Edit(by, [&](KeyEdit& edit) -> Result<void> {
+    INFE_ASSIGN(KeyRecord old, edit.Get(id_or_name));
+    INFE_ASSIGN(made, edit.Rotate(std::move(old), overlap_s));
+    return {};
+  }));
   return made;
+}
+
+Result<int64_t> KeyStore::ReplacePepper(const DataDir& dir, const std::string& url,
+                                        const ChangeBy& by) {
+  INFE_ASSIGN(const std::unique_ptr<SqlConnection> database, OpenDatabase(dir, url));
+  INFE_ASSIGN(SqlTransaction transaction, SqlTransaction::Begin(*database));
+  INFE_ASSIGN(std::vector<KeyRow> rows, ReadKeys(*database));
+  // The file first: a process that is killed here leaves a pepper that fits no key, which the next
+  // start says.
+  INFE_ASSIGN(const std::string pepper, store::ReplacePepper(dir));
+  const int64_t now = std::time(nullptr);
+  KeyEdit edit(*database, pepper, by, now);
+  int64_t live = 0;
+  for (KeyRow& row : rows) {
+    live += row.record.IsLive(now) ? 1 : 0;
+    INFE_TRY(edit.Revoke(std::move(row.record)));
+  }
+  INFE_TRY(edit.WriteEntries());
+  INFE_TRY(WritePepperCheck(*database, PepperCheck(pepper)));
+  INFE_TRY(BumpKeyGeneration(*database));
+  INFE_TRY(transaction.Commit());
+  return live;
 }
 
 std::optional<KeyRecord> KeyStore::Find(std::string_view key, int64_t now) {
@@ -275,7 +195,17 @@ std::optional<KeyRecord> KeyStore::Find(std::string_view key, int64_t now) {
   };
   if (!EqualConstantTime(bytes(found->first), bytes(hash))) return std::nullopt;
   const KeyRecord& record = found->second;
-  if (!record.IsLive(now)) return std::nullopt;
+  if (!record.IsLive(now)) {
+    if (record.expires_at == 0 || record.revoked_at != 0) return std::nullopt;
+    std::lock_guard lock(view_mutex_);
+    expired_[record.id] = record.expires_at;
+    return std::nullopt;
+  }
+  if (record.expires_at != 0) {
+    std::lock_guard lock(view_mutex_);
+    const auto over = expired_.find(record.id);
+    if (over != expired_.end() && over->second == record.expires_at) return std::nullopt;
+  }
   if (const int64_t used = now - now % kLastUsedGrainS; used > record.last_used_at) {
     std::lock_guard lock(view_mutex_);
     Use& use = uses_[record.id];
@@ -284,20 +214,23 @@ std::optional<KeyRecord> KeyStore::Find(std::string_view key, int64_t now) {
   return record;
 }
 
-bool KeyStore::HasKeys() const {
+KeyState KeyStore::state() const {
   std::lock_guard lock(view_mutex_);
-  return !view_->by_hash.empty();
+  if (view_->by_hash.empty()) return had_keys_ ? KeyState::kLost : KeyState::kNone;
+  return view_->foreign ? KeyState::kForeign : KeyState::kThere;
+}
+
+void KeyStore::NoteExpired(int64_t now) {
+  std::lock_guard lock(view_mutex_);
+  for (const auto& [hash, record] : view_->by_hash)
+    if (record.expires_at != 0 && record.expires_at <= now &&
+        record.expired_seen != record.expires_at && record.revoked_at == 0)
+      expired_[record.id] = record.expires_at;
 }
 
 std::chrono::milliseconds KeyStore::view_age() const {
   std::lock_guard lock(view_mutex_);
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - view_checked_at_);
-}
-
-Result<void> KeyStore::BumpLocked() {
-  INFE_TRY(
-      database_->Query("UPDATE store_counter SET value = value + 1 WHERE name = 'key_generation'"));
-  return {};
 }
 
 // The thread of the store.
@@ -312,6 +245,7 @@ void KeyStore::Poll() {
     // On failure the last good view serves on; view_age() tells.
     if (!database_->alive() && !database_->Reconnect()) continue;
     (void)ReloadLocked();
+    WriteExpiredLocked();
     if (Clock::now() - wrote_at >= kLastUsedInterval) {
       wrote_at = Clock::now();
       WriteLastUsedLocked();
@@ -323,7 +257,7 @@ Result<void> KeyStore::ReloadLocked() {
   const auto now = Clock::now();  // before the question, so that the age is never too low
   // The generation first: a change between the two questions is then read twice, never missed.
   INFE_ASSIGN(const SqlRows counter,
-              database_->Query("SELECT value FROM store_counter WHERE name = 'key_generation'"));
+              Read(*database_, "SELECT value FROM store_counter WHERE name = 'key_generation'"));
   if (counter.empty()) return Corrupt("the database has lost its key_generation: restore a backup");
   auto fresh = std::make_shared<View>();
   fresh->generation = counter.Int(0, 0);
@@ -334,11 +268,15 @@ Result<void> KeyStore::ReloadLocked() {
       return {};
     }
   }
-  INFE_ASSIGN(const SqlRows rows,
-              database_->Query(fmt::format("SELECT {}, hash FROM api_key", kColumns)));
-  for (size_t i = 0; i < rows.size(); ++i)
-    fresh->by_hash.emplace(rows.Text(i, 20), ReadRecord(rows, i));
+  INFE_ASSIGN(std::vector<KeyRow> rows, ReadKeys(*database_));
+  INFE_ASSIGN(const std::string check, ReadPepperCheck(*database_));
+  fresh->foreign = !check.empty() && check != PepperCheck(pepper_);
+  for (KeyRow& row : rows) fresh->by_hash.emplace(std::move(row.hash), std::move(row.record));
   std::lock_guard lock(view_mutex_);
+  if (!fresh->by_hash.empty()) {
+    NoteKeysWereMade(dir_);
+    had_keys_ = true;
+  }
   view_ = std::move(fresh);
   view_checked_at_ = now;
   return {};
@@ -364,6 +302,28 @@ void KeyStore::WriteLastUsedLocked() {
   if (!transaction->Commit()) return;
   std::lock_guard lock(view_mutex_);
   for (const auto& [id, at] : changed) uses_[id].written = at;
+}
+
+// What cannot be written now is written later; until then this process remembers it.
+void KeyStore::WriteExpiredLocked() {
+  std::vector<std::pair<std::string, int64_t>> over;
+  {
+    std::lock_guard lock(view_mutex_);
+    for (const auto& [hash, record] : view_->by_hash) {
+      const auto found = expired_.find(record.id);
+      if (found != expired_.end() && found->second == record.expires_at &&
+          record.expired_seen != record.expires_at)
+        over.emplace_back(record.id, record.expires_at);
+    }
+  }
+  if (over.empty()) return;
+  auto transaction = SqlTransaction::Begin(*database_);
+  if (!transaction) return;
+  for (const auto& [id, at] : over)
+    if (!database_->Query("UPDATE api_key SET expired_seen = $1 WHERE id = $2 AND expires_at = $3",
+                          {at, id, at}))
+      return;
+  if (BumpKeyGeneration(*database_) && transaction->Commit()) (void)ReloadLocked();
 }
 
 }  // namespace infe::store

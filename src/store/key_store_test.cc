@@ -9,10 +9,13 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "store/database.h"
 #include "store/key_text.h"
+#include "store/pepper.h"
 #include "store/postgres.h"
 #include "store/schema.h"
+#include "store/secret_files.h"
 #include "store/sqlite.h"
 #include "store/test_databases.h"
 
@@ -79,10 +82,10 @@ TEST_P(KeyStoreTest, KeysAreFoundUntilRevokedOrExpired) {
   EXPECT_FALSE(store->Find(brief.key, 1000));
   EXPECT_FALSE(store->Find(key.key + "x", 5));
   EXPECT_FALSE(store->Find("", 5));
-  EXPECT_EQ(store->Revoke("nobody").error().code, ErrorCode::kNotFound);
-  ASSERT_TRUE(store->Revoke("laptop"));
+  EXPECT_EQ(store->Revoke("nobody", "test").error().code, ErrorCode::kNotFound);
+  ASSERT_TRUE(store->Revoke("laptop", "test"));
   EXPECT_FALSE(store->Find(key.key, 5));
-  EXPECT_TRUE(store->Revoke("laptop"));  // once more is no error
+  EXPECT_TRUE(store->Revoke("laptop", "test"));  // once more is no error
 }
 
 TEST_P(KeyStoreTest, APolicyComesBackAsItWasGiven) {
@@ -117,19 +120,19 @@ TEST_P(KeyStoreTest, AnUpdateChangesThePolicyOnly) {
   KeyPolicy policy = made.record;
   policy.limits.tokens_per_day = 77;
   policy.project = "b";
-  ASSERT_TRUE(store->Update(made.record.id, policy));
+  ASSERT_TRUE(store->Update(made.record.id, policy, "test"));
   const auto found = store->Find(made.key, 5);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->limits.tokens_per_day, 77);
   EXPECT_EQ(found->project, "b");
   EXPECT_EQ(found->created_at, made.record.created_at);
   policy.limits.tokens_per_day = -1;
-  EXPECT_EQ(store->Update("k", policy).error().param, "tokens_per_day");
+  EXPECT_EQ(store->Update("k", policy, "test").error().param, "tokens_per_day");
   policy = made.record;
   policy.scopes = kAdminScopes;
-  EXPECT_EQ(store->Update("k", policy).error().param, "scopes");
-  ASSERT_TRUE(store->Revoke("k"));
-  EXPECT_FALSE(store->Update("k", made.record));
+  EXPECT_EQ(store->Update("k", policy, "test").error().param, "scopes");
+  ASSERT_TRUE(store->Revoke("k", "test"));
+  EXPECT_FALSE(store->Update("k", made.record, "test"));
 }
 
 TEST_P(KeyStoreTest, RotationOverlapsThenTheOldKeyEnds) {
@@ -153,7 +156,7 @@ TEST_P(KeyStoreTest, RotationOverlapsThenTheOldKeyEnds) {
   ASSERT_TRUE(third);
   EXPECT_EQ(third->record.account, old.record.id);
   EXPECT_FALSE(store->Find(next->key, now + 1));
-  ASSERT_TRUE(store->Revoke(third->record.id));
+  ASSERT_TRUE(store->Revoke(third->record.id, "test"));
   EXPECT_FALSE(store->Rotate(third->record.id, 0, "test"));
   EXPECT_EQ(store->Rotate("k", 0, "test").error().code, ErrorCode::kInvalidArgument);  // which?
 }
@@ -164,7 +167,7 @@ TEST_P(KeyStoreTest, AnotherProcessSeesAChangeWithinASecond) {
   const NewKey key = Make(*command_line, {.name = "k"});
   const auto second = std::chrono::milliseconds(1000);
   EXPECT_TRUE(Within(10 * second, [&] { return server->Find(key.key, 5).has_value(); }));
-  ASSERT_TRUE(command_line->Revoke(key.record.id));
+  ASSERT_TRUE(command_line->Revoke(key.record.id, "test"));
   EXPECT_TRUE(Within(10 * second, [&] { return !server->Find(key.key, 5).has_value(); }));
   EXPECT_LT(server->view_age(), 10 * second);
 }
@@ -267,6 +270,238 @@ TEST_P(KeyStoreTest, ANewerSchemaIsRefused) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
   EXPECT_NE(refused.error().message.find("newer infe"), std::string::npos);
+}
+
+// What makes the API's door shut (server/door.h): the database lost in all the ways that it can be.
+TEST_P(KeyStoreTest, KeysThatAreLostAreNotKeysThatNeverWere) {
+  EXPECT_EQ(Open()->state(), KeyState::kNone);
+  EXPECT_EQ(Open()->state(), KeyState::kNone);  // a second start with nothing
+  {
+    const auto store = Open();
+    Make(*store, {.name = "k"});
+    EXPECT_EQ(store->state(), KeyState::kThere);
+  }
+  if (url.empty()) {
+    for (const char* file : {"infe.db", "infe.db-wal", "infe.db-shm"})
+      fs::remove(dir.path + "/" + file);
+  } else {
+    std::string why_not;
+    url = PostgresServer::Shared(why_not)->NewDatabase();
+  }
+  EXPECT_EQ(Open()->state(), KeyState::kLost);
+  EXPECT_EQ(Open()->state(), KeyState::kLost);  // the tables have been made anew meanwhile
+  const auto store = Open();
+  Make(*store, {.name = "new"});
+  EXPECT_EQ(store->state(), KeyState::kThere);
+}
+
+TEST_P(KeyStoreTest, KeysThatAreDeletedOrAllOverAreNotKeysThatNeverWere) {
+  const auto store = Open();
+  const NewKey revoked = Make(*store, {.name = "r"});
+  Make(*store, {.name = "expired", .expires_at = 1000});
+  ASSERT_TRUE(store->Revoke(revoked.record.id, "test"));
+  EXPECT_EQ(store->state(), KeyState::kThere);
+  ASSERT_TRUE(Raw()->Query("DELETE FROM api_key"));
+  ASSERT_TRUE(
+      Raw()->Query("UPDATE store_counter SET value = value + 1 WHERE name = 'key_generation'"));
+  EXPECT_TRUE(Within(std::chrono::seconds(10), [&] { return store->state() == KeyState::kLost; }));
+  EXPECT_EQ(Open()->state(), KeyState::kLost);
+}
+
+TEST(KeyStore, ADatabaseThatIsLostIsNoticedByThePepperToo) {
+  for (const bool emptied : {false, true}) {
+    const TemporaryDir folder;
+    const DataDir dir = folder.data();
+    ASSERT_TRUE(LoadPepper(dir));  // of a release that left no mark
+    if (emptied) std::ofstream(dir.database_path()).flush();
+    EXPECT_EQ((*KeyStore::Open(dir))->state(), KeyState::kLost) << emptied;
+    EXPECT_EQ((*KeyStore::Open(dir))->state(), KeyState::kLost) << emptied;
+  }
+}
+
+TEST_P(KeyStoreTest, AMissingPepperIsRefusedAndNoneIsMade) {
+  Make(*Open(), {.name = "k"});
+  fs::rename(dir.pepper_path(), dir.path + "/away");
+  const auto refused = KeyStore::Open(dir, url);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("pepper is missing"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("new-pepper"), std::string::npos);
+  EXPECT_FALSE(fs::exists(dir.pepper_path()));
+  fs::rename(dir.path + "/away", dir.pepper_path());
+  EXPECT_TRUE(KeyStore::Open(dir, url));
+}
+
+TEST_P(KeyStoreTest, AnotherPepperIsRefused) {
+  Make(*Open(), {.name = "k"});
+  std::ofstream(dir.pepper_path()) << std::string(32, 'x');
+  const auto refused = KeyStore::Open(dir, url);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("another pepper"), std::string::npos);
+  for (const size_t size : {0u, 31u, 33u}) {
+    std::ofstream(dir.pepper_path()) << std::string(size, 'x');
+    EXPECT_FALSE(KeyStore::Open(dir, url)) << size;
+  }
+}
+
+TEST_P(KeyStoreTest, KeysOfBeforeThereWasACheckGetOne) {
+  const std::string key = Make(*Open(), {.name = "k"}).key;
+  ASSERT_TRUE(Raw()->Query("DELETE FROM store_fact"));
+  EXPECT_TRUE(Open()->Find(key, 5));
+  std::ofstream(dir.pepper_path()) << std::string(32, 'x');
+  EXPECT_FALSE(KeyStore::Open(dir, url));
+}
+
+TEST_P(KeyStoreTest, APepperThatIsLostForGoodEndsItsKeysAndBeginsAnew) {
+  const std::string old = Make(*Open(), {.name = "old"}).key;
+  fs::remove(dir.pepper_path());
+  EXPECT_EQ(*KeyStore::ReplacePepper(dir, url, "test"), 1);
+  const auto store = Open();
+  EXPECT_EQ(store->state(), KeyState::kThere);
+  EXPECT_FALSE(store->Find(old, 5));
+  const NewKey made = Make(*store, {.name = "new"});
+  EXPECT_TRUE(store->Find(made.key, 5));
+  // A server that still has the pepper of before checks no key, instead of refusing each as wrong.
+  EXPECT_EQ(*KeyStore::ReplacePepper(dir, url, "test"), 1);
+  EXPECT_TRUE(
+      Within(std::chrono::seconds(10), [&] { return store->state() == KeyState::kForeign; }));
+  EXPECT_FALSE(store->Create({.name = "l"}, KeyKind::kApi, "test"));
+}
+
+TEST(KeyStore, SecretsThatOthersMayWriteAreRefused) {
+  const TemporaryDir folder;
+  const DataDir dir = folder.data();
+  Make(**KeyStore::Open(dir), {.name = "k"});
+  EXPECT_TRUE(CheckSecretFiles(dir, {})->empty());
+  const auto try_mode = [&](const std::string& path, int mode) {
+    fs::permissions(path, static_cast<fs::perms>(mode));
+    const auto told = CheckSecretFiles(dir, {});
+    const bool opens = KeyStore::Open(dir).has_value();
+    fs::permissions(path, static_cast<fs::perms>(0600));
+    EXPECT_EQ(opens, told.has_value());
+    if (!told) {
+      EXPECT_NE(told.error().message.find(path), std::string::npos);
+      EXPECT_NE(told.error().message.find("chmod 600"), std::string::npos);
+    }
+    return !told ? "refused" : told->empty() ? "well" : "told";
+  };
+  EXPECT_STREQ(try_mode(dir.pepper_path(), 0666), "refused");
+  EXPECT_STREQ(try_mode(dir.pepper_path(), 0602), "refused");
+  EXPECT_STREQ(try_mode(dir.pepper_path(), 0660), "refused");
+  EXPECT_STREQ(try_mode(dir.pepper_path(), 0644), "told");
+  EXPECT_STREQ(try_mode(dir.pepper_path(), 0640), "told");
+  EXPECT_STREQ(try_mode(dir.pepper_path(), 0400), "well");
+  EXPECT_STREQ(try_mode(dir.database_path(), 0666), "refused");
+  EXPECT_STREQ(try_mode(dir.database_path(), 0660), "told");
+  EXPECT_STREQ(try_mode(dir.database_path(), 0644), "told");
+  const std::string tls = dir.path + "/tls.key";
+  std::ofstream(tls) << "key";
+  for (const auto& [mode, well] : {std::pair(0666, false), std::pair(0640, true)}) {
+    fs::permissions(tls, static_cast<fs::perms>(mode));
+    EXPECT_EQ(CheckSecretFiles(dir, tls).has_value(), well) << mode;
+  }
+}
+
+TEST_P(KeyStoreTest, AKeyThatWasSeenToBeOverStaysSo) {
+  std::string over, asked, extended;
+  {
+    const auto store = Open();
+    over = Make(*store, {.name = "over", .expires_at = 1000}).key;
+    asked = Make(*store, {.name = "asked", .expires_at = 2000}).key;
+    extended = Make(*store, {.name = "extended", .expires_at = 1000}).key;
+    EXPECT_TRUE(store->Find(over, 999) && store->Find(asked, 999));
+    store->NoteExpired(1000);
+    EXPECT_FALSE(store->Find(asked, 2000));
+    // The clock is set back.
+    EXPECT_FALSE(store->Find(over, 999));
+    EXPECT_FALSE(store->Find(asked, 999));
+    EXPECT_TRUE(Within(std::chrono::seconds(10), [&] {
+      return store->Get("over")->expired_seen == 1000 && store->Get("asked")->expired_seen == 2000;
+    }));
+  }
+  const auto store = Open();
+  EXPECT_FALSE(store->Find(over, 5));
+  EXPECT_FALSE(store->Find(asked, 5));
+  // An owner who gives it a longer life means it.
+  KeyPolicy policy = *store->Get("extended");
+  policy.expires_at = 3000;
+  ASSERT_TRUE(store->Update("extended", policy, "test"));
+  EXPECT_TRUE(store->Find(extended, 5));
+}
+
+TEST_P(KeyStoreTest, EveryChangeAndItsEntryAreOneTransaction) {
+  const auto store = Open();
+  const NewKey key = Make(*store, {.name = "k"});
+  ASSERT_TRUE(Raw()->Script("ALTER TABLE audit RENAME TO audit_away"));
+  EXPECT_FALSE(store->Create({.name = "l"}, KeyKind::kApi, "test"));
+  KeyPolicy policy = key.record;
+  policy.limits.requests_per_day = 5;
+  EXPECT_FALSE(store->Update("k", policy, "test"));
+  EXPECT_FALSE(store->Rotate("k", 60, "test"));
+  EXPECT_FALSE(store->Revoke("k", "test"));
+  ASSERT_TRUE(Raw()->Script("ALTER TABLE audit_away RENAME TO audit"));
+  const auto left = *store->List();
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left[0].limits, KeyLimits{});
+  EXPECT_EQ(left[0].revoked_at, 0);
+  EXPECT_EQ((*AuditLog::Open(dir, url))->List({})->size(), 1u);
+}
+
+TEST_P(KeyStoreTest, AnEntryHoldsEveryFieldThatChangedOldAndNew) {
+  const auto store = Open();
+  KeyPolicy policy{.name = "k", .project = "a"};
+  policy.limits.requests_per_day = 3;
+  const NewKey made = *store->Create(policy, KeyKind::kApi, {"key_admin", "192.0.2.7"});
+  policy.name = "n";
+  policy.project = "b";
+  policy.scopes = Bit(KeyScope::kChat);
+  policy.models = {"m"};
+  policy.weight = 2;
+  policy.expires_at = 4'000'000'000;
+  policy.limits = {1, 2, 3, 4, 5, 6};
+  ASSERT_TRUE(store->Update(made.record.id, policy, "key_admin"));
+  ASSERT_TRUE(store->Rotate(made.record.id, 60, "cli"));
+  ASSERT_TRUE(store->Revoke(made.record.id, "cli"));
+  auto log = *AuditLog::Open(dir, url);
+  const auto entries = *log->List({});
+  ASSERT_EQ(entries.size(), 5u);
+  EXPECT_EQ(*log->FirstBroken(), 0);
+  EXPECT_EQ(entries[4].address, "192.0.2.7");
+  EXPECT_EQ(entries[4].actor, "key_admin");
+  const Json created = *ParseJson(entries[4].detail), updated = *ParseJson(entries[3].detail);
+  EXPECT_EQ(created.find("data")->find("limits")->find("requests_per_day")->as_int64(), 3);
+  const Json& to = *updated.find("changes_requested");
+  const Json& from = *updated.find("changes_from");
+  EXPECT_EQ(to.Dump(),
+            R"({"name":"n","project":"b","scopes":["chat"],"models":["m"],"weight":2,)"
+            R"("expires_at":4000000000,"limits":{"requests_per_minute":1,"tokens_per_minute":2,)"
+            R"("concurrent_requests":3,"requests_per_day":4,"tokens_per_day":5,)"
+            R"("tokens_per_month":6}})");
+  EXPECT_EQ(from.find("name")->as_string(), "k");
+  EXPECT_EQ(from.find("limits")->find("requests_per_day")->as_int64(), 3);
+  EXPECT_EQ(from.object().size(), to.object().size());
+  EXPECT_EQ(entries[2].event, "api_key.created");
+  EXPECT_EQ(ParseJson(entries[2].detail)->find("data")->find("rotated_from")->as_string(),
+            made.record.id);
+  EXPECT_EQ(entries[1].event, "api_key.updated");  // the old one ends sooner
+  EXPECT_NE(ParseJson(entries[1].detail)->find("changes_requested")->find("expires_at"), nullptr);
+  EXPECT_EQ(entries[0].event, "api_key.deleted");
+}
+
+TEST(KeyStore, ADatabaseThatIsTakenAwayIsNotMadeAnewBehindItsServer) {
+  const TemporaryDir folder;
+  const DataDir dir = folder.data();
+  const auto store = *KeyStore::Open(dir);
+  const NewKey key = Make(*store, {.name = "k"});
+  fs::rename(dir.database_path(), dir.database_path() + ".away");
+  std::this_thread::sleep_for(3 * KeyStore::kPollInterval);
+  EXPECT_FALSE(fs::exists(dir.database_path()));
+  EXPECT_EQ(store->state(), KeyState::kThere);
+  EXPECT_TRUE(store->Find(key.key, 5));  // the view serves on
+  EXPECT_FALSE(store->Create({.name = "l"}, KeyKind::kApi, "test"));
+  fs::rename(dir.database_path() + ".away", dir.database_path());
+  EXPECT_TRUE(Within(std::chrono::seconds(10), [&] {
+    return store->Create({.name = "l"}, KeyKind::kApi, "test").has_value();
+  }));
 }
 
 TEST(KeyStore, NoFileHoldsTheKey) {

@@ -9,10 +9,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "store/audit_log.h"
 #include "store/data_dir.h"
 #include "store/key_record.h"
 #include "store/sql.h"
@@ -26,6 +28,11 @@ struct ProjectRecord {
   int64_t archived_at = 0;  // 0: active
 };
 
+// What is to be new of a project's limits for a model; what is absent stays. 0: no limit.
+struct ProjectLimitChange {
+  std::optional<int64_t> requests_per_minute, tokens_per_minute, requests_per_day;
+};
+
 class ProjectStore {
  public:
   // Opens or makes the database of `url` (store/database.h).
@@ -33,14 +40,16 @@ class ProjectStore {
                                                     const std::string& url = {});
 
   // Thread-safe, all of them. Those that change something return when the change is durable and in
-  // this process's view.
-  Result<ProjectRecord> Create(const std::string& name, int64_t now);
-  Result<ProjectRecord> Rename(const std::string& id, const std::string& name);
+  // this process's view, each with its entry in the audit log, in one transaction. now: Unix
+  // seconds.
+  Result<ProjectRecord> Create(const std::string& name, int64_t now, const ChangeBy& by);
+  Result<ProjectRecord> Rename(const std::string& id, const std::string& name, int64_t now,
+                               const ChangeBy& by);
   // Its keys stop working. For good: an archived project is not changed any more.
-  Result<ProjectRecord> Archive(const std::string& id, int64_t now);
-  // 0 in requests_per_minute, tokens_per_minute, requests_per_day: no limit. Other limits are not a
-  // project's.
-  Result<void> SetLimits(const std::string& id, const std::string& model, const KeyLimits& limits);
+  Result<ProjectRecord> Archive(const std::string& id, int64_t now, const ChangeBy& by);
+  // The limits as they are then.
+  Result<KeyLimits> SetLimits(const std::string& id, const std::string& model,
+                              const ProjectLimitChange& change, int64_t now, const ChangeBy& by);
 
   // Oldest first. Projects that keys name and nobody made are among them.
   std::vector<ProjectRecord> List() const;
@@ -59,9 +68,11 @@ class ProjectStore {
   explicit ProjectStore(std::unique_ptr<SqlConnection> database)
       : database_(std::move(database)), view_(std::make_shared<const View>()) {}
   std::shared_ptr<const View> view() const;
+  // The row, as the database has it: InvalidArgument if it is archived.
   Result<ProjectRecord> ActiveLocked(const std::string& id);
   Result<void> ReloadLocked();
-  Result<void> BumpAndReloadLocked();
+  // Ends a change: entry, generation, commit, view.
+  Result<void> FinishLocked(SqlTransaction& transaction, AuditEntry entry);
 
   std::mutex database_mutex_;
   std::unique_ptr<SqlConnection> database_;  // guarded by database_mutex_, as is

@@ -71,6 +71,16 @@ constexpr std::array kMigrations = {
 
     // 4: whom a request names as its end user (safety_identifier or user).
     "ALTER TABLE usage ADD COLUMN end_user TEXT NOT NULL DEFAULT '';",
+
+    // 5: what must not change behind the stores' backs. pepper_check: of the pepper that the keys'
+    // hashes were made with (pepper.h). expired_seen: the expires_at that a key has been seen to
+    // pass, so that a clock set back does not bring it to life. clock_seen: the latest time, in
+    // Unix seconds; usage_in_jump: rows from while the clock was ahead (store_clock.h).
+    "CREATE TABLE store_fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) {strict};"
+    "ALTER TABLE api_key ADD COLUMN expired_seen {int} NOT NULL DEFAULT 0;"
+    "INSERT INTO store_counter (name, value) VALUES ('clock_seen', 0);"
+    "CREATE TABLE usage_in_jump (boot {int} NOT NULL, number {int} NOT NULL,"
+    " PRIMARY KEY (boot, number)) {strict};",
 };
 
 // Any number that nobody else uses: PostgreSQL's lock that lets one process migrate at a time.

@@ -94,6 +94,14 @@ class SqlTransaction {
 Result<SqlRows> Read(SqlConnection& connection, const std::string& sql,
                      const std::vector<SqlValue>& values = {});
 
+// What reads by several statements, likewise. Not in a transaction. read: returns a Result.
+template <typename Reader>
+auto ReadBy(SqlConnection& connection, const Reader& read) {
+  auto result = read();
+  if (result || connection.alive() || !connection.Reconnect()) return result;
+  return read();
+}
+
 // sql with the braces replaced.
 std::string ForDialect(std::string sql, SqlDialect dialect);
 

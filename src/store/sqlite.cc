@@ -50,13 +50,16 @@ Error SqliteError(sqlite3* database, std::string_view what) {
   return error;
 }
 
-Result<DatabaseHandle> OpenHandle(const std::string& path) {
+enum class IfMissing { kCreate, kFail };
+
+Result<DatabaseHandle> OpenHandle(const std::string& path, IfMissing missing) {
   // Made first with our own mode: SQLite would use the umask, and its WAL copies the file's mode.
   // Made only, never opened: closing any descriptor of the file would drop the locks that this
   // process's other connections hold on it (fcntl(2)). Another process would then take itself for
   // the last one and delete the WAL under them, and what they wrote from then on would be lost.
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0 && errno != EEXIST)
+  const bool create = missing == IfMissing::kCreate;
+  const int fd = create ? open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+  if (create && fd < 0 && errno != EEXIST)
     return IoError(
         fmt::format("cannot open the database {}: {}; check that its folder exists and "
                     "is writable",
@@ -146,12 +149,21 @@ class SqliteConnection : public SqlConnection {
   void Rollback() override {
     if (database_ && sqlite3_get_autocommit(database_.get()) == 0) (void)Execute("ROLLBACK");
   }
-  bool alive() const override { return database_ != nullptr; }
+  // Not if the file was removed or replaced: what is written to it now would be lost.
+  bool alive() const override { return database_ != nullptr && IdentityOf(path_) == identity_; }
 
   Result<void> Reconnect() override {
     statements_.clear();
     database_.reset();
-    INFE_ASSIGN(database_, OpenHandle(path_));
+    if (opened_ && IdentityOf(path_) == Identity())
+      return Error{ErrorCode::kUnavailable,
+                   fmt::format("the database {} is gone: put it back, or a backup (infe usage "
+                               "backup) in its place, and start infe anew",
+                               path_),
+                   {}};
+    INFE_ASSIGN(database_, OpenHandle(path_, opened_ ? IfMissing::kFail : IfMissing::kCreate));
+    identity_ = IdentityOf(path_);
+    opened_ = true;
     INFE_TRY(Execute("PRAGMA journal_mode=WAL"));
     INFE_TRY(Execute("PRAGMA synchronous=FULL"));
     return Execute("PRAGMA foreign_keys=ON");
@@ -175,8 +187,18 @@ class SqliteConnection : public SqlConnection {
     return raw;
   }
 
+  // Device and inode; zeros: there is no such file.
+  using Identity = std::pair<dev_t, ino_t>;
+  static Identity IdentityOf(const std::string& path) {
+    struct stat file{};
+    if (stat(path.c_str(), &file) != 0) return {};
+    return {file.st_dev, file.st_ino};
+  }
+
   const std::string path_;
   DatabaseHandle database_;
+  Identity identity_;
+  bool opened_ = false;  // once: the file that is missing then was lost
   std::unordered_map<std::string, StatementHandle> statements_;  // finalized before the database
 };
 
@@ -226,12 +248,12 @@ Result<void> BackupSqlite(const std::string& from, const std::string& to) {
     return Error{ErrorCode::kAlreadyExists,
                  fmt::format("{} exists already: name a new file, or move it away", to),
                  {}};
-  INFE_ASSIGN(const DatabaseHandle source, OpenHandle(from));
+  INFE_ASSIGN(const DatabaseHandle source, OpenHandle(from, IfMissing::kFail));
   const std::string aside = to + ".part";
   unlink(aside.c_str());  // of a backup that was killed
   Result<void> done;
   {
-    INFE_ASSIGN(const DatabaseHandle target, OpenHandle(aside));
+    INFE_ASSIGN(const DatabaseHandle target, OpenHandle(aside, IfMissing::kCreate));
     done = CopyPages(source.get(), target.get());
   }
   if (done) done = SyncFile(aside);

@@ -292,6 +292,38 @@ def test_every_change_is_in_the_audit_log(administered, organization):
     assert not any(made.api_key.value in e.to_json() for e in entries)
 
 
+def test_audit_entries_hold_what_was_asked_for_with_its_old_values(organization):
+    project = organization.projects.create(name="whole")
+    limits = {"requests_per_minute": 60, "tokens_per_day": 1000}
+    made = organization.projects.service_accounts.create(project.id, name="worker", extra_body={"limits": limits, "weight": 2})
+    changes = {"scopes": ["chat"], "expires_in_seconds": 3600}
+    extra = {"limits": {"requests_per_minute": 5, "tokens_per_day": 1000}, "models": ["infe-pulse"], "weight": 3}
+    organization.projects.api_keys.update(made.api_key.id, project_id=project.id, extra_body=extra, **changes)
+    organization.projects.service_accounts.update(made.id, project_id=project.id, name="renamed")
+    organization.projects.rate_limits.update_rate_limit("rl-infe-pulse", project_id=project.id, max_requests_per_1_minute=9)
+    organization.projects.rate_limits.update_rate_limit("rl-infe-pulse", project_id=project.id, max_requests_per_1_minute=8)
+    organization.projects.service_accounts.delete(made.id, project_id=project.id)
+    entries = [json.loads(e.to_json()) for e in organization.audit_logs.list(project_ids=[project.id])]
+    by_type = {}
+    for entry in entries:
+        by_type.setdefault(entry["type"], entry[entry["type"]])  # the newest
+    created = next(e["api_key.created"] for e in entries if e["type"] == "api_key.created")["data"]
+    assert created["limits"]["requests_per_minute"] == 60 and created["weight"] == 2
+    updated = [e["api_key.updated"] for e in entries if e["type"] == "api_key.updated"][-1]
+    to, was = updated["changes_requested"], updated["changes_from"]
+    # Also what was asked for and was so already.
+    assert to["limits"] == extra["limits"] and was["limits"] == limits
+    assert (to["scopes"], was["scopes"]) == (["chat"], ["chat", "models.read", "usage.read"])
+    assert (to["models"], was["models"]) == (["infe-pulse"], []) and (to["weight"], was["weight"]) == (3, 2)
+    assert abs(to["expires_at"] - time.time() - 3600) < 60 and was["expires_at"] == 0
+    account = by_type["service_account.updated"]
+    assert account["changes_requested"]["name"] == "renamed" and account["changes_from"]["name"] == "worker"
+    assert by_type["rate_limit.updated"] == {"id": "rl-infe-pulse", "changes_requested": {"max_requests_per_1_minute": 8},
+                                             "changes_from": {"max_requests_per_1_minute": 9}}
+    assert by_type["service_account.deleted"]["changes_from"]["name"] == "renamed"
+    assert by_type["api_key.deleted"]["id"] == made.api_key.id
+
+
 def test_no_secret_is_ever_written_down(administered, organization):
     made = organization.projects.service_accounts.create("default", name="canary")
     generate(user(administered, made.api_key.value), messages=[{"role": "user", "content": "canary-prompt-5512"}])

@@ -37,20 +37,8 @@ void RunAdmin(Services& services, http::HttpRequest request, WriterPtr writer,
   if (!queued) SendError(*context, writer, api::Overloaded(JitteredRetryMs()));
 }
 
-std::optional<api::ApiError> Audit(const AdminCall& call, const char* event,
-                                   const std::string& project, const std::string& target,
-                                   std::string detail) {
-  store::AuditEntry entry;
-  entry.at = call.now;
-  entry.event = event;
-  entry.actor = call.context.key->id;
-  entry.address = call.http.remote_address;
-  entry.project = project;
-  entry.target = target;
-  entry.detail = std::move(detail);
-  const auto appended = call.services.audit.Append(std::move(entry));
-  if (!appended) return ToApiError(appended.error());
-  return std::nullopt;
+store::ChangeBy ChangeBy(const AdminCall& call) {
+  return {call.context.key->id, call.http.remote_address};
 }
 
 }  // namespace infe::server

@@ -25,10 +25,8 @@ using AdminHandler = api::Parsed<std::string> (*)(const AdminCall&);
 void RunAdmin(Services& services, http::HttpRequest request, WriterPtr writer,
               store::KeyScope scope, AdminHandler handler);
 
-// Notes a change in the audit log. detail: a JSON object without secrets.
-std::optional<api::ApiError> Audit(const AdminCall& call, const char* event,
-                                   const std::string& project, const std::string& target,
-                                   std::string detail);
+// Who makes the change, for the audit log.
+store::ChangeBy ChangeBy(const AdminCall& call);
 
 api::Parsed<std::string> ListProjects(const AdminCall& call);
 api::Parsed<std::string> CreateProject(const AdminCall& call);

@@ -1,6 +1,7 @@
 // /v1/organization: service accounts and keys of projects, admin keys. A service account is an
 // account of the key store: what limits are counted by, with one key, or two while one is rotated.
 #include <algorithm>
+#include <functional>
 
 #include "api/admin_request.h"
 #include "base/json.h"
@@ -98,10 +99,39 @@ Result<void> Apply(const api::AdminBody& body, int64_t now, store::KeyPolicy& po
   return {};
 }
 
-std::string AuditDetail(const store::KeyPolicy& policy) {
-  Json scopes = Json::MakeArray();
-  for (const std::string& name : store::ScopeNames(policy.scopes)) scopes.push_back(name);
-  return Json(Json::Object{{"name", policy.name}, {"scopes", std::move(scopes)}}).Dump();
+// The fields that the body names, as the audit log calls them.
+std::vector<std::string> AskedFields(const api::AdminBody& body) {
+  std::vector<std::string> asked;
+  const auto add = [&](const char* name, bool given) {
+    if (given) asked.emplace_back(name);
+  };
+  const api::KeyLimitFields& limits = body.limits;
+  add("name", body.name.has_value());
+  add("expires_at", body.expires_in_seconds.has_value());
+  add("scopes", body.scopes.has_value());
+  add("models", body.models.has_value());
+  add("weight", body.weight.has_value());
+  add("limits.requests_per_minute", limits.requests_per_minute.has_value());
+  add("limits.tokens_per_minute", limits.tokens_per_minute.has_value());
+  add("limits.concurrent_requests", limits.concurrent_requests.has_value());
+  add("limits.requests_per_day", limits.requests_per_day.has_value());
+  add("limits.tokens_per_day", limits.tokens_per_day.has_value());
+  add("limits.tokens_per_month", limits.tokens_per_month.has_value());
+  return asked;
+}
+
+// Changes one key by the body, as it is in this transaction.
+Result<store::KeyRecord> Change(const AdminCall& call, store::KeyEdit& edit, const std::string& id,
+                                const api::AdminBody& body) {
+  INFE_ASSIGN(store::KeyRecord record, edit.Get(id));
+  store::KeyPolicy policy = record;
+  INFE_TRY(Apply(body, call.now, policy));
+  return edit.Update(std::move(record), policy, AskedFields(body));
+}
+
+// The parts of one change, in one transaction with their audit entries.
+Result<void> Edit(const AdminCall& call, const std::function<Result<void>(store::KeyEdit&)>& edit) {
+  return call.services.keys.Edit(ChangeBy(call), edit);
 }
 
 Result<void> ActiveProject(const AdminCall& call) {
@@ -121,14 +151,19 @@ api::Parsed<std::string> CreateServiceAccount(const AdminCall& call) {
   store::KeyPolicy policy;
   policy.project = call.Param("project");
   if (auto applied = Apply(*body, call.now, policy); !applied) return ToApiError(applied.error());
-  auto made = call.services.keys.Create(policy, store::KeyKind::kApi, call.context.key->id);
-  if (!made) return ToApiError(made.error());
-  const api::ServiceAccountObject account = AccountOf(made->record);
-  auto error = Audit(call, "service_account.created", policy.project, account.id, "{}");
-  if (!error)
-    error = Audit(call, "api_key.created", policy.project, made->record.id, AuditDetail(policy));
-  if (error) return *error;
-  return api::WriteCreated(account, ToWire(made->record), made->key);
+  store::NewKey made;
+  api::ServiceAccountObject account;
+  const auto done = Edit(call, [&](store::KeyEdit& edit) -> Result<void> {
+    INFE_ASSIGN(made, edit.Create(policy, store::KeyKind::kApi));
+    account = AccountOf(made.record);
+    Json data = store::PolicyFields(policy);
+    data.set("api_key_id", made.record.id);
+    edit.NoteFirst("service_account.created", policy.project, account.id,
+                   Json::Object{{"data", std::move(data)}});
+    return {};
+  });
+  if (!done) return ToApiError(done.error());
+  return api::WriteCreated(account, ToWire(made.record), made.key);
 }
 
 api::Parsed<std::string> ListServiceAccounts(const AdminCall& call) {
@@ -158,28 +193,35 @@ api::Parsed<std::string> UpdateServiceAccount(const AdminCall& call) {
   if (!body) return std::move(body).error();
   auto keys = KeysOfAccount(call);
   if (!keys) return ToApiError(keys.error());
-  for (store::KeyRecord& key : *keys) {
-    if (auto applied = Apply(*body, call.now, key); !applied) return ToApiError(applied.error());
-    auto changed = call.services.keys.Update(key.id, key);
-    if (!changed) return ToApiError(changed.error());
-  }
-  const api::ServiceAccountObject account = AccountOf(keys->front());
-  if (auto error = Audit(call, "service_account.updated", call.Param("project"), account.id,
-                         AuditDetail(keys->front())))
-    return *error;
+  api::ServiceAccountObject account;
+  const auto done = Edit(call, [&](store::KeyEdit& edit) -> Result<void> {
+    Json detail;
+    for (store::KeyRecord& key : *keys) {
+      INFE_ASSIGN(key, Change(call, edit, key.id, *body));
+      if (detail.is_null()) detail = edit.last_detail();
+    }
+    account = AccountOf(keys->front());
+    edit.NoteFirst("service_account.updated", call.Param("project"), account.id, detail);
+    return {};
+  });
+  if (!done) return ToApiError(done.error());
   return api::Write(account);
 }
 
 api::Parsed<std::string> DeleteServiceAccount(const AdminCall& call) {
   auto keys = KeysOfAccount(call);
   if (!keys) return ToApiError(keys.error());
-  for (const store::KeyRecord& key : *keys) {
-    auto revoked = call.services.keys.Revoke(key.id);
-    if (!revoked) return ToApiError(revoked.error());
-  }
   const std::string id = call.Param("account");
-  if (auto error = Audit(call, "service_account.deleted", call.Param("project"), id, "{}"))
-    return *error;
+  const auto done = Edit(call, [&](store::KeyEdit& edit) -> Result<void> {
+    for (const store::KeyRecord& key : *keys) {
+      INFE_ASSIGN(store::KeyRecord record, edit.Get(key.id));
+      INFE_TRY(edit.Revoke(std::move(record)));
+    }
+    edit.NoteFirst("service_account.deleted", call.Param("project"), id,
+                   Json::Object{{"changes_from", store::PolicyFields(keys->front())}});
+    return {};
+  });
+  if (!done) return ToApiError(done.error());
   return api::WriteDeleted(id, "organization.project.service_account");
 }
 
@@ -203,13 +245,13 @@ api::Parsed<std::string> UpdateProjectKey(const AdminCall& call) {
   if (!body) return std::move(body).error();
   auto key = FindKey(call, store::KeyKind::kApi, call.Param("project"));
   if (!key) return ToApiError(key.error());
-  if (auto applied = Apply(*body, call.now, *key); !applied) return ToApiError(applied.error());
-  auto changed = call.services.keys.Update(key->id, *key);
-  if (!changed) return ToApiError(changed.error());
-  if (auto error =
-          Audit(call, "api_key.updated", changed->project, changed->id, AuditDetail(*changed)))
-    return *error;
-  return api::WriteProjectKey(ToWire(*changed));
+  store::KeyRecord changed;
+  const auto done = Edit(call, [&](store::KeyEdit& edit) -> Result<void> {
+    INFE_ASSIGN(changed, Change(call, edit, key->id, *body));
+    return {};
+  });
+  if (!done) return ToApiError(done.error());
+  return api::WriteProjectKey(ToWire(changed));
 }
 
 namespace {
@@ -217,9 +259,8 @@ namespace {
 api::Parsed<std::string> Revoke(const AdminCall& call, const Result<store::KeyRecord>& key,
                                 const char* kind) {
   if (!key) return ToApiError(key.error());
-  auto revoked = call.services.keys.Revoke(key->id);
+  auto revoked = call.services.keys.Revoke(key->id, ChangeBy(call));
   if (!revoked) return ToApiError(revoked.error());
-  if (auto error = Audit(call, "api_key.deleted", key->project, key->id, "{}")) return *error;
   return api::WriteDeleted(key->id, kind);
 }
 
@@ -250,10 +291,8 @@ api::Parsed<std::string> CreateAdminKey(const AdminCall& call) {
   if ((policy.scopes & ~call.context.key->scopes) != 0)
     return api::InsufficientPermissions(
         store::ScopeNames(policy.scopes & ~call.context.key->scopes).front());
-  auto made = call.services.keys.Create(policy, store::KeyKind::kAdmin, call.context.key->id);
+  auto made = call.services.keys.Create(policy, store::KeyKind::kAdmin, ChangeBy(call));
   if (!made) return ToApiError(made.error());
-  if (auto error = Audit(call, "api_key.created", "", made->record.id, AuditDetail(policy)))
-    return *error;
   return api::WriteAdminKey(ToWire(made->record), made->key);
 }
 

@@ -1,6 +1,5 @@
 // /v1/organization/projects: projects and their rate limits.
 #include "api/admin_request.h"
-#include "base/json.h"
 #include "server/errors.h"
 #include "server/handlers/admin.h"
 #include "store/project_store.h"
@@ -21,10 +20,6 @@ const api::ParseOptions& Options() {
   return options;
 }
 
-std::string Named(const std::string& name) {
-  return Json(Json::Object{{"name", name}}).Dump();
-}
-
 }  // namespace
 
 api::Parsed<std::string> ListProjects(const AdminCall& call) {
@@ -40,10 +35,8 @@ api::Parsed<std::string> ListProjects(const AdminCall& call) {
 api::Parsed<std::string> CreateProject(const AdminCall& call) {
   auto body = api::ParseAdminBody(call.http.body, api::NameIs::kRequired, Options());
   if (!body) return std::move(body).error();
-  auto made = call.services.projects.Create(*body->name, call.now);
+  auto made = call.services.projects.Create(*body->name, call.now, ChangeBy(call));
   if (!made) return ToApiError(made.error());
-  if (auto error = Audit(call, "project.created", made->id, made->id, Named(made->name)))
-    return *error;
   return api::Write(ToWire(*made));
 }
 
@@ -57,17 +50,15 @@ api::Parsed<std::string> UpdateProject(const AdminCall& call) {
   auto body = api::ParseAdminBody(call.http.body, api::NameIs::kOptional, Options());
   if (!body) return std::move(body).error();
   if (!body->name) return GetProject(call);
-  auto changed = call.services.projects.Rename(call.Param("project"), *body->name);
+  auto changed =
+      call.services.projects.Rename(call.Param("project"), *body->name, call.now, ChangeBy(call));
   if (!changed) return ToApiError(changed.error());
-  if (auto error = Audit(call, "project.updated", changed->id, changed->id, Named(changed->name)))
-    return *error;
   return api::Write(ToWire(*changed));
 }
 
 api::Parsed<std::string> ArchiveProject(const AdminCall& call) {
-  auto archived = call.services.projects.Archive(call.Param("project"), call.now);
+  auto archived = call.services.projects.Archive(call.Param("project"), call.now, ChangeBy(call));
   if (!archived) return ToApiError(archived.error());
-  if (auto error = Audit(call, "project.archived", archived->id, archived->id, "{}")) return *error;
   return api::Write(ToWire(*archived));
 }
 
@@ -94,20 +85,16 @@ api::Parsed<std::string> UpdateRateLimit(const AdminCall& call) {
   const std::string name = id.starts_with("rl-") ? id.substr(3) : std::string();
   const auto model = call.services.models.Find(name);
   if (!model) return ToApiError(NotFound("there is no rate limit " + id));
-  store::KeyLimits limits = call.services.projects.LimitsOf(project, model->name());
-  Json asked = Json::MakeObject();
-  const auto take = [&](const char* field, const std::optional<int64_t>& value, int64_t& to) {
-    if (!value) return;
-    to = *value >= api::kUnlimitedRate ? 0 : *value;
-    asked.set(field, Json(*value));
+  const auto rate = [](const std::optional<int64_t>& asked) {
+    return asked && *asked >= api::kUnlimitedRate ? std::optional<int64_t>(0) : asked;
   };
-  take("max_requests_per_1_minute", body->requests_per_minute, limits.requests_per_minute);
-  take("max_tokens_per_1_minute", body->tokens_per_minute, limits.tokens_per_minute);
-  take("max_requests_per_1_day", body->requests_per_day, limits.requests_per_day);
-  const auto set = call.services.projects.SetLimits(project, model->name(), limits);
-  if (!set) return ToApiError(set.error());
-  if (auto error = Audit(call, "rate_limit.updated", project, id, asked.Dump())) return *error;
-  return api::Write(ToWire(model->name(), limits));
+  const auto limits = call.services.projects.SetLimits(
+      project, model->name(),
+      {rate(body->requests_per_minute), rate(body->tokens_per_minute),
+       rate(body->requests_per_day)},
+      call.now, ChangeBy(call));
+  if (!limits) return ToApiError(limits.error());
+  return api::Write(ToWire(model->name(), *limits));
 }
 
 }  // namespace infe::server

@@ -1,4 +1,5 @@
 // GET /, /livez, /readyz, /health: no key needed, nothing about load in liveness.
+#include "server/door.h"
 #include "server/handlers/handlers.h"
 #include "server/request_context.h"
 
@@ -46,14 +47,20 @@ void HandleLive(Services& services, http::HttpRequest request, WriterPtr writer)
   Answer(request, writer, 200, "{\"status\":\"ok\"}");
 }
 
+bool IsShut(const Services& services) {
+  return DoorFor(services.keys.state(), services.settings.Get()->config.require_keys) ==
+         Door::kShut;
+}
+
 bool IsReady(Services& services) {
   return services.state.load() == ServingState::kReady &&
-         services.ledger.Stats().state != store::LedgerState::kFailing;
+         services.ledger.Stats().state != store::LedgerState::kFailing && !IsShut(services);
 }
 
 void HandleReady(Services& services, http::HttpRequest request, WriterPtr writer) {
   switch (services.state.load()) {
     case ServingState::kReady:
+      if (IsShut(services)) return Answer(request, writer, 503, "{\"status\":\"keys\"}");
       if (!IsReady(services)) return Answer(request, writer, 503, "{\"status\":\"ledger\"}");
       return Answer(request, writer, 200, "{\"status\":\"ok\"}");
     case ServingState::kLoading:

@@ -1,0 +1,198 @@
+"""What a server does when its keys, its secrets, its folder or its clock are not what they were."""
+import contextlib
+import glob
+import http.client
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import time
+
+import pytest
+from conftest import BINARY, SLOW, Server, free_port
+
+HELLO = [{"role": "user", "content": "Say hello."}]
+
+
+def status(server, key=None, path="/v1/models", ops=False, host="localhost"):
+    connection = http.client.HTTPConnection("127.0.0.1", server.ops_port if ops else server.port, timeout=20 * SLOW)
+    headers = {"Host": host, **({"Authorization": f"Bearer {key}"} if key else {})}
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+def start(server, *args, env=None):
+    """What a server that is refused says, and that it is refused."""
+    done = subprocess.run([BINARY, "serve", "--port", str(free_port()), "--ops-port", str(free_port()), *args],
+                          env={**server.environment, **(env or {})}, capture_output=True, text=True, timeout=60 * SLOW)
+    assert done.returncode == 1, done.stdout
+    return done.stderr
+
+
+def wait_for(condition, what):
+    deadline = time.time() + 20 * SLOW
+    while not condition():
+        assert time.time() < deadline, what
+        time.sleep(0.05)
+
+
+@pytest.fixture()
+def stopped(tmp_path):
+    """A server that had a key and was stopped."""
+    server = Server(tmp_path)
+    assert status(server, server.key) == 200 and status(server) == 401
+    assert server.stop() == 0
+    yield server
+    if server.process.poll() is None:
+        server.stop()
+
+
+def lose_database(server):
+    for path in glob.glob(f"{server.data_dir}/infe.db*"):
+        os.remove(path)
+
+
+@pytest.mark.parametrize("how", ["removed", "emptied", "no rows"])
+def test_a_lost_database_opens_nothing_and_says_how_to_go_on(stopped, how):
+    if how == "no rows":
+        with contextlib.closing(sqlite3.connect(stopped.data_dir / "infe.db")) as database:
+            database.execute("DELETE FROM api_key")
+            database.commit()
+    else:
+        lose_database(stopped)
+        if how == "emptied":
+            (stopped.data_dir / "infe.db").touch(0o600)
+    for _ in range(2):  # the first try makes a new database
+        said = start(stopped)
+        for word in ("infe keys create", "--first-key", "require_keys", "backup"):
+            assert word in said, said
+    doctor = json.loads(subprocess.run([BINARY, "doctor", "--json"], env=stopped.environment, capture_output=True,
+                                       text=True).stdout)
+    assert any(c["check"] == "keys" and c["value"] == "lost" for c in doctor["checks"])
+    # An operator may say that it shall be open.
+    stopped.environment["INFE_REQUIRE_KEYS"] = "never"
+    stopped.start()
+    assert status(stopped) == 200
+    stopped.stop()
+    del stopped.environment["INFE_REQUIRE_KEYS"]
+    key, _ = stopped.new_key("next")
+    stopped.start()
+    assert status(stopped) == 401 and status(stopped, stopped.key) == 401 and status(stopped, key) == 200
+
+
+def test_a_first_key_goes_on_after_a_loss(stopped):
+    lose_database(stopped)
+    stopped.args += ("--first-key",)
+    stopped.start()
+    assert status(stopped) == 401
+    assert "export INFE_API_KEY=sk-infe-" in stopped.log_text()
+
+
+def test_keys_that_vanish_while_it_runs_shut_the_door(tmp_path):
+    with Server(tmp_path) as server:
+        with contextlib.closing(sqlite3.connect(server.data_dir / "infe.db", timeout=20)) as database:
+            database.execute("DELETE FROM api_key")
+            database.execute("UPDATE store_counter SET value = value + 1 WHERE name = 'key_generation'")
+            database.commit()
+        wait_for(lambda: status(server, server.key) == 503, "still served")
+        assert status(server) == 503 and status(server, path="/readyz", ops=True) == 503
+        wait_for(lambda: "no request is taken" in server.log_text(), server.log_text())
+        key, _ = server.new_key("next")
+        wait_for(lambda: status(server, key) == 200, "not served again")
+        assert status(server) == 401
+
+
+def test_revoked_and_expired_keys_open_nothing(stopped):
+    stopped.command("keys", "revoke", stopped.key_id)
+    stopped.command("keys", "create", "--name", "brief", "--expires", "1s")
+    time.sleep(1.1)
+    stopped.start()
+    assert status(stopped) == 401 and status(stopped, stopped.key) == 401
+
+
+def test_always_means_never_without_keys(tmp_path):
+    server = Server(tmp_path, keys=False, start=False)
+    assert "require_keys" in start(server, "--require-keys", "always")
+    assert "auto, always or never" in start(server, "--require-keys", "perhaps")
+    server.start()
+    assert status(server) == 200 and "no keys" in server.log_text()
+    server.stop()
+
+
+def test_a_missing_or_foreign_pepper_is_refused_with_words(stopped):
+    pepper = stopped.data_dir / "pepper"
+    content = pepper.read_bytes()
+    for wrong in (None, b"x" * 32, b"short", b""):
+        pepper.unlink(missing_ok=True)
+        if wrong is not None:
+            pepper.write_bytes(wrong)
+        listed = subprocess.run([BINARY, "keys", "list"], env=stopped.environment, capture_output=True, text=True)
+        doctor = subprocess.run([BINARY, "doctor"], env=stopped.environment, capture_output=True, text=True)
+        for said in (start(stopped), listed.stderr, doctor.stdout):
+            assert "pepper" in said and "new-pepper" in said, said
+        assert listed.returncode == 1 and doctor.returncode == 1
+        assert pepper.exists() == (wrong is not None)
+    # Usage needs none.
+    stopped.command("usage", "--json")
+    pepper.unlink(missing_ok=True)
+    pepper.write_bytes(content)
+    pepper.chmod(0o600)
+    stopped.start()
+    assert status(stopped, stopped.key) == 200
+
+
+def test_a_pepper_that_is_lost_for_good_ends_all_keys(stopped):
+    (stopped.data_dir / "pepper").unlink()
+    refused = subprocess.run([BINARY, "keys", "new-pepper"], env=stopped.environment, capture_output=True, text=True)
+    assert refused.returncode == 2 and "--revoke-all-keys" in refused.stderr
+    assert json.loads(stopped.command("keys", "new-pepper", "--revoke-all-keys", "--json")) == {"revoked": 1}
+    key, _ = stopped.new_key("next")
+    stopped.start()
+    assert status(stopped, stopped.key) == 401 and status(stopped, key) == 200
+
+
+@pytest.mark.parametrize("name, mode, refused", [("pepper", 0o666, True), ("pepper", 0o620, True),
+                                                 ("pepper", 0o644, False), ("infe.db", 0o666, True),
+                                                 ("infe.db", 0o640, None), ("infe.db", 0o644, False)])
+def test_secrets_that_others_may_write_are_refused_and_those_they_read_told(stopped, name, mode, refused):
+    path = stopped.data_dir / name
+    path.chmod(mode)
+    if refused:
+        for said in (start(stopped), subprocess.run([BINARY, "keys", "list"], env=stopped.environment,
+                                                    capture_output=True, text=True).stderr):
+            assert str(path) in said and "chmod 600" in said
+        return
+    stopped.start()
+    assert (f"warning: others may read {path}" in stopped.log_text()) == (refused is False)
+    assert stat.S_IMODE(path.stat().st_mode) == mode  # its owner's business
+
+
+def test_a_tls_key_that_others_may_write_is_refused(stopped, tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    key.chmod(0o666)
+    said = start(stopped, "--tls-certificate", str(certificate), "--tls-key", str(key))
+    assert "TLS key" in said and f"chmod 600 {key}" in said
+
+
+def test_a_second_server_on_one_folder_is_refused_and_commands_are_not(tmp_path):
+    with Server(tmp_path) as server:
+        said = start(server)
+        assert f"process {server.pid}" in said and "--store-url" in said
+        key, _ = server.new_key("beside")
+        wait_for(lambda: status(server, key) == 200, "the command's key")
+        server.command("usage", "--json")
+        server.command("usage", "backup", str(tmp_path / "copy.db"))
+        assert status(server, server.key) == 200
+        # Killed, it holds nothing.
+        server.process.kill()
+        server.process.wait()
+        server.start()
+        assert status(server, server.key) == 200
+
+

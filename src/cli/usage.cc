@@ -176,6 +176,19 @@ Result<void> Backup(const Arguments& arguments, const Command& command) {
   return {};
 }
 
+Result<void> AcceptClock(const Arguments& arguments, const Command& command) {
+  INFE_ASSIGN(const auto reader, OpenReader(arguments, command));
+  INFE_ASSIGN(const int64_t later, reader->AcceptClock(std::time(nullptr)));
+  if (arguments.json)
+    fmt::print("{}\n", Json(Json::Object{{"requests", later}}).Dump());
+  else
+    fmt::print(
+        "It is {}. {} requests of later times count towards no quota any more; servers take "
+        "the clock over at their next start\n",
+        store::Rfc3339(std::time(nullptr)), later);
+  return {};
+}
+
 }  // namespace
 
 void AddUsage(CommandLine& line) {
@@ -210,6 +223,10 @@ void AddUsage(CommandLine& line) {
   Command& backup = usage.Sub("backup", "A whole copy of keys and usage, while a server runs");
   backup.Argument("FILE", a.file, "The new file", true);
   set_up(backup, Backup);
+  Command& clock = usage.Sub("accept-clock",
+                             "The clock is right, and what was recorded of later "
+                             "times was not");
+  set_up(clock, AcceptClock);
   usage.SubIsOptional();
 }
 

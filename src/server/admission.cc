@@ -16,12 +16,6 @@ constexpr uint64_t kAnswerTokensUnstated = 1024;
 // Official clients give up rather than wait for longer than two minutes.
 constexpr double kRetryAfterMostMs = 60'000;
 
-int64_t UnixMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 const char* LimitText(store::LimitKind kind) {
   switch (kind) {
     case store::LimitKind::kRequestsPerMinute:
@@ -156,7 +150,9 @@ std::optional<api::ApiError> TakeRow(Services& services, const RequestContext& c
   start.endpoint = ask.endpoint;
   start.service_tier = ask.service_tier;
   start.end_user = ask.end_user;
-  start.started_ms = UnixMs();
+  const store::StoreClock::Reading now = services.clock.Now();
+  start.started_ms = now.unix_ms;
+  start.in_jump = now.jumped;
   start.reserved_tokens = TokensToCharge(ask, {});
   auto row = services.ledger.Reserve(std::move(start));
   if (!row) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <ctime>
 #include <filesystem>
 #include <mutex>
 #include <thread>
@@ -304,7 +303,9 @@ void AppImpl::Maintain(const std::stop_token& stop) {
     models_.Reap();
     (void)services_.projects.Refresh();  // on failure the last good view serves on
     SayKeyState();
-    services_.keys.NoteExpired(std::time(nullptr));
+    const store::StoreClock::Reading now = services_.clock.Now();
+    if (!now.jumped) services_.keys.NoteExpired(now.unix_s());
+    for (const std::string& note : services_.clock.TakeNotes()) say_(note);
   }
 }
 

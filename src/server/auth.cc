@@ -1,7 +1,6 @@
 #include "server/auth.h"
 
 #include <algorithm>
-#include <ctime>
 
 #include "api/parsed.h"
 #include "server/door.h"
@@ -49,7 +48,7 @@ api::Parsed<store::KeyRecord> Identify(Services& services, const http::HttpReque
   const bool ambiguous = head.headers.Count("Authorization") > 1;
   const auto token = BearerToken(head.headers.Get("Authorization"));
   if (!token) return api::MissingKey();
-  auto key = ambiguous ? std::nullopt : services.keys.Find(*token, std::time(nullptr));
+  auto key = ambiguous ? std::nullopt : services.keys.Find(*token, services.clock.unix_s());
   if (!key) {
     if (services.key_failures.Allow(head.remote_address, context.arrival))
       return api::InvalidKey(ambiguous ? std::string_view() : *token);

@@ -32,6 +32,7 @@ struct Services {
         usage(stores.usage()),
         projects(stores.projects()),
         audit(stores.audit()),
+        clock(stores.clock()),
         salt(std::move(cache_salt)) {}
 
   SettingsHolder settings;
@@ -42,6 +43,7 @@ struct Services {
   store::UsageReader& usage;
   store::ProjectStore& projects;
   store::AuditLog& audit;
+  store::StoreClock& clock;
   Metrics metrics;
   const CacheSalt salt;
   std::atomic<ServingState> state{ServingState::kLoading};

@@ -12,21 +12,37 @@
 namespace infe::store {
 namespace {
 
-// What was used since a window began; it starts anew when the next one does.
+// What was used since a window began; it starts anew when another one does.
 struct Quota {
   int64_t window = 0;  // Unix seconds of its start
   int64_t used = 0;
   void Enter(int64_t start) {
-    if (start <= window) return;  // a clock that jumps back opens no new quota
+    if (start == window) return;
     window = start;
     used = 0;
+  }
+};
+
+// The quotas of an account in one line of time. That of the clock as it is never goes back
+// (store_clock.h).
+struct Quotas {
+  Quota requests_day, tokens_day, tokens_month;
+  void Enter(int64_t now) {
+    requests_day.Enter(DayStart(now));
+    tokens_day.Enter(DayStart(now));
+    tokens_month.Enter(MonthStart(now));
   }
 };
 
 struct Account {
   int64_t running = 0;
   TokenBucket requests, tokens;
-  Quota requests_day, tokens_day, tokens_month;
+  Quotas quotas;
+  // While the clock has jumped ahead: what is used then is not of the days that it names, and those
+  // do not begin with it when they come.
+  Quotas in_jump;
+
+  Quotas& QuotasAt(const StoreClock::Reading& now) { return now.jumped ? in_jump : quotas; }
 };
 
 RateNumbers NumbersOf(TokenBucket& bucket, int64_t limit, int64_t now_us) {
@@ -38,12 +54,12 @@ RateNumbers NumbersOf(TokenBucket& bucket, int64_t limit, int64_t now_us) {
 class LocalLimiter : public Limiter {
  public:
   LocalLimiter(LimitClock clock, const std::vector<AccountUsage>& used) : clock_(std::move(clock)) {
-    const int64_t now = clock_.unix_s();
+    const int64_t now = clock_.now().unix_s();
     for (const AccountUsage& usage : used) {
-      Account& account = accounts_[usage.account];
-      account.requests_day = {DayStart(now), usage.requests_today};
-      account.tokens_day = {DayStart(now), usage.tokens_today};
-      account.tokens_month = {MonthStart(now), usage.tokens_this_month};
+      Quotas& quotas = accounts_[usage.account].quotas;
+      quotas.requests_day = {DayStart(now), usage.requests_today};
+      quotas.tokens_day = {DayStart(now), usage.tokens_today};
+      quotas.tokens_month = {MonthStart(now), usage.tokens_this_month};
     }
   }
 
@@ -60,18 +76,15 @@ class LocalLimiter : public Limiter {
  private:
   class Permit;
 
-  // The account with its limits and windows as they are now.
+  // The account with its limits as they are now.
   Account& Enter(const std::string& name, const KeyLimits& limits, int64_t now_us) {
     Account& account = accounts_[name];
     account.requests.SetLimit(limits.requests_per_minute, now_us);
     account.tokens.SetLimit(limits.tokens_per_minute, now_us);
-    const int64_t now = clock_.unix_s();
-    account.requests_day.Enter(DayStart(now));
-    account.tokens_day.Enter(DayStart(now));
-    account.tokens_month.Enter(MonthStart(now));
     return account;
   }
-  void Refuse(const LimitAsk& ask, Account& account, int64_t now_us, LimitDecision& decision);
+  void Refuse(const LimitAsk& ask, Account& account, const Quotas& quotas, int64_t now_us,
+              int64_t now, LimitDecision& decision);
 
   const LimitClock clock_;
   std::mutex mutex_;
@@ -83,14 +96,15 @@ class LocalLimiter : public Limiter {
 // What a request was charged, in the windows it was charged to.
 class LocalLimiter::Permit : public LimitPermit {
  public:
-  Permit(LocalLimiter& limiter, Account& account, const LimitAsk& ask)
+  Permit(LocalLimiter& limiter, Account& account, Quotas& quotas, const LimitAsk& ask)
       : limiter_(limiter),
         account_(account),
+        quotas_(quotas),
         limits_(ask.limits),
         requests_(ask.requests),
         tokens_(ask.tokens),
-        day_(account.tokens_day.window),
-        month_(account.tokens_month.window) {}
+        day_(quotas.tokens_day.window),
+        month_(quotas.tokens_month.window) {}
   ~Permit() override {
     std::lock_guard lock(limiter_.mutex_);
     account_.running -= requests_;
@@ -104,7 +118,7 @@ class LocalLimiter::Permit : public LimitPermit {
     ChargeTokens(-std::exchange(tokens_, 0));
     if (limits_.requests_per_minute != 0)
       account_.requests.Charge(-charged_requests_, limiter_.clock_.monotonic_us());
-    if (account_.requests_day.window == day_) account_.requests_day.used -= charged_requests_;
+    if (quotas_.requests_day.window == day_) quotas_.requests_day.used -= charged_requests_;
     charged_requests_ = 0;
   }
 
@@ -112,12 +126,13 @@ class LocalLimiter::Permit : public LimitPermit {
   void ChargeTokens(int64_t more) {
     if (limits_.tokens_per_minute != 0)
       account_.tokens.Charge(more, limiter_.clock_.monotonic_us());
-    if (account_.tokens_day.window == day_) account_.tokens_day.used += more;
-    if (account_.tokens_month.window == month_) account_.tokens_month.used += more;
+    if (quotas_.tokens_day.window == day_) quotas_.tokens_day.used += more;
+    if (quotas_.tokens_month.window == month_) quotas_.tokens_month.used += more;
   }
 
   LocalLimiter& limiter_;
   Account& account_;
+  Quotas& quotas_;  // of account_
   const KeyLimits limits_;
   const int64_t requests_;
   int64_t charged_requests_ = requests_;
@@ -126,8 +141,9 @@ class LocalLimiter::Permit : public LimitPermit {
 };
 
 // The first limit in the way, if any: concurrency, then rates, then quotas.
-void LocalLimiter::Refuse(const LimitAsk& ask, Account& account, int64_t now_us,
-                          LimitDecision& decision) {
+// now: Unix seconds, in the line of time of quotas.
+void LocalLimiter::Refuse(const LimitAsk& ask, Account& account, const Quotas& quotas,
+                          int64_t now_us, int64_t now, LimitDecision& decision) {
   const KeyLimits& limits = ask.limits;
   const auto refuse = [&](LimitKind kind, int64_t limit, int64_t used, int64_t asked,
                           int64_t wait_ms) {
@@ -146,7 +162,6 @@ void LocalLimiter::Refuse(const LimitAsk& ask, Account& account, int64_t now_us,
     refuse(kind, limit, limit - bucket.Available(now_us), asked,
            (bucket.WaitUs(asked, now_us) + 999) / 1000);
   };
-  const int64_t now = clock_.unix_s();
   const auto quota = [&](LimitKind kind, const Quota& used, int64_t limit, int64_t asked,
                          int64_t next_window) {
     if (limit == 0 || used.used + asked <= limit) return;
@@ -156,13 +171,13 @@ void LocalLimiter::Refuse(const LimitAsk& ask, Account& account, int64_t now_us,
   if (decision.refused_by == LimitKind::kNone)
     rate(LimitKind::kTokensPerMinute, account.tokens, limits.tokens_per_minute, ask.tokens);
   if (decision.refused_by == LimitKind::kNone)
-    quota(LimitKind::kRequestsPerDay, account.requests_day, limits.requests_per_day, ask.requests,
+    quota(LimitKind::kRequestsPerDay, quotas.requests_day, limits.requests_per_day, ask.requests,
           DayStart(now) + kDayS);
   if (decision.refused_by == LimitKind::kNone)
-    quota(LimitKind::kTokensPerDay, account.tokens_day, limits.tokens_per_day, ask.tokens,
+    quota(LimitKind::kTokensPerDay, quotas.tokens_day, limits.tokens_per_day, ask.tokens,
           DayStart(now) + kDayS);
   if (decision.refused_by == LimitKind::kNone)
-    quota(LimitKind::kTokensPerMonth, account.tokens_month, limits.tokens_per_month, ask.tokens,
+    quota(LimitKind::kTokensPerMonth, quotas.tokens_month, limits.tokens_per_month, ask.tokens,
           NextMonthStart(now));
 }
 
@@ -171,15 +186,18 @@ LimitDecision LocalLimiter::Admit(const LimitAsk& ask) {
   std::lock_guard lock(mutex_);
   const int64_t now_us = clock_.monotonic_us();
   Account& account = Enter(ask.account, ask.limits, now_us);
-  Refuse(ask, account, now_us, decision);
+  const StoreClock::Reading now = clock_.now();
+  Quotas& quotas = account.QuotasAt(now);
+  quotas.Enter(now.unix_s());
+  Refuse(ask, account, quotas, now_us, now.unix_s(), decision);
   if (decision.refused_by == LimitKind::kNone) {
     account.running += ask.requests;
     if (ask.limits.requests_per_minute != 0) account.requests.Charge(ask.requests, now_us);
     if (ask.limits.tokens_per_minute != 0) account.tokens.Charge(ask.tokens, now_us);
-    account.requests_day.used += ask.requests;
-    account.tokens_day.used += ask.tokens;
-    account.tokens_month.used += ask.tokens;
-    decision.permit = std::make_unique<Permit>(*this, account, ask);
+    quotas.requests_day.used += ask.requests;
+    quotas.tokens_day.used += ask.tokens;
+    quotas.tokens_month.used += ask.tokens;
+    decision.permit = std::make_unique<Permit>(*this, account, quotas, ask);
   }
   decision.requests = NumbersOf(account.requests, ask.limits.requests_per_minute, now_us);
   decision.tokens = NumbersOf(account.tokens, ask.limits.tokens_per_minute, now_us);
@@ -218,7 +236,11 @@ LimitClock LimitClock::System() {
                        std::chrono::steady_clock::now().time_since_epoch())
                 .count();
           },
-          [] { return static_cast<int64_t>(std::time(nullptr)); }};
+          [] { return StoreClock::Reading{static_cast<int64_t>(std::time(nullptr)) * 1000}; }};
+}
+
+LimitClock LimitClock::Of(StoreClock& clock) {
+  return {System().monotonic_us, [&clock] { return clock.Now(); }};
 }
 
 std::unique_ptr<Limiter> NewLocalLimiter(LimitClock clock, const std::vector<AccountUsage>& used) {

@@ -5,9 +5,10 @@
 //
 // Requests and tokens per minute are token buckets of one minute's limit that refill evenly (GCRA
 // in integers), so over any time t at most limit + limit * t / minute pass. Daily and monthly
-// quotas begin at midnight UTC and count tokens without cached ones. Charged at admission: the
-// prompt estimate and what the answer may take at most; the difference comes back at Settle. A
-// bucket may go below zero there (an estimate was low): then later requests wait longer.
+// quotas begin at midnight UTC and count tokens without cached ones. While the clock has jumped
+// ahead (store_clock.h) they count in windows of their own. Charged at admission: the prompt
+// estimate and what the answer may take at most; the difference comes back at Settle. A bucket may
+// go below zero there (an estimate was low): then later requests wait longer.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@
 
 #include "base/result.h"
 #include "store/key_record.h"
+#include "store/store_clock.h"
 #include "store/usage_query.h"
 
 namespace infe::store {
@@ -86,8 +88,9 @@ class LimitPermit {
 
 struct LimitClock {
   std::function<int64_t()> monotonic_us;
-  std::function<int64_t()> unix_s;
+  std::function<StoreClock::Reading()> now;
   static LimitClock System();
+  static LimitClock Of(StoreClock& clock);
 };
 
 class Limiter {

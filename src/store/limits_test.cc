@@ -25,10 +25,13 @@ constexpr int64_t kDay = 1'800'057'600;  // a midnight, UTC; a 16th
 class LimitsTest : public testing::Test {
  protected:
   std::unique_ptr<Limiter> New(const std::vector<AccountUsage>& used = {}) {
-    return NewLocalLimiter({[this] { return now_us; }, [this] { return unix_s; }}, used);
+    return NewLocalLimiter(
+        {[this] { return now_us; }, [this] { return StoreClock::Reading{unix_s * 1000, jumped}; }},
+        used);
   }
   int64_t now_us = 1'000'000'000;
   int64_t unix_s = kDay + 100;
+  bool jumped = false;
 };
 
 LimitAsk Ask(const KeyLimits& limits, int64_t tokens = 0, int64_t requests = 1) {
@@ -137,9 +140,32 @@ TEST_F(LimitsTest, QuotasStartFromTheLedgerAndEndAtMidnight) {
   limits.tokens_per_day = 0;
   EXPECT_EQ(limiter->Admit(Ask(limits, 4001)).refused_by, LimitKind::kTokensPerMonth);
   EXPECT_TRUE(limiter->Admit(Ask(limits, 4000)).allowed());
-  // A clock that jumps back opens no new quota.
-  unix_s = kDay - 40 * 86400;
-  EXPECT_FALSE(limiter->Admit(Ask(limits, 4001)).allowed());
+}
+
+TEST_F(LimitsTest, AJumpOfTheClockNeitherSpendsNorGivesBackTheQuotaOfADay) {
+  const auto limiter = New();
+  KeyLimits limits;
+  limits.requests_per_day = 3;
+  const auto spend = [&] {
+    int passed = 0;
+    while (limiter->Admit(Ask(limits)).allowed()) ++passed;
+    return passed;
+  };
+  ASSERT_TRUE(limiter->Admit(Ask(limits)).allowed());
+  jumped = true;
+  unix_s += 3 * 86400;
+  EXPECT_EQ(spend(), 3);
+  jumped = false;
+  unix_s -= 3 * 86400;
+  EXPECT_EQ(spend(), 2);  // what was left of today
+  jumped = true;
+  unix_s += 3 * 86400;
+  EXPECT_EQ(spend(), 0);  // to and fro gives nothing
+  jumped = false;
+  unix_s -= 2 * 86400;
+  EXPECT_EQ(spend(), 3);  // tomorrow
+  unix_s += 2 * 86400;
+  EXPECT_EQ(spend(), 3);  // the day itself comes, with its own quota
 }
 
 TEST_F(LimitsTest, ALimitThatChangesKeepsWhatWasSpent) {

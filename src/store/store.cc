@@ -1,7 +1,5 @@
 #include "store/store.h"
 
-#include <ctime>
-
 #include "store/database.h"
 #include "store/postgres.h"
 #include "store/shared_limits.h"
@@ -15,11 +13,15 @@ Result<std::unique_ptr<Store>> Store::Open(const DataDir& dir, const StoreOption
     INFE_ASSIGN(store->lock_, FolderLock::Take(dir));
   }
   INFE_ASSIGN(store->keys_, KeyStore::Open(dir, options.url));
-  // The ledger first: what dead processes left open counts towards today's quotas.
-  INFE_ASSIGN(store->ledger_, UsageLedger::Open(dir, options.url, options.ledger));
   INFE_ASSIGN(store->usage_, UsageReader::Open(dir, options.url));
+  INFE_ASSIGN(const int64_t latest_ms, store->usage_->LatestMs());
+  store->clock_ = std::make_unique<StoreClock>(StoreClock::Sources::System(), latest_ms);
+  LedgerOptions ledger = options.ledger;
+  ledger.clock = store->clock_.get();
+  // Before the quotas: what dead processes left open counts towards them.
+  INFE_ASSIGN(store->ledger_, UsageLedger::Open(dir, options.url, ledger));
   INFE_ASSIGN(const std::vector<AccountUsage> used,
-              store->usage_->SinceMonthStart(std::time(nullptr)));
+              store->usage_->SinceMonthStart(store->clock_->unix_s()));
   if (shared) {
     const PostgresOptions patience{
         .connect_timeout_ms = static_cast<int>(SharedLimitOptions{}.connect_ms),
@@ -28,7 +30,7 @@ Result<std::unique_ptr<Store>> Store::Open(const DataDir& dir, const StoreOption
                 SharedLimiter::Open([&] { return OpenPostgres(options.url, patience); },
                                     store->ledger_->boot_id(), used));
   } else {
-    store->limits_ = NewLocalLimiter(LimitClock::System(), used);
+    store->limits_ = NewLocalLimiter(LimitClock::Of(*store->clock_), used);
   }
   INFE_ASSIGN(store->projects_, ProjectStore::Open(dir, options.url));
   INFE_ASSIGN(store->audit_, AuditLog::Open(dir, options.url));

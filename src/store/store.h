@@ -13,6 +13,7 @@
 #include "store/key_store.h"
 #include "store/limits.h"
 #include "store/project_store.h"
+#include "store/store_clock.h"
 #include "store/usage_ledger.h"
 #include "store/usage_query.h"
 
@@ -34,10 +35,12 @@ class Store {
   Limiter& limits() { return *limits_; }
   ProjectStore& projects() { return *projects_; }
   AuditLog& audit() { return *audit_; }
+  StoreClock& clock() { return *clock_; }
 
  private:
   Store() = default;
-  std::optional<FolderLock> lock_;  // first: let go when everything else is closed
+  std::optional<FolderLock> lock_;     // first: let go when everything else is closed
+  std::unique_ptr<StoreClock> clock_;  // before those that borrow it
   std::unique_ptr<KeyStore> keys_;
   std::unique_ptr<UsageReader> usage_;
   std::unique_ptr<UsageLedger> ledger_;

@@ -132,6 +132,8 @@ struct UsageLedger::Impl {
   Result<void> Write(const std::vector<TakenRow>& batch);
   Result<void> TryWrite(const std::vector<TakenRow>& batch);
   Result<void> WriteRow(const TakenRow& row);
+  Result<void> Beat();
+  Result<int64_t> Now();
   void Succeeded(const std::vector<TakenRow>& batch, double seconds);
   void Failed(std::vector<TakenRow>& batch, const Error& error);
 
@@ -170,16 +172,35 @@ Result<void> UsageLedger::Impl::Start() {
   INFE_ASSIGN(connection, connect());
   shared = connection->dialect() == SqlDialect::kPostgres;
   if (!shared) INFE_TRY(QuickCheckSqlite(*connection));
-  const int64_t now = std::time(nullptr);
+  INFE_ASSIGN(const int64_t now, Now());
   INFE_ASSIGN(const int64_t recovered, RecoverDeadBoots(*connection, boot, now));
   stats.recovered_rows = static_cast<uint64_t>(recovered);
-  INFE_TRY(boot.Beat(*connection, now));
+  INFE_TRY(Beat());
   beat_at = Clock::now() + std::chrono::seconds(kHeartbeatS);
   scan_at = Clock::now() + options.checkpoint_interval;
   failing = !reserve.Restore();
   if (failing) stats.last_error = "the disk has no room for the reserve file";
   stats.reserve_file_there = reserve.there();
   writer = std::thread([this] { Run(); });
+  return {};
+}
+
+// Unix seconds. Processes that share a database beat by its clock: theirs may differ.
+Result<int64_t> UsageLedger::Impl::Now() {
+  if (!shared) return options.clock != nullptr ? options.clock->unix_s() : std::time(nullptr);
+  INFE_ASSIGN(const SqlRows rows,
+              connection->Query("SELECT CAST(extract(epoch FROM clock_timestamp()) AS BIGINT)"));
+  return rows.Int(0, 0);
+}
+
+// Tells that this process lives, and how late it is: a start whose clock is behind that goes on
+// from there.
+Result<void> UsageLedger::Impl::Beat() {
+  INFE_ASSIGN(const int64_t now, Now());
+  INFE_TRY(boot.Beat(*connection, now));
+  if (options.clock == nullptr || options.clock->Now().jumped) return {};
+  INFE_TRY(connection->Query(
+      "UPDATE store_counter SET value = $1 WHERE name = 'clock_seen' AND value < $2", {now, now}));
   return {};
 }
 
@@ -328,7 +349,7 @@ Result<void> UsageLedger::Impl::TryWrite(const std::vector<TakenRow>& batch) {
     for (const TakenRow& row : batch) INFE_TRY(WriteRow(row));
     // Without rows: the attempt must write something to find out that writing works.
     if (batch.empty() || Clock::now() >= beat_at) {
-      INFE_TRY(boot.Beat(*connection, std::time(nullptr)));
+      INFE_TRY(Beat());
     }
     INFE_TRY(transaction.Commit());
   }
@@ -336,7 +357,8 @@ Result<void> UsageLedger::Impl::TryWrite(const std::vector<TakenRow>& batch) {
   if (Clock::now() < beat_at) return {};
   beat_at = Clock::now() + std::chrono::seconds(kHeartbeatS);
   // Also over SQLite: of a container that was started anew only the heartbeat's end tells.
-  INFE_ASSIGN(const int64_t recovered, RecoverDeadBoots(*connection, boot, std::time(nullptr)));
+  INFE_ASSIGN(const int64_t now, Now());
+  INFE_ASSIGN(const int64_t recovered, RecoverDeadBoots(*connection, boot, now));
   std::lock_guard lock(mutex);
   stats.recovered_rows += static_cast<uint64_t>(recovered);
   return {};
@@ -351,6 +373,11 @@ Result<void> UsageLedger::Impl::WriteRow(const TakenRow& row) {
        start.account, start.project, start.model, start.endpoint, start.service_tier,
        start.end_user, start.started_ms, end.ended_ms, int64_t{end.status}, end.finish,
        start.reserved_tokens, end.prompt_tokens, end.cached_tokens, end.completion_tokens}));
+  if (start.in_jump)
+    INFE_TRY(
+        connection->Query("INSERT INTO usage_in_jump (boot, number) VALUES ($1, $2)"
+                          " ON CONFLICT DO NOTHING",
+                          {boot.id, row.entry->number}));
   return {};
 }
 
@@ -486,8 +513,10 @@ Result<void> UsageLedger::Close() {
     why = impl_->stats.last_error;
     impl_->dirty.clear();
     // Nothing is open any more: the next start has nothing to recover.
-    if (lost == 0 && impl_->connection && impl_->connection->alive())
+    if (lost == 0 && impl_->connection && impl_->connection->alive()) {
+      (void)impl_->Beat();  // the last that is known of the time
       (void)impl_->boot.Remove(*impl_->connection);
+    }
     impl_->connection.reset();
   }
   for (const auto& durable : unheard) durable(false);

@@ -32,6 +32,7 @@
 
 #include "base/result.h"
 #include "store/data_dir.h"
+#include "store/store_clock.h"
 
 namespace infe::store {
 
@@ -42,7 +43,8 @@ struct UsageStart {
   std::string request_id, key_id, account, project, model, endpoint;
   std::string service_tier = "default";
   std::string end_user;    // whom the client names, any text: its safety_identifier, or its user
-  int64_t started_ms = 0;  // Unix milliseconds
+  int64_t started_ms = 0;  // Unix milliseconds, as StoreClock tells them
+  bool in_jump = false;    // while its clock had jumped: no quota of a day begins with it
   int64_t reserved_tokens = 0;  // prompt estimate + max_tokens * n
 };
 
@@ -96,6 +98,7 @@ struct LedgerOptions {
   std::chrono::milliseconds checkpoint_interval{1000};
   int64_t checkpoint_tokens = 256;
   std::chrono::milliseconds stall_limit{2000};
+  StoreClock* clock = nullptr;                    // borrowed; null: the system's
   std::chrono::milliseconds close_timeout{5000};  // how long Close tries to write what is left
 };
 

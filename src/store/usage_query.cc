@@ -14,6 +14,9 @@
 namespace infe::store {
 namespace {
 
+constexpr const char* kNotInJump =
+    "NOT EXISTS (SELECT 1 FROM usage_in_jump WHERE usage_in_jump.boot = usage.boot"
+    " AND usage_in_jump.number = usage.number)";
 constexpr std::array kStates = {"open", "settled", "recovered"};
 
 // Group columns: the SQL column and where its value goes.
@@ -173,8 +176,9 @@ Result<std::vector<AccountUsage>> UsageReader::SinceMonthStart(int64_t now) {
                        " sum(CASE WHEN started_ms >= {0} THEN prompt_tokens - cached_tokens +"
                        " completion_tokens ELSE 0 END),"
                        " sum(prompt_tokens - cached_tokens + completion_tokens)"
-                       " FROM usage WHERE started_ms >= {1} GROUP BY account, project, model",
-                       day_ms, month_ms),
+                       " FROM usage WHERE started_ms >= {1} AND {2} GROUP BY account, project,"
+                       " model",
+                       day_ms, month_ms, kNotInJump),
            {}));
   std::map<std::string, AccountUsage> by_account;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -190,6 +194,36 @@ Result<std::vector<AccountUsage>> UsageReader::SinceMonthStart(int64_t now) {
   std::vector<AccountUsage> used;
   for (auto& [account, usage] : by_account) used.push_back(std::move(usage));
   return used;
+}
+
+Result<int64_t> UsageReader::LatestMs() {
+  std::lock_guard lock(mutex_);
+  if (database_->dialect() == SqlDialect::kPostgres) {
+    INFE_ASSIGN(const SqlRows now, Read(*database_,
+                                        "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000"
+                                        " AS BIGINT)"));
+    return now.Int(0, 0);
+  }
+  INFE_ASSIGN(const SqlRows last,
+              Read(*database_, fmt::format("SELECT started_ms FROM usage WHERE {}"
+                                           " ORDER BY started_ms DESC LIMIT 1",
+                                           kNotInJump)));
+  INFE_ASSIGN(const SqlRows seen,
+              Read(*database_, "SELECT value FROM store_counter WHERE name = 'clock_seen'"));
+  return std::max(last.empty() ? 0 : last.Int(0, 0), seen.empty() ? 0 : seen.Int(0, 0) * 1000);
+}
+
+Result<int64_t> UsageReader::AcceptClock(int64_t now) {
+  std::lock_guard lock(mutex_);
+  INFE_ASSIGN(SqlTransaction transaction, SqlTransaction::Begin(*database_));
+  INFE_ASSIGN(const SqlRows marked,
+              database_->Query("INSERT INTO usage_in_jump (boot, number) SELECT boot, number"
+                               " FROM usage WHERE started_ms > $1 ON CONFLICT DO NOTHING",
+                               {now * 1000}));
+  INFE_TRY(
+      database_->Query("UPDATE store_counter SET value = $1 WHERE name = 'clock_seen'", {now}));
+  INFE_TRY(transaction.Commit());
+  return marked.changes;
 }
 
 Result<void> UsageReader::Backup(const std::string& path) {

@@ -73,7 +73,14 @@ class UsageReader {
   Result<UsagePage> Sums(const UsageQuery& query);
   // The newest `limit` rows that match (width and groups aside).
   Result<std::vector<UsageRow>> Rows(const UsageQuery& query, size_t limit);
+  // Without what was used while a clock had jumped ahead.
   Result<std::vector<AccountUsage>> SinceMonthStart(int64_t now);
+  // The latest moment that the database knows of, Unix milliseconds: PostgreSQL's own clock, or the
+  // last request (likewise) or sign of life. 0: none.
+  Result<int64_t> LatestMs();
+  // The clock is right and what the database has of later times was a mistake: it counts towards no
+  // quota and holds no clock any more. The number of requests.
+  Result<int64_t> AcceptClock(int64_t now);
   // A whole, consistent copy in a new file, while others write. SQLite only: Unsupported names
   // pg_dump otherwise.
   Result<void> Backup(const std::string& path);

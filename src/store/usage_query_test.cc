@@ -43,6 +43,7 @@ class UsageQueryTest : public BothDatabases {
       start.project = spent.key[0] == 'a' ? "alpha" : "beta";
       start.model = spent.model;
       start.started_ms = spent.at * 1000 + 999;
+      start.in_jump = jumped;
       auto reservation = *ledger->Reserve(start);
       UsageEnd end;
       end.prompt_tokens = spent.prompt;
@@ -53,6 +54,7 @@ class UsageQueryTest : public BothDatabases {
     }
     ASSERT_TRUE(ledger->Flush(kSoon));
   }
+  bool jumped = false;
   std::unique_ptr<UsageLedger> ledger;
   std::unique_ptr<UsageReader> reader;
 };
@@ -143,6 +145,37 @@ TEST_P(UsageQueryTest, QuotaSeedsCountTodayAndThisMonthWithoutCachedTokens) {
   EXPECT_EQ(used[0].requests_today, 1);
   EXPECT_EQ(used[0].tokens_today, 11);
   EXPECT_EQ(used[0].tokens_this_month, 111);
+}
+
+TEST_P(UsageQueryTest, WhatWasUsedWhileTheClockHadJumpedIsOfNoDay) {
+  const int64_t now = kDay + 500;
+  Spend({{"a1", "m", now, 10, 0, 5}});
+  jumped = true;
+  Spend({{"a1", "m", now + 3 * kDayS, 100, 0, 0}});
+  EXPECT_EQ(reader->SinceMonthStart(now)->front().tokens_today, 15);
+  const int64_t then = now + 3 * kDayS;  // the day comes
+  EXPECT_EQ(reader->SinceMonthStart(then)->front().tokens_today, 0);
+  // It is usage all the same.
+  UsageQuery query;
+  query.width = BucketWidth::kAll;
+  EXPECT_EQ(reader->Sums(query)->sums[0].requests, 2);
+  if (url.empty()) {
+    EXPECT_EQ(*reader->LatestMs() / 1000, now);
+  }
+}
+
+TEST_P(UsageQueryTest, AClockThatIsAcceptedCountsNothingOfLaterTimes) {
+  const int64_t now = kDay + 500;
+  Spend({{"a1", "m", now - 1, 10, 0, 0}, {"a1", "m", now + 3 * kDayS, 100, 0, 0}});
+  if (url.empty()) {
+    EXPECT_EQ(*reader->LatestMs() / 1000, now + 3 * kDayS);
+  }
+  EXPECT_EQ(*reader->AcceptClock(now), 1);
+  EXPECT_EQ(*reader->AcceptClock(now), 0);
+  if (url.empty()) {
+    EXPECT_EQ(*reader->LatestMs(), now * 1000);
+  }
+  EXPECT_EQ(reader->SinceMonthStart(now)->front().tokens_today, 10);
 }
 
 TEST_P(UsageQueryTest, EndUsersAreTextOfAnyKind) {

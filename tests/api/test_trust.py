@@ -1,5 +1,6 @@
 """What a server does when its keys, its secrets, its folder or its clock are not what they were."""
 import contextlib
+import datetime
 import glob
 import http.client
 import json
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import time
 
+import openai
 import pytest
 from conftest import BINARY, SLOW, Server, free_port
 
@@ -196,3 +198,97 @@ def test_a_second_server_on_one_folder_is_refused_and_commands_are_not(tmp_path)
         assert status(server, server.key) == 200
 
 
+# ---- The clock
+
+
+class Clock:
+    """A server's wall clock, set by libfaketime; the kernel's uninterrupted clock goes on."""
+
+    def __init__(self, folder):
+        found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+        if not found:
+            pytest.skip("Debian's package faketime is not installed")
+        self.file = folder / "faketime"
+        self.set(0)
+        self.environment = {"LD_PRELOAD": found[0], "FAKETIME_TIMESTAMP_FILE": str(self.file), "FAKETIME_NO_CACHE": "1",
+                            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
+
+    def set(self, seconds):
+        aside = self.file.with_suffix(".new")
+        aside.write_text(f"{seconds:+d}\n")
+        aside.rename(self.file)
+
+
+DAY = 86400
+
+
+def ask(server, key):
+    try:
+        openai.OpenAI(base_url=server.base_url, api_key=key, max_retries=0).chat.completions.create(
+            model="infe-pulse", messages=HELLO, max_tokens=1)
+        return 200
+    except openai.APIStatusError as error:
+        return error.status_code
+
+
+def far_from_midnight():
+    now = datetime.datetime.now(datetime.timezone.utc)
+    if now.hour == 23 and now.minute >= 50:
+        time.sleep(60 * (60 - now.minute) + 5)
+
+
+def test_a_clock_that_jumps_neither_blocks_a_quota_nor_gives_it_back(tmp_path):
+    far_from_midnight()
+    clock = Clock(tmp_path)
+    server = Server(tmp_path, start=False)
+    server.environment.update(clock.environment)
+    key, _ = server.new_key("daily", "--requests-per-day", "3")
+    server.start()
+    assert [ask(server, key) for _ in range(2)] == [200, 200]
+    clock.set(3 * DAY)
+    assert [ask(server, key) for _ in range(4)] == [200, 200, 200, 429]
+    clock.set(0)
+    assert [ask(server, key) for _ in range(2)] == [200, 429]  # what was left of today
+    wait_for(lambda: "jumped ahead by 3 days" in server.log_text() and "is back" in server.log_text(), server.log_text())
+    clock.set(-2 * DAY)
+    assert ask(server, key) == 429
+    wait_for(lambda: "went back by" in server.log_text(), server.log_text())
+    assert server.stop() == 0
+    # Started while the clock is behind, and then set right: spent is spent.
+    server.start()
+    assert "behind what the database has seen" in server.log_text()
+    assert ask(server, key) == 429
+    clock.set(0)
+    assert ask(server, key) == 429
+    assert server.stop() == 0
+    # The jump has left nothing on the days that it named.
+    clock.set(3 * DAY)
+    server.start()
+    assert [ask(server, key) for _ in range(4)] == [200, 200, 200, 429]
+    assert server.stop() == 0
+    # That was a day which the database has seen: a clock set back says so, until it is told.
+    clock.set(0)
+    assert "0 requests" not in server.command("usage", "accept-clock")
+    server.start()
+    assert ask(server, key) == 429  # today's own three
+    server.stop()
+
+
+def test_an_expired_key_stays_so_whatever_the_clock_says(tmp_path):
+    clock = Clock(tmp_path)
+    server = Server(tmp_path, start=False)
+    server.environment.update(clock.environment)
+    key, key_id = server.new_key("brief", "--expires", "2s")
+    server.start()
+    assert status(server, server.key) == 200
+    wait_for(lambda: status(server, key) == 401, "not expired")
+    clock.set(-DAY)
+    assert status(server, key) == 401
+    time.sleep(0.6)
+    server.process.kill()
+    server.process.wait()
+    server.start()
+    assert status(server, key) == 401
+    server.command("keys", "update", key_id, "--expires", "30d")
+    wait_for(lambda: status(server, key) == 200, "its owner gave it a longer life")
+    assert server.stop() == 0

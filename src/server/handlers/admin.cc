@@ -1,7 +1,5 @@
 #include "server/handlers/admin.h"
 
-#include <ctime>
-
 #include "server/errors.h"
 #include "server/handlers/stages.h"
 #include "store/audit_log.h"
@@ -26,7 +24,7 @@ void RunAdmin(Services& services, http::HttpRequest request, WriterPtr writer,
                      api::InsufficientPermissions(store::ScopeNames(store::Bit(missing)).front()));
   }
   const bool queued = services.tasks.Submit([&services, http, context, writer, handler] {
-    auto body = handler({services, *http, *context, std::time(nullptr)});
+    auto body = handler({services, *http, *context, services.clock.unix_s()});
     if (!body) return SendError(*context, writer, body.error());
     http::HttpResponse response;
     response.headers = CommonHeaders(*context);

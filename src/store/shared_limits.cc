@@ -65,6 +65,7 @@ int64_t AskedOf(const LimitAsk& ask, LimitKind limit) {
 struct Account {
   KeyLimits limits;
   LimitPieces held;            // leased and not spent; negative: owed
+  LimitPieces pending;         // of held: spent by requests that nobody has let in yet
   int64_t day = 0, month = 0;  // windows of the quotas' pieces
   int64_t slots = 0, running = 0;
   bool changed = false;  // the tick looks at it
@@ -169,7 +170,7 @@ struct SharedLimiter::Impl {
   int64_t DatabaseNow() const { return clock.monotonic_us() + database_ahead_us; }
   bool RefuseAtOnce(const Account& account, const LimitAsk& ask, int64_t now, LimitDecision& out);
   LeaseAsk MakeAsk(Account& account, const LimitAsk& ask) const;
-  void Apply(Account& account, const LeaseAnswer& answer, const LimitPieces& spent);
+  void Apply(Account& account, const LeaseAnswer& answer);
   void Undo(Account& account, const LimitAsk& ask);
   void Tick(bool everything);
   bool MakeReturn(const std::string& name, Account& account, bool everything, LeaseAsk& ask);
@@ -298,17 +299,16 @@ LeaseAsk SharedLimiter::Impl::MakeAsk(Account& account, const LimitAsk& ask) con
   return lease;
 }
 
-// spent: what a request took from the pieces and the answer does not know yet.
-void SharedLimiter::Impl::Apply(Account& account, const LeaseAnswer& answer,
-                                const LimitPieces& spent) {
+// In a new window nothing is held but what undecided requests have spent.
+void SharedLimiter::Impl::Apply(Account& account, const LeaseAnswer& answer) {
   if (account.day != answer.day) {
     account.day = answer.day;
-    account.held.day_requests = -spent.day_requests;
-    account.held.day_tokens = -spent.day_tokens;
+    account.held.day_requests = -account.pending.day_requests;
+    account.held.day_tokens = -account.pending.day_tokens;
   }
   if (account.month != answer.month) {
     account.month = answer.month;
-    account.held.month_tokens = -spent.month_tokens;
+    account.held.month_tokens = -account.pending.month_tokens;
   }
   Add(account.held, answer.granted, 1);
   account.requests = answer.requests;
@@ -360,7 +360,7 @@ SharedLimiter::Impl::Outcome SharedLimiter::Impl::Borrow(Account& account, const
     }
     return Outcome::kNoAnswer;
   }
-  Apply(account, *answer, PiecesOf(ask));
+  Apply(account, *answer);
   if (answer->refused_by == LimitKind::kNone) {
     account.slots += lease.new_slots;
     account.renewed_us = now;
@@ -397,8 +397,11 @@ LimitDecision SharedLimiter::Impl::Admit(const LimitAsk& ask) {
   account.changed = true;
   const LeaseAsk missing = MakeAsk(account, ask);
   Outcome outcome = Outcome::kGranted;
-  if (missing.new_slots > 0 || missing.need != LimitPieces{})
+  if (missing.new_slots > 0 || missing.need != LimitPieces{}) {
+    Add(account.pending, PiecesOf(ask), 1);
     outcome = Borrow(account, ask, lock, decision);
+    Add(account.pending, PiecesOf(ask), -1);
+  }
   if (outcome == Outcome::kGranted)
     decision.permit = std::make_unique<SharedPermit>(mutex, account, ask);
   else
@@ -412,11 +415,12 @@ LimitDecision SharedLimiter::Impl::Admit(const LimitAsk& ask) {
 void SharedLimiter::Impl::EnterWindows(Account& account, int64_t now_us) {
   if (const int64_t day = DayStart(now_us / 1'000'000); day > account.day) {
     account.day = day;
-    account.held.day_requests = account.held.day_tokens = 0;
+    account.held.day_requests = -account.pending.day_requests;
+    account.held.day_tokens = -account.pending.day_tokens;
   }
   if (const int64_t month = MonthStart(now_us / 1'000'000); month > account.month) {
     account.month = month;
-    account.held.month_tokens = 0;
+    account.held.month_tokens = -account.pending.month_tokens;
   }
 }
 
@@ -463,7 +467,8 @@ LimitDecision SharedLimiter::Impl::AdmitAlone(Account& account, const LimitAsk& 
   return decision;
 }
 
-// What an account should give back now, taken out of its hands. False: nothing.
+// What an account should give back now, taken out of its hands. False: nothing. What undecided
+// requests have spent is not owed: paying it would let them in unasked.
 bool SharedLimiter::Impl::MakeReturn(const std::string& name, Account& account, bool everything,
                                      LeaseAsk& ask) {
   const int64_t now = clock.monotonic_us();
@@ -476,7 +481,8 @@ bool SharedLimiter::Impl::MakeReturn(const std::string& name, Account& account, 
   for (const PieceKind& kind : kPieces) {
     const int64_t held = account.held.*kind.piece;
     const int64_t keep = everything ? 0 : account.limits.*kind.limit / kLeaseShare;
-    ask.give_back.*kind.piece = held > keep ? held - keep : std::min<int64_t>(held, 0);
+    const int64_t owed = std::min<int64_t>(held + account.pending.*kind.piece, 0);
+    ask.give_back.*kind.piece = held > keep ? held - keep : owed;
   }
   const bool idle_slots = account.slots > account.running;
   const bool renew = account.slots > 0 && now - account.renewed_us > kRenewUs;
@@ -532,7 +538,7 @@ void SharedLimiter::Impl::Tick(bool everything) {
       TakeBack(account, ask);
       return;  // the next tick looks whether the database is there
     }
-    Apply(account, *answer, {});
+    Apply(account, *answer);
     account.changed = false;
   }
 }

@@ -301,6 +301,9 @@ Result<void> Document::Index() {
 const Place* Document::Child(const Place* parent, const Json* part, std::string_view step,
                              std::string_view key) {
   if (const auto it = by_schema_.find(part); it != by_schema_.end()) return it->second;
+  // A map of many schemas is entered as a whole: without fuel no more places are made, and whoever
+  // asked for one stops at its next look.
+  if (fuel_ != nullptr && fuel_->empty()) return parent;
   std::string path = parent->path + PointerStep(step);
   if (key.data() != nullptr) path += PointerStep(key);
   return Add({part, std::move(path), parent->base, parent->resource, parent->draft});

@@ -3,6 +3,11 @@
 
   python3 bench/load/soak.py --minutes 30
   python3 bench/load/soak.py --short        30 s
+  python3 bench/load/soak.py --minutes 30 --hostile --damage --clock
+
+--hostile adds what hostile.py makes, of a key of its own; --damage puts a damaged model file beside the
+good one every few seconds, or takes it away, and asks for a reload; --clock makes the server's wall clock
+jump (libfaketime, the Debian package faketime).
 
 Twelve clients draw from all kinds of requests: short, long, streamed, n = 3, JSON by schema, tools,
 completions, counting, listing, bad JSON, bad values, wrong keys, unknown models, bodies too large,
@@ -15,15 +20,21 @@ import asyncio
 import collections
 import contextlib
 import json
+import pathlib
 import random
+import signal
 import time
 
 import harness
+import hostile
 from harness import Connection, Gone, chat, get, post, prompt_of
 from vanishing import SCHEMA, TOOLS
 
 CHAT = "/v1/chat/completions"
 CLIENTS = 12
+HOSTILE_CLIENTS = 2
+ANSWER_S = 2.0  # what a hostile request may take, alone; beside twelve clients ten times that
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 KV_MB = 64  # small: it is soon in use as a whole, and then memory must stay where it is
 
 
@@ -136,6 +147,54 @@ class Soak:
                 await asyncio.sleep(0.02)
         connection.close()
 
+    async def hostile(self, key, cases, until):
+        """Whatever it asks for: 200 or a 4xx, in time."""
+        while time.monotonic() < until:
+            case = next(cases)
+            self.by_kind["hostile"] += 1
+            began = time.monotonic()
+            try:
+                reply = await harness.ask(self.server, chat("Go on.", max_tokens=self.random.choice([1, 1, 1, 20]), **case[1]), key)
+                self.statuses[reply.status] += 1
+                if reply.status != 200 and not 400 <= reply.status < 500:
+                    self.problem("hostile", (reply.status, hostile.describe(*case), reply.body))
+                elif reply.status == 200:
+                    self.usage[reply.headers["x-request-id"]] = (reply.usage or {}).get("completion_tokens", 0)
+            except (Gone, OSError, asyncio.TimeoutError) as error:
+                self.problem("hostile", (repr(error), hostile.describe(*case)))
+            if time.monotonic() - began > 10 * ANSWER_S * harness.SLOW:
+                self.problem("hostile", (f"{time.monotonic() - began:.1f} s", hostile.describe(*case)))
+
+    async def damage(self, until):
+        """A second model's file, cut, garbled, empty or gone, each time with a reload."""
+        models = pathlib.Path(self.server.data_dir) / "models"
+        good = (models / f"{harness.MODEL}.gguf").read_bytes()[: 8 << 20]
+        while time.monotonic() < until:
+            made = bytearray(good[: self.random.randrange(len(good))])
+            for _ in range(self.random.randrange(40)):
+                if made:
+                    made[self.random.randrange(min(len(made), 1 << 16))] = self.random.randrange(256)
+            (models / "damaged.part").write_bytes(made)
+            (models / "damaged.part").rename(models / "damaged.gguf")
+            self.by_kind["damage"] += 1
+            self.server.process.send_signal(signal.SIGHUP)
+            await asyncio.sleep(self.random.uniform(1, 4))
+            if self.random.random() < 0.5:  # also while it is being read
+                with contextlib.suppress(FileNotFoundError):
+                    with open(models / "damaged.gguf", "r+b") as file:
+                        file.truncate(self.random.randrange(1 << 16))
+            else:
+                (models / "damaged.gguf").unlink(missing_ok=True)
+            await asyncio.sleep(self.random.uniform(0, 2))
+        (models / "damaged.gguf").unlink(missing_ok=True)
+
+    async def clock(self, file, until):
+        while time.monotonic() < until:
+            file.write_text(f"{self.random.choice(['+', '-'])}{self.random.choice([1, 90, 4000, 100_000, 3_000_000])}s\n")
+            self.by_kind["clock"] += 1
+            await asyncio.sleep(self.random.uniform(1, 5))
+        file.write_text("+0s\n")
+
     # How often, of a hundred.
     KINDS = {"short": 22, "long": 6, "several": 6, "seed": 12, "schema": 7, "tools": 5, "completion": 5, "count": 4,
              "listing": 5, "bad_json": 4, "many_values": 1, "bad_value": 3, "wrong_key": 3, "no_model": 2, "too_large": 2,
@@ -155,13 +214,21 @@ async def watch(server, until, memory):
         await asyncio.sleep(0.5)
 
 
-async def prove(claims, short=False, minutes=0, seed=1):
+async def prove(claims, short=False, minutes=0, seed=1, with_hostile=False, with_damage=False, with_clock=False):
     seconds = 60 * minutes if minutes else (30 if short else 1800)
     with harness.temporary_folder() as folder:
-        log = folder / "access.log"
-        with harness.Server(folder, args=("--access-log", str(log), "--kv-memory", f"{KV_MB}MiB")) as server:
+        log, offset = folder / "access.log", folder / "clock"
+        offset.write_text("+0s\n")
+        env = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        with harness.Server(folder, args=("--access-log", str(log), "--kv-memory", f"{KV_MB}MiB"), env=env if with_clock else None) as server:
             soak, memory, until = Soak(server, seed), [], time.monotonic() + seconds
-            await asyncio.gather(watch(server, until, memory), *(soak.client(until) for _ in range(CLIENTS)))
+            more = []
+            if with_hostile:
+                key, cases = server.new_key("hostile")[0], hostile.each(random.Random(seed))
+                more += [soak.hostile(key, cases, until) for _ in range(HOSTILE_CLIENTS)]
+            more += [soak.damage(until)] if with_damage else []
+            more += [soak.clock(offset, until)] if with_clock else []
+            await asyncio.gather(watch(server, until, memory), *more, *(soak.client(until) for _ in range(CLIENTS)))
             busy = await harness.wait_idle(server, 40)
             metrics, kinds = server.metrics(), sum(soak.by_kind.values())
             rss = server.rss_mb()
@@ -189,5 +256,8 @@ async def prove(claims, short=False, minutes=0, seed=1):
 
 
 if __name__ == "__main__":
-    options = harness.parser(__doc__, minutes=30, seed=1).parse_args()
-    harness.run(lambda claims: prove(claims, options.short, options.minutes or 0, options.seed or 1), "soak")
+    made = harness.parser(__doc__, minutes=30, seed=1)
+    for name, text in (("hostile", "hostile grammars too"), ("damage", "damaged model files and reloads too"), ("clock", "a clock that jumps too")):
+        made.add_argument("--" + name, action="store_true", help=text)
+    options = made.parse_args()
+    harness.run(lambda claims: prove(claims, options.short, options.minutes or 0, options.seed or 1, options.hostile, options.damage, options.clock), "soak")

@@ -22,9 +22,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     INFE_CHECK(!parsed->messages.empty());
     INFE_CHECK(parsed->n >= 1 && parsed->n <= options.n_max);
-    INFE_CHECK(parsed->sampling.temperature >= 0 && parsed->sampling.temperature <= 2);
-    INFE_CHECK(parsed->sampling.top_p >= 0 && parsed->sampling.top_p <= 1);
-    INFE_CHECK(parsed->sampling.repetition_penalty > 0);
+    const double temperature = parsed->sampling.temperature.value_or(1);
+    const double top_p = parsed->sampling.top_p.value_or(1);
+    INFE_CHECK(temperature >= 0 && temperature <= 2);
+    INFE_CHECK(top_p >= 0 && top_p <= 1);
+    INFE_CHECK(parsed->sampling.repetition_penalty.value_or(1) > 0);
     INFE_CHECK(parsed->sampling.stop.size() <= infe::api::kStopMax);
     INFE_CHECK(!parsed->max_tokens || *parsed->max_tokens >= 1);
     INFE_CHECK(parsed->top_logprobs == 0 || parsed->logprobs);

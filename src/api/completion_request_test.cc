@@ -64,7 +64,7 @@ TEST(CompletionRequest, DefaultsAndFields) {
   EXPECT_EQ(request.n, 1);
   EXPECT_FALSE(request.echo);
   EXPECT_FALSE(request.logprobs.has_value());
-  EXPECT_EQ(request.sampling.temperature, 1);
+  EXPECT_TRUE(request.sampling.empty());
   const CompletionRequest full = MustParseCompletion(
       Body(R"("max_tokens":0,"echo":true,"logprobs":5,"n":2,"best_of":2,"seed":7,"stop":["x"],)"
            R"("stream":true,"stream_options":{"include_usage":true},"temperature":0,"top_k":3,)"

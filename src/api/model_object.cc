@@ -21,6 +21,8 @@ void AppendModel(std::string& out, const ModelObject& model) {
   text("file_digest", model.file_digest);
   text("template_hash", model.template_hash);
   text("tool_format", model.tool_format);
+  if (!model.sampling_defaults.empty())
+    object.Key("sampling_defaults") += model.sampling_defaults.ToJson().Dump();
   object.Close();
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/partial_sampling.h"
+
 namespace infe::api {
 
 struct ModelObject {
@@ -21,6 +23,7 @@ struct ModelObject {
   std::string tool_format = {};                // how the model writes tool calls
   std::string architecture = {};
   std::optional<int64_t> parameters = {};  // weights
+  PartialSampling sampling_defaults = {};  // used where a request is silent
 };
 
 std::string WriteModel(const ModelObject& model);

@@ -85,10 +85,10 @@ std::vector<std::string> ParseStop(Fields& body) {
 
 Sampling ParseSampling(Fields& body) {
   Sampling out;
-  out.temperature = body.Decimal("temperature", {.min = 0, .max = 2}).value_or(1);
-  out.top_p = body.Decimal("top_p", {.min = 0, .max = 1}).value_or(1);
-  out.top_k = body.Integer("top_k", {.min = 0}).value_or(0);
-  out.min_p = body.Decimal("min_p", {.min = 0, .max = 1}).value_or(0);
+  out.temperature = body.Decimal("temperature", {.min = 0, .max = 2});
+  out.top_p = body.Decimal("top_p", {.min = 0, .max = 1});
+  out.top_k = body.Integer("top_k", {.min = 0});
+  out.min_p = body.Decimal("min_p", {.min = 0, .max = 1});
   out.presence_penalty = body.Decimal("presence_penalty", {.min = -2, .max = 2}).value_or(0);
   out.frequency_penalty = body.Decimal("frequency_penalty", {.min = -2, .max = 2}).value_or(0);
   if (const Json* value = body.Take("repetition_penalty")) {
@@ -99,7 +99,7 @@ Sampling ParseSampling(Fields& body) {
     // Zero, and what a float would round to zero.
     if (penalty && *penalty < 1e-38)
       context.Fail(DecimalNotAbove("repetition_penalty", 0, value->number_text()));
-    out.repetition_penalty = penalty.value_or(1);
+    out.repetition_penalty = penalty;
   }
   out.logit_bias = ParseLogitBias(body);
   out.seed = body.Integer("seed", {});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/fields.h"
+#include "base/partial_sampling.h"
 
 namespace infe::api {
 
@@ -15,14 +16,10 @@ struct LogitBias {
   double bias = 0;    // -100..100
 };
 
-struct Sampling {
-  double temperature = 1;             // 0..2; 0 is greedy
-  double top_p = 1;                   // 0..1; 0 keeps only the likeliest token
-  int64_t top_k = 0;                  // 0 is off
-  double min_p = 0;                   // 0..1
+// What the request does not give of PartialSampling is the model's default.
+struct Sampling : PartialSampling {
   double presence_penalty = 0;        // -2..2
   double frequency_penalty = 0;       // -2..2
-  double repetition_penalty = 1;      // > 0
   std::vector<LogitBias> logit_bias;  // token ids are unique, ascending
   std::optional<int64_t> seed;        // absent: the server draws one below 2^53
   std::vector<std::string> stop;      // up to 4, none empty

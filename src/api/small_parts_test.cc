@@ -91,6 +91,7 @@ TEST(ModelObject, WritesWhatIsKnown) {
   full.file_digest = "sha256:00";
   full.template_hash = "t";
   full.tool_format = "hermes";
+  full.sampling_defaults = {.temperature = 0.7, .top_k = 20};
   const std::vector<ModelObject> models{plain, full};
   const auto json = ParseJson(WriteModelList(models));
   ASSERT_TRUE(json.has_value());
@@ -100,6 +101,7 @@ TEST(ModelObject, WritesWhatIsKnown) {
   EXPECT_EQ(second.find("context_length")->as_int64(), 8192);
   EXPECT_EQ(second.find("quantization")->as_string(), "Q4_1");
   EXPECT_EQ(second.find("tool_format")->as_string(), "hermes");
+  EXPECT_EQ(second.find("sampling_defaults")->Dump(), R"({"temperature":0.7,"top_k":20})");
   EXPECT_EQ(WriteModelList({}), R"({"object":"list","data":[]})");
 }
 

@@ -252,19 +252,18 @@ Result<uint32_t> ContextFor(const std::string& path, uint32_t asked) {
 }
 
 int Chat(const Arguments& a) {
-  auto path = FindModelFile(a.model, a.data_dir);
-  if (!path) return Fail(path.error());
-  const auto context = ContextFor(*path, a.context);
+  auto installed = FindModel(a.model, a.data_dir);
+  if (!installed) return Fail(installed.error());
+  const auto context = ContextFor(installed->path, a.context);
   if (!context) return Fail(context.error());
   ThreadPool pool(a.threads != 0 ? a.threads : GetCpuFeatures().cores_allowed);
-  store::InstalledModel installed;
-  installed.name = a.model;
-  installed.path = *path;
+  installed->sha256.clear();  // nothing is kept under it
   server::ServerConfig config;
   config.max_batch = 1;
   config.context = *context;
   config.packed_cache = false;
-  auto model = server::ServedModel::Load(installed, config, {}, pool, kernels::SelectKernels(), {});
+  auto model =
+      server::ServedModel::Load(*installed, config, {}, pool, kernels::SelectKernels(), {});
   if (!model) return Fail(model.error());
   WatchInterrupts();
   Conversation conversation(std::move(*model), a.system);

@@ -4,10 +4,14 @@
 #include <string>
 
 #include "base/result.h"
+#include "store/model_registry.h"
 
 namespace infe::cli {
 
-// The file's path. NotFound says how to get it.
+// Of a path only the path is known. NotFound says how to get the model.
+Result<store::InstalledModel> FindModel(const std::string& name_or_path,
+                                        const std::string& data_dir);
+// The file's path alone.
 Result<std::string> FindModelFile(const std::string& name_or_path, const std::string& data_dir);
 
 }  // namespace infe::cli

@@ -63,6 +63,7 @@ Result<server::ServerConfig> Merge(const Arguments& a, const Command& command) {
   take("--insecure", &C::insecure);
   take("--require-keys", &C::require_keys);
   take("--strict-params", &C::strict_params);
+  take("--sampling-defaults", &C::sampling_defaults);
   if (a.no_prefix_cache) config.prefix_cache = false;
   if (a.no_speculation) config.speculation = false;
   if (a.no_pin_threads) config.pin_threads = false;
@@ -239,6 +240,8 @@ void AddServe(CommandLine& line) {
               "are lost; always: never without keys; never: even then")
       .Flag("--first-key", f.first_key, "Make an API key if there is none, and print it")
       .Flag("--insecure", f.insecure, "Allow a public address without keys or TLS")
+      .Option("--sampling-defaults", f.sampling_defaults,
+              "Where a request is silent: model, what its authors advise; api, the API's 1 and 1")
       .Flag("--strict-params", f.strict_params,
             "Refuse unknown request fields instead of listing them")
       .Flag("--no-prefix-cache", a.no_prefix_cache, "Compute every prompt anew")

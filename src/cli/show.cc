@@ -18,8 +18,17 @@ struct Arguments {
   bool json = false, with_template = false;
 };
 
+// "temperature 0.7, top_p 0.8"
+std::string Words(const PartialSampling& sampling) {
+  std::string words;
+  for (const auto& [name, value] : sampling.ToJson().object())
+    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", name, value.Dump());
+  return words.empty() ? "the API's defaults" : words;
+}
+
 Result<void> Show(const Arguments& a) {
-  INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
+  INFE_ASSIGN(const store::InstalledModel installed, FindModel(a.model, a.data_dir));
+  const std::string& path = installed.path;
   INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
   INFE_ASSIGN(const std::string_view architecture, file.String("general.architecture", ""));
   INFE_ASSIGN(const std::string_view name, file.String("general.name", ""));
@@ -30,6 +39,7 @@ Result<void> Show(const Arguments& a) {
   INFE_ASSIGN(const uint64_t embedding,
               file.Unsigned(std::string(architecture) + ".embedding_length", 0));
   INFE_ASSIGN(const std::string chat_template, engine::LoadChatTemplate(file));
+  const PartialSampling sampling = installed.defaults.Over(engine::LoadSamplingDefaults(file));
   INFE_ASSIGN(const std::string digest, store::Sha256OfFile(path, {}));
   uint64_t parameters = 0;
   std::vector<std::pair<std::string, int64_t>> types;
@@ -61,6 +71,7 @@ Result<void> Show(const Arguments& a) {
                              {"context_length", context},
                              {"vocabulary", vocabulary},
                              {"tensor_types", tensors},
+                             {"sampling_defaults", sampling.ToJson()},
                              {"size_bytes", static_cast<uint64_t>(file.file_bytes())},
                              {"licence", licence},
                              {"sha256", digest},
@@ -76,11 +87,11 @@ Result<void> Show(const Arguments& a) {
       "name          {}\nfile          {} ({})\ntitle         {}\narchitecture  {}, {} layers of "
       "{}\nparameters    {:.0f} M\n"
       "context       {}\nvocabulary    {}\ntensors       {}\nlicence       {}\nsha256        "
-      "{}\ntemplate      {}\n",
+      "{}\ntemplate      {}\nsampling      {}\n",
       a.model, path, HumanBytes(file.file_bytes()), name, architecture, layers, embedding,
       static_cast<double>(parameters) / 1e6, context, vocabulary, mix,
       licence.empty() ? "not stated in the file" : licence, digest,
-      template_hash.empty() ? "none" : template_hash);
+      template_hash.empty() ? "none" : template_hash, Words(sampling));
   if (a.with_template) fmt::print("\n{}\n", chat_template);
   return {};
 }

@@ -1,7 +1,9 @@
 #include "engine/loader.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -21,6 +23,18 @@ Result<std::optional<bool>> OptionalBool(const model::GgufFile& file, std::strin
   if (!file.Has(key)) return std::optional<bool>();
   INFE_ASSIGN(const bool value, file.Bool(key, false));
   return std::optional<bool>(value);
+}
+
+// A number of any type. One of 32 bits is the decimal number that was meant: 0.7, not 0.699999988.
+std::optional<double> Number(const model::GgufFile& file, std::string_view key) {
+  if (const auto whole = file.Unsigned(key)) return static_cast<double>(*whole);
+  const auto value = file.Float(key);
+  if (!value) return std::nullopt;
+  char text[32];
+  const auto [end, ec] = std::to_chars(text, text + sizeof text, static_cast<float>(*value));
+  double meant = 0;
+  std::from_chars(text, end, meant);
+  return meant;
 }
 
 Result<tokenizer::Vocab> ReadVocab(const model::GgufFile& file) {
@@ -75,12 +89,26 @@ Result<std::string> LoadChatTemplate(const model::GgufFile& file) {
   return std::string(text);
 }
 
+PartialSampling LoadSamplingDefaults(const model::GgufFile& file) {
+  constexpr std::pair<const char*, const char*> kKeys[] = {
+      {"general.sampling.temp", "temperature"},
+      {"general.sampling.top_p", "top_p"},
+      {"general.sampling.top_k", "top_k"},
+      {"general.sampling.min_p", "min_p"},
+      {"general.sampling.penalty_repeat", "repetition_penalty"}};
+  PartialSampling sampling;
+  for (const auto& [key, name] : kKeys)
+    if (const std::optional<double> value = Number(file, key)) (void)sampling.Set(name, *value);
+  return sampling;
+}
+
 Result<LoadedModel> LoadModel(const std::string& path, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options) {
   INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
   LoadedModel loaded;
   INFE_ASSIGN(loaded.tokenizer, LoadTokenizer(file));
   INFE_ASSIGN(loaded.chat_template, LoadChatTemplate(file));
+  loaded.sampling = LoadSamplingDefaults(file);
   model::LoadOptions load;
   load.kv_type = options.kv_type;
   load.logits_rows_max = LogitsRowsMax(options.batch_sequences_max);

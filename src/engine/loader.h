@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/partial_sampling.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "model/gguf.h"
@@ -34,12 +35,16 @@ struct LoadedModel {
   std::string chat_template;       // empty: the file has none
   std::string bos_text, eos_text;  // as templates want them; empty where the vocabulary has none
   std::vector<tokenizer::TokenId> end_tokens;  // end a generation
+  PartialSampling sampling;                    // the file's own defaults
 };
 
 // The tokenizer of a file, also of a vocabulary-only one.
 Result<std::shared_ptr<const tokenizer::Tokenizer>> LoadTokenizer(const model::GgufFile& file);
 // tokenizer.chat_template, or empty.
 Result<std::string> LoadChatTemplate(const model::GgufFile& file);
+// general.sampling.*: temp, top_p, top_k, min_p, penalty_repeat. What is no number or out of the
+// API's range is left out.
+PartialSampling LoadSamplingDefaults(const model::GgufFile& file);
 // pool is borrowed and must outlive the model.
 Result<LoadedModel> LoadModel(const std::string& path, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options);

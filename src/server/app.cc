@@ -258,7 +258,8 @@ Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadModels(const Serv
   for (const store::InstalledModel& installed : chosen) {
     const auto present = models_.Find(installed.name);
     if (present && present->name() == installed.name &&
-        present->installed().sha256 == installed.sha256) {
+        present->installed().sha256 == installed.sha256 &&
+        present->installed().defaults == installed.defaults) {
       models.push_back(present);
       continue;
     }

@@ -141,6 +141,7 @@ const std::vector<Key>& Keys() {
       SwitchKey("insecure", &C::insecure),
       Live(StringKey("require_keys", &C::require_keys)),
       Live(CountKey("n_max", &C::n_max)),
+      StringKey("sampling_defaults", &C::sampling_defaults),
       Live(SwitchKey("strict_params", &C::strict_params)),
       Live(SwitchKey("json_word_check", &C::json_word_check)),
       Live(StringKey("strict_schema", &C::strict_schema)),
@@ -221,6 +222,8 @@ Result<void> Validate(const ServerConfig& c) {
   if (c.n_max < 1 || c.n_max > 128) return InvalidArgument("n_max must be 1 to 128");
   if (c.kv_type != "f16" && c.kv_type != "int8")
     return InvalidArgument("kv_type must be f16 or int8");
+  if (c.sampling_defaults != "model" && c.sampling_defaults != "api")
+    return InvalidArgument("sampling_defaults must be model or api");
   if (c.strict_schema != "extended" && c.strict_schema != "openai")
     return InvalidArgument("strict_schema must be extended or openai");
   if (c.require_keys != "auto" && c.require_keys != "always" && c.require_keys != "never")

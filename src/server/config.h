@@ -50,6 +50,9 @@ struct ServerConfig {
   bool first_key = false;  // make a key if there is none, and print it
 
   uint32_t n_max = 8;
+  // Sampling fields that a request leaves out: "model" for what the model's authors advise, where
+  // known; "api" for the API reference's own defaults, temperature 1 and top_p 1.
+  std::string sampling_defaults = "model";
   bool strict_params = false;
   bool json_word_check = false;
   std::string strict_schema = "extended";  // or "openai"

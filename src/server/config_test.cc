@@ -58,9 +58,10 @@ TEST(Config, ContradictionsAreRefused) {
   };
   EXPECT_TRUE(Validate(ServerConfig()));
   for (const char* text :
-       {"port = 70000", "kv_type = \"f8\"", "tls_certificate = \"a.pem\"", "n_max = 0",
-        "cors_origins = [\"app.example/\"]", "ledger_on_failure = \"maybe\"",
-        "ledger_journal = \"many\"", "store_url = \"mysql://host/db\"", "drain_grace_s = -1"})
+       {"port = 70000", "sampling_defaults = \"mine\"", "kv_type = \"f8\"",
+        "tls_certificate = \"a.pem\"", "n_max = 0", "cors_origins = [\"app.example/\"]",
+        "ledger_on_failure = \"maybe\"", "ledger_journal = \"many\"",
+        "store_url = \"mysql://host/db\"", "drain_grace_s = -1"})
     EXPECT_TRUE(refused(text)) << text;
 }
 

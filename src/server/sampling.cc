@@ -31,13 +31,15 @@ api::Parsed<engine::EngineRequest> MakeEngineRequest(const ServedModel& model,
                                                      const RequestContext& context,
                                                      const api::Sampling& sampling, uint64_t seed) {
   engine::EngineRequest request;
-  request.sampling.temperature = static_cast<float>(sampling.temperature);
-  request.sampling.top_p = static_cast<float>(sampling.top_p);
-  request.sampling.min_p = static_cast<float>(sampling.min_p);
-  request.sampling.top_k = static_cast<uint32_t>(std::min<int64_t>(sampling.top_k, UINT32_MAX));
+  const PartialSampling chosen = sampling.Over(model.sampling_defaults());
+  request.sampling.temperature = static_cast<float>(chosen.temperature.value_or(1));
+  request.sampling.top_p = static_cast<float>(chosen.top_p.value_or(1));
+  request.sampling.min_p = static_cast<float>(chosen.min_p.value_or(0));
+  request.sampling.top_k =
+      static_cast<uint32_t>(std::min<int64_t>(chosen.top_k.value_or(0), UINT32_MAX));
   request.sampling.presence_penalty = static_cast<float>(sampling.presence_penalty);
   request.sampling.frequency_penalty = static_cast<float>(sampling.frequency_penalty);
-  request.sampling.repetition_penalty = static_cast<float>(sampling.repetition_penalty);
+  request.sampling.repetition_penalty = static_cast<float>(chosen.repetition_penalty.value_or(1));
   for (const api::LogitBias& bias : sampling.logit_bias) {
     if (static_cast<uint64_t>(bias.token) >= model.tokenizer().size())
       return api::InvalidValue(

@@ -20,8 +20,9 @@ uint64_t ResolveSeed(const api::Sampling& sampling);
 api::Parsed<uint32_t> TokenBudget(const ServedModel& model, size_t prompt_tokens,
                                   std::optional<int64_t> max_tokens);
 
-// An engine request but for prompt, max_tokens, choice, logprobs, matcher and cache_salt. 400 for a
-// logit_bias outside the vocabulary.
+// An engine request but for prompt, max_tokens, choice, logprobs, matcher and cache_salt. Sampling
+// fields that the request leaves out are the model's defaults, then the API's. 400 for a logit_bias
+// outside the vocabulary.
 api::Parsed<engine::EngineRequest> MakeEngineRequest(const ServedModel& model,
                                                      const RequestContext& context,
                                                      const api::Sampling& sampling, uint64_t seed);

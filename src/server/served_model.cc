@@ -98,10 +98,15 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(
 
   const model::ModelConfig& shape = self->loaded_.model->config();
   self->render_fingerprint_ = "rf_" + ShortHash(digest + source);
+  PartialSampling sampling;
+  if (config.sampling_defaults == "model")
+    sampling = installed.defaults.Over(self->loaded_.sampling);
   self->fingerprint_ =
-      "fp_" + ShortHash(fmt::format("{} {} {} {} {}", digest, source, engine::kNumericsVersion,
-                                    kernels::Name(kernels.isa), config.kv_type));
+      "fp_" +
+      ShortHash(fmt::format("{} {} {} {} {} {}", digest, source, engine::kNumericsVersion,
+                            kernels::Name(kernels.isa), config.kv_type, sampling.ToJson().Dump()));
   api::ModelObject& object = self->object_;
+  object.sampling_defaults = sampling;
   object.id = installed.name;
   object.created = FileTime(installed.path);
   object.context_length = self->engine_->context_max();

@@ -59,11 +59,13 @@ class ServedModel {
     return text_bytes / loaded_.tokenizer->token_bytes_max();
   }
   // Changes only when the output could: file, tokenizer and template version, numerics, ISA, KV
-  // type.
+  // type, sampling defaults.
   const std::string& fingerprint() const { return fingerprint_; }
   // Of template and tokenizer alone.
   const std::string& render_fingerprint() const { return render_fingerprint_; }
   const api::ModelObject& object() const { return object_; }
+  // Of the registry's entry, then of the file; empty under sampling_defaults = "api".
+  const PartialSampling& sampling_defaults() const { return object_.sampling_defaults; }
   double load_seconds() const { return load_seconds_; }
 
  private:

@@ -107,8 +107,8 @@ Result<PulledModel> PullModel(const ModelRegistry& registry, const ModelSpec& sp
   const std::string staging = registry.dir().models_path() + "/.pull-" + spec.name;
   const auto installed = [&](const std::string& sha256) {
     std::error_code ec;
-    return InstalledModel{spec.name,  path,         sha256,      fs::file_size(path, ec),
-                          spec.title, spec.licence, spec.aliases};
+    return InstalledModel{spec.name,  path,         sha256,       fs::file_size(path, ec),
+                          spec.title, spec.licence, spec.aliases, spec.defaults};
   };
 
   // One pull of a model at a time, over all processes: the second finds it done.

@@ -67,12 +67,34 @@ TEST(ModelRegistry, DownloadedModelsNameTheirSize) {
   for (const ModelSpec& spec : *specs) EXPECT_GT(spec.bytes, uint64_t{1} << 20) << spec.name;
 }
 
+TEST(ModelRegistry, EntriesNameSamplingDefaults) {
+  const TemporaryDir dir;
+  const DataDir data = dir.data();
+  std::ofstream(data.registry_path())
+      << "[[model]]\nname='infe-pulse'\ndefaults={temperature=1,min_p=0.1}\n"
+         "[[model]]\nname='mine'\nsources=[{file='/x.gguf'}]\n";
+  auto registry = ModelRegistry::Load(data);
+  ASSERT_TRUE(registry) << registry.error().message;
+  // The user's value, and the built-in entry's where there is none.
+  EXPECT_EQ(registry->Find("infe-pulse")->defaults,
+            (PartialSampling{.temperature = 1, .top_p = 0.8, .top_k = 20, .min_p = 0.1}));
+  EXPECT_EQ(registry->Find("infe-titan")->defaults,
+            (PartialSampling{.temperature = 0.7, .top_p = 0.8, .top_k = 20}));
+  EXPECT_TRUE(registry->Find("mine")->defaults.empty());
+  EXPECT_TRUE(registry->Find("smollm2-135m")->defaults.empty());
+  std::ofstream(registry->PathOf(*registry->Find("infe-pulse"))) << "x";
+  EXPECT_EQ(registry->Installed()[0].defaults.min_p, 0.1);
+}
+
 TEST(ModelRegistry, MistakesAreNamedWithTheirLine) {
   for (const char* bad :
        {"[[model]]\nname='a/../b'", "[[model]]\nname='a'\nsha256='xyz'",
         "[[model]]\nname='a'\ncolour='red'", "model=3", "[[model]]\nname='a'\nbytes=0",
-        "[[model]]\nname='a'\nbytes='1'", "[[model]]\nname='a'\nsources=[{hf='org/repo'}]", "x=1",
-        "[[model]]\nname='a'\nsources=[{hf='o/r/f'}]", "[[model",
+        "[[model]]\nname='a'\nbytes='1'", "[[model]]\nname='a'\ndefaults=3",
+        "[[model]]\nname='a'\ndefaults={temperature=3}",
+        "[[model]]\nname='a'\ndefaults={top_k=1.5}", "[[model]]\nname='a'\ndefaults={top_p='1'}",
+        "[[model]]\nname='a'\ndefaults={seed=1}", "[[model]]\nname='a'\nsources=[{hf='org/repo'}]",
+        "x=1", "[[model]]\nname='a'\nsources=[{hf='o/r/f'}]", "[[model",
         "[[model]]\nname='a'\nsources=[{pip=['x==1']}]"}) {
     auto parsed = ModelRegistry::Parse(bad, "models.toml");
     ASSERT_FALSE(parsed) << bad;

@@ -51,15 +51,28 @@ Result<ModelSource> ParseSource(const toml::table& table, std::string_view origi
   return At(origin, table, "a source is one of pip, hf, file");
 }
 
+Result<PartialSampling> ParseDefaults(const toml::node& node, std::string_view origin) {
+  PartialSampling defaults;
+  if (!node.is_table())
+    return At(origin, node, "defaults is a table such as { temperature = 0.7, top_p = 0.8 }");
+  for (const auto& [key, value] : *node.as_table()) {
+    const auto number = value.value<double>();
+    if (!number) return At(origin, value, fmt::format("{} must be a number", key.str()));
+    if (auto set = defaults.Set(key.str(), *number); !set)
+      return At(origin, value, set.error().message);
+  }
+  return defaults;
+}
+
 Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) {
   ModelSpec spec;
   for (const auto& [key, value] : table) {
     const std::string_view name = key.str();
     if (name != "name" && name != "title" && name != "licence" && name != "sha256" &&
-        name != "bytes" && name != "aliases" && name != "sources")
+        name != "bytes" && name != "defaults" && name != "aliases" && name != "sources")
       return At(origin, value,
-                fmt::format("unknown key {}; known: name, title, licence, sha256, bytes, aliases, "
-                            "sources",
+                fmt::format("unknown key {}; known: name, title, licence, sha256, bytes, defaults, "
+                            "aliases, sources",
                             name));
   }
   spec.name = table["name"].value_or(std::string());
@@ -73,6 +86,9 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
     const auto count = bytes->value_exact<int64_t>();
     if (!count || *count <= 0) return At(origin, *bytes, "bytes is the file's size, above 0");
     spec.bytes = static_cast<uint64_t>(*count);
+  }
+  if (const toml::node* defaults = table.get("defaults")) {
+    INFE_ASSIGN(spec.defaults, ParseDefaults(*defaults, origin));
   }
   if (const auto* aliases = table["aliases"].as_array()) {
     for (const auto& alias : *aliases) {
@@ -140,8 +156,10 @@ Result<ModelRegistry> ModelRegistry::Load(const DataDir& dir) {
       const auto same = std::find_if(registry.models_.begin(), registry.models_.end(),
                                      [&](const ModelSpec& m) { return m.name == spec.name; });
       if (same != registry.models_.end()) {
-        // An entry without sources adds to the built-in one (aliases, say) rather than hiding it.
+        // An entry without sources adds to the built-in one (aliases, defaults) rather than hiding
+        // it.
         if (spec.sources.empty()) {
+          same->defaults = spec.defaults.Over(same->defaults);
           same->aliases.insert(same->aliases.end(), spec.aliases.begin(), spec.aliases.end());
           continue;
         }
@@ -170,8 +188,8 @@ std::vector<InstalledModel> ModelRegistry::Installed() const {
     const std::string path = PathOf(spec);
     const uint64_t size = std::filesystem::file_size(path, ec);
     if (ec) continue;
-    installed.push_back(
-        {spec.name, path, spec.sha256, size, spec.title, spec.licence, spec.aliases});
+    installed.push_back({spec.name, path, spec.sha256, size, spec.title, spec.licence, spec.aliases,
+                         spec.defaults});
   }
   return installed;
 }

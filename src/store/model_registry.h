@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/partial_sampling.h"
 #include "base/result.h"
 #include "store/data_dir.h"
 
@@ -31,8 +32,9 @@ struct ModelSpec {
   std::string name;
   std::string title;
   std::string licence;
-  std::string sha256;  // 64 hex digits; empty only in a user's entry for a local file
-  uint64_t bytes = 0;  // of the whole file; 0: the entry does not say
+  std::string sha256;        // 64 hex digits; empty only in a user's entry for a local file
+  uint64_t bytes = 0;        // of the whole file; 0: the entry does not say
+  PartialSampling defaults;  // what the model's authors advise, where a request is silent
   std::vector<std::string> aliases;
   std::vector<ModelSource> sources;
 };
@@ -44,6 +46,7 @@ struct InstalledModel {
   uint64_t size_bytes = 0;
   std::string title, licence;
   std::vector<std::string> aliases;
+  PartialSampling defaults = {};
 };
 
 class ModelRegistry {

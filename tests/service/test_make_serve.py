@@ -83,9 +83,11 @@ class Run:
         (folder / "data/models.toml").write_text(MODELS_TOML.format("0" * 64, "1" * 64))
         self.environment = {
             **os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "LOG": str(self.log), "PIP_TENTHS": "0",
-            "BUILD_TENTHS": "0", "BUILD_CODE": "0", "LARGE_TENTHS": "0", "INFE": str(folder / "infe"), "INFE_BUILD": str(folder / "build"),
+            "BUILD_TENTHS": "0", "BUILD_CODE": "0", "LARGE_TENTHS": "0", "INFE": str(folder / "infe"),
+            "INFE_BUILD": str(folder / "build"),
             "INFE_DATA_DIR": str(folder / "data"), "MODELS": "small large",
-            "PYTHON": sys.executable, "SERVER": SERVER, "MARK": str(folder), **{name: str(value) for name, value in environment.items()}}
+            "PYTHON": sys.executable, "SERVER": SERVER, "MARK": str(folder),
+            **{name: str(value) for name, value in environment.items()}}
         self.process = subprocess.Popen([sys.executable, str(ROOT / "tools/serve")], env=self.environment,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                         start_new_session=True, text=True)

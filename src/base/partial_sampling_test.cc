@@ -13,7 +13,7 @@ TEST(PartialSampling, ValuesAreThoseOfTheFirstThatGivesThem) {
   const PartialSampling file{.top_p = 0.5, .min_p = 0.1};
   const PartialSampling chosen = request.Over(registry).Over(file);
   EXPECT_EQ(chosen, (PartialSampling{.temperature = 0, .top_p = 0.8, .top_k = 0, .min_p = 0.1}));
-  EXPECT_EQ(chosen.ToJson().Dump(), R"({"temperature":0.0,"top_p":0.8,"top_k":0,"min_p":0.1})");
+  EXPECT_EQ(chosen.ToJson().Dump(), R"({"temperature":0,"top_p":0.8,"top_k":0,"min_p":0.1})");
   EXPECT_TRUE(PartialSampling().empty());
   EXPECT_FALSE(request.empty());
 }
@@ -29,7 +29,7 @@ TEST(PartialSampling, RangesAreThoseOfTheApi) {
        {std::pair("temperature", 2.1), std::pair("temperature", -0.1), std::pair("top_p", 1.5),
         std::pair("top_k", 1.5), std::pair("top_k", -1.0), std::pair("min_p", -1.0),
         std::pair("repetition_penalty", 0.0), std::pair("temperature", std::nan("")),
-        std::pair("top_k", std::nan("")), std::pair("top_k", INFINITY), std::pair("seed", 1.0)})
+        std::pair("top_k", std::nan("")), std::pair("top_k", HUGE_VAL), std::pair("seed", 1.0)})
     EXPECT_FALSE(sampling.Set(name, value)) << name << " " << value;
   EXPECT_EQ(sampling, before);
 }

@@ -1,21 +1,25 @@
 #include "cli/read_config.h"
 
-#include <fstream>
-#include <sstream>
-
 #include <fmt/format.h>
 
+#include "base/file_descriptor.h"
+
 namespace infe::cli {
+namespace {
+
+// A hundred times the file that lists every key.
+constexpr size_t kConfigBytesMax = size_t{1} << 20;
+
+}  // namespace
 
 Result<server::ServerConfig> ReadConfig(const std::string& path) {
   server::ServerConfig config;
   const std::string file = path.empty() ? server::DefaultConfigPath() : path;
   if (file.empty()) return config;
-  std::ifstream in(file);
-  if (!in) return NotFound(fmt::format("cannot read the configuration {}", file));
-  std::stringstream text;
-  text << in.rdbuf();
-  INFE_TRY(server::ApplyToml(text.str(), file, config));
+  const Result<std::string> text = ReadSmallFile(file, kConfigBytesMax);
+  if (!text)
+    return NotFound(fmt::format("cannot read the configuration: {}", text.error().message));
+  INFE_TRY(server::ApplyToml(*text, file, config));
   return config;
 }
 

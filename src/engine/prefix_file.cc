@@ -80,8 +80,8 @@ Error SystemError(std::string_view what, const std::string& path) {
 // The file that becomes `path` once it is whole. One name and a lock: what a crash leaves is
 // overwritten by the next one, and two servers on one data folder do not write into each other's.
 Result<FileDescriptor> OpenUnfinished(const std::string& unfinished) {
-  FileDescriptor file(open(unfinished.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  if (!file.valid()) return SystemError("create", unfinished);
+  // Not emptied before it is locked: another process may be writing it.
+  INFE_ASSIGN(FileDescriptor file, OpenToWrite(unfinished, 0600));
   struct stat locked{};
   struct stat named{};
   if (flock(file.get(), LOCK_EX | LOCK_NB) != 0 || fstat(file.get(), &locked) != 0 ||
@@ -181,13 +181,9 @@ Result<PrefixIndex> PrefixIndex::Decode(std::span<const std::byte> bytes, uint32
 Result<std::unique_ptr<PrefixFile>> PrefixFile::Open(const std::string& path,
                                                      const PrefixFileKind& kind) {
   std::unique_ptr<PrefixFile> self(new PrefixFile);
-  self->file_ = FileDescriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!self->file_.valid() && errno == ENOENT) return NotFound("there is no such file");
-  struct stat status{};
-  if (!self->file_.valid() || fstat(self->file_.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    return IoError("it cannot be read");
-  }
-  const auto size = static_cast<uint64_t>(status.st_size);
+  INFE_ASSIGN(self->file_, OpenRegular(path));
+  INFE_ASSIGN(const FileState state, StateOf(self->file_));
+  const uint64_t size = state.bytes;
   Head head;
   if (!ReadAt(self->file_, std::as_writable_bytes(std::span(&head, 1)), 0) ||
       std::memcmp(head.magic, kMagic, sizeof kMagic) != 0) {

@@ -7,6 +7,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "base/file_descriptor.h"
+
 namespace infe::http {
 
 namespace {
@@ -129,6 +131,9 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::Load(const TlsOptions& opt
   SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                             SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_alpn_select_cb(raw, ChooseProtocol, nullptr);
+  // OpenSSL would wait for the other side of a pipe.
+  INFE_TRY(OpenRegular(options.certificate_file));
+  INFE_TRY(OpenRegular(options.key_file));
   if (SSL_CTX_use_certificate_chain_file(raw, options.certificate_file.c_str()) != 1) {
     return InvalidArgument(fmt::format("cannot use the TLS certificate chain {}: {}",
                                        options.certificate_file, LastSslError()));

@@ -1,15 +1,12 @@
 #include "base/memory.h"
 
-#include <cerrno>
-#include <cstring>
+#include <cstdint>
 #include <utility>
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <malloc.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "base/check.h"
 
 namespace infe {
 namespace {
@@ -50,47 +47,6 @@ HugeBuffer& HugeBuffer::operator=(HugeBuffer&& other) noexcept {
   std::swap(size_, other.size_);
   std::swap(mapping_, other.mapping_);
   std::swap(mapping_size_, other.mapping_size_);
-  return *this;
-}
-
-Result<MappedFile> MappedFile::Open(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    const Error error{errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
-                      fmt::format("cannot open {}: {}", path, std::strerror(errno)),
-                      {}};
-    return error;
-  }
-  struct stat status{};
-  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-    close(fd);
-    return IoError(fmt::format("cannot map {}: not a regular file", path));
-  }
-  MappedFile file;
-  file.size_ = static_cast<size_t>(status.st_size);
-  if (file.size_ > 0) {
-    void* mapping = mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (mapping == MAP_FAILED) {
-      close(fd);
-      return IoError(fmt::format("cannot map {}: {}", path, std::strerror(errno)));
-    }
-    file.data_ = static_cast<const std::byte*>(mapping);
-  }
-  close(fd);
-  return file;
-}
-
-MappedFile::~MappedFile() {
-  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept {
-  *this = std::move(other);
-}
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
   return *this;
 }
 

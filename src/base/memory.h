@@ -1,12 +1,9 @@
-// Memory that kernels like: aligned, zeroed, in huge pages where the system grants them; files
-// mapped read-only (both move, neither copies); and how the heap is to treat large blocks.
+// Memory that kernels like: aligned, zeroed, in huge pages where the system grants them; and how
+// the heap is to treat large blocks.
 #pragma once
 
 #include <cstddef>
 #include <span>
-#include <string>
-
-#include "base/result.h"
 
 namespace infe {
 
@@ -29,22 +26,6 @@ class HugeBuffer {
   size_t size_ = 0;
   void* mapping_ = nullptr;
   size_t mapping_size_ = 0;
-};
-
-// A whole file, mapped read-only and private.
-class MappedFile {
- public:
-  static Result<MappedFile> Open(const std::string& path);
-  MappedFile() = default;
-  ~MappedFile();
-  MappedFile(MappedFile&& other) noexcept;
-  MappedFile& operator=(MappedFile&& other) noexcept;
-
-  std::span<const std::byte> bytes() const { return {data_, size_}; }
-
- private:
-  const std::byte* data_ = nullptr;
-  size_t size_ = 0;
 };
 
 // For a process that serves for months: large blocks of the heap go back to the system when they

@@ -102,9 +102,8 @@ PartialSampling LoadSamplingDefaults(const model::GgufFile& file) {
   return sampling;
 }
 
-Result<LoadedModel> LoadModel(const std::string& path, ThreadPool& pool,
+Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options) {
-  INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
   LoadedModel loaded;
   INFE_ASSIGN(loaded.tokenizer, LoadTokenizer(file));
   INFE_ASSIGN(loaded.chat_template, LoadChatTemplate(file));
@@ -112,13 +111,13 @@ Result<LoadedModel> LoadModel(const std::string& path, ThreadPool& pool,
   model::LoadOptions load;
   load.kv_type = options.kv_type;
   load.logits_rows_max = LogitsRowsMax(options.batch_sequences_max);
-  load.packed_cache_dir = options.packed_cache_dir;
+  load.packed_cache = options.packed_cache;
   load.on_progress = options.on_progress;
   INFE_ASSIGN(loaded.model, model::Model::Load(file, pool, kernels, load));
   const tokenizer::Tokenizer& tokens = *loaded.tokenizer;
   if (tokens.size() > loaded.model->config().vocabulary)
     return Corrupt(fmt::format("{}: the vocabulary has {} tokens, the output head only {} rows",
-                               path, tokens.size(), loaded.model->config().vocabulary));
+                               file.path(), tokens.size(), loaded.model->config().vocabulary));
   if (tokens.bos()) loaded.bos_text = tokens.TokenText(*tokens.bos());
   if (tokens.eos()) loaded.eos_text = tokens.TokenText(*tokens.eos());
   loaded.end_tokens.assign(tokens.end_of_generation().begin(), tokens.end_of_generation().end());

@@ -19,8 +19,7 @@ namespace infe::engine {
 struct LoadOptions {
   kernels::KvType kv_type = kernels::KvType::kF16;
   uint32_t batch_sequences_max = 16;  // of the engine that will run it: sizes the step's buffers
-  std::string packed_cache_dir;       // empty: no packed side file
-  std::string digest;                 // of the model file, the key of the side file
+  model::PackedCache packed_cache;
   std::function<void(double fraction)> on_progress;  // optional
 };
 
@@ -45,8 +44,8 @@ Result<std::string> LoadChatTemplate(const model::GgufFile& file);
 // general.sampling.*: temp, top_p, top_k, min_p, penalty_repeat. What is no number or out of the
 // API's range is left out.
 PartialSampling LoadSamplingDefaults(const model::GgufFile& file);
-// pool is borrowed and must outlive the model.
-Result<LoadedModel> LoadModel(const std::string& path, ThreadPool& pool,
+// pool is borrowed and must outlive the model. The file may be closed afterwards.
+Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options);
 
 }  // namespace infe::engine

@@ -28,7 +28,9 @@ class RealModel : public testing::TestWithParam<const char*> {
   }
 
   void Load(const LoadOptions& options) {
-    auto loaded = LoadModel(model_path, pool, kernels::SelectKernels(), options);
+    auto file = model::GgufFile::Open(model_path);
+    ASSERT_TRUE(file.has_value()) << file.error().message;
+    auto loaded = LoadModel(*file, pool, kernels::SelectKernels(), options);
     ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
     model = std::move(*loaded);
   }

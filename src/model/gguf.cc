@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <bit>
-#include <chrono>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "model/gguf_cursor.h"
 #include "model/gguf_types.h"
 
@@ -26,6 +27,10 @@ constexpr size_t kNameBytesMax = 65535;
 // Counts that cannot fit the file are refused before anything is reserved.
 constexpr uint64_t kEntryBytesMin = 8 + 1 + 4 + 1;
 constexpr uint64_t kTensorBytesMin = 8 + 1 + 4 + 8 + 4 + 8;
+// What is read of a file at first, and by how much more it becomes while the header goes on: all of
+// a small vocabulary, or a second look of a large one.
+constexpr uint64_t kHeaderBytesFirst = uint64_t{2} << 20;
+constexpr uint64_t kHeaderGrowth = 8;
 
 // 0 for strings and arrays, whose size is in the file.
 size_t FixedBytes(GgufValueType type) {
@@ -164,15 +169,21 @@ std::string_view Name(GgufValueType type) {
 }
 
 Result<GgufFile> GgufFile::Open(const std::string& path) {
+  INFE_ASSIGN(FileDescriptor descriptor, OpenRegular(path));
+  INFE_ASSIGN(const FileState state, StateOf(descriptor));
+  return Read(std::move(descriptor), state, path);
+}
+
+Result<GgufFile> GgufFile::Read(FileDescriptor descriptor, const FileState& state,
+                                const std::string& path) {
   GgufFile file;
   std::error_code error;
   const auto absolute = std::filesystem::absolute(path, error);
   file.path_ = error ? path : absolute.string();
-  const auto changed = std::filesystem::last_write_time(path, error);
-  if (!error) file.change_time_ns_ = std::chrono::nanoseconds(changed.time_since_epoch()).count();
-  INFE_ASSIGN(file.file_, MappedFile::Open(path));
-  file.bytes_ = file.file_.bytes();
-  if (auto read = file.Read(); !read) {
+  file.file_ = std::move(descriptor);
+  file.state_ = state;
+  file.file_bytes_ = file.state_.bytes;
+  if (auto read = file.ReadFromFile(); !read) {
     Error failure = read.error();
     failure.message = path + ": " + failure.message;
     return failure;
@@ -183,12 +194,61 @@ Result<GgufFile> GgufFile::Open(const std::string& path) {
 Result<GgufFile> GgufFile::Parse(std::span<const std::byte> bytes) {
   GgufFile file;
   file.bytes_ = bytes;
-  INFE_TRY(file.Read());
+  file.file_bytes_ = bytes.size();
+  GgufCursor cursor(bytes);
+  INFE_TRY(file.ReadHeader(cursor));
   return file;
 }
 
-Result<void> GgufFile::Read() {
-  GgufCursor cursor(bytes_);
+// Where the header ends is known at its end only: it is read again with more of the file, a few
+// times at most.
+Result<void> GgufFile::ReadFromFile() {
+  for (uint64_t wanted = kHeaderBytesFirst;; wanted *= kHeaderGrowth) {
+    const size_t there = header_.size();
+    header_.resize(static_cast<size_t>(std::min({wanted, file_bytes_, kHeaderBytesMax})));
+    errno = 0;
+    if (!ReadAt(file_, std::span(header_).subspan(there), there)) {
+      return IoError(fmt::format("cannot be read: {}",
+                                 errno != 0 ? std::strerror(errno) : "it was cut meanwhile"));
+    }
+    bytes_ = header_;
+    entries_.clear();
+    tensors_.clear();
+    entry_index_.clear();
+    tensor_index_.clear();
+    GgufCursor cursor(bytes_, file_bytes_);
+    Result<void> read = ReadHeader(cursor);
+    if (read || !cursor.needs_more()) return read;
+    if (header_.size() == kHeaderBytesMax) {
+      return Unsupported(
+          fmt::format("more than {} MiB stand before its tensors", kHeaderBytesMax >> 20));
+    }
+  }
+}
+
+Result<void> GgufFile::ReadTensor(const GgufTensor& tensor, uint64_t offset,
+                                  std::span<std::byte> to) const {
+  INFE_CHECK(offset <= tensor.bytes && to.size() <= tensor.bytes - offset);
+  const uint64_t at = tensor.file_offset + offset;
+  if (!file_.valid()) {
+    std::memcpy(to.data(), bytes_.data() + at, to.size());
+    return {};
+  }
+  errno = 0;
+  if (ReadAt(file_, to, at)) return {};
+  return IoError(fmt::format("{}: tensor {} cannot be read: {}", path_, tensor.name,
+                             errno != 0 ? std::strerror(errno) : "the file was cut meanwhile"));
+}
+
+Result<void> GgufFile::CheckUnchanged() const {
+  if (!file_.valid()) return {};
+  INFE_ASSIGN(const FileState now, StateOf(file_));
+  if (now == state_) return {};
+  return IoError(fmt::format(
+      "{}: the file was changed while it was read; once it is whole, try again", path_));
+}
+
+Result<void> GgufFile::ReadHeader(GgufCursor& cursor) {
   char magic[4];
   if (!cursor.Read(&magic) || std::memcmp(magic, kMagic, 4) != 0) {
     return Corrupt("not a GGUF file: it does not begin with the bytes GGUF");
@@ -217,7 +277,7 @@ Result<void> GgufFile::Read() {
 }
 
 Result<void> GgufFile::ReadEntries(GgufCursor& cursor, uint64_t count) {
-  entries_.reserve(static_cast<size_t>(count));
+  entries_.reserve(std::min<size_t>(count, cursor.left_here() / kEntryBytesMin));
   for (uint64_t i = 0; i < count; ++i) {
     GgufEntry entry;
     if (!cursor.ReadString(&entry.key) || entry.key.empty() || entry.key.size() > kNameBytesMax) {
@@ -249,51 +309,55 @@ Result<void> GgufFile::ReadEntries(GgufCursor& cursor, uint64_t count) {
 }
 
 Result<void> GgufFile::ReadTensors(GgufCursor& cursor, uint64_t count) {
-  tensors_.reserve(static_cast<size_t>(count));
+  tensors_.reserve(std::min<size_t>(count, cursor.left_here() / kTensorBytesMin));
   for (uint64_t i = 0; i < count; ++i) {
-    GgufTensor tensor;
-    if (!cursor.ReadString(&tensor.name) || tensor.name.empty() ||
-        tensor.name.size() > kNameBytesMax) {
-      return Corrupt(fmt::format("tensor {} has no valid name", i));
-    }
-    if (!cursor.Read(&tensor.dimensions) || tensor.dimensions < 1 || tensor.dimensions > 4) {
-      return Corrupt(fmt::format("tensor {} has no valid number of dimensions", tensor.name));
-    }
-    uint64_t values = 1;
-    for (uint32_t d = 0; d < tensor.dimensions; ++d) {
-      if (!cursor.Read(&tensor.shape[d])) {
-        return Corrupt(fmt::format("the file ends in the shape of tensor {}", tensor.name));
-      }
-      if (tensor.shape[d] == 0 || __builtin_mul_overflow(values, tensor.shape[d], &values)) {
-        return Corrupt(fmt::format("tensor {} has an impossible shape", tensor.name));
-      }
-    }
-    if (!cursor.Read(&tensor.type) || !cursor.Read(&tensor.offset)) {
-      return Corrupt(fmt::format("the file ends in the description of tensor {}", tensor.name));
-    }
-    const GgufTensorType* type = FindGgufTensorType(tensor.type);
-    if (type == nullptr) {
-      return Unsupported(
-          fmt::format("tensor {} has type {}, which is not known", tensor.name, tensor.type));
-    }
-    tensor.type_name = type->name;
-    if (tensor.shape[0] % type->block_values != 0) {
-      return Corrupt(fmt::format("tensor {} has rows of {} values, not a multiple of {} ({})",
-                                 tensor.name, tensor.shape[0], type->block_values, type->name));
-    }
-    uint64_t size = 0;
-    if (__builtin_mul_overflow(values / type->block_values, uint64_t{type->block_bytes}, &size) ||
-        size > bytes_.size()) {
-      return Corrupt(fmt::format("tensor {} is larger than the file", tensor.name));
-    }
-    // Its place is checked in PlaceTensors; until then only the length means something.
-    tensor.bytes = {bytes_.data(), static_cast<size_t>(size)};
+    INFE_ASSIGN(const GgufTensor tensor, ReadTensorRow(cursor, i));
     if (!tensor_index_.emplace(tensor.name, static_cast<uint32_t>(i)).second) {
       return Corrupt(fmt::format("tensor {} appears twice", tensor.name));
     }
     tensors_.push_back(tensor);
   }
   return {};
+}
+
+// One row of the table. Its place is checked in PlaceTensors.
+Result<GgufTensor> GgufFile::ReadTensorRow(GgufCursor& cursor, uint64_t index) const {
+  GgufTensor tensor;
+  if (!cursor.ReadString(&tensor.name) || tensor.name.empty() ||
+      tensor.name.size() > kNameBytesMax) {
+    return Corrupt(fmt::format("tensor {} has no valid name", index));
+  }
+  if (!cursor.Read(&tensor.dimensions) || tensor.dimensions < 1 || tensor.dimensions > 4) {
+    return Corrupt(fmt::format("tensor {} has no valid number of dimensions", tensor.name));
+  }
+  uint64_t values = 1;
+  for (uint32_t d = 0; d < tensor.dimensions; ++d) {
+    if (!cursor.Read(&tensor.shape[d])) {
+      return Corrupt(fmt::format("the file ends in the shape of tensor {}", tensor.name));
+    }
+    if (tensor.shape[d] == 0 || __builtin_mul_overflow(values, tensor.shape[d], &values)) {
+      return Corrupt(fmt::format("tensor {} has an impossible shape", tensor.name));
+    }
+  }
+  if (!cursor.Read(&tensor.type) || !cursor.Read(&tensor.offset)) {
+    return Corrupt(fmt::format("the file ends in the description of tensor {}", tensor.name));
+  }
+  const GgufTensorType* type = FindGgufTensorType(tensor.type);
+  if (type == nullptr) {
+    return Unsupported(
+        fmt::format("tensor {} has type {}, which is not known", tensor.name, tensor.type));
+  }
+  tensor.type_name = type->name;
+  if (tensor.shape[0] % type->block_values != 0) {
+    return Corrupt(fmt::format("tensor {} has rows of {} values, not a multiple of {} ({})",
+                               tensor.name, tensor.shape[0], type->block_values, type->name));
+  }
+  if (__builtin_mul_overflow(values / type->block_values, uint64_t{type->block_bytes},
+                             &tensor.bytes) ||
+      tensor.bytes > file_bytes_) {
+    return Corrupt(fmt::format("tensor {} is larger than the file", tensor.name));
+  }
+  return tensor;
 }
 
 Result<void> GgufFile::PlaceTensors(uint64_t table_end) {
@@ -305,11 +369,11 @@ Result<void> GgufFile::PlaceTensors(uint64_t table_end) {
   }
   // table_end <= file size, and the alignment is small: no overflow.
   const uint64_t data_begin = (table_end + alignment - 1) / alignment * alignment;
-  if (data_begin > bytes_.size()) return Corrupt("the file ends before its tensor data");
-  const uint64_t data_bytes = bytes_.size() - data_begin;
+  if (data_begin > file_bytes_) return Corrupt("the file ends before its tensor data");
+  const uint64_t data_bytes = file_bytes_ - data_begin;
   std::vector<const GgufTensor*> by_offset;
   for (GgufTensor& tensor : tensors_) {
-    const uint64_t size = tensor.bytes.size();
+    const uint64_t size = tensor.bytes;
     if (tensor.offset % alignment != 0) {
       return Corrupt(fmt::format("tensor {} is not aligned to {}", tensor.name, alignment));
     }
@@ -319,14 +383,13 @@ Result<void> GgufFile::PlaceTensors(uint64_t table_end) {
           "be incomplete",
           tensor.name, size, tensor.offset, data_bytes));
     }
-    tensor.bytes =
-        bytes_.subspan(static_cast<size_t>(data_begin + tensor.offset), static_cast<size_t>(size));
+    tensor.file_offset = data_begin + tensor.offset;
     by_offset.push_back(&tensor);
   }
   std::sort(by_offset.begin(), by_offset.end(),
             [](const GgufTensor* a, const GgufTensor* b) { return a->offset < b->offset; });
   for (size_t i = 1; i < by_offset.size(); ++i) {
-    if (by_offset[i - 1]->offset + by_offset[i - 1]->bytes.size() > by_offset[i]->offset) {
+    if (by_offset[i - 1]->offset + by_offset[i - 1]->bytes > by_offset[i]->offset) {
       return Corrupt(
           fmt::format("tensors {} and {} overlap", by_offset[i - 1]->name, by_offset[i]->name));
     }

@@ -1,7 +1,9 @@
 // The GGUF container, versions 2 and 3: metadata, tensor table and tensor bytes of a model file
 // (docs/gguf.md). The file is hostile until checked: every count, length and offset is compared
-// with the real file size by checked arithmetic before it is used, so that after Open no accessor
-// can read outside the mapping. Nothing is copied: names, strings and tensors are views into it.
+// with the real file size by checked arithmetic before it is used. It is also never mapped: what
+// stands before the tensors is copied into memory of our own, names and strings are views into
+// that copy, and tensors are read when they are asked for. So whatever others do to the file
+// meanwhile, what was checked stays as it was, and a read past a new end is an error and no signal.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/memory.h"
+#include "base/file_descriptor.h"
 #include "base/result.h"
 
 namespace infe::model {
@@ -54,7 +56,8 @@ struct GgufTensor {
   uint32_t dimensions = 0;     // 1..4
   uint64_t shape[4] = {1, 1, 1, 1};  // shape[0] is the row length, as in the file
   uint64_t offset = 0;               // from the start of the data section
-  std::span<const std::byte> bytes;
+  uint64_t file_offset = 0;          // from the start of the file
+  uint64_t bytes = 0;                // of its data: whole rows
 
   uint64_t cols() const { return shape[0]; }
   uint64_t rows() const { return shape[1] * shape[2] * shape[3]; }
@@ -62,17 +65,28 @@ struct GgufTensor {
 
 class GgufFile {
  public:
-  // kNotFound or kIo if the file cannot be mapped, kCorrupt if its bytes break the format,
-  // kUnsupported for version 1 and big-endian files.
+  // Reads all but the tensors. kNotFound or kIo if the file cannot be read, kCorrupt if its bytes
+  // break the format, kUnsupported for version 1 and big-endian files, and for a header larger than
+  // kHeaderBytesMax.
   static Result<GgufFile> Open(const std::string& path);
+  // The same of a file that is open already and was in `state` when it was looked at (hashed, say):
+  // what has happened to it since is an error of CheckUnchanged. `path` is named in errors.
+  static Result<GgufFile> Read(FileDescriptor file, const FileState& state,
+                               const std::string& path);
   // The same over memory that outlives the result: tests and the fuzz target.
   static Result<GgufFile> Parse(std::span<const std::byte> bytes);
 
   uint32_t version() const { return version_; }
-  size_t file_bytes() const { return bytes_.size(); }
-  // Where the file was and when it last changed, as Open found it; empty and 0 after Parse.
+  uint64_t file_bytes() const { return file_bytes_; }
+  // Where the file was, absolute; empty after Parse.
   const std::string& path() const { return path_; }
-  int64_t change_time_ns() const { return change_time_ns_; }
+  // Fills `to` with the tensor's bytes from `offset` on, which lie inside it (checked: a
+  // programmer's mistake otherwise). kIo: the file is shorter by now, or cannot be read. Safe on
+  // many threads.
+  Result<void> ReadTensor(const GgufTensor& tensor, uint64_t offset, std::span<std::byte> to) const;
+  // kIo if the file was written, renamed or linked since it was opened: what was read may be
+  // neither the old nor the new bytes. To be asked after the last read.
+  Result<void> CheckUnchanged() const;
   std::span<const GgufEntry> entries() const { return entries_; }
   std::span<const GgufTensor> tensors() const { return tensors_; }
   const GgufEntry* FindEntry(std::string_view key) const;     // null if absent
@@ -94,21 +108,31 @@ class GgufFile {
   Result<std::vector<float>> Floats(std::string_view key) const;      // f32
 
  private:
-  Result<void> Read();
+  // Both over bytes_, which may be only the beginning of the file: a kCorrupt of those that are cut
+  // off there says so in `cursor`.
+  Result<void> ReadHeader(GgufCursor& cursor);
   Result<void> ReadEntries(GgufCursor& cursor, uint64_t count);
   Result<void> ReadTensors(GgufCursor& cursor, uint64_t count);
+  Result<GgufTensor> ReadTensorRow(GgufCursor& cursor, uint64_t index) const;
   Result<void> PlaceTensors(uint64_t table_end);
+  Result<void> ReadFromFile();
   Result<const GgufEntry*> Array(std::string_view key) const;
 
-  MappedFile file_;                   // empty for Parse
-  std::span<const std::byte> bytes_;  // of file_ or of Parse's caller
+  FileDescriptor file_{-1};           // none after Parse
+  FileState state_;                   // of file_, when it was looked at first
+  std::vector<std::byte> header_;     // of file_: its beginning, at least up to the tensors
+  std::span<const std::byte> bytes_;  // header_, or all that Parse was given
+  uint64_t file_bytes_ = 0;
   std::string path_;
-  int64_t change_time_ns_ = 0;
   uint32_t version_ = 0;
   std::vector<GgufEntry> entries_;
   std::vector<GgufTensor> tensors_;
   std::unordered_map<std::string_view, uint32_t> entry_index_;
   std::unordered_map<std::string_view, uint32_t> tensor_index_;
 };
+
+// What may stand before the tensors: metadata, most of it the vocabulary, and the table. The
+// largest vocabularies known (262,144 tokens and their merges) take 20 MiB.
+inline constexpr uint64_t kHeaderBytesMax = uint64_t{256} << 20;
 
 }  // namespace infe::model

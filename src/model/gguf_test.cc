@@ -1,9 +1,13 @@
 #include "model/gguf.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "base/source_dir.h"
 #include "model/gguf_builder.h"
@@ -65,9 +69,12 @@ TEST(Gguf, ReadsWhatTheBuilderWrote) {
     EXPECT_EQ(two->type_name, "Q8_0");
     EXPECT_EQ(two->cols(), 32u);
     EXPECT_EQ(two->rows(), 3u);
-    EXPECT_EQ(two->bytes.size(), 102u);
-    EXPECT_EQ(two->bytes[0], std::byte{'y'});
-    EXPECT_EQ(file.FindTensor("one")->bytes[31], std::byte{'x'});
+    ASSERT_EQ(two->bytes, 102u);
+    std::vector<std::byte> data(102);
+    ASSERT_TRUE(file.ReadTensor(*two, 0, data));
+    EXPECT_EQ(data[0], std::byte{'y'});
+    ASSERT_TRUE(file.ReadTensor(*file.FindTensor("one"), 31, std::span(data).first(1)));
+    EXPECT_EQ(data[0], std::byte{'x'});
   }
 }
 
@@ -197,6 +204,96 @@ TEST(Gguf, OtherVersionsAndFilesAreNamedInTheError) {
             std::string::npos);
   EXPECT_EQ(ParseAndTouch("PK\3\4 something else").error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(GgufFile::Open("/nonexistent.gguf").error().code, ErrorCode::kNotFound);
+}
+
+// A file of its own, which the test may cut, change and remove.
+class GgufOnDisk : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/infe_gguf_XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    folder_ = name;
+    path_ = folder_ + "/model.gguf";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void Write(const std::string& bytes) { std::ofstream(path_, std::ios::binary) << bytes; }
+
+  std::string folder_, path_;
+};
+
+TEST_F(GgufOnDisk, ALongHeaderIsReadInPieces) {
+  // Several times what is read at first, with an entry across every border.
+  GgufBuilder builder;
+  const std::string text(700'001, 'v');
+  for (int i = 0; i < 40; ++i) builder.String("key" + std::to_string(i), text);
+  builder.Tensor("t", kF32, {8}, std::string(32, 'x'));
+  Write(builder.Bytes());
+  auto file = GgufFile::Open(path_);
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_EQ(file->entries().size(), 40u);
+  EXPECT_EQ(*file->String("key39"), text);
+  std::vector<std::byte> data(32);
+  ASSERT_TRUE(file->ReadTensor(*file->FindTensor("t"), 0, data));
+  EXPECT_EQ(data[31], std::byte{'x'});
+  EXPECT_TRUE(file->CheckUnchanged());
+  // Cut anywhere it is refused, also where a piece ends.
+  const size_t size = builder.Bytes().size();
+  for (const size_t left : {size - 1, size_t{16} << 20, (size_t{2} << 20) + 1, size_t{2} << 20,
+                            (size_t{2} << 20) - 1, size_t{23}, size_t{0}}) {
+    std::filesystem::resize_file(path_, left);
+    EXPECT_FALSE(GgufFile::Open(path_)) << left;
+  }
+}
+
+TEST_F(GgufOnDisk, AFileCutAfterItWasOpenedIsAnErrorAndNoSignal) {
+  const std::string bytes = SmallFile().Bytes();
+  Write(bytes);
+  auto file = GgufFile::Open(path_);
+  ASSERT_TRUE(file);
+  for (const size_t left : {bytes.size() - 40, size_t{10}, size_t{0}}) {
+    std::filesystem::resize_file(path_, left);
+    std::vector<std::byte> data(102);
+    const auto read = file->ReadTensor(*file->FindTensor("two"), 0, data);
+    ASSERT_FALSE(read) << left;
+    EXPECT_EQ(read.error().code, ErrorCode::kIo);
+    EXPECT_NE(read.error().message.find("two"), std::string::npos);
+    EXPECT_FALSE(file->CheckUnchanged());
+    // The header is ours.
+    EXPECT_EQ(file->Strings("tokenizer.ggml.tokens")->size(), 3u);
+    EXPECT_EQ(*file->String("general.architecture"), "llama");
+  }
+}
+
+TEST_F(GgufOnDisk, AFileChangedWhileItIsReadIsFound) {
+  Write(SmallFile().Bytes());
+  auto file = GgufFile::Open(path_);
+  ASSERT_TRUE(file);
+  EXPECT_TRUE(file->CheckUnchanged());
+  std::this_thread::sleep_for(std::chrono::nanoseconds(kClockTickNs));
+  std::fstream(path_, std::ios::in | std::ios::out | std::ios::binary).seekp(-10, std::ios::end)
+      << 'z';
+  EXPECT_EQ(file->CheckUnchanged().error().code, ErrorCode::kIo);
+}
+
+TEST_F(GgufOnDisk, WhatIsNoFileIsRefusedAtOnce) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  for (const std::string& path : {path_, folder_, std::string("/dev/zero")}) {
+    const auto file = GgufFile::Open(path);
+    ASSERT_FALSE(file) << path;
+    EXPECT_EQ(file.error().code, ErrorCode::kIo);
+    EXPECT_NE(file.error().message.find("a regular file is needed"), std::string::npos);
+  }
+}
+
+TEST_F(GgufOnDisk, AHeaderOfGibibytesIsNotTakenIntoMemory) {
+  // One sparse string that the file's size allows.
+  Write("GGUF" + GgufBuilder::Number(uint32_t{3}) + GgufBuilder::Number(uint64_t{0}) +
+        GgufBuilder::Number(uint64_t{1}) + GgufBuilder::Text("k") +
+        GgufBuilder::Number(uint32_t{8}) + GgufBuilder::Number(uint64_t{3} << 30));
+  std::filesystem::resize_file(path_, uint64_t{4} << 30);
+  const auto file = GgufFile::Open(path_);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code, ErrorCode::kUnsupported);
 }
 
 TEST(Gguf, ArraysOfArraysAreRefused) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "model/gguf.h"
 
@@ -25,7 +26,10 @@ inline uint64_t TouchEverything(const GgufFile& file) {
     if (auto value = file.String(entry.key)) sum += value->size();
   }
   for (const GgufTensor& tensor : file.tensors()) {
-    for (std::byte byte : tensor.bytes) sum += static_cast<uint64_t>(byte);
+    std::vector<std::byte> bytes(tensor.bytes);  // lies inside the file, so it is no larger
+    if (file.ReadTensor(tensor, 0, bytes)) {
+      for (std::byte byte : bytes) sum += static_cast<uint64_t>(byte);
+    }
     sum += tensor.rows() + (file.FindTensor(tensor.name) == &tensor);
   }
   return sum;

@@ -167,8 +167,8 @@ Result<std::unique_ptr<Model>> Model::Load(const GgufFile& file, ThreadPool& poo
   INFE_ASSIGN(ModelConfig config, ReadModelConfig(file));
   INFE_ASSIGN(std::vector<KvGroup> groups,
               MakeGroups(config, kernels.kv_tile_bytes(options.kv_type, config.head_dim)));
-  INFE_ASSIGN(Weights weights, LoadWeights(file, config, pool, kernels, options.packed_cache_dir,
-                                           options.on_progress));
+  INFE_ASSIGN(Weights weights,
+              LoadWeights(file, config, pool, kernels, options.packed_cache, options.on_progress));
   return std::unique_ptr<Model>(std::make_unique<LoadedModel>(
       std::move(config), std::move(weights), std::move(groups), pool, kernels, options));
 }

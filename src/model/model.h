@@ -16,6 +16,7 @@
 #include "model/kv_view.h"
 #include "model/logit_summary.h"
 #include "model/model_config.h"
+#include "model/packed_file.h"
 #include "model/phase_times.h"
 
 namespace infe::model {
@@ -67,11 +68,9 @@ struct LoadOptions {
   kernels::KvType kv_type = kernels::KvType::kF16;
   uint32_t batch_rows_max = 512;  // rows (tokens) of one Forward
   uint32_t logits_rows_max = 64;
-  std::string packed_cache_dir = {};                      // empty: no packed side file
+  PackedCache packed_cache = {};
   std::function<void(double fraction)> on_progress = {};  // optional
 };
-
-class GgufFile;  // model/gguf.h
 
 class Model : public StepModel {
  public:

@@ -7,9 +7,7 @@
 #include <filesystem>
 #include <vector>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file_descriptor.h"
@@ -20,7 +18,6 @@ namespace {
 constexpr char kMagic[8] = {'i', 'n', 'f', 'e', 'p', 'k', '0', '1'};
 constexpr size_t kChunk = size_t{4} << 20;
 constexpr size_t kPage = 4096;
-constexpr size_t kTensorSample = 4096;
 
 struct Header {
   char magic[8];
@@ -75,24 +72,13 @@ void HashLayout(Sha256& hash, const kernels::KernelTable& kernels) {
 
 }  // namespace
 
-Sha256Digest PackedDigest(const GgufFile& file, const kernels::KernelTable& kernels) {
+Sha256Digest PackedDigest(std::string_view file_digest, const kernels::KernelTable& kernels) {
   Sha256 hash;
   hash.Update(std::string_view(kMagic, sizeof kMagic));
-  hash.Update(file.path());
   hash.Update(Name(kernels.isa));
-  hash.Update(fmt::format("/{}/{}", file.file_bytes(), file.change_time_ns()));
+  hash.Update("/");
+  hash.Update(file_digest);
   HashLayout(hash, kernels);
-  for (const GgufEntry& entry : file.entries()) {
-    hash.Update(entry.key);
-    // Long arrays (the vocabulary) do not change how weights are packed.
-    hash.Update(entry.payload.first(std::min(entry.payload.size(), kTensorSample)));
-  }
-  for (const GgufTensor& tensor : file.tensors()) {
-    hash.Update(tensor.name);
-    hash.Update(
-        fmt::format("/{}/{}/{}/{}", tensor.type, tensor.cols(), tensor.rows(), tensor.offset));
-    hash.Update(tensor.bytes.first(std::min(tensor.bytes.size(), kTensorSample)));
-  }
   return hash.Finish();
 }
 
@@ -106,8 +92,9 @@ std::string PackedPath(const std::string& directory, const GgufFile& file,
 
 bool ReadPacked(const std::string& path, const Sha256Digest& digest, std::span<std::byte> payload,
                 ThreadPool& pool) {
-  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) return false;
+  const Result<FileDescriptor> opened = OpenRegular(path);
+  if (!opened) return false;
+  const FileDescriptor& file = *opened;
   Header header;
   if (!ReadAt(file, std::as_writable_bytes(std::span(&header, 1)), 0) ||
       std::memcmp(header.magic, kMagic, sizeof kMagic) != 0 || header.digest != digest ||
@@ -143,9 +130,7 @@ Result<void> WritePacked(const std::string& path, const Sha256Digest& digest,
     unlink(unfinished.c_str());
     return error;
   };
-  const FileDescriptor file(
-      open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!file.valid()) return fail("cannot create");
+  INFE_ASSIGN(const FileDescriptor file, CreateRegular(unfinished, 0600));
   std::vector<std::byte> head(PayloadOffset(payload.size()));
   if (!WriteAll(file, head)) return fail("cannot write");
   Header header{};

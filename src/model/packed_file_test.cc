@@ -7,6 +7,7 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "model/model_test_support.h"
 
@@ -61,6 +62,16 @@ TEST_F(PackedFile, IsReadBackOnlyWholeAndUnderItsDigest) {
   EXPECT_FALSE(ReadPacked(path, digest, read, pool_));
 }
 
+TEST_F(PackedFile, APipeInItsPlaceIsNoPackedFileAndHangsNothing) {
+  const std::string path = folder_ + "/x.packed";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  std::vector<std::byte> payload(100);
+  EXPECT_FALSE(ReadPacked(path, {}, payload, pool_));
+  // A whole one takes its place.
+  EXPECT_TRUE(WritePacked(path, {}, payload, {}));
+  EXPECT_TRUE(ReadPacked(path, {}, payload, pool_));
+}
+
 TEST_F(PackedFile, StoppedOrImpossibleWritesLeaveNothing) {
   const std::vector<std::byte> payload(100);
   std::stop_source stop;
@@ -75,7 +86,7 @@ TEST_F(PackedFile, ASecondLoadReadsWhatTheFirstPackedAndAChangedModelDoesNot) {
   if (tiny.empty()) GTEST_SKIP() << "needs python3 with numpy and gguf";
   const std::string model_path = folder_ + "/model.gguf";
   LoadOptions options;
-  options.packed_cache_dir = folder_ + "/cache";
+  options.packed_cache.folder = folder_ + "/cache";
   const std::vector<TokenId> tokens = {1, 2, 3, 4, 5};
   const auto logits = [&]() -> std::vector<std::vector<float>> {
     auto model = LoadModel(model_path, pool_, options);
@@ -87,8 +98,7 @@ TEST_F(PackedFile, ASecondLoadReadsWhatTheFirstPackedAndAChangedModelDoesNot) {
     std::vector<std::string> names;
     for (int wait = 0; wait < 500 && names.empty(); ++wait) {
       std::error_code error;
-      for (const auto& entry :
-           std::filesystem::directory_iterator(options.packed_cache_dir, error)) {
+      for (const auto& entry : std::filesystem::directory_iterator(folder_ + "/cache", error)) {
         if (entry.path().extension() == ".packed") names.push_back(entry.path().string());
       }
       if (names.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -98,6 +108,8 @@ TEST_F(PackedFile, ASecondLoadReadsWhatTheFirstPackedAndAChangedModelDoesNot) {
   for (const char* name : {"llama-mixed", "llama-q4_k"}) {
     std::filesystem::copy_file(tiny + "/" + name + ".gguf", model_path,
                                std::filesystem::copy_options::overwrite_existing);
+    // Of the same path both times: the digest alone tells them apart.
+    options.packed_cache = {folder_ + "/cache", name};
     std::vector<std::vector<float>> packed;
     {
       auto model = LoadModel(model_path, pool_, options);  // alive until its writer is done
@@ -106,8 +118,7 @@ TEST_F(PackedFile, ASecondLoadReadsWhatTheFirstPackedAndAChangedModelDoesNot) {
       packed = Feed(*model, kv, 0, tokens, 0, 5);
       EXPECT_EQ(packed_files().size(), 1u);
       // Of the same name for both models: wait for this one's.
-      auto file = GgufFile::Open(model_path);
-      const auto digest = PackedDigest(*file, kernels::SelectKernels());
+      const auto digest = PackedDigest(name, kernels::SelectKernels());
       for (int wait = 0; wait < 500; ++wait) {
         std::ifstream in(packed_files().front(), std::ios::binary);
         char head[40] = {};
@@ -120,9 +131,8 @@ TEST_F(PackedFile, ASecondLoadReadsWhatTheFirstPackedAndAChangedModelDoesNot) {
     EXPECT_EQ(logits(), packed);
     // Read, not packed and written again.
     EXPECT_EQ(std::filesystem::last_write_time(packed_files().front()), before);
-    options.packed_cache_dir.clear();
+    options.packed_cache.file_digest.clear();  // not known: packed anew
     EXPECT_EQ(logits(), packed);
-    options.packed_cache_dir = folder_ + "/cache";
   }
 }
 

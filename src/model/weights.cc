@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
+#include <mutex>
 #include <set>
 #include <string>
 
@@ -24,7 +24,7 @@ constexpr uint32_t kPackChunk = 8;
 
 struct PackJob {
   PackedMatrix* matrix;
-  const std::byte* source;
+  const GgufTensor* source;
   const uint32_t* row_order;  // null: as in the file
   size_t offset;              // in Weights::packed
 };
@@ -41,6 +41,26 @@ std::vector<uint32_t> DeinterleavedRows(uint32_t heads, uint32_t dim) {
   return order;
 }
 
+// The first error of many threads.
+class FirstError {
+ public:
+  void Note(const Result<void>& result) {
+    if (result) return;
+    const std::lock_guard lock(mutex_);
+    if (result_) result_ = result;
+    failed_.store(true, std::memory_order_relaxed);
+  }
+  bool failed() const { return failed_.load(std::memory_order_relaxed); }
+  Result<void> Take() { return std::move(result_); }  // when the threads are done
+
+ private:
+  std::mutex mutex_;
+  Result<void> result_;  // guarded by mutex_
+  std::atomic<bool> failed_{false};
+};
+
+// Packing reads the file in pieces of a few rows, each thread into a buffer of its own: the file is
+// in memory once, packed, and whatever is done to it meanwhile is an error at a read.
 class Loader {
  public:
   Loader(const GgufFile& file, const ModelConfig& config, const kernels::KernelTable& kernels)
@@ -84,7 +104,7 @@ class Loader {
 
   Result<void> Allocate(Weights& weights) {
     const GgufTensor& embedding = *file_.FindTensor("token_embd.weight");
-    const size_t raw = config_.tied_head ? 0 : embedding.bytes.size();
+    const size_t raw = config_.tied_head ? 0 : embedding.bytes;
     const size_t memory =
         static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
     if (packed_bytes_ > memory || raw > memory - packed_bytes_) {
@@ -98,8 +118,8 @@ class Loader {
     return {};
   }
 
-  void Pack(Weights& weights, ThreadPool& pool,
-            const std::function<void(double fraction)>& on_progress) {
+  Result<void> Pack(Weights& weights, ThreadPool& pool,
+                    const std::function<void(double fraction)>& on_progress) {
     // chunk_begin[j] is the number of the first chunk of job j.
     std::vector<uint32_t> chunk_begin{0};
     for (const PackJob& job : jobs_) {
@@ -107,33 +127,63 @@ class Loader {
                             (job.matrix->stripes() + kPackChunk - 1) / kPackChunk);
     }
     WorkCursor cursor;
+    FirstError error;
     pool.Run([&](Worker& worker) {
-      if (worker.index() == worker.count() - 1) CopyEmbedding(weights);
-      for (;;) {
+      PackBuffer buffer;
+      if (worker.index() == worker.count() - 1) error.Note(CopyEmbedding(weights));
+      while (!error.failed()) {
         const uint32_t chunk = cursor.Take(1);
         if (chunk >= chunk_begin.back()) break;
         const size_t j = std::upper_bound(chunk_begin.begin(), chunk_begin.end(), chunk) -
                          chunk_begin.begin() - 1;
-        PackChunk(weights, jobs_[j], (chunk - chunk_begin[j]) * kPackChunk);
+        error.Note(PackChunk(weights, jobs_[j], (chunk - chunk_begin[j]) * kPackChunk, buffer));
         if (worker.index() == 0 && on_progress) {
           on_progress(static_cast<double>(chunk) / chunk_begin.back());
         }
       }
     });
     if (on_progress) on_progress(1);
+    return error.Take();
   }
 
-  void CopyEmbedding(Weights& weights) const {
-    if (config_.tied_head) return;
-    const GgufTensor& embedding = *file_.FindTensor("token_embd.weight");
-    std::memcpy(weights.embedding_rows.data(), embedding.bytes.data(), embedding.bytes.size());
+  Result<void> CopyEmbedding(Weights& weights) const {
+    if (config_.tied_head) return {};
+    return file_.ReadTensor(*file_.FindTensor("token_embd.weight"), 0,
+                            weights.embedding_rows.bytes());
   }
 
  private:
-  void PackChunk(Weights& weights, const PackJob& job, uint32_t stripe) {
+  struct PackBuffer {
+    std::vector<std::byte> rows;
+    std::vector<uint32_t> order;  // of rows, within them
+  };
+
+  // A chunk is packed as if it were a matrix of its own: stripes follow each other in memory.
+  Result<void> PackChunk(Weights& weights, const PackJob& job, uint32_t stripe,
+                         PackBuffer& buffer) {
     const PackedMatrix& m = *job.matrix;
-    kernels_.pack(m.type, m.rows, m.cols, job.source, job.row_order, stripe,
-                  std::min(stripe + kPackChunk, m.stripes()), weights.packed.data() + job.offset);
+    const uint32_t stripes = std::min(kPackChunk, m.stripes() - stripe);
+    const uint32_t first = stripe * kernels::kStripeRows;
+    const uint32_t rows = std::min(stripes * kernels::kStripeRows, m.rows - first);
+    uint32_t from = first;
+    uint32_t to = first + rows;
+    if (job.row_order != nullptr) {
+      // Rows change places only within a head, so what a chunk needs lies close together.
+      const auto [low, high] =
+          std::minmax_element(job.row_order + first, job.row_order + first + rows);
+      from = *low;
+      to = *high + 1;
+      buffer.order.resize(rows);
+      for (uint32_t r = 0; r < rows; ++r) buffer.order[r] = job.row_order[first + r] - from;
+    }
+    const size_t row_bytes = kernels::RowBytes(m.type, m.cols);
+    buffer.rows.resize((to - from) * row_bytes);
+    INFE_TRY(file_.ReadTensor(*job.source, from * row_bytes, buffer.rows));
+    kernels_.pack(
+        m.type, rows, m.cols, buffer.rows.data(),
+        job.row_order != nullptr ? buffer.order.data() : nullptr, 0, stripes,
+        weights.packed.data() + job.offset + kernels_.packed_bytes(m.type, first, m.cols));
+    return {};
   }
 
   const GgufTensor* Take(std::string_view name) {
@@ -177,8 +227,7 @@ class Loader {
     matrix->type = type;
     matrix->rows = rows;
     matrix->cols = cols;
-    jobs_.push_back(
-        {matrix, tensor->bytes.data(), order.empty() ? nullptr : order.data(), packed_bytes_});
+    jobs_.push_back({matrix, tensor, order.empty() ? nullptr : order.data(), packed_bytes_});
     const size_t bytes = kernels_.packed_bytes(type, rows, cols);
     packed_bytes_ += (bytes + kMatrixAlignment - 1) / kMatrixAlignment * kMatrixAlignment;
     return {};
@@ -187,7 +236,9 @@ class Loader {
   Result<std::vector<float>> Floats(const GgufTensor& tensor, const std::vector<uint32_t>& order) {
     INFE_ASSIGN(const QuantType type, Type(tensor));
     std::vector<float> values(static_cast<size_t>(tensor.cols() * tensor.rows()));
-    kernels::Traits(type).dequantise(tensor.bytes.data(), values.data(), values.size());
+    std::vector<std::byte> blocks(tensor.bytes);
+    INFE_TRY(file_.ReadTensor(tensor, 0, blocks));
+    kernels::Traits(type).dequantise(blocks.data(), values.data(), values.size());
     if (order.empty()) return values;
     std::vector<float> ordered(values.size());
     for (size_t i = 0; i < values.size(); ++i) ordered[i] = values[order[i]];
@@ -268,8 +319,7 @@ void Weights::Embed(const kernels::KernelTable& kernels, uint32_t token, float* 
 }
 
 Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, ThreadPool& pool,
-                            const kernels::KernelTable& kernels,
-                            const std::string& packed_cache_dir,
+                            const kernels::KernelTable& kernels, const PackedCache& cache,
                             const std::function<void(double fraction)>& on_progress) {
   // Jobs point into `weights.layers`, whose storage a move keeps; the head's job points into
   // `weights` itself, so it lives where it is built until packing is done.
@@ -277,17 +327,19 @@ Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, Thr
   Loader loader(file, config, kernels);
   INFE_TRY(loader.Plan(weights));
   INFE_TRY(loader.Allocate(weights));
-  if (!packed_cache_dir.empty() && !file.path().empty()) {
-    weights.packed_path = PackedPath(packed_cache_dir, file, kernels);
-    weights.packed_digest = PackedDigest(file, kernels);
+  if (!cache.folder.empty() && !cache.file_digest.empty()) {
+    weights.packed_path = PackedPath(cache.folder, file, kernels);
+    weights.packed_digest = PackedDigest(cache.file_digest, kernels);
     if (ReadPacked(weights.packed_path, weights.packed_digest, weights.packed.bytes(), pool)) {
       weights.packed_path.clear();
-      loader.CopyEmbedding(weights);
+      INFE_TRY(loader.CopyEmbedding(weights));
+      INFE_TRY(file.CheckUnchanged());
       if (on_progress) on_progress(1);
       return weights;
     }
   }
-  loader.Pack(weights, pool, on_progress);
+  INFE_TRY(loader.Pack(weights, pool, on_progress));
+  INFE_TRY(file.CheckUnchanged());
   return weights;
 }
 

@@ -15,6 +15,7 @@
 #include "kernels/table.h"
 #include "model/gguf.h"
 #include "model/model_config.h"
+#include "model/packed_file.h"
 
 namespace infe::model {
 
@@ -60,13 +61,12 @@ struct Weights {
 };
 
 // Checks that every tensor is there with the shape that config asks for and that no other one is,
-// then packs on the pool, or reads the panels from the packed side file in packed_cache_dir if it
-// is there (empty: no such file). kCorrupt for a missing or misshapen tensor, kUnsupported for a
-// type that infe does not compute or a tensor it does not know, kResourceExhausted if memory cannot
-// hold it.
+// then packs on the pool, or reads the panels from the packed side file if there is one of these
+// bytes. kCorrupt for a missing or misshapen tensor, kUnsupported for a type that infe does not
+// compute or a tensor it does not know, kResourceExhausted if memory cannot hold it, kIo if the
+// file is cut or changed meanwhile.
 Result<Weights> LoadWeights(const GgufFile& file, const ModelConfig& config, ThreadPool& pool,
-                            const kernels::KernelTable& kernels,
-                            const std::string& packed_cache_dir,
+                            const kernels::KernelTable& kernels, const PackedCache& cache,
                             const std::function<void(double fraction)>& on_progress);
 
 }  // namespace infe::model

@@ -5,6 +5,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/progress_bar.h"
+#include "server/config.h"
 #include "store/model_pull.h"
 
 namespace infe::cli {
@@ -13,7 +14,8 @@ namespace {
 struct Arguments {
   std::vector<std::string> names;
   std::string data_dir;
-  bool quiet = false, offline = false, json = false;
+  std::string bytes_max;
+  bool quiet = false, offline = false, json = false, force = false;
 };
 
 std::string KnownNames(const store::ModelRegistry& registry) {
@@ -26,6 +28,10 @@ std::string KnownNames(const store::ModelRegistry& registry) {
 Result<void> PullAll(const Arguments& arguments) {
   INFE_ASSIGN(const store::DataDir dir, store::OpenDataDir(arguments.data_dir));
   INFE_ASSIGN(const store::ModelRegistry registry, store::ModelRegistry::Load(dir));
+  uint64_t bytes_max = 0;
+  if (!arguments.bytes_max.empty()) {
+    INFE_ASSIGN(bytes_max, server::ParseBytes(arguments.bytes_max));
+  }
   Json models = Json::MakeArray();
   for (const std::string& name : arguments.names) {
     const store::ModelSpec* spec = registry.Find(name);
@@ -34,6 +40,8 @@ Result<void> PullAll(const Arguments& arguments) {
           fmt::format("no model is called {}; the registry has: {}", name, KnownNames(registry)));
     store::PullOptions options;
     options.offline = arguments.offline;
+    options.force = arguments.force;
+    options.bytes_max = bytes_max;
     options.cancelled = Interrupted;
     Result<store::PulledModel> pulled = Internal("");
     {
@@ -69,6 +77,8 @@ void AddPull(CommandLine& line) {
       .Arguments("NAME", a.names, "Models of the registry (infe ls --all lists them)")
       .Option("--data-dir", a.data_dir, "Where models and keys are kept")
       .Flag("-q,--quiet", a.quiet, "No progress, no result lines")
+      .Option("--max-bytes", a.bytes_max, "Take no file larger than this, 2GiB say; 0: 64 GiB")
+      .Flag("--force", a.force, "Fetch it although it is there")
       .Flag("--offline", a.offline, "Never open a socket: check what is here")
       .Flag("--json", a.json, "Print the result as JSON")
       .Run([] {

@@ -5,6 +5,7 @@
 //   infe.lock    held by the server that runs on infe.db
 //   models/      GGUF files, NAME.gguf, whole and verified
 //   models.toml  the user's own registry entries, optional
+//   digests/     which digest a model file had when it was last hashed (store/model_file.h)
 #pragma once
 
 #include <string>

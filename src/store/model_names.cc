@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "store/model_file.h"
+
 namespace infe::store {
 namespace {
 
@@ -46,9 +48,9 @@ Result<std::string> TakeInstalled(const ModelRegistry& registry, const ModelSpec
   if (spec.bytes == 0 || spec.sha256.empty()) return std::string();
   for (const InstalledModel& other : registry.Installed()) {
     if (other.name == spec.name || other.size_bytes != spec.bytes) continue;
-    const auto sha256 = Sha256OfFile(other.path, options);
-    if (!sha256 && sha256.error().code == ErrorCode::kCancelled) return sha256.error();
-    if (!sha256 || *sha256 != spec.sha256) continue;
+    const auto file = OpenHashed(registry.dir(), other.path, Checking(options));
+    if (!file && file.error().code == ErrorCode::kCancelled) return file.error();
+    if (!file || file->sha256 != spec.sha256) continue;
     const std::string path = registry.PathOf(spec);
     if (other.sha256 == spec.sha256) {
       if (!AddName(other.path, path)) continue;

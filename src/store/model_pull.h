@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "store/model_file.h"
 #include "store/model_registry.h"
 
 namespace infe::store {
@@ -23,9 +24,14 @@ struct PullOptions {
   std::function<void(const PullProgress&)> on_progress;  // optional, a few times a second
   std::function<void(const std::string&)> on_notice;     // optional: a sentence for the user
   std::function<bool()> cancelled;                       // optional, polled
-  bool offline = false;  // never open a socket: an error unless the model is there
+  bool offline = false;    // never open a socket: an error unless the model is there
+  bool force = false;      // fetch it although it is there; what is there stays until then
+  uint64_t bytes_max = 0;  // the user's own bound on the file; 0: kPullBytesMaxDefault
   std::string python = "python3";
 };
+
+// How a pull hashes: all bytes, with its progress and its end.
+HashOptions Checking(const PullOptions& options);
 
 struct PulledModel {
   InstalledModel model;
@@ -37,7 +43,5 @@ Result<PulledModel> PullModel(const ModelRegistry& registry, const ModelSpec& sp
                               const PullOptions& options);
 // Removes the file and what a broken pull left. NotFound if it is not installed.
 Result<void> RemoveModel(const ModelRegistry& registry, const ModelSpec& spec);
-// Hashes a file; for `infe pull` of a file that is there and for `infe show`.
-Result<std::string> Sha256OfFile(const std::string& path, const PullOptions& options);
 
 }  // namespace infe::store

@@ -11,9 +11,11 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/sha256.h"
+#include "store/pull_room.h"
 #include "store/test_databases.h"
 #include "store/wheel.h"
 
@@ -95,7 +97,8 @@ TEST(ModelRegistry, MistakesAreNamedWithTheirLine) {
         "[[model]]\nname='a'\ndefaults={top_k=1.5}", "[[model]]\nname='a'\ndefaults={top_p='1'}",
         "[[model]]\nname='a'\ndefaults={seed=1}", "[[model]]\nname='a'\nsources=[{hf='org/repo'}]",
         "x=1", "[[model]]\nname='a'\nsources=[{hf='o/r/f'}]", "[[model",
-        "[[model]]\nname='a'\nsources=[{pip=['x==1']}]"}) {
+        "[[model]]\nname='a'\nsources=[{pip=['x==1']}]", "[[model]]\nname='a'\nbytes=-5",
+        "[[model]]\nname='a'\nbytes=1.5", "[[model]]\nname='a'\nbytes=9223372036854775807"}) {
     auto parsed = ModelRegistry::Parse(bad, "models.toml");
     ASSERT_FALSE(parsed) << bad;
     EXPECT_NE(parsed.error().message.find("models.toml:"), std::string::npos)
@@ -300,11 +303,34 @@ TEST(ModelPull, OfflineOpensNoSocket) {
   EXPECT_EQ(hub.requests(), 0);
 }
 
+TEST(Wheel, APipeInItsPlaceHangsNothing) {
+  const TemporaryDir dir;
+  const std::string path = dir.path() + "/x.whl";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const auto to = CreateRegular(dir.path() + "/to", 0600);
+  EXPECT_FALSE(AppendWheelMember(path, "*", 1000, *to));
+}
+
+TEST(PullRoom, TellsWhichBoundIsReached) {
+  const PullRoom stated{1000, 0, "/tmp"};
+  EXPECT_TRUE(stated.Admits(1000, "it"));
+  EXPECT_NE(stated.Admits(1001, "it").error().message.find("registry"), std::string::npos);
+  const PullRoom allowed{1000, 500, "/tmp"};
+  EXPECT_NE(allowed.Admits(501, "it").error().message.find("--max-bytes"), std::string::npos);
+  EXPECT_FALSE((PullRoom{0, 0, "/tmp"}).HasBound());
+  EXPECT_EQ((PullRoom{0, 0, "/tmp"}).BytesMax(), kPullBytesMaxDefault);
+  EXPECT_TRUE(stated.FitsDisk(0));
+  EXPECT_NE(stated.FitsDisk(uint64_t{1} << 60).error().message.find("make room"),
+            std::string::npos);
+}
+
 TEST(Wheel, BrokenArchivesAreErrors) {
   const TemporaryDir dir;
   const std::string path = dir.path() + "/x.whl";
   std::ofstream(path) << "PK\x03\x04 garbage";
-  EXPECT_FALSE(AppendWheelMember(path, "*", 1));
+  const auto to = CreateRegular(dir.path() + "/to", 0600);
+  ASSERT_TRUE(to);
+  EXPECT_FALSE(AppendWheelMember(path, "*", 1000, *to));
 }
 
 }  // namespace

@@ -2,14 +2,19 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include "base/file_descriptor.h"
+
 namespace infe::store {
 namespace {
+
+// Far above any model that a CPU serves; below where sums of sizes could overflow.
+constexpr uint64_t kModelBytesMax = uint64_t{1} << 42;
+// Some ten thousand entries.
+constexpr size_t kRegistryBytesMax = size_t{4} << 20;
 
 bool IsModelName(std::string_view name) {
   if (name.empty() || name.size() > 128 || name.front() == '.') return false;
@@ -82,10 +87,12 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
   spec.title = table["title"].value_or(std::string());
   spec.licence = table["licence"].value_or(std::string());
   spec.sha256 = table["sha256"].value_or(std::string());
-  if (const toml::node* bytes = table.get("bytes")) {
-    const auto count = bytes->value_exact<int64_t>();
-    if (!count || *count <= 0) return At(origin, *bytes, "bytes is the file's size, above 0");
-    spec.bytes = static_cast<uint64_t>(*count);
+  if (table.contains("bytes")) {
+    const auto bytes = table["bytes"].value_exact<int64_t>();
+    if (!bytes || *bytes <= 0 || static_cast<uint64_t>(*bytes) > kModelBytesMax)
+      return At(origin, *table.get("bytes"),
+                "bytes is the size of the file, a whole number above 0");
+    spec.bytes = static_cast<uint64_t>(*bytes);
   }
   if (const toml::node* defaults = table.get("defaults")) {
     INFE_ASSIGN(spec.defaults, ParseDefaults(*defaults, origin));
@@ -147,11 +154,10 @@ Result<ModelRegistry> ModelRegistry::Load(const DataDir& dir) {
   ModelRegistry registry;
   registry.dir_ = dir;
   INFE_ASSIGN(registry.models_, Parse(BuiltinModelsToml(), "the built-in models.toml"));
-  std::ifstream in(dir.registry_path());
-  if (in) {
-    std::stringstream text;
-    text << in.rdbuf();
-    INFE_ASSIGN(std::vector<ModelSpec> own, Parse(text.str(), dir.registry_path()));
+  const Result<std::string> text = ReadSmallFile(dir.registry_path(), kRegistryBytesMax);
+  if (!text && text.error().code != ErrorCode::kNotFound) return text.error();
+  if (text) {
+    INFE_ASSIGN(std::vector<ModelSpec> own, Parse(*text, dir.registry_path()));
     for (ModelSpec& spec : own) {
       const auto same = std::find_if(registry.models_.begin(), registry.models_.end(),
                                      [&](const ModelSpec& m) { return m.name == spec.name; });
@@ -186,10 +192,10 @@ std::vector<InstalledModel> ModelRegistry::Installed() const {
   for (const ModelSpec& spec : models_) {
     std::error_code ec;
     const std::string path = PathOf(spec);
+    if (!std::filesystem::exists(path, ec)) continue;
     const uint64_t size = std::filesystem::file_size(path, ec);
-    if (ec) continue;
-    installed.push_back({spec.name, path, spec.sha256, size, spec.title, spec.licence, spec.aliases,
-                         spec.defaults});
+    installed.push_back({spec.name, path, spec.sha256, ec ? 0 : size, spec.title, spec.licence,
+                         spec.aliases, spec.defaults});
   }
   return installed;
 }

@@ -42,7 +42,7 @@ struct ModelSpec {
 struct InstalledModel {
   std::string name;
   std::string path;
-  std::string sha256;
+  std::string sha256;  // that it must have; empty: any. What it has, store/model_file.h tells
   uint64_t size_bytes = 0;
   std::string title, licence;
   std::vector<std::string> aliases;
@@ -58,7 +58,7 @@ class ModelRegistry {
   const std::vector<ModelSpec>& models() const { return models_; }
   // By name or alias.
   const ModelSpec* Find(std::string_view name) const;
-  // Models of the registry whose file is here. The file's digest was checked when it was pulled.
+  // Models of the registry of whose file name there is something here. Nothing of it is read.
   std::vector<InstalledModel> Installed() const;
   std::string PathOf(const ModelSpec& spec) const {
     return dir_.models_path() + "/" + spec.name + ".gguf";

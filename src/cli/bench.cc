@@ -150,29 +150,35 @@ struct Opened {
 
 // Loads twice: the second time, with the file in the page cache (and its packed weights on disk, if
 // there is a folder for them), is a warm start.
-Result<Opened> Open(const BenchOptions& a, const WorkList& list, const std::string& path,
+Result<Opened> Open(const BenchOptions& a, const WorkList& list, const FoundModel& found,
                     ThreadPool& pool, const kernels::KernelTable& kernels) {
   engine::LoadOptions options;
   options.kv_type = a.kv_type == "int8" ? kernels::KvType::kInt8 : kernels::KvType::kF16;
   options.batch_sequences_max = kStreamsMax;
   const PackedFolder packed(a);
-  options.packed_cache_dir = packed.path();
+  const auto load = [&]() -> Result<engine::LoadedModel> {
+    INFE_ASSIGN(store::ModelFile model, OpenModelFile(found));
+    options.packed_cache = {packed.path(), model.sha256};
+    INFE_ASSIGN(const model::GgufFile file,
+                model::GgufFile::Read(std::move(model.file), model.state, model.path));
+    return engine::LoadModel(file, pool, kernels, options);
+  };
   {
-    INFE_ASSIGN(const engine::LoadedModel first, engine::LoadModel(path, pool, kernels, options));
+    INFE_ASSIGN(const engine::LoadedModel first, load());
     INFE_TRY(CheckContext(a, list, first.model->config().context_length));
     if (!packed.path().empty() && !WaitForPacked(packed.path()))
       return Internal(fmt::format("no packed weights were written to {}", packed.path()));
   }
   Opened opened;
   const auto start = std::chrono::steady_clock::now();
-  INFE_ASSIGN(opened.loaded, engine::LoadModel(path, pool, kernels, options));
+  INFE_ASSIGN(opened.loaded, load());
   opened.load_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   // An embedding table of its own is looked up, not read through.
   opened.weight_bytes_per_token = opened.loaded.model->weight_bytes();
   if (!opened.loaded.model->config().tied_head) {
-    INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
+    INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(found.installed.path));
     if (const auto* embedding = file.FindTensor("token_embd.weight"); embedding != nullptr)
-      opened.weight_bytes_per_token -= embedding->bytes.size();
+      opened.weight_bytes_per_token -= embedding->bytes;
   }
   return opened;
 }
@@ -223,13 +229,13 @@ void Round(const BenchOptions& a, const WorkList& list, model::Model& model, Ben
 Result<void> Run(const BenchOptions& a) {
   INFE_TRY(CheckBounds(a));
   INFE_ASSIGN(const WorkList list, ParseWork(a.work));
-  INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
+  INFE_ASSIGN(const FoundModel found, FindModel(a.model, a.data_dir));
   ThreadPool pool(a.threads != 0 ? a.threads : GetCpuFeatures().cores_allowed);
   pool.KeepCaller();
   const kernels::KernelTable& kernels = kernels::SelectKernels();
   ProgressBar bar(a.model, a.json);
   bar.Show("loading", 0, a.repeat);
-  INFE_ASSIGN(Opened opened, Open(a, list, path, pool, kernels));
+  INFE_ASSIGN(Opened opened, Open(a, list, found, pool, kernels));
   model::Model& model = *opened.loaded.model;
 
   BenchReport report;

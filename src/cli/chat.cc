@@ -244,26 +244,28 @@ void Talk(Conversation& conversation) {
 }
 
 // What was asked for, or the model's own context where that is less.
-Result<uint32_t> ContextFor(const std::string& path, uint32_t asked) {
-  INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
+Result<uint32_t> ContextFor(const std::string& name, const Arguments& a) {
+  const uint32_t asked = a.context;
+  INFE_ASSIGN(const model::GgufFile file, OpenGguf(name, a.data_dir));
   INFE_ASSIGN(const std::string_view architecture, file.String("general.architecture", ""));
   INFE_ASSIGN(const uint64_t own, file.Unsigned(std::string(architecture) + ".context_length", 0));
   return own == 0 ? asked : static_cast<uint32_t>(std::min<uint64_t>(own, asked));
 }
 
 int Chat(const Arguments& a) {
-  auto installed = FindModel(a.model, a.data_dir);
-  if (!installed) return Fail(installed.error());
-  const auto context = ContextFor(installed->path, a.context);
+  auto found = FindModel(a.model, a.data_dir);
+  if (!found) return Fail(found.error());
+  const auto context = ContextFor(a.model, a);
   if (!context) return Fail(context.error());
+  auto file = OpenModelFile(*found);
+  if (!file) return Fail(file.error());
   ThreadPool pool(a.threads != 0 ? a.threads : GetCpuFeatures().cores_allowed);
-  installed->sha256.clear();  // nothing is kept under it
   server::ServerConfig config;
   config.max_batch = 1;
   config.context = *context;
   config.packed_cache = false;
-  auto model =
-      server::ServedModel::Load(*installed, config, {}, pool, kernels::SelectKernels(), {});
+  auto model = server::ServedModel::Load(found->installed, std::move(*file), config, {}, pool,
+                                         kernels::SelectKernels(), {});
   if (!model) return Fail(model.error());
   WatchInterrupts();
   Conversation conversation(std::move(*model), a.system);

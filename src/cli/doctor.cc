@@ -19,7 +19,8 @@
 #include "model/gguf.h"
 #include "server/door.h"
 #include "store/key_store.h"
-#include "store/model_pull.h"
+#include "store/model_file.h"
+#include "store/model_registry.h"
 #include "store/secret_files.h"
 
 namespace infe::cli {
@@ -60,14 +61,30 @@ bool HasPip() {
   return std::system("python3 -m pip --version > /dev/null 2>&1") == 0;
 }
 
-// Empty, or what to do about the file.
-std::string AdviceFor(const store::InstalledModel& model, const Arguments& a) {
-  if (const auto file = model::GgufFile::Open(model.path); !file)
-    return fmt::format("{}; infe pull {} fetches it anew", file.error().message, model.name);
-  if (!a.verify || model.sha256.empty()) return {};
-  const auto digest = store::Sha256OfFile(model.path, {});
-  if (digest && *digest == model.sha256) return {};
-  return fmt::format("the file is damaged: infe pull {} fetches it anew", model.name);
+Finding ExamineModel(const store::DataDir& dir, const store::InstalledModel& model,
+                     const Arguments& a) {
+  Finding finding{"model " + model.name, HumanBytes(model.size_bytes), {}};
+  store::HashOptions options;
+  if (a.verify) options.source = store::DigestSource::kBytes;
+  // Its own digest, also of a file that will not be served.
+  auto file = store::OpenHashed(dir, model.path, options);
+  if (!file) {
+    finding.advice = file.error().message;
+    return finding;
+  }
+  finding.value += ", sha256 " + file->sha256;
+  if (!model.sha256.empty() && file->sha256 != model.sha256) {
+    finding.advice = fmt::format(
+        "the registry asks for sha256 {}: the file is damaged or another one, and is not served; "
+        "infe pull --force {} fetches it anew",
+        model.sha256, model.name);
+    return finding;
+  }
+  const auto gguf = model::GgufFile::Read(std::move(file->file), file->state, model.path);
+  if (!gguf)
+    finding.advice =
+        fmt::format("{}; infe pull --force {} fetches it anew", gguf.error().message, model.name);
+  return finding;
 }
 
 void ExamineKeys(const store::DataDir& dir, const std::string& store_url,
@@ -154,8 +171,7 @@ std::vector<Finding> Examine(const Arguments& a) {
   }
   const auto installed = registry->Installed();
   if (installed.empty()) findings.push_back({"models", "none", "infe pull infe-pulse"});
-  for (const auto& model : installed)
-    findings.push_back({"model " + model.name, HumanBytes(model.size_bytes), AdviceFor(model, a)});
+  for (const auto& model : installed) findings.push_back(ExamineModel(*dir, model, a));
   return findings;
 }
 
@@ -166,7 +182,9 @@ void AddDoctor(CommandLine& line) {
   Command& doctor =
       line.Add("doctor", "Check CPU, kernels, threads, memory, packages, keys and models");
   AddStorePlace(doctor, a.place);
-  doctor.Flag("--verify", a.verify, "Also hash the model files")
+  doctor
+      .Flag("--verify", a.verify,
+            "Hash the model files although their times say that they are unchanged")
       .Flag("--json", a.json, "Print JSON")
       .Footer("Exit code 1 if something needs mending.")
       .Run([&doctor] {

@@ -17,8 +17,7 @@ struct Arguments {
 };
 
 Result<void> Run(const Arguments& a) {
-  INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
-  INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
+  INFE_ASSIGN(const model::GgufFile file, OpenGguf(a.model, a.data_dir));
   INFE_ASSIGN(const auto tokenizer, engine::LoadTokenizer(file));
   INFE_ASSIGN(const auto trie, engine::BuildTokenTrie(*tokenizer, tokenizer->end_of_generation()));
   const auto encode = [&](std::string_view text) {

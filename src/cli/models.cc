@@ -5,6 +5,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/progress_bar.h"
+#include "store/model_file.h"
 #include "store/model_pull.h"
 
 namespace infe::cli {
@@ -23,11 +24,13 @@ Result<void> List(const Arguments& arguments) {
   if (arguments.json) {
     Json models = Json::MakeArray();
     for (const auto& m : installed) {
+      const auto file = store::OpenHashed(dir, m.path, {});
       Json aliases = Json::MakeArray();
       for (const std::string& alias : m.aliases) aliases.push_back(alias);
       models.push_back(Json::Object{{"name", m.name},
                                     {"path", m.path},
-                                    {"sha256", m.sha256},
+                                    {"sha256", file ? Json(file->sha256) : Json()},
+                                    {"registry_sha256", m.sha256.empty() ? Json() : Json(m.sha256)},
                                     {"size_bytes", m.size_bytes},
                                     {"title", m.title},
                                     {"licence", m.licence},
@@ -40,8 +43,11 @@ Result<void> List(const Arguments& arguments) {
     fmt::print("No models here yet. Get one with: infe pull infe-pulse\n");
     return {};
   }
-  for (const auto& m : installed)
+  for (const auto& m : installed) {
     fmt::print("{:<16} {:>8}  {}  ({})\n", m.name, HumanBytes(m.size_bytes), m.title, m.licence);
+    if (const auto file = store::OpenModelFile(dir, m, {}); !file)
+      fmt::print("{:<16} {:>8}  {}\n", "", "LOOK", file.error().message);
+  }
   if (arguments.all) {
     for (const store::ModelSpec& spec : registry.models()) {
       const bool here = std::any_of(installed.begin(), installed.end(),

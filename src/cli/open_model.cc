@@ -6,29 +6,40 @@
 
 namespace infe::cli {
 
-Result<store::InstalledModel> FindModel(const std::string& name, const std::string& data_dir) {
+Result<FoundModel> FindModel(const std::string& name, const std::string& data_dir) {
   std::error_code ec;
+  FoundModel found;
+  INFE_ASSIGN(found.dir, store::OpenDataDir(data_dir));
   if (name.find('/') != std::string::npos || name.ends_with(".gguf")) {
     if (!std::filesystem::exists(name, ec))
       return NotFound(fmt::format("there is no model file {}", name));
-    store::InstalledModel model;
-    model.name = name;
-    model.path = name;
-    return model;
+    found.installed.name = name;
+    found.installed.path = name;
+    return found;
   }
-  INFE_ASSIGN(const store::DataDir dir, store::OpenDataDir(data_dir));
-  INFE_ASSIGN(const store::ModelRegistry registry, store::ModelRegistry::Load(dir));
+  INFE_ASSIGN(const store::ModelRegistry registry, store::ModelRegistry::Load(found.dir));
   const store::ModelSpec* spec = registry.Find(name);
   if (spec == nullptr)
     return NotFound(fmt::format("no model is called {}; see: infe ls --all", name));
-  for (const store::InstalledModel& model : registry.Installed())
-    if (model.name == spec->name) return model;
+  for (const store::InstalledModel& installed : registry.Installed()) {
+    if (installed.name != spec->name) continue;
+    found.installed = installed;
+    return found;
+  }
   return NotFound(fmt::format("{} is not on this machine; get it with: infe pull {}", name, name));
 }
 
-Result<std::string> FindModelFile(const std::string& name, const std::string& data_dir) {
-  INFE_ASSIGN(const store::InstalledModel model, FindModel(name, data_dir));
-  return model.path;
+Result<store::ModelFile> OpenModelFile(const FoundModel& model) {
+  return store::OpenModelFile(model.dir, model.installed, {});
+}
+
+Result<model::GgufFile> OpenGguf(const std::string& name, const std::string& data_dir) {
+  // A path needs no data folder, and a command that only reads makes none.
+  if (name.find('/') != std::string::npos || name.ends_with(".gguf"))
+    return model::GgufFile::Open(name);
+  INFE_ASSIGN(const FoundModel found, FindModel(name, data_dir));
+  INFE_ASSIGN(store::ModelFile file, OpenModelFile(found));
+  return model::GgufFile::Read(std::move(file.file), file.state, file.path);
 }
 
 }  // namespace infe::cli

@@ -4,14 +4,24 @@
 #include <string>
 
 #include "base/result.h"
+#include "model/gguf.h"
+#include "store/model_file.h"
 #include "store/model_registry.h"
 
 namespace infe::cli {
 
-// Of a path only the path is known. NotFound says how to get the model.
-Result<store::InstalledModel> FindModel(const std::string& name_or_path,
-                                        const std::string& data_dir);
-// The file's path alone.
-Result<std::string> FindModelFile(const std::string& name_or_path, const std::string& data_dir);
+struct FoundModel {
+  store::DataDir dir;
+  // Of a path: no digest is asked of it, and its name is what was given.
+  store::InstalledModel installed;
+};
+
+// NotFound says how to get it. Nothing of the file is read.
+Result<FoundModel> FindModel(const std::string& name_or_path, const std::string& data_dir);
+// Its file, hashed (or stamped) and with the digest that the registry asks of a name.
+Result<store::ModelFile> OpenModelFile(const FoundModel& model);
+// Its header and tensors. What the registry names is verified; of a path nothing is asked, and
+// nothing is hashed.
+Result<model::GgufFile> OpenGguf(const std::string& name_or_path, const std::string& data_dir);
 
 }  // namespace infe::cli

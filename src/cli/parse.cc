@@ -24,8 +24,7 @@ Result<chat::ToolFormat> FindFormat(const Arguments& a) {
       return NotFound(fmt::format("no tool format is called {}; known: hermes", a.format));
     return chat::HermesFormat();
   }
-  INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
-  INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
+  INFE_ASSIGN(const model::GgufFile file, OpenGguf(a.model, a.data_dir));
   INFE_ASSIGN(const std::string text, engine::LoadChatTemplate(file));
   INFE_ASSIGN(const auto renderer, chat::PromptRenderer::Create(text, {}));
   return renderer->tool_format();

@@ -29,13 +29,13 @@ Result<void> Run(const Arguments& a) {
   std::ifstream in(a.file, std::ios::binary);
   if (!in) return NotFound(fmt::format("cannot read {}", a.file));
   const std::string text(std::istreambuf_iterator<char>(in), {});
-  INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
+  INFE_ASSIGN(const model::GgufFile file, OpenGguf(a.model, a.data_dir));
   ThreadPool pool(a.threads != 0 ? a.threads : GetCpuFeatures().cores_allowed);
   pool.KeepCaller();
   engine::LoadOptions options;
   options.kv_type = a.kv_type == "int8" ? kernels::KvType::kInt8 : kernels::KvType::kF16;
   INFE_ASSIGN(const engine::LoadedModel loaded,
-              engine::LoadModel(path, pool, kernels::SelectKernels(), options));
+              engine::LoadModel(file, pool, kernels::SelectKernels(), options));
   const auto tokens = loaded.tokenizer->Encode(text);
   ProgressBar bar(a.model, a.json);
   model::PerplexityOptions scoring;

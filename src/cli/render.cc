@@ -34,8 +34,7 @@ Result<Source> LoadSource(const Arguments& a) {
     source.text.assign(std::istreambuf_iterator<char>(in), {});
     if (a.model.empty()) return source;
   }
-  INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
-  INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
+  INFE_ASSIGN(const model::GgufFile file, OpenGguf(a.model, a.data_dir));
   if (a.template_file.empty()) {
     INFE_ASSIGN(source.text, engine::LoadChatTemplate(file));
   }

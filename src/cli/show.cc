@@ -8,7 +8,7 @@
 #include "cli/open_model.h"
 #include "cli/progress_bar.h"
 #include "engine/loader.h"
-#include "store/model_pull.h"
+#include "store/model_file.h"
 
 namespace infe::cli {
 namespace {
@@ -26,10 +26,35 @@ std::string Words(const PartialSampling& sampling) {
   return words.empty() ? "the API's defaults" : words;
 }
 
+struct TensorSum {
+  uint64_t parameters = 0;
+  std::vector<std::pair<std::string, int64_t>> types;  // and how many tensors each, as they come
+};
+
+TensorSum SumTensors(const model::GgufFile& file) {
+  TensorSum sum;
+  for (const model::GgufTensor& tensor : file.tensors()) {
+    sum.parameters += tensor.rows() * tensor.cols();
+    const auto same = std::find_if(sum.types.begin(), sum.types.end(),
+                                   [&](const auto& t) { return t.first == tensor.type_name; });
+    if (same == sum.types.end())
+      sum.types.emplace_back(tensor.type_name, 1);
+    else
+      ++same->second;
+  }
+  return sum;
+}
+
 Result<void> Show(const Arguments& a) {
-  INFE_ASSIGN(const store::InstalledModel installed, FindModel(a.model, a.data_dir));
-  const std::string& path = installed.path;
-  INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
+  INFE_ASSIGN(const FoundModel found, FindModel(a.model, a.data_dir));
+  // What is shown is what is there, also where the registry asks for something else.
+  INFE_ASSIGN(store::ModelFile opened, store::OpenHashed(found.dir, found.installed.path, {}));
+  const std::string path = opened.path;
+  const std::string digest = opened.sha256;
+  const std::string& wanted = found.installed.sha256;
+  const bool other = !wanted.empty() && wanted != digest;
+  INFE_ASSIGN(const model::GgufFile file,
+              model::GgufFile::Read(std::move(opened.file), opened.state, path));
   INFE_ASSIGN(const std::string_view architecture, file.String("general.architecture", ""));
   INFE_ASSIGN(const std::string_view name, file.String("general.name", ""));
   INFE_ASSIGN(const std::string_view licence, file.String("general.license", ""));
@@ -39,19 +64,9 @@ Result<void> Show(const Arguments& a) {
   INFE_ASSIGN(const uint64_t embedding,
               file.Unsigned(std::string(architecture) + ".embedding_length", 0));
   INFE_ASSIGN(const std::string chat_template, engine::LoadChatTemplate(file));
-  const PartialSampling sampling = installed.defaults.Over(engine::LoadSamplingDefaults(file));
-  INFE_ASSIGN(const std::string digest, store::Sha256OfFile(path, {}));
-  uint64_t parameters = 0;
-  std::vector<std::pair<std::string, int64_t>> types;
-  for (const model::GgufTensor& tensor : file.tensors()) {
-    parameters += tensor.rows() * tensor.cols();
-    const auto same = std::find_if(types.begin(), types.end(),
-                                   [&](const auto& t) { return t.first == tensor.type_name; });
-    if (same == types.end())
-      types.emplace_back(tensor.type_name, 1);
-    else
-      ++same->second;
-  }
+  const PartialSampling sampling =
+      found.installed.defaults.Over(engine::LoadSamplingDefaults(file));
+  const auto [parameters, types] = SumTensors(file);
   Sha256 sha;
   sha.Update(chat_template);
   const std::string template_hash = chat_template.empty() ? "" : ToHex(sha.Finish()).substr(0, 16);
@@ -75,6 +90,7 @@ Result<void> Show(const Arguments& a) {
                              {"size_bytes", static_cast<uint64_t>(file.file_bytes())},
                              {"licence", licence},
                              {"sha256", digest},
+                             {"registry_sha256", wanted.empty() ? Json() : Json(wanted)},
                              {"template_hash", template_hash}};
     if (a.with_template) json.set("template", chat_template);
     fmt::print("{}\n", json.Dump());
@@ -92,6 +108,11 @@ Result<void> Show(const Arguments& a) {
       static_cast<double>(parameters) / 1e6, context, vocabulary, mix,
       licence.empty() ? "not stated in the file" : licence, digest,
       template_hash.empty() ? "none" : template_hash, Words(sampling));
+  if (other)
+    fmt::print(
+        "registry      asks for sha256 {}: this is not its file and is not served; "
+        "infe pull --force {} fetches it anew\n",
+        wanted, found.installed.name);
   if (a.with_template) fmt::print("\n{}\n", chat_template);
   return {};
 }

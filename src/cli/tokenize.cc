@@ -109,8 +109,7 @@ Result<void> RunOnce(const tokenizer::Tokenizer& tokenizer, const Arguments& a) 
 }
 
 Result<void> Tokenize(const Arguments& a) {
-  INFE_ASSIGN(const std::string path, FindModelFile(a.model, a.data_dir));
-  INFE_ASSIGN(const model::GgufFile file, model::GgufFile::Open(path));
+  INFE_ASSIGN(const model::GgufFile file, OpenGguf(a.model, a.data_dir));
   INFE_ASSIGN(const auto tokenizer, engine::LoadTokenizer(file));
   return a.jsonl ? RunLines(*tokenizer, a) : RunOnce(*tokenizer, a);
 }

@@ -23,7 +23,7 @@
 #include "server/ops_routes.h"
 #include "server/request_context.h"
 #include "server/routes.h"
-#include "store/model_pull.h"
+#include "store/model_file.h"
 #include "store/pepper.h"
 #include "store/secret_files.h"
 #include "store/store.h"
@@ -79,6 +79,8 @@ class AppImpl : public App {
   Result<void> ListenOps();
   Result<std::vector<store::InstalledModel>> ChosenModels(const ServerConfig& config) const;
   Result<std::vector<std::shared_ptr<ServedModel>>> LoadModels(const ServerConfig& config);
+  Result<std::shared_ptr<ServedModel>> LoadModel(const store::InstalledModel& installed,
+                                                 const ServerConfig& config);
   void Maintain(const std::stop_token& stop);
   // Until done() or the time is over; at once when hurried.
   void WaitUntil(std::chrono::duration<double> wait_max, const std::function<bool()>& done);
@@ -235,7 +237,6 @@ Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels(const ServerCon
       model.path = wanted;
       model.size_bytes = std::filesystem::file_size(wanted, ec);
       if (ec) return NotFound(fmt::format("there is no model file {}", wanted));
-      INFE_ASSIGN(model.sha256, store::Sha256OfFile(wanted, {}));
       chosen.push_back(std::move(model));
       continue;
     }
@@ -255,25 +256,39 @@ Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels(const ServerCon
 Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadModels(const ServerConfig& config) {
   INFE_ASSIGN(const std::vector<store::InstalledModel> chosen, ChosenModels(config));
   std::vector<std::shared_ptr<ServedModel>> models;
+  // At start a damaged file that nobody named does not keep the others from being served. At a
+  // reload it does: then all stays as it is.
+  const bool spare_others = config.models.empty() && models_.All().empty() && chosen.size() > 1;
   for (const store::InstalledModel& installed : chosen) {
-    const auto present = models_.Find(installed.name);
-    if (present && present->name() == installed.name &&
-        present->installed().sha256 == installed.sha256 &&
-        present->installed().defaults == installed.defaults) {
-      models.push_back(present);
+    auto model = LoadModel(installed, config);
+    if (!model && spare_others) {
+      say_(fmt::format("{} is not served: {}", installed.name, model.error().message));
       continue;
     }
-    INFE_ASSIGN(
-        std::shared_ptr<ServedModel> model,
-        ServedModel::Load(installed, config, dir_.path, pool_, kernels::SelectKernels(), say_));
-    say_(fmt::format("{}: {} {}, context {}, loaded in {:.1f} s", installed.name,
-                     model->object().architecture, model->object().quantization,
-                     model->context_max(), model->load_seconds()));
-    models.push_back(std::move(model));
+    if (!model) return std::move(model).error();
+    models.push_back(std::move(*model));
   }
   if (models.empty())
     return NotFound("there is no model to serve; get one with: infe pull infe-pulse");
   return models;
+}
+
+// The one that is served already, if its file has the same bytes still and its entry the same
+// defaults.
+Result<std::shared_ptr<ServedModel>> AppImpl::LoadModel(const store::InstalledModel& installed,
+                                                        const ServerConfig& config) {
+  INFE_ASSIGN(store::ModelFile file, store::OpenModelFile(dir_, installed, {}));
+  const auto present = models_.Find(installed.name);
+  if (present && present->name() == installed.name && present->file_sha256() == file.sha256 &&
+      present->installed().defaults == installed.defaults)
+    return present;
+  INFE_ASSIGN(std::shared_ptr<ServedModel> model,
+              ServedModel::Load(installed, std::move(file), config, dir_.path, pool_,
+                                kernels::SelectKernels(), say_));
+  say_(fmt::format("{}: {} {}, context {}, loaded in {:.1f} s", installed.name,
+                   model->object().architecture, model->object().quantization, model->context_max(),
+                   model->load_seconds()));
+  return model;
 }
 
 Result<void> AppImpl::Reload(const Result<ServerConfig>& wanted) {

@@ -28,6 +28,7 @@ struct OneModel {
   ModelMetrics* metrics;
   double load_seconds = 0;
   std::string infe_labels, vllm_labels;
+  std::string file_sha256 = {};
 };
 
 // One series of the engine under our name and, where routers know one, under vLLM's.
@@ -193,6 +194,10 @@ void WriteModels(Text& text, const std::vector<OneModel>& models) {
   text.Family("infe_model_load_seconds", "gauge", "Time to load the model.");
   for (const OneModel& m : models)
     text.Sample("infe_model_load_seconds", m.infe_labels, m.load_seconds);
+  text.Family("infe_model_info", "gauge", "Always 1; sha256 is of the file that was loaded.");
+  for (const OneModel& m : models)
+    text.Sample("infe_model_info", fmt::format("{},sha256=\"{}\"", m.infe_labels, m.file_sha256),
+                1);
   text.Family("infe_requests_finished_total", "counter", "Generations by how they ended.");
   for (const OneModel& m : models)
     for (size_t i = 0; i < kFinishNames.size(); ++i)
@@ -354,7 +359,7 @@ std::string WriteMetrics(const ScrapeSources& sources) {
     const std::string name = EscapedLabel(model->name());
     models.push_back({model->engine().stats(), &sources.metrics.Model(model->name()),
                       model->load_seconds(), fmt::format("model=\"{}\"", name),
-                      fmt::format("model_name=\"{}\",engine=\"0\"", name)});
+                      fmt::format("model_name=\"{}\",engine=\"0\"", name), model->file_sha256()});
   }
   Text text(kBytesExpected);
   text.Family("infe_build_info", "gauge", "Always 1; the labels tell.");

@@ -1,7 +1,6 @@
 #include "server/served_model.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include "base/sha256.h"
 #include "engine/numerics_version.h"
@@ -30,27 +29,27 @@ chat::ModelTokens TokensOf(const engine::LoadedModel& loaded) {
   return tokens;
 }
 
-// The file's own time: the same after every restart.
-int64_t FileTime(const std::string& path) {
-  struct stat status{};
-  return stat(path.c_str(), &status) == 0 ? status.st_mtime : 0;
-}
-
 }  // namespace
 
 Result<std::shared_ptr<ServedModel>> ServedModel::Load(
-    const store::InstalledModel& installed, const ServerConfig& config, const std::string& data_dir,
-    ThreadPool& pool, const kernels::KernelTable& kernels,
+    const store::InstalledModel& installed, store::ModelFile file, const ServerConfig& config,
+    const std::string& data_dir, ThreadPool& pool, const kernels::KernelTable& kernels,
     std::function<void(const std::string&)> say) {
   const auto start = std::chrono::steady_clock::now();
   std::shared_ptr<ServedModel> self(new ServedModel);
   self->installed_ = installed;
+  self->file_sha256_ = file.sha256;
   engine::LoadOptions load;
   load.kv_type = config.kv_type == "int8" ? kernels::KvType::kInt8 : kernels::KvType::kF16;
   load.batch_sequences_max = config.max_batch;
-  load.packed_cache_dir = config.packed_cache ? data_dir + "/packed" : std::string();
-  load.digest = installed.sha256;
-  INFE_ASSIGN(self->loaded_, engine::LoadModel(installed.path, pool, kernels, load));
+  if (config.packed_cache) load.packed_cache = {data_dir + "/packed", file.sha256};
+  // The file's own time: the same after every restart.
+  const int64_t created = file.state.modified_ns / 1'000'000'000;
+  {
+    INFE_ASSIGN(const model::GgufFile gguf,
+                model::GgufFile::Read(std::move(file.file), file.state, installed.path));
+    INFE_ASSIGN(self->loaded_, engine::LoadModel(gguf, pool, kernels, load));
+  }
   const std::string& source = self->loaded_.chat_template;
   INFE_ASSIGN(self->renderer_, chat::PromptRenderer::Create(source, TokensOf(self->loaded_)));
   self->marker_tokens_ = FindMarkerTokens(*self->loaded_.tokenizer, self->loaded_.end_tokens,
@@ -58,9 +57,7 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(
   INFE_ASSIGN(self->trie_,
               engine::BuildTokenTrie(*self->loaded_.tokenizer, self->loaded_.end_tokens));
 
-  const std::string digest =
-      installed.sha256.empty() ? fmt::format("path:{}:{}", installed.path, FileTime(installed.path))
-                               : installed.sha256;
+  const std::string& digest = self->file_sha256_;
   INFE_ASSIGN(const uint64_t kv_bytes, ParseBytes(config.kv_memory));
   INFE_ASSIGN(const uint64_t disk_bytes, ParseBytes(config.prefix_cache_disk));
   engine::EngineOptions options;
@@ -108,10 +105,10 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(
   api::ModelObject& object = self->object_;
   object.sampling_defaults = sampling;
   object.id = installed.name;
-  object.created = FileTime(installed.path);
+  object.created = created;
   object.context_length = self->engine_->context_max();
   object.quantization = shape.quantisation;
-  if (!installed.sha256.empty()) object.file_digest = "sha256:" + installed.sha256;
+  object.file_digest = "sha256:" + digest;
   object.template_hash = ShortHash(source);
   object.architecture = shape.architecture;
   object.tool_format = self->renderer_->Describe();

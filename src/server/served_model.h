@@ -18,6 +18,7 @@
 #include "server/config.h"
 #include "server/marker_tokens.h"
 #include "server/queue_gate.h"
+#include "store/model_file.h"
 #include "store/model_registry.h"
 #include "tokenizer/tokenizer.h"
 
@@ -25,9 +26,12 @@ namespace infe::server {
 
 class ServedModel {
  public:
-  // pool and kernels outlive the model. Side files go below data_dir. Blocking: seconds for a large
-  // file. `say` takes lines for the operator, also from the engine's thread.
+  // Loads from `file`, which was opened for `installed`: everything that is said of the model's
+  // file (digest, fingerprint, what side files belong to) is said of these bytes. pool and kernels
+  // outlive the model. Side files go below data_dir. Blocking: seconds for a large file. `say`
+  // takes lines for the operator, also from the engine's thread.
   static Result<std::shared_ptr<ServedModel>> Load(const store::InstalledModel& installed,
+                                                   store::ModelFile file,
                                                    const ServerConfig& config,
                                                    const std::string& data_dir, ThreadPool& pool,
                                                    const kernels::KernelTable& kernels,
@@ -36,6 +40,8 @@ class ServedModel {
   const std::string& name() const { return installed_.name; }
   const std::vector<std::string>& aliases() const { return installed_.aliases; }
   const store::InstalledModel& installed() const { return installed_; }
+  // Of the file's own bytes, as they were loaded: SHA-256 in hex.
+  const std::string& file_sha256() const { return file_sha256_; }
   const tokenizer::Tokenizer& tokenizer() const { return *loaded_.tokenizer; }
   const engine::LoadedModel& loaded() const { return loaded_; }
   const chat::PromptRenderer& renderer() const { return *renderer_; }
@@ -71,6 +77,7 @@ class ServedModel {
  private:
   ServedModel() = default;
   store::InstalledModel installed_;
+  std::string file_sha256_;
   engine::LoadedModel loaded_;
   std::unique_ptr<const chat::PromptRenderer> renderer_;
   std::vector<MarkerToken> marker_tokens_;

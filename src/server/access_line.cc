@@ -29,8 +29,8 @@ std::string Rfc3339(int64_t unix_ms) {
                      unix_ms % 1000);
 }
 
-std::string AccessLine(const http::ExchangeRecord& record, const RequestContext* context,
-                       const std::string& model, int64_t unix_ms) {
+std::string AccessLine(const http::ExchangeRecord& record, const Caller* caller,
+                       const RequestFacts& facts, const std::string& model, int64_t unix_ms) {
   const double total_ms = std::chrono::duration<double, std::milli>(record.duration).count();
   Json line = Json::Object{
       {"ts", Rfc3339(unix_ms)},
@@ -42,23 +42,23 @@ std::string AccessLine(const http::ExchangeRecord& record, const RequestContext*
       {"bytes_in", static_cast<int64_t>(record.request_body_bytes)},
       {"bytes_out", static_cast<int64_t>(record.response_bytes)},
       {"total_ms", Milliseconds(total_ms)}};
-  if (context == nullptr) return line.Dump();
+  if (caller == nullptr) return line.Dump();
   const auto add = [&line](const char* name, Json value) {
     line.object().emplace_back(name, std::move(value));
   };
-  add("request_id", context->request_id);
-  add("client_request_id", TextOrNull(context->client_request_id));
-  add("key_id", context->key ? Json(context->key->id) : Json());
-  add("project", context->key ? Json(context->key->project) : Json());
+  add("request_id", caller->request_id);
+  add("client_request_id", TextOrNull(caller->client_request_id));
+  add("key_id", caller->key ? Json(caller->key->id) : Json());
+  add("project", caller->key ? Json(caller->key->project) : Json());
   add("model", TextOrNull(model));
-  add("stream", context->stream);
-  add("code", TextOrNull(context->error_code));
-  add("prompt_tokens", static_cast<int64_t>(context->prompt_tokens));
-  add("cached_tokens", static_cast<int64_t>(context->cached_tokens));
-  add("completion_tokens", static_cast<int64_t>(context->completion_tokens));
-  add("queue_ms", Milliseconds(context->queue_ms));
-  add("ttft_ms", Milliseconds(context->ttft_ms));
-  add("finish_reason", TextOrNull(context->finish_reason));
+  add("stream", facts.stream);
+  add("code", TextOrNull(facts.error_code));
+  add("prompt_tokens", static_cast<int64_t>(facts.prompt_tokens));
+  add("cached_tokens", static_cast<int64_t>(facts.cached_tokens));
+  add("completion_tokens", static_cast<int64_t>(facts.completion_tokens));
+  add("queue_ms", Milliseconds(facts.queue_ms));
+  add("ttft_ms", Milliseconds(facts.ttft_ms));
+  add("finish_reason", TextOrNull(facts.finish_reason));
   return line.Dump();
 }
 

@@ -85,38 +85,38 @@ store::RateNumbers Tighter(const store::RateNumbers& a, const store::RateNumbers
   return b.remaining < a.remaining ? b : a;
 }
 
-std::optional<api::ApiError> TakePermit(Services& services, RequestContext& context,
-                                        const AdmissionAsk& ask, const std::string& account,
-                                        const store::KeyLimits& limits,
-                                        Charge::Holdings& holdings) {
+// What is given to a request step by step.
+struct Grant {
+  RateHeaders rate;
+  Charge::Holdings holdings;
+};
+
+std::optional<api::ApiError> TakePermit(Services& services, const AdmissionAsk& ask,
+                                        const std::string& account, const store::KeyLimits& limits,
+                                        Grant& grant) {
   store::LimitDecision decision = services.limits.Admit({.account = account,
                                                          .limits = limits,
                                                          .requests = ask.sequences,
                                                          .tokens = TokensToCharge(ask, limits)});
-  const RateHeaders before = context.rate.value_or(RateHeaders{});
-  context.rate = RateHeaders{Tighter(before.requests, decision.requests),
-                             Tighter(before.tokens, decision.tokens)};
+  grant.rate = {Tighter(grant.rate.requests, decision.requests),
+                Tighter(grant.rate.tokens, decision.tokens)};
   if (!decision.allowed()) {
     services.metrics.AddRateLimited(SeriesOf(decision.refused_by));
     return LimitError(decision, ask);
   }
-  holdings.permits.push_back(std::move(decision.permit));
+  grant.holdings.permits.push_back(std::move(decision.permit));
   return std::nullopt;
 }
 
 // Of the key, then of its project for this model.
-std::optional<api::ApiError> TakePermits(Services& services, RequestContext& context,
-                                         const AdmissionAsk& ask, Charge::Holdings& holdings) {
-  if (!context.key) return std::nullopt;
-  context.rate.reset();
-  const store::KeyRecord& key = *context.key;
-  if (auto error = TakePermit(services, context, ask, key.account, key.limits, holdings))
-    return error;
+std::optional<api::ApiError> TakePermits(Services& services, const store::KeyRecord& key,
+                                         const AdmissionAsk& ask, Grant& grant) {
+  if (auto error = TakePermit(services, ask, key.account, key.limits, grant)) return error;
   const store::KeyLimits limits = services.projects.LimitsOf(key.project, ask.model->name());
   if (limits == store::KeyLimits{}) return std::nullopt;
   // No account of a key looks like this.
   const std::string account = fmt::format("project:{}:{}", key.project, ask.model->name());
-  return TakePermit(services, context, ask, account, limits, holdings);
+  return TakePermit(services, ask, account, limits, grant);
 }
 
 std::optional<api::ApiError> TakePlace(Services& services, const AdmissionAsk& ask,
@@ -137,14 +137,14 @@ std::optional<api::ApiError> TakePlace(Services& services, const AdmissionAsk& a
   return std::nullopt;
 }
 
-std::optional<api::ApiError> TakeRow(Services& services, const RequestContext& context,
+std::optional<api::ApiError> TakeRow(Services& services, const Caller& caller,
                                      const AdmissionAsk& ask, Charge::Holdings& holdings) {
   store::UsageStart start;
-  start.request_id = context.request_id;
-  start.project = context.project();
-  if (context.key) {
-    start.key_id = context.key->id;
-    start.account = context.key->account;
+  start.request_id = caller.request_id;
+  start.project = caller.project();
+  if (caller.key) {
+    start.key_id = caller.key->id;
+    start.account = caller.key->account;
   }
   start.model = ask.model->name();
   start.endpoint = ask.endpoint;
@@ -165,28 +165,32 @@ std::optional<api::ApiError> TakeRow(Services& services, const RequestContext& c
 
 }  // namespace
 
-std::optional<api::ApiError> Admit(Services& services, RequestContext& context,
-                                   const AdmissionAsk& ask) {
-  Charge::Holdings holdings;
-  std::optional<api::ApiError> error = TakePermits(services, context, ask, holdings);
-  if (!error && ask.generates) error = TakePlace(services, ask, holdings);
-  if (!error && ask.generates) error = TakeRow(services, context, ask, holdings);
+std::optional<api::ApiError> Admit(Services& services, Reply& reply, const AdmissionAsk& ask) {
+  const Caller& caller = reply.caller();
+  Grant grant;
+  std::optional<api::ApiError> error;
+  if (caller.key) {
+    error = TakePermits(services, *caller.key, ask, grant);
+    reply.set_rate(grant.rate);
+  }
+  if (!error && ask.generates) error = TakePlace(services, ask, grant.holdings);
+  if (!error && ask.generates) error = TakeRow(services, caller, ask, grant.holdings);
   if (error) {
-    for (const auto& permit : holdings.permits) permit->Cancel();
+    for (const auto& permit : grant.holdings.permits) permit->Cancel();
     return error;
   }
-  context.charge.Take(std::move(holdings));
+  reply.charge().Take(std::move(grant.holdings));
   return std::nullopt;
 }
 
-bool MayUse(const RequestContext& context, const ServedModel& model, std::string_view name) {
-  return !context.key || context.key->MayUseModel(name) || context.key->MayUseModel(model.name());
+bool MayUse(const Caller& caller, const ServedModel& model, std::string_view name) {
+  return !caller.key || caller.key->MayUseModel(name) || caller.key->MayUseModel(model.name());
 }
 
-std::shared_ptr<ServedModel> FindModel(const Services& services, const RequestContext& context,
+std::shared_ptr<ServedModel> FindModel(const Services& services, const Caller& caller,
                                        std::string_view name) {
   auto model = services.models.Find(name);
-  if (model && !MayUse(context, *model, name)) return nullptr;
+  if (model && !MayUse(caller, *model, name)) return nullptr;
   return model;
 }
 

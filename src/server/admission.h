@@ -8,7 +8,7 @@
 #include <string>
 
 #include "api/api_error.h"
-#include "server/request_context.h"
+#include "server/reply.h"
 #include "server/services.h"
 
 namespace infe::server {
@@ -24,15 +24,14 @@ struct AdmissionAsk {
   bool generates = true;                  // false: only reads the prompt (input_tokens, render)
 };
 
-// Nothing: admitted, and context.charge holds it. Task thread; never waits, unless limits are
-// shared through a database.
-std::optional<api::ApiError> Admit(Services& services, RequestContext& context,
-                                   const AdmissionAsk& ask);
+// Nothing: admitted, and the reply's charge holds it. Either way the reply gets the key's limits as
+// they are now. Task thread; never waits, unless limits are shared through a database.
+std::optional<api::ApiError> Admit(Services& services, Reply& reply, const AdmissionAsk& ask);
 
 // The served model of that name, if there is one that the key may use.
-std::shared_ptr<ServedModel> FindModel(const Services& services, const RequestContext& context,
+std::shared_ptr<ServedModel> FindModel(const Services& services, const Caller& caller,
                                        std::string_view name);
-bool MayUse(const RequestContext& context, const ServedModel& model, std::string_view name);
+bool MayUse(const Caller& caller, const ServedModel& model, std::string_view name);
 
 // What a body of that many bytes may hold: a token of English is some four bytes.
 inline uint64_t EstimatePromptTokens(size_t body_bytes) {

@@ -182,11 +182,9 @@ Result<void> AppImpl::Listen() {
     options.tls = http::TlsOptions{config.tls_certificate, config.tls_key};
   options.error_responder = [this](int status, std::string_view reason,
                                    const http::HttpRequest& head) {
-    const auto context = ContextOf(head);  // the head hook's, if it came to that
-    if (context->arrival == std::chrono::steady_clock::time_point())  // nothing was read
-      context->arrival = std::chrono::steady_clock::now();
-    context->cors_origin = services_.settings.Get()->cors.AllowedOrigin(head.headers.Get("Origin"));
-    return ErrorResponse(FromHttpStatus(status, reason), CommonHeaders(*context));
+    Caller caller = head.context ? ContextOf(head)->caller : ReadCaller(head);
+    caller.cors_origin = services_.settings.Get()->cors.AllowedOrigin(head.headers.Get("Origin"));
+    return ErrorResponse(FromHttpStatus(status, reason), CommonHeaders(caller, caller.rate));
   };
   options.head_hook = [this](http::HttpRequest& head) { return Authenticate(services_, head); };
   options.on_exchange_end = [this](const http::ExchangeRecord& record) {

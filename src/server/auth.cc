@@ -5,6 +5,7 @@
 #include "api/parsed.h"
 #include "server/door.h"
 #include "server/errors.h"
+#include "server/reply.h"
 #include "server/request_context.h"
 
 namespace infe::server {
@@ -43,14 +44,14 @@ std::optional<std::string_view> BearerToken(std::string_view header) {
 
 // The live record of the key that the head presents, of either class.
 api::Parsed<store::KeyRecord> Identify(Services& services, const http::HttpRequest& head,
-                                       const RequestContext& context) {
+                                       const Caller& caller) {
   // Two credentials are an attempt to have two parties read two different ones.
   const bool ambiguous = head.headers.Count("Authorization") > 1;
   const auto token = BearerToken(head.headers.Get("Authorization"));
   if (!token) return api::MissingKey();
   auto key = ambiguous ? std::nullopt : services.keys.Find(*token, services.clock.unix_s());
   if (!key) {
-    if (services.key_failures.Allow(head.remote_address, context.arrival))
+    if (services.key_failures.Allow(head.remote_address, caller.arrival))
       return api::InvalidKey(ambiguous ? std::string_view() : *token);
     services.metrics.AddRejected(Rejection::kKeys);
     return api::TooManyKeyFailures(FailureThrottle::retry_after().count());
@@ -72,8 +73,9 @@ store::KeyScope ScopeOf(const http::HttpRequest& head) {
   return head.method == "POST" ? store::KeyScope::kChat : store::KeyScope::kModelsRead;
 }
 
+// Leaves the key in caller, if it is one.
 std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpRequest& head,
-                                       RequestContext& context, Door door) {
+                                       Caller& caller, Door door) {
   switch (door) {
     case Door::kOpen:
       return std::nullopt;
@@ -82,14 +84,14 @@ std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpReque
     case Door::kKeys:
       break;
   }
-  auto key = Identify(services, head, context);
+  auto key = Identify(services, head, caller);
   if (!key) return std::move(key).error();
   if (key->kind != store::KeyKind::kApi) return api::InsufficientPermissions("chat");
-  context.key = std::move(*key);
-  services.limits.Numbers(context.key->account, context.key->limits,
-                          context.rate.emplace().requests, context.rate->tokens);
+  caller.key = std::move(*key);
+  services.limits.Numbers(caller.key->account, caller.key->limits, caller.rate.emplace().requests,
+                          caller.rate->tokens);
   const store::KeyScope scope = ScopeOf(head);
-  if (!context.key->Has(scope))
+  if (!caller.key->Has(scope))
     return api::InsufficientPermissions(store::ScopeNames(store::Bit(scope)).front());
   return std::nullopt;
 }
@@ -97,12 +99,12 @@ std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpReque
 // Administration takes admin keys, and for the usage of its own project an API key with usage.read;
 // the handler looks at the scopes.
 std::optional<api::ApiError> RefuseOpsKey(Services& services, const http::HttpRequest& head,
-                                          RequestContext& context) {
-  auto key = Identify(services, head, context);
+                                          Caller& caller) {
+  auto key = Identify(services, head, caller);
   if (!key) return std::move(key).error();
   if (key->kind != store::KeyKind::kAdmin && !IsUsageRoute(head.path))
     return api::InsufficientPermissions("admin");
-  context.key = std::move(*key);
+  caller.key = std::move(*key);
   return std::nullopt;
 }
 
@@ -120,8 +122,8 @@ bool AllQueuesFull(const Services& services) {
 
 // What can be said of a request before its body is read.
 std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRequest& head,
-                                          RequestContext& context, Door door) {
-  if (auto error = RefuseKey(services, head, context, door)) return error;
+                                          Caller& caller, Door door) {
+  if (auto error = RefuseKey(services, head, caller, door)) return error;
   if (head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
     return api::UnsupportedContentType(head.headers.Get("Content-Type"));
   switch (services.state.load()) {
@@ -142,44 +144,51 @@ std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRe
   return std::nullopt;
 }
 
+// What is known of the caller is complete: leaves it in the head. The answer, for an error.
+std::optional<http::HttpResponse> Leave(Caller caller, std::optional<InFlight> in_flight,
+                                        const std::optional<api::ApiError>& error,
+                                        http::HttpRequest& head) {
+  const auto context = std::make_shared<RequestContext>(std::move(caller), std::move(in_flight));
+  head.context = context;
+  if (!error) return std::nullopt;
+  context->facts().error_code = ErrorCodeOf(*error);
+  return ErrorResponse(*error, CommonHeaders(context->caller, context->caller.rate));
+}
+
 }  // namespace
 
 std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpRequest& head) {
-  const auto context = NewRequestContext(head);
-  head.context = context;
+  Caller caller = ReadCaller(head);
+  std::optional<InFlight> in_flight;
   const SettingsPtr settings = services.settings.Get();
-  context->cors_origin = settings->cors.AllowedOrigin(head.headers.Get("Origin"));
+  caller.cors_origin = settings->cors.AllowedOrigin(head.headers.Get("Origin"));
   std::optional<api::ApiError> error;
   const Door door = DoorFor(services.keys.state(), settings->config.require_keys);
   // With keys there is nothing that a foreign page could do.
   if (door == Door::kOpen && !settings->api_hosts.Allows(head.headers.Get("Host"))) {
     error = api::ForeignHost(head.headers.Get("Host"));
   } else if (head.path.starts_with("/v1/")) {
-    context->in_flight.emplace(services.in_flight);
-    error = RefuseByHead(services, head, *context, door);
+    in_flight.emplace(services.in_flight);
+    error = RefuseByHead(services, head, caller, door);
     // A refusal for want of capacity says nothing against the caller.
-    head.vouched = context->key.has_value() || (!error && door == Door::kOpen);
+    head.vouched = caller.key.has_value() || (!error && door == Door::kOpen);
   }
-  if (!error) return std::nullopt;
-  context->error_code = error->code.value_or(error->type);
-  return ErrorResponse(*error, CommonHeaders(*context));
+  return Leave(std::move(caller), std::move(in_flight), error, head);
 }
 
 std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::HttpRequest& head) {
-  const auto context = NewRequestContext(head);
-  head.context = context;
+  Caller caller = ReadCaller(head);
   const std::string_view host = head.headers.Get("Host");
   std::optional<api::ApiError> error;
   if (!services.settings.Get()->ops_hosts.Allows(host)) {
     error = api::ForeignHost(host);
   } else if (head.path.starts_with("/v1/")) {
-    error = RefuseOpsKey(services, head, *context);
+    error = RefuseOpsKey(services, head, caller);
     if (!error && head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
       error = api::UnsupportedContentType(head.headers.Get("Content-Type"));
-    head.vouched = context->key.has_value();
+    head.vouched = caller.key.has_value();
   }
-  if (!error) return std::nullopt;
-  return ErrorResponse(*error, CommonHeaders(*context));
+  return Leave(std::move(caller), std::nullopt, error, head);
 }
 
 }  // namespace infe::server

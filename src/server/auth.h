@@ -16,7 +16,7 @@ std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpReq
 
 // The same for the operations listener: it answers to names of this machine only, as parts of it
 // need no key, and administration under /v1 always needs a key, which the handler finds in
-// context->key: an admin key, or for usage an API key.
+// the context's caller: an admin key, or for usage an API key.
 std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::HttpRequest& head);
 
 }  // namespace infe::server

@@ -23,11 +23,11 @@ class ChatStream : public GenerationConsumer {
                               .include_obfuscation = setup_.streaming.include_obfuscation}) {
     for (uint32_t i = 0; i < setup_.choices; ++i)
       choices_.push_back({std::make_unique<ChoiceReader>(setup_.reading), {}});
-    http::Headers headers = CommonHeaders(*setup_.context);
+    http::Headers headers = setup_.reply.Headers();
     for (const auto& [name, value] : http::SseHeaders()) headers.Set(name, value);
     for (const auto& [name, value] : setup_.headers) headers.Set(name, value);
-    setup_.writer->StartStream(200, std::move(headers));
-    KeepStreamAlive(setup_.writer, wrote_);
+    setup_.reply.writer()->StartStream(200, std::move(headers));
+    KeepStreamAlive(setup_.reply.writer(), wrote_);
   }
 
   bool OnText(uint32_t index, const TextPiece& piece) override {
@@ -49,22 +49,22 @@ class ChatStream : public GenerationConsumer {
   }
 
   void OnEnd(const GenerationTotals& totals) override {
-    setup_.extras.timings = ToTimings(totals, *setup_.context);
+    setup_.extras.timings = ToTimings(totals, setup_.reply.caller());
     SendFinish(*pending_, chunks_.include_usage() ? nullptr : &setup_.extras);
     if (chunks_.include_usage()) {
       api::Usage usage = ToUsage(totals);
       usage.reasoning_tokens = reasoning_tokens_;
       SendData(chunks_.UsageChunk(usage, setup_.extras));
     }
-    setup_.context->finish_reason = api::Name(pending_->second);
+    setup_.reply.facts().finish_reason = api::Name(pending_->second);
     SendData("[DONE]");
-    setup_.writer->End();
+    setup_.reply.writer()->End();
   }
 
   void OnError(const api::ApiError& error) override {
-    setup_.context->error_code = error.code.value_or(error.type);
+    setup_.reply.facts().error_code = ErrorCodeOf(error);
     SendData(api::WriteError(error));
-    setup_.writer->End();
+    setup_.reply.writer()->End();
   }
 
  private:
@@ -116,7 +116,7 @@ class ChatStream : public GenerationConsumer {
 
   void SendData(std::string_view payload) {
     *wrote_ = true;
-    setup_.writer->Write(http::SseData(payload));
+    setup_.reply.writer()->Write(http::SseData(payload));
   }
 
   ChatAnswerSetup setup_;
@@ -160,21 +160,18 @@ class ChatCollector : public GenerationConsumer {
     response_.head = setup_.head;
     response_.usage = ToUsage(totals);
     response_.usage.reasoning_tokens = reasoning_tokens_;
-    setup_.extras.timings = ToTimings(totals, *setup_.context);
+    setup_.extras.timings = ToTimings(totals, setup_.reply.caller());
     response_.extras = setup_.extras;
-    setup_.context->finish_reason = api::Name(response_.choices.back().finish_reason);
+    setup_.reply.facts().finish_reason = api::Name(response_.choices.back().finish_reason);
     http::HttpResponse response;
-    response.headers = CommonHeaders(*setup_.context);
+    response.headers = setup_.reply.Headers();
     for (const auto& [name, value] : setup_.headers) response.headers.Set(name, value);
     response.headers.Set("Content-Type", "application/json");
     response.headers.Set("Server-Timing", ServerTiming(setup_.extras.timings.value()));
     response.body = api::WriteChatCompletion(response_);
-    setup_.writer->Send(std::move(response));
+    setup_.reply.writer()->Send(std::move(response));
   }
-  void OnError(const api::ApiError& error) override {
-    setup_.context->error_code = error.code.value_or(error.type);
-    setup_.writer->Send(ErrorResponse(error, CommonHeaders(*setup_.context)));
-  }
+  void OnError(const api::ApiError& error) override { setup_.reply.SendError(error); }
 
  private:
   void Add(uint32_t index, const std::vector<chat::OutputEvent>& events) {
@@ -220,7 +217,7 @@ api::Usage ToUsage(const GenerationTotals& totals) {
   return usage;
 }
 
-api::Timings ToTimings(const GenerationTotals& totals, const RequestContext& context) {
+api::Timings ToTimings(const GenerationTotals& totals, const Caller& caller) {
   const engine::RequestTimings& t = totals.timings;
   api::Timings wire;
   wire.queue_ms = t.queue_ms;
@@ -228,7 +225,7 @@ api::Timings ToTimings(const GenerationTotals& totals, const RequestContext& con
   wire.decode_ms = t.decode_ms;
   wire.ttft_ms = t.ttft_ms;
   wire.total_ms =
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - context.arrival)
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - caller.arrival)
           .count();
   wire.prefill_tokens = t.prefill_tokens;
   wire.cached_tokens = t.cached_tokens;

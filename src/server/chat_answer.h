@@ -14,9 +14,9 @@ namespace infe::server {
 
 // What the two forms share.
 struct ChatAnswerSetup {
+  explicit ChatAnswerSetup(Reply to) : reply(std::move(to)) {}
+  Reply reply;
   std::shared_ptr<ServedModel> model;
-  std::shared_ptr<RequestContext> context;
-  std::shared_ptr<http::ResponseWriter> writer;
   api::ResponseHead head;
   api::ResponseExtras extras;  // timings are filled in at the end
   http::Headers headers;       // beside the common ones: x-infe-seed and the like
@@ -32,7 +32,7 @@ std::unique_ptr<GenerationConsumer> MakeChatCollector(ChatAnswerSetup setup);
 // Shared with the completions endpoint.
 api::FinishReason ToWire(engine::FinishReason reason);
 api::Usage ToUsage(const GenerationTotals& totals);
-api::Timings ToTimings(const GenerationTotals& totals, const RequestContext& context);
+api::Timings ToTimings(const GenerationTotals& totals, const Caller& caller);
 // For a Server-Timing header (W3C): where the time went, in milliseconds.
 std::string ServerTiming(const api::Timings& timings);
 std::vector<api::TokenLogprob> ToLogprobs(const ServedModel& model,

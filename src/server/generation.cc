@@ -20,7 +20,7 @@ class Generation::Sink : public engine::TokenSink {
       : generation_(std::move(generation)), choice_(choice) {}
   void OnEvent(engine::TokenEvent event) override {
     auto shared = std::make_shared<engine::TokenEvent>(std::move(event));
-    generation_->writer_->Post([generation = generation_, choice = choice_, shared] {
+    generation_->reply_.writer()->Post([generation = generation_, choice = choice_, shared] {
       generation->OnEvent(choice, std::move(*shared));
     });
   }
@@ -31,13 +31,12 @@ class Generation::Sink : public engine::TokenSink {
 };
 
 Result<std::shared_ptr<Generation>> Generation::Start(
-    GenerationRequest request, std::shared_ptr<http::ResponseWriter> writer,
+    GenerationRequest request,
     const std::function<std::unique_ptr<GenerationConsumer>()>& make_consumer) {
-  std::shared_ptr<Generation> self(new Generation(request.live));
+  std::shared_ptr<Generation> self(new Generation(request.live, std::move(request.reply)));
   self->model_ = std::move(request.model);
   self->metrics_ = request.metrics;
-  self->context_ = std::move(request.context);
-  self->writer_ = std::move(writer);
+  const auto& writer = self->reply_.writer();
   for (engine::EngineRequest& choice : request.choices) {
     choice.id = g_next_id.fetch_add(1);
     const bool leads_prompt = choice.sampling.choice == 0;
@@ -56,7 +55,7 @@ Result<std::shared_ptr<Generation>> Generation::Start(
     if (!submitted) {
       for (uint32_t j = 0; j < i; ++j) self->model_->engine().Cancel(self->choices_[j].id);
       // Events of the choices that did start find nobody to tell.
-      self->writer_->Post([self] {
+      writer->Post([self] {
         self->over_ = true;
         self->Release();
       });
@@ -65,18 +64,18 @@ Result<std::shared_ptr<Generation>> Generation::Start(
   }
   self->live_.Add(self);
   auto consumer = std::make_shared<std::unique_ptr<GenerationConsumer>>(make_consumer());
-  self->writer_->Post([self, consumer] { self->Attach(std::move(*consumer)); });
-  self->writer_->OnClose([weak = std::weak_ptr(self)] {
+  writer->Post([self, consumer] { self->Attach(std::move(*consumer)); });
+  writer->OnClose([weak = std::weak_ptr(self)] {
     if (const auto generation = weak.lock()) {
       generation->over_ = true;
       generation->CancelAll();
       generation->Release();
     }
   });
-  self->writer_->OnPause([weak = std::weak_ptr(self)] {
+  writer->OnPause([weak = std::weak_ptr(self)] {
     if (const auto generation = weak.lock()) generation->SetPaused(true);
   });
-  self->writer_->OnResume([weak = std::weak_ptr(self)] {
+  writer->OnResume([weak = std::weak_ptr(self)] {
     if (const auto generation = weak.lock()) generation->SetPaused(false);
   });
   return self;
@@ -99,7 +98,7 @@ void Generation::OnEvent(uint32_t index, engine::TokenEvent event) {
   if (!event.prompt_tokens.empty()) consumer_->OnPrompt(index, event.prompt_tokens);
   for (const engine::SampledToken& token : event.tokens) {
     if (choice.cut) break;
-    context_->produced_tokens += 1;
+    reply_.facts().produced_tokens += 1;
     const TextPiece piece = choice.text->Feed(token);
     if (!piece.text.empty() || !piece.tokens.empty()) choice.cut = !consumer_->OnText(index, piece);
     choice.cut = choice.cut || choice.text->stopped();
@@ -116,10 +115,10 @@ void Generation::NoteProgress(Choice& choice, size_t tokens) {
                                       static_cast<double>(tokens),
                                   tokens);
   choice.last_token = now;
-  context_->charge.PromptDone();
+  reply_.charge().PromptDone();
   // Of an answer that is collected, the client has seen nothing before it is whole.
-  if (context_->stream)
-    context_->charge.Checkpoint(context_->prompt_tokens, context_->produced_tokens.load());
+  const RequestFacts& facts = reply_.facts();
+  if (facts.stream) reply_.charge().Checkpoint(facts.prompt_tokens, facts.produced_tokens);
 }
 
 void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
@@ -148,20 +147,21 @@ void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
   if (index == 0) totals_.timings = event.timings;
   if (++ended_ < choices_.size()) return;
   over_ = true;
-  context_->completion_tokens = totals_.completion_tokens;
-  context_->cached_tokens = totals_.cached_tokens;
-  context_->queue_ms = totals_.timings.queue_ms;
-  context_->prefill_ms = totals_.timings.prefill_ms;
-  context_->decode_ms = totals_.timings.decode_ms;
-  context_->ttft_ms = totals_.timings.ttft_ms;
-  if (context_->finish_reason.empty())
-    context_->finish_reason = reason == engine::FinishReason::kLength ? "length" : "stop";
+  RequestFacts& facts = reply_.facts();
+  facts.completion_tokens = totals_.completion_tokens;
+  facts.cached_tokens = totals_.cached_tokens;
+  facts.queue_ms = totals_.timings.queue_ms;
+  facts.prefill_ms = totals_.timings.prefill_ms;
+  facts.decode_ms = totals_.timings.decode_ms;
+  facts.ttft_ms = totals_.timings.ttft_ms;
+  if (facts.finish_reason.empty())
+    facts.finish_reason = reason == engine::FinishReason::kLength ? "length" : "stop";
   consumer_->OnEnd(totals_);
   Release();
 }
 
 void Generation::Fail(api::ApiError error) {
-  writer_->Post([self = shared_from_this(), error = std::move(error)] {
+  reply_.writer()->Post([self = shared_from_this(), error = std::move(error)] {
     if (!self->over_ && self->consumer_) self->EndWith(error);
   });
 }

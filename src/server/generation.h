@@ -18,11 +18,10 @@
 
 #include "api/api_error.h"
 #include "engine/engine.h"
-#include "http/response_writer.h"
 #include "server/choice_text.h"
 #include "server/live_generations.h"
 #include "server/metrics.h"
-#include "server/request_context.h"
+#include "server/reply.h"
 #include "server/served_model.h"
 
 namespace infe::server {
@@ -50,10 +49,11 @@ class GenerationConsumer {
 };
 
 struct GenerationRequest {
-  explicit GenerationRequest(LiveGenerations& live_generations) : live(live_generations) {}
+  GenerationRequest(LiveGenerations& live_generations, Reply to)
+      : live(live_generations), reply(std::move(to)) {}
   LiveGenerations& live;  // outlives the generation
+  Reply reply;
   std::shared_ptr<ServedModel> model;
-  std::shared_ptr<RequestContext> context;
   // One per choice, complete but for id and sink.
   std::vector<engine::EngineRequest> choices;
   std::vector<std::string> stops;
@@ -68,7 +68,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   // have its own status. After success the consumer is called until OnEnd or OnError, or not at all
   // any more once the client is gone. Any thread.
   static Result<std::shared_ptr<Generation>> Start(
-      GenerationRequest request, std::shared_ptr<http::ResponseWriter> writer,
+      GenerationRequest request,
       const std::function<std::unique_ptr<GenerationConsumer>()>& make_consumer);
   ~Generation() { live_.Remove(this); }
 
@@ -86,7 +86,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   };
   class Sink;
 
-  explicit Generation(LiveGenerations& live) : live_(live) {}
+  Generation(LiveGenerations& live, Reply reply) : live_(live), reply_(std::move(reply)) {}
   void Attach(std::unique_ptr<GenerationConsumer> consumer);
   void OnEvent(uint32_t choice, engine::TokenEvent event);
   void EndChoice(uint32_t choice, const engine::TokenEvent& event);
@@ -99,10 +99,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void SetPaused(bool paused);
 
   LiveGenerations& live_;
+  const Reply reply_;
   std::shared_ptr<ServedModel> model_;
   ModelMetrics* metrics_ = nullptr;
-  std::shared_ptr<RequestContext> context_;
-  std::shared_ptr<http::ResponseWriter> writer_;
   std::unique_ptr<GenerationConsumer> consumer_;
   std::vector<Choice> choices_;
   std::vector<std::pair<uint32_t, engine::TokenEvent>>

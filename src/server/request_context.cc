@@ -1,94 +1,10 @@
 #include "server/request_context.h"
 
-#include <algorithm>
-#include <charconv>
-#include <cmath>
-
-#include <fmt/format.h>
-
-#include "api/duration.h"
-#include "base/random.h"
-#include "base/sha256.h"
-#include "server/cors.h"
-
 namespace infe::server {
-namespace {
-
-// What the official clients use when nothing is said; also the longest that a client may ask for.
-constexpr double kDeadlineMaxSeconds = 3600;
-constexpr size_t kClientRequestIdMax = 512;
-
-std::optional<double> Number(const std::string_view text) {
-  double value = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (ec != std::errc() || end != text.data() + text.size() || !(value > 0)) return std::nullopt;
-  return value;
-}
-
-}  // namespace
-
-std::shared_ptr<RequestContext> NewRequestContext(const http::HttpRequest& head) {
-  auto context = std::make_shared<RequestContext>();
-  uint8_t bytes[16];
-  FillRandom(bytes, sizeof bytes);
-  context->request_id = "req_" + ToHex(bytes);
-  context->arrival = head.arrival;
-  context->remote_address = head.remote_address;
-  const std::string_view given = head.headers.Get("X-Client-Request-Id");
-  if (given.size() <= kClientRequestIdMax &&
-      std::all_of(given.begin(), given.end(), [](unsigned char c) { return c > 0x20 && c < 0x7F; }))
-    context->client_request_id = given;
-  std::optional<double> seconds;
-  if (const auto ms = Number(head.headers.Get("x-request-timeout-ms"))) seconds = *ms / 1000;
-  // The SDKs send seconds, or "not given".
-  else if (const auto s = Number(head.headers.Get("x-stainless-read-timeout")))
-    seconds = *s;
-  context->deadline =
-      head.arrival +
-      std::chrono::milliseconds(static_cast<int64_t>(
-          std::min(seconds.value_or(kDeadlineMaxSeconds), kDeadlineMaxSeconds) * 1000));
-  return context;
-}
 
 std::shared_ptr<RequestContext> ContextOf(const http::HttpRequest& request) {
   if (request.context) return std::static_pointer_cast<RequestContext>(request.context);
-  return NewRequestContext(request);
-}
-
-namespace {
-
-// What clients read as "no limit": it fits 32 bits with a sign wherever they keep it.
-constexpr int64_t kUnlimited = 2147483647;
-
-void AddRate(const char* what, const store::RateNumbers& rate, http::Headers& headers) {
-  const bool limited = rate.limit > 0;
-  headers.Add(fmt::format("x-ratelimit-limit-{}", what),
-              fmt::format("{}", limited ? rate.limit : kUnlimited));
-  headers.Add(fmt::format("x-ratelimit-remaining-{}", what),
-              fmt::format("{}", limited ? std::max<int64_t>(rate.remaining, 0) : kUnlimited));
-  headers.Add(fmt::format("x-ratelimit-reset-{}", what),
-              api::FormatDuration(limited ? rate.reset_ms : 0));
-}
-
-}  // namespace
-
-http::Headers CommonHeaders(const RequestContext& context) {
-  http::Headers headers;
-  const double elapsed =
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - context.arrival)
-          .count();
-  headers.Add("x-request-id", context.request_id);
-  headers.Add("openai-processing-ms", fmt::format("{}", std::llround(elapsed)));
-  headers.Add("openai-version", "2020-10-01");
-  headers.Add("openai-organization", "infe");
-  if (!context.client_request_id.empty())
-    headers.Add("X-Client-Request-Id", context.client_request_id);
-  if (context.rate) {
-    AddRate("requests", context.rate->requests, headers);
-    AddRate("tokens", context.rate->tokens, headers);
-  }
-  AddCorsHeaders(context.cors_origin, headers);
-  return headers;
+  return std::make_shared<RequestContext>(ReadCaller(request), std::nullopt);
 }
 
 }  // namespace infe::server

@@ -1,19 +1,23 @@
-// Who is asking, and since when: made when a request's head has been read, carried in
-// HttpRequest::context to the handler, the log and the metrics.
+// One request between its head and its end, carried in HttpRequest::context. Task threads work on
+// it while its client may leave at any moment, so nothing in it is both shared and changing:
+//
+//   caller   const                    any thread reads it
+//   charge   guards itself            any thread
+//   facts    the connection's loop's  others hand over what they learnt (reply.h, Reply::Note)
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
-#include "http/headers.h"
+#include "base/check.h"
 #include "http/message.h"
+#include "server/caller.h"
 #include "server/charge.h"
-#include "store/key_record.h"
-#include "store/limits.h"
 
 namespace infe::server {
 
@@ -31,25 +35,9 @@ class InFlight {
   std::atomic<int64_t>* count_;
 };
 
-// For x-ratelimit-*: as they were after this request was charged, or before, where it was not.
-struct RateHeaders {
-  store::RateNumbers requests, tokens;
-};
-
-struct RequestContext {
-  std::string request_id;         // req_..., sent as x-request-id
-  std::string client_request_id;  // X-Client-Request-Id, echoed; bounded and printable
-  std::chrono::steady_clock::time_point arrival;
-  std::optional<store::KeyRecord> key;  // empty: the server has no keys
-  std::string remote_address;
-  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
-  std::optional<RateHeaders> rate;
-  Charge charge;
-  std::string cors_origin;  // for Access-Control-Allow-Origin, or empty
-  std::optional<InFlight> in_flight;
-
-  // What the log tells at the end. Written by the handler's thread before the response is sent.
-  std::string model;
+// What the log tells at the end, and what is billed.
+struct RequestFacts {
+  std::string model;  // as the client called it
   std::string error_code;
   bool stream = false;
   uint32_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
@@ -57,25 +45,35 @@ struct RequestContext {
   double queue_ms = 0, prefill_ms = 0, decode_ms = 0, ttft_ms = 0;
   std::string finish_reason;
   // Counted while the answer grows, of all choices: what an answer that breaks off has cost.
-  std::atomic<uint32_t> produced_tokens{0};
-
-  bool IsPastDeadline() const { return std::chrono::steady_clock::now() >= deadline; }
-  // Whose prefix cache: the key's project.
-  std::string project() const { return key ? key->project : "default"; }
-  // Whose fair share: the project's too. The default project is nobody's in particular; there, each
-  // account has its own.
-  std::string fairness_key() const {
-    if (!key) return {};
-    return key->project == "default" ? key->account : key->project;
-  }
+  uint32_t produced_tokens = 0;
 };
 
-// New context for a request: ids, the deadline its client states.
-std::shared_ptr<RequestContext> NewRequestContext(const http::HttpRequest& head);
-// The context that the head hook left. Every routed request has one.
-std::shared_ptr<RequestContext> ContextOf(const http::HttpRequest& request);
+class RequestContext {
+ public:
+  // On the thread of the connection's loop. in_flight: empty for what a stopping server does not
+  // wait for.
+  RequestContext(Caller of, std::optional<InFlight> in_flight)
+      : caller(std::move(of)), in_flight_(std::move(in_flight)) {}
+  RequestContext(const RequestContext&) = delete;
+  RequestContext& operator=(const RequestContext&) = delete;
 
-// x-request-id, openai-processing-ms and the other headers that every answer carries.
-http::Headers CommonHeaders(const RequestContext& context);
+  const Caller caller;
+  Charge charge;
+
+  bool IsOnLoop() const { return std::this_thread::get_id() == loop_; }
+  // REQUIRES: IsOnLoop.
+  RequestFacts& facts() {
+    INFE_CHECK(IsOnLoop());
+    return facts_;
+  }
+
+ private:
+  const std::thread::id loop_ = std::this_thread::get_id();
+  const std::optional<InFlight> in_flight_;
+  RequestFacts facts_;
+};
+
+// The context that the head hook left, or a new one for a request that did not come so far.
+std::shared_ptr<RequestContext> ContextOf(const http::HttpRequest& request);
 
 }  // namespace infe::server

@@ -27,8 +27,7 @@ api::Parsed<uint32_t> TokenBudget(const ServedModel& model, size_t prompt_tokens
   return static_cast<uint32_t>(std::min<uint64_t>(static_cast<uint64_t>(*max_tokens), room));
 }
 
-api::Parsed<engine::EngineRequest> MakeEngineRequest(const ServedModel& model,
-                                                     const RequestContext& context,
+api::Parsed<engine::EngineRequest> MakeEngineRequest(const ServedModel& model, const Caller& caller,
                                                      const api::Sampling& sampling, uint64_t seed) {
   engine::EngineRequest request;
   const PartialSampling chosen = sampling.Over(model.sampling_defaults());
@@ -53,9 +52,9 @@ api::Parsed<engine::EngineRequest> MakeEngineRequest(const ServedModel& model,
   request.sampling.seed = seed;
   request.sampling.ignore_eos = sampling.ignore_eos;
   request.end_tokens = model.loaded().end_tokens;
-  request.fairness_key = context.fairness_key();
-  if (context.key) request.fairness_weight = context.key->weight;
-  request.deadline = context.deadline;
+  request.fairness_key = caller.fairness_key();
+  if (caller.key) request.fairness_weight = caller.key->weight;
+  request.deadline = caller.deadline;
   return request;
 }
 

@@ -7,7 +7,7 @@
 #include "api/sampling.h"
 #include "api/service_tier.h"
 #include "engine/request.h"
-#include "server/request_context.h"
+#include "server/caller.h"
 #include "server/served_model.h"
 
 namespace infe::server {
@@ -23,8 +23,7 @@ api::Parsed<uint32_t> TokenBudget(const ServedModel& model, size_t prompt_tokens
 // An engine request but for prompt, max_tokens, choice, logprobs, matcher and cache_salt. Sampling
 // fields that the request leaves out are the model's defaults, then the API's. 400 for a logit_bias
 // outside the vocabulary.
-api::Parsed<engine::EngineRequest> MakeEngineRequest(const ServedModel& model,
-                                                     const RequestContext& context,
+api::Parsed<engine::EngineRequest> MakeEngineRequest(const ServedModel& model, const Caller& caller,
                                                      const api::Sampling& sampling, uint64_t seed);
 
 engine::Priority ToPriority(const std::optional<api::ServiceTier>& tier);

@@ -1,7 +1,7 @@
 #include "server/handlers/admin.h"
 
 #include "server/errors.h"
-#include "server/handlers/stages.h"
+#include "server/reply.h"
 #include "store/audit_log.h"
 
 namespace infe::server {
@@ -9,34 +9,28 @@ namespace infe::server {
 void RunAdmin(Services& services, http::HttpRequest request, WriterPtr writer,
               store::KeyScope scope, AdminHandler handler) {
   const auto http = std::make_shared<http::HttpRequest>(std::move(request));
-  const auto context = ContextOf(*http);
+  const Reply reply(ContextOf(*http), std::move(writer));
+  const std::optional<store::KeyRecord>& key = reply.caller().key;
   // The head hook has let in whose class may come here; this is the second lock.
-  const bool own_usage = context->key && scope == store::KeyScope::kAdminUsage &&
-                         context->key->kind == store::KeyKind::kApi &&
-                         context->key->Has(store::KeyScope::kUsageRead);
-  const bool admin =
-      context->key && context->key->kind == store::KeyKind::kAdmin && context->key->Has(scope);
+  const bool is_api = key && key->kind == store::KeyKind::kApi;
+  const bool is_usage = scope == store::KeyScope::kAdminUsage;
+  const bool own_usage = is_usage && is_api && key->Has(store::KeyScope::kUsageRead);
+  const bool admin = key && key->kind == store::KeyKind::kAdmin && key->Has(scope);
   if (!admin && !own_usage) {
-    const bool wants_usage = scope == store::KeyScope::kAdminUsage && context->key &&
-                             context->key->kind == store::KeyKind::kApi;
-    const store::KeyScope missing = wants_usage ? store::KeyScope::kUsageRead : scope;
-    return SendError(*context, writer,
-                     api::InsufficientPermissions(store::ScopeNames(store::Bit(missing)).front()));
+    const store::KeyScope missing = is_usage && is_api ? store::KeyScope::kUsageRead : scope;
+    return reply.SendError(
+        api::InsufficientPermissions(store::ScopeNames(store::Bit(missing)).front()));
   }
-  const bool queued = services.tasks.Submit([&services, http, context, writer, handler] {
-    auto body = handler({services, *http, *context, services.clock.unix_s()});
-    if (!body) return SendError(*context, writer, body.error());
-    http::HttpResponse response;
-    response.headers = CommonHeaders(*context);
-    response.headers.Set("Content-Type", "application/json");
-    response.body = std::move(*body);
-    writer->Send(std::move(response));
+  const bool queued = services.tasks.Submit([&services, http, reply, handler] {
+    auto body = handler({services, *http, reply.caller(), services.clock.unix_s()});
+    if (!body) return reply.SendError(body.error());
+    reply.SendJson(std::move(*body));
   });
-  if (!queued) SendError(*context, writer, api::Overloaded(JitteredRetryMs()));
+  if (!queued) reply.SendError(api::Overloaded(JitteredRetryMs()));
 }
 
 store::ChangeBy ChangeBy(const AdminCall& call) {
-  return {call.context.key->id, call.http.remote_address};
+  return {call.caller.key->id, call.http.remote_address};
 }
 
 }  // namespace infe::server

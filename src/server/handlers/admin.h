@@ -6,16 +6,16 @@
 
 #include "api/admin_objects.h"
 #include "api/parsed.h"
+#include "server/caller.h"
 #include "server/handlers/handlers.h"
-#include "server/request_context.h"
 
 namespace infe::server {
 
 struct AdminCall {
   Services& services;
   const http::HttpRequest& http;
-  const RequestContext& context;  // with the admin key
-  int64_t now = 0;                // Unix seconds
+  const Caller& caller;  // with the admin key
+  int64_t now = 0;       // Unix seconds
 
   std::string Param(std::string_view name) const { return std::string(http.PathParam(name)); }
 };

@@ -286,11 +286,11 @@ api::Parsed<std::string> CreateAdminKey(const AdminCall& call) {
   if (!body) return std::move(body).error();
   store::KeyPolicy policy;
   // Nobody can give what they do not have.
-  policy.scopes = call.context.key->scopes;
+  policy.scopes = call.caller.key->scopes;
   if (auto applied = Apply(*body, call.now, policy); !applied) return ToApiError(applied.error());
-  if ((policy.scopes & ~call.context.key->scopes) != 0)
+  if ((policy.scopes & ~call.caller.key->scopes) != 0)
     return api::InsufficientPermissions(
-        store::ScopeNames(policy.scopes & ~call.context.key->scopes).front());
+        store::ScopeNames(policy.scopes & ~call.caller.key->scopes).front());
   auto made = call.services.keys.Create(policy, store::KeyKind::kAdmin, ChangeBy(call));
   if (!made) return ToApiError(made.error());
   return api::WriteAdminKey(ToWire(made->record), made->key);

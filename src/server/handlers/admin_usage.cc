@@ -92,8 +92,8 @@ api::Parsed<std::string> UsageAnswer(const AdminCall& call, WriteBuckets write) 
   ask.width = static_cast<store::BucketWidth>(query->bucket_seconds);
   ask.group_by = grouping.groups;
   ask.projects = query->projects;
-  if (call.context.key->kind == store::KeyKind::kApi) {
-    const std::string& own = call.context.key->project;
+  if (call.caller.key->kind == store::KeyKind::kApi) {
+    const std::string& own = call.caller.key->project;
     for (const std::string& project : query->projects)
       if (project != own) return api::InsufficientPermissions("admin.usage");
     ask.projects = {own};
@@ -137,8 +137,8 @@ api::Parsed<std::string> ListAudit(const AdminCall& call) {
   ask.events = query->events;
   ask.actors = query->actors;
   ask.projects = query->projects;
-  if (call.context.key->kind == store::KeyKind::kApi) {
-    const std::string& own = call.context.key->project;
+  if (call.caller.key->kind == store::KeyKind::kApi) {
+    const std::string& own = call.caller.key->project;
     for (const std::string& project : query->projects)
       if (project != own) return api::InsufficientPermissions("admin.usage");
     ask.projects = {own};

@@ -23,7 +23,6 @@ namespace {
 
 struct ChatCall {
   SettingsPtr settings;
-  std::shared_ptr<RequestContext> context;
   std::shared_ptr<ServedModel> model;
   api::ChatCompletionRequest request;
   ChatPrompt prompt;
@@ -47,35 +46,43 @@ AdmissionAsk AskOf(const ChatCall& call, const http::HttpRequest& http, Purpose 
   return ask;
 }
 
+void NoteAsked(const api::ChatCompletionRequest& request, const Reply& reply) {
+  const int64_t tokens_max = request.max_tokens.value_or(0);
+  reply.Note([model = request.model, stream = request.streaming.stream, n = request.n,
+              tokens_max](RequestFacts& facts) {
+    facts.model = model;
+    facts.stream = stream;
+    facts.choices = static_cast<uint32_t>(n);
+    facts.tokens_max = static_cast<uint32_t>(std::clamp<int64_t>(tokens_max, 0, UINT32_MAX));
+  });
+}
+
 // Intake: body, model, admission.
 api::Parsed<std::shared_ptr<ChatCall>> TakeIn(Services& services, const http::HttpRequest& http,
-                                              Purpose purpose) {
+                                              Purpose purpose, Reply& reply) {
   auto call = std::make_shared<ChatCall>();
   call->settings = services.settings.Get();
-  call->context = ContextOf(http);
   auto request = api::ParseChatCompletionRequest(http.body, call->settings->parse);
   if (!request) return std::move(request).error();
   call->request = std::move(*request);
-  call->context->model = call->request.model;
-  call->context->stream = call->request.streaming.stream;
-  call->context->choices = static_cast<uint32_t>(call->request.n);
-  call->context->tokens_max = static_cast<uint32_t>(
-      std::clamp<int64_t>(call->request.max_tokens.value_or(0), 0, UINT32_MAX));
-  call->model = FindModel(services, *call->context, call->request.model);
+  NoteAsked(call->request, reply);
+  call->model = FindModel(services, reply.caller(), call->request.model);
   if (!call->model) return api::UnknownModel(call->request.model);
-  if (auto error = Admit(services, *call->context, AskOf(*call, http, purpose))) return *error;
+  if (auto error = Admit(services, reply, AskOf(*call, http, purpose))) return *error;
   return call;
 }
 
 // Work that all three endpoints share.
-std::optional<api::ApiError> MakePrompt(ChatCall& call) {
+std::optional<api::ApiError> MakePrompt(ChatCall& call, const Reply& reply) {
   auto prompt = BuildChatPrompt(*call.model, call.request,
                                 {.show_schema = call.settings->config.show_schema});
   if (!prompt) return std::move(prompt).error();
   call.prompt = std::move(*prompt);
   for (const std::string& name : call.prompt.ignored) call.request.ignored.Add(name);
-  call.context->prompt_tokens = static_cast<uint32_t>(call.prompt.tokens.size());
-  call.context->charge.SetPromptTokens(call.prompt.tokens.size());
+  const size_t tokens = call.prompt.tokens.size();
+  reply.Note(
+      [tokens](RequestFacts& facts) { facts.prompt_tokens = static_cast<uint32_t>(tokens); });
+  reply.charge().SetPromptTokens(tokens);
   return std::nullopt;
 }
 
@@ -92,12 +99,10 @@ ReadingRules RulesOf(const api::ChatCompletionRequest& request, const ChatPrompt
 
 // What the answer's writer needs of the request.
 ChatAnswerSetup AnswerSetup(const ChatCall& call, const ChatConstraint& constraint, uint64_t seed,
-                            const WriterPtr& writer) {
+                            const Reply& reply) {
   const api::ChatCompletionRequest& request = call.request;
-  ChatAnswerSetup setup;
+  ChatAnswerSetup setup(reply);
   setup.model = call.model;
-  setup.context = call.context;
-  setup.writer = writer;
   setup.head.id = api::NewChatCompletionId();
   setup.head.created = std::time(nullptr);
   setup.head.model = request.model;
@@ -144,7 +149,7 @@ JsonEnd JsonEndOf(const api::ChatCompletionRequest& request, const ChatConstrain
 }
 
 std::optional<api::ApiError> Generate(Services& services, const ChatCall& call,
-                                      const WriterPtr& writer) {
+                                      const Reply& reply) {
   const api::ChatCompletionRequest& request = call.request;
   const ServerConfig& config = call.settings->config;
   auto constraint = CompileConstraint(services.grammars, *call.model, request, call.prompt,
@@ -156,17 +161,16 @@ std::optional<api::ApiError> Generate(Services& services, const ChatCall& call,
   if (!budget) return budget.error();
   const uint64_t seed = ResolveSeed(request.sampling);
 
-  GenerationRequest generation(services.generations);
+  GenerationRequest generation(services.generations, reply);
   generation.metrics = &services.metrics.Model(call.model->name());
   generation.model = call.model;
-  generation.context = call.context;
   generation.stops = request.sampling.stop;
   for (const std::string& text : call.model->renderer().stop_texts())
     generation.stops.push_back(text);
   generation.keep_tokens = request.logprobs;
   generation.shows_markers = !request.tool_use.tools.empty();
   for (int i = 0; i < request.n; ++i) {
-    auto choice = MakeEngineRequest(*call.model, *call.context, request.sampling, seed);
+    auto choice = MakeEngineRequest(*call.model, reply.caller(), request.sampling, seed);
     if (!choice) return choice.error();
     choice->prompt = call.prompt.tokens;
     if (constraint->grammar)
@@ -178,7 +182,7 @@ std::optional<api::ApiError> Generate(Services& services, const ChatCall& call,
     choice->sampling.choice = static_cast<uint32_t>(i);
     choice->sampling.logprobs = request.logprobs;
     choice->sampling.top_logprobs = static_cast<uint32_t>(request.top_logprobs);
-    choice->cache_salt = services.salt.Of(call.context->project(), request.prompt_cache_key);
+    choice->cache_salt = services.salt.Of(reply.caller().project(), request.prompt_cache_key);
     // What is longer than any answer predicts nothing.
     if (request.prediction && !call.model->SurelyTooLong(request.prediction->size()))
       choice->prediction = call.model->tokenizer().Encode(
@@ -187,38 +191,35 @@ std::optional<api::ApiError> Generate(Services& services, const ChatCall& call,
     generation.choices.push_back(std::move(*choice));
   }
 
-  ChatAnswerSetup setup = AnswerSetup(call, *constraint, seed, writer);
+  ChatAnswerSetup setup = AnswerSetup(call, *constraint, seed, reply);
   auto consumer = request.streaming.stream ? MakeChatStream : MakeChatCollector;
   auto started =
-      Generation::Start(std::move(generation), writer, [&] { return consumer(std::move(setup)); });
+      Generation::Start(std::move(generation), [&] { return consumer(std::move(setup)); });
   if (!started) return ToApiError(started.error());
   return std::nullopt;
 }
 
-using Finish = std::optional<api::ApiError> (*)(Services&, const ChatCall&, const WriterPtr&);
+using Finish = std::optional<api::ApiError> (*)(Services&, const ChatCall&, const Reply&);
 
 void Serve(Services& services, http::HttpRequest request, WriterPtr writer, Purpose purpose,
            Finish finish) {
   const auto http = std::make_shared<http::HttpRequest>(std::move(request));
-  RunStages(services, {ContextOf(*http), writer, http->body.size()},
-            [&services, http, writer, purpose, finish]() -> api::Parsed<Work> {
-              auto call = TakeIn(services, *http, purpose);
+  RunStages(services, Reply(ContextOf(*http), std::move(writer)), http->body.size(),
+            [&services, http, purpose, finish](Reply& reply) -> api::Parsed<Work> {
+              auto call = TakeIn(services, *http, purpose, reply);
               if (!call) return std::move(call).error();
-              return Work([&services, call = *call, writer, finish] {
-                auto error = MakePrompt(*call);
-                return error ? error : finish(services, *call, writer);
+              return Work([&services, call = *call, finish](const Reply& to) {
+                auto error = MakePrompt(*call, to);
+                return error ? error : finish(services, *call, to);
               });
             });
 }
 
-void SendJson(const ChatCall& call, const WriterPtr& writer, std::string body) {
-  http::HttpResponse response;
-  response.headers = CommonHeaders(*call.context);
-  response.headers.Set("Content-Type", "application/json");
+void SendJson(const ChatCall& call, const Reply& reply, std::string body) {
+  http::Headers headers;
   if (!call.request.ignored.empty())
-    response.headers.Set("x-infe-ignored-params", call.request.ignored.Header());
-  response.body = std::move(body);
-  writer->Send(std::move(response));
+    headers.Set("x-infe-ignored-params", call.request.ignored.Header());
+  reply.SendJson(std::move(body), headers);
 }
 
 }  // namespace
@@ -229,7 +230,7 @@ void HandleChatCompletions(Services& services, http::HttpRequest request, Writer
 
 void HandleInputTokens(Services& services, http::HttpRequest request, WriterPtr writer) {
   Serve(services, std::move(request), std::move(writer), Purpose::kRead,
-        [](Services&, const ChatCall& call, const WriterPtr& to) -> std::optional<api::ApiError> {
+        [](Services&, const ChatCall& call, const Reply& to) -> std::optional<api::ApiError> {
           SendJson(call, to,
                    api::WriteInputTokens(call.request.model,
                                          static_cast<int64_t>(call.prompt.tokens.size())));
@@ -239,7 +240,7 @@ void HandleInputTokens(Services& services, http::HttpRequest request, WriterPtr 
 
 void HandleRender(Services& services, http::HttpRequest request, WriterPtr writer) {
   Serve(services, std::move(request), std::move(writer), Purpose::kRead,
-        [](Services&, const ChatCall& call, const WriterPtr& to) -> std::optional<api::ApiError> {
+        [](Services&, const ChatCall& call, const Reply& to) -> std::optional<api::ApiError> {
           SendJson(call, to,
                    api::WriteRender({call.request.model, call.prompt.text, call.prompt.tokens,
                                      call.model->render_fingerprint()}));

@@ -31,9 +31,9 @@ struct ChoiceStart {
 };
 
 struct CompletionSetup {
+  explicit CompletionSetup(Reply to) : reply(std::move(to)) {}
+  Reply reply;
   std::shared_ptr<ServedModel> model;
-  std::shared_ptr<RequestContext> context;
-  WriterPtr writer;
   api::ResponseHead head;
   api::ResponseExtras extras;
   http::Headers headers;
@@ -94,11 +94,11 @@ class CompletionStream : public GenerationConsumer {
         chunks_(setup_.head, setup_.streaming.include_usage),
         logprobs_(MakeLogprobs(setup_)),
         prompts_(setup_.choices.size()) {
-    http::Headers headers = CommonHeaders(*setup_.context);
+    http::Headers headers = setup_.reply.Headers();
     for (const auto& [name, value] : http::SseHeaders()) headers.Set(name, value);
     for (const auto& [name, value] : setup_.headers) headers.Set(name, value);
-    setup_.writer->StartStream(200, std::move(headers));
-    KeepStreamAlive(setup_.writer, wrote_);
+    setup_.reply.writer()->StartStream(200, std::move(headers));
+    KeepStreamAlive(setup_.reply.writer(), wrote_);
     for (size_t i = 0; i < setup_.choices.size(); ++i) {
       const ChoiceStart& start = setup_.choices[i];
       if (!start.scored && !start.echo.empty()) Send(chunks_.Text(static_cast<int>(i), start.echo));
@@ -125,7 +125,7 @@ class CompletionStream : public GenerationConsumer {
     pending_ = {static_cast<int>(choice), ToWire(reason)};
   }
   void OnEnd(const GenerationTotals& totals) override {
-    setup_.extras.timings = ToTimings(totals, *setup_.context);
+    setup_.extras.timings = ToTimings(totals, setup_.reply.caller());
     if (chunks_.include_usage()) {
       Send(chunks_.Finish(pending_->first, pending_->second));
       Send(chunks_.UsageChunk(ToUsage(totals), setup_.extras));
@@ -133,18 +133,18 @@ class CompletionStream : public GenerationConsumer {
       Send(chunks_.Finish(pending_->first, pending_->second, &setup_.extras));
     }
     Send("[DONE]");
-    setup_.writer->End();
+    setup_.reply.writer()->End();
   }
   void OnError(const api::ApiError& error) override {
-    setup_.context->error_code = error.code.value_or(error.type);
+    setup_.reply.facts().error_code = ErrorCodeOf(error);
     Send(api::WriteError(error));
-    setup_.writer->End();
+    setup_.reply.writer()->End();
   }
 
  private:
   void Send(std::string_view payload) {
     *wrote_ = true;
-    setup_.writer->Write(http::SseData(payload));
+    setup_.reply.writer()->Write(http::SseData(payload));
   }
   CompletionSetup setup_;
   api::CompletionChunkWriter chunks_;
@@ -180,20 +180,17 @@ class CompletionCollector : public GenerationConsumer {
   void OnEnd(const GenerationTotals& totals) override {
     response_.head = setup_.head;
     response_.usage = ToUsage(totals);
-    setup_.extras.timings = ToTimings(totals, *setup_.context);
+    setup_.extras.timings = ToTimings(totals, setup_.reply.caller());
     response_.extras = setup_.extras;
     http::HttpResponse response;
-    response.headers = CommonHeaders(*setup_.context);
+    response.headers = setup_.reply.Headers();
     for (const auto& [name, value] : setup_.headers) response.headers.Set(name, value);
     response.headers.Set("Content-Type", "application/json");
     response.headers.Set("Server-Timing", ServerTiming(setup_.extras.timings.value()));
     response.body = api::WriteCompletion(response_);
-    setup_.writer->Send(std::move(response));
+    setup_.reply.writer()->Send(std::move(response));
   }
-  void OnError(const api::ApiError& error) override {
-    setup_.context->error_code = error.code.value_or(error.type);
-    setup_.writer->Send(ErrorResponse(error, CommonHeaders(*setup_.context)));
-  }
+  void OnError(const api::ApiError& error) override { setup_.reply.SendError(error); }
 
  private:
   CompletionSetup setup_;
@@ -222,27 +219,31 @@ api::Parsed<std::vector<engine::TokenId>> PromptTokens(const ServedModel& model,
 
 struct CompletionCall {
   SettingsPtr settings;
-  std::shared_ptr<RequestContext> context;
   std::shared_ptr<ServedModel> model;
   api::CompletionRequest request;
 };
 
+void NoteAsked(const api::CompletionRequest& request, const Reply& reply) {
+  reply.Note([model = request.model, stream = request.streaming.stream, n = request.n,
+              tokens_max = request.max_tokens](RequestFacts& facts) {
+    facts.model = model;
+    facts.stream = stream;
+    facts.choices = static_cast<uint32_t>(n);
+    facts.tokens_max = static_cast<uint32_t>(std::clamp<int64_t>(tokens_max, 0, UINT32_MAX));
+  });
+}
+
 // Intake: body, model, admission.
 api::Parsed<std::shared_ptr<CompletionCall>> TakeIn(Services& services,
-                                                    const http::HttpRequest& http) {
+                                                    const http::HttpRequest& http, Reply& reply) {
   auto call = std::make_shared<CompletionCall>();
   call->settings = services.settings.Get();
-  call->context = ContextOf(http);
   auto parsed = api::ParseCompletionRequest(http.body, call->settings->parse);
   if (!parsed) return std::move(parsed).error();
   call->request = std::move(*parsed);
   const api::CompletionRequest& request = call->request;
-  call->context->model = request.model;
-  call->context->stream = request.streaming.stream;
-  call->context->choices = static_cast<uint32_t>(request.n);
-  call->context->tokens_max =
-      static_cast<uint32_t>(std::clamp<int64_t>(request.max_tokens, 0, UINT32_MAX));
-  call->model = FindModel(services, *call->context, request.model);
+  NoteAsked(request, reply);
+  call->model = FindModel(services, reply.caller(), request.model);
   if (!call->model) return api::UnknownModel(request.model);
   AdmissionAsk ask;
   ask.model = call->model;
@@ -252,14 +253,13 @@ api::Parsed<std::shared_ptr<CompletionCall>> TakeIn(Services& services,
   ask.sequences = static_cast<uint32_t>(request.prompts.size() * static_cast<size_t>(request.n));
   ask.prompt_tokens = EstimatePromptTokens(http.body.size());
   ask.answer_tokens = static_cast<uint64_t>(request.max_tokens) * ask.sequences;
-  if (auto error = Admit(services, *call->context, ask)) return *error;
+  if (auto error = Admit(services, reply, ask)) return *error;
   return call;
 }
 
 std::optional<api::ApiError> Generate(Services& services, const CompletionCall& call,
-                                      const WriterPtr& writer) {
+                                      const Reply& reply) {
   const api::CompletionRequest& request = call.request;
-  const auto& context = call.context;
   const auto& model = call.model;
   auto constraint =
       CompileFormat(services.grammars, request.format,
@@ -267,13 +267,13 @@ std::optional<api::ApiError> Generate(Services& services, const CompletionCall& 
   if (!constraint) return std::move(constraint).error();
 
   const uint64_t seed = ResolveSeed(request.sampling);
-  GenerationRequest generation(services.generations);
+  GenerationRequest generation(services.generations, reply);
   generation.metrics = &services.metrics.Model(call.model->name());
   generation.model = model;
-  generation.context = context;
   generation.stops = request.sampling.stop;
   generation.keep_tokens = request.logprobs.has_value();
-  CompletionSetup setup;
+  CompletionSetup setup(reply);
+  uint32_t prompt_tokens = 0;
   for (const api::CompletionPrompt& prompt : request.prompts) {
     auto tokens = PromptTokens(*model, prompt);
     if (!tokens) return std::move(tokens).error();
@@ -292,9 +292,9 @@ std::optional<api::ApiError> Generate(Services& services, const CompletionCall& 
     start.scored = request.echo && request.logprobs.has_value();
     start.prompt_tokens = static_cast<uint32_t>(tokens->size());
     start.prompt_end = tokens->back();
-    context->prompt_tokens += static_cast<uint32_t>(tokens->size());
+    prompt_tokens += start.prompt_tokens;
     for (int i = 0; i < request.n; ++i) {
-      auto choice = MakeEngineRequest(*model, *context, request.sampling, seed);
+      auto choice = MakeEngineRequest(*model, reply.caller(), request.sampling, seed);
       if (!choice) return choice.error();
       choice->prompt = *tokens;
       if (constraint->grammar)
@@ -304,17 +304,16 @@ std::optional<api::ApiError> Generate(Services& services, const CompletionCall& 
       choice->sampling.choice = static_cast<uint32_t>(i);
       choice->sampling.logprobs = request.logprobs.has_value();
       choice->sampling.top_logprobs = static_cast<uint32_t>(request.logprobs.value_or(0));
-      choice->cache_salt = services.salt.Of(context->project(), request.prompt_cache_key);
+      choice->cache_salt = services.salt.Of(reply.caller().project(), request.prompt_cache_key);
       choice->priority = ToPriority(request.service_tier);
       choice->prompt_logprobs = start.scored;
       generation.choices.push_back(std::move(*choice));
       setup.choices.push_back(start);
     }
   }
-  context->charge.SetPromptTokens(context->prompt_tokens);
+  reply.Note([prompt_tokens](RequestFacts& facts) { facts.prompt_tokens = prompt_tokens; });
+  reply.charge().SetPromptTokens(prompt_tokens);
   setup.model = model;
-  setup.context = context;
-  setup.writer = writer;
   setup.head = {api::NewCompletionId(), std::time(nullptr), request.model, model->fingerprint(),
                 request.service_tier};
   setup.extras.unenforced = constraint->unenforced;
@@ -324,12 +323,11 @@ std::optional<api::ApiError> Generate(Services& services, const CompletionCall& 
   setup.headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(seed)));
   if (!request.ignored.empty())
     setup.headers.Set("x-infe-ignored-params", request.ignored.Header());
-  auto started = Generation::Start(std::move(generation), writer,
-                                   [&]() -> std::unique_ptr<GenerationConsumer> {
-                                     if (setup.streaming.stream)
-                                       return std::make_unique<CompletionStream>(std::move(setup));
-                                     return std::make_unique<CompletionCollector>(std::move(setup));
-                                   });
+  auto started =
+      Generation::Start(std::move(generation), [&]() -> std::unique_ptr<GenerationConsumer> {
+        if (setup.streaming.stream) return std::make_unique<CompletionStream>(std::move(setup));
+        return std::make_unique<CompletionCollector>(std::move(setup));
+      });
   if (!started) return ToApiError(started.error());
   return std::nullopt;
 }
@@ -338,12 +336,13 @@ std::optional<api::ApiError> Generate(Services& services, const CompletionCall& 
 
 void HandleCompletions(Services& services, http::HttpRequest request, WriterPtr writer) {
   const auto http = std::make_shared<http::HttpRequest>(std::move(request));
-  RunStages(services, {ContextOf(*http), writer, http->body.size()},
-            [&services, http, writer]() -> api::Parsed<Work> {
-              auto call = TakeIn(services, *http);
+  RunStages(services, Reply(ContextOf(*http), std::move(writer)), http->body.size(),
+            [&services, http](Reply& reply) -> api::Parsed<Work> {
+              auto call = TakeIn(services, *http, reply);
               if (!call) return std::move(call).error();
-              return Work(
-                  [&services, call = *call, writer] { return Generate(services, *call, writer); });
+              return Work([&services, call = *call](const Reply& to) {
+                return Generate(services, *call, to);
+              });
             });
 }
 

@@ -1,7 +1,7 @@
 // GET /, /livez, /readyz, /health: no key needed, nothing about load in liveness.
 #include "server/door.h"
 #include "server/handlers/handlers.h"
-#include "server/request_context.h"
+#include "server/reply.h"
 
 namespace infe::server {
 namespace {
@@ -10,7 +10,7 @@ void Answer(const http::HttpRequest& request, const WriterPtr& writer, int statu
             const char* type = "application/json") {
   http::HttpResponse response;
   response.status = status;
-  response.headers = CommonHeaders(*ContextOf(request));
+  response.headers = Reply(ContextOf(request), writer).Headers();
   response.headers.Set("Content-Type", type);
   if (status == 503) response.headers.Set("Retry-After", "1");
   response.body = std::move(body);

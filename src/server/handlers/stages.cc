@@ -9,44 +9,39 @@ namespace {
 constexpr size_t kQuickBodyBytes = 64 * 1024;
 
 // False: answered, or nobody is there any more.
-bool StillWanted(const StageRequest& request) {
-  if (!request.writer->is_open()) return false;
-  if (!request.context->IsPastDeadline()) return true;
-  SendError(*request.context, request.writer, api::DeadlinePassed());
+bool StillWanted(const Reply& reply) {
+  if (!reply.writer()->is_open()) return false;
+  if (!reply.caller().IsPastDeadline()) return true;
+  reply.SendError(api::DeadlinePassed());
   return false;
 }
 
-void RefuseForTasks(Services& services, const StageRequest& request) {
+void RefuseForTasks(Services& services, const Reply& reply) {
   services.metrics.AddRejected(Rejection::kTasks);
-  SendError(*request.context, request.writer, api::Overloaded(JitteredRetryMs()));
+  reply.SendError(api::Overloaded(JitteredRetryMs()));
 }
 
-void DoWork(const StageRequest& request, const Work& work) {
-  if (!StillWanted(request)) return;
-  if (const auto error = work()) SendError(*request.context, request.writer, *error);
+void DoWork(Reply reply, const Work& work) {
+  if (!StillWanted(reply)) return;
+  if (const auto error = work(reply)) reply.SendError(*error);
 }
 
-void TakeIn(Services& services, const StageRequest& request, const Intake& intake) {
-  if (!StillWanted(request)) return;
-  auto work = intake();
-  if (!work) return SendError(*request.context, request.writer, work.error());
-  if (!services.tasks.Submit([request, work = std::move(*work)] { DoWork(request, work); }))
-    RefuseForTasks(services, request);
+void TakeIn(Services& services, Reply reply, const Intake& intake) {
+  if (!StillWanted(reply)) return;
+  auto work = intake(reply);
+  if (!work) return reply.SendError(work.error());
+  if (!services.tasks.Submit([reply, work = std::move(*work)] { DoWork(reply, work); }))
+    RefuseForTasks(services, reply);
 }
 
 }  // namespace
 
-void RunStages(Services& services, StageRequest request, Intake intake) {
-  TaskPool& pool = request.body_bytes <= kQuickBodyBytes ? services.intake : services.tasks;
-  const auto task = [&services, request, intake = std::move(intake)] {
-    TakeIn(services, request, intake);
+void RunStages(Services& services, Reply reply, size_t body_bytes, Intake intake) {
+  TaskPool& pool = body_bytes <= kQuickBodyBytes ? services.intake : services.tasks;
+  const auto task = [&services, reply, intake = std::move(intake)] {
+    TakeIn(services, reply, intake);
   };
-  if (!pool.Submit(task)) RefuseForTasks(services, request);
-}
-
-void SendError(RequestContext& context, const WriterPtr& writer, const api::ApiError& error) {
-  context.error_code = error.code.value_or(error.type);
-  writer->Send(ErrorResponse(error, CommonHeaders(context)));
+  if (!pool.Submit(task)) RefuseForTasks(services, reply);
 }
 
 }  // namespace infe::server

@@ -4,27 +4,19 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <optional>
 
 #include "api/parsed.h"
 #include "server/handlers/handlers.h"
-#include "server/request_context.h"
+#include "server/reply.h"
 
 namespace infe::server {
 
-using Work = std::function<std::optional<api::ApiError>()>;
-using Intake = std::function<api::Parsed<Work>()>;
+// Both get the reply that is theirs until they return.
+using Work = std::function<std::optional<api::ApiError>(Reply&)>;
+using Intake = std::function<api::Parsed<Work>(Reply&)>;
 
-struct StageRequest {
-  std::shared_ptr<RequestContext> context;
-  WriterPtr writer;
-  size_t body_bytes = 0;
-};
-// I/O thread. Work answers by the writer, unless it returns an error.
-void RunStages(Services& services, StageRequest request, Intake intake);
-
-// The answer to a request that failed.
-void SendError(RequestContext& context, const WriterPtr& writer, const api::ApiError& error);
+// I/O thread. Work answers by the reply, unless it returns an error.
+void RunStages(Services& services, Reply reply, size_t body_bytes, Intake intake);
 
 }  // namespace infe::server

@@ -1,0 +1,28 @@
+#include "server/reply.h"
+
+#include <utility>
+
+#include "server/errors.h"
+
+namespace infe::server {
+
+void Reply::Note(std::function<void(RequestFacts&)> update) const {
+  if (context_->IsOnLoop()) return update(context_->facts());
+  writer_->Post([context = context_, update = std::move(update)] { update(context->facts()); });
+}
+
+void Reply::SendJson(std::string body, const http::Headers& more) const {
+  http::HttpResponse response;
+  response.headers = Headers();
+  response.headers.Set("Content-Type", "application/json");
+  for (const auto& [name, value] : more) response.headers.Set(name, value);
+  response.body = std::move(body);
+  writer_->Send(std::move(response));
+}
+
+void Reply::SendError(const api::ApiError& error) const {
+  Note([code = ErrorCodeOf(error)](RequestFacts& facts) { facts.error_code = code; });
+  writer_->Send(ErrorResponse(error, Headers()));
+}
+
+}  // namespace infe::server

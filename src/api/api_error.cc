@@ -407,6 +407,18 @@ ApiError QuotaSpent() {
   return error;
 }
 
+ApiError TooManyWaiting(int64_t retry_after_ms) {
+  ApiError error =
+      Typed(429, "requests",
+            fmt::format("Too many of your requests are waiting to be prepared at once, "
+                        "or ask for grammars that take long to compile. Please try "
+                        "again in {}.",
+                        FormatDuration(retry_after_ms)),
+            "rate_limit_exceeded");
+  AddRetryAfter(error, retry_after_ms);
+  return error;
+}
+
 ApiError Overloaded(int64_t retry_after_ms) {
   ApiError error = Typed(503, "service_unavailable_error",
                          "The server is currently overloaded with other requests. Please retry "

@@ -110,6 +110,8 @@ ApiError RateLimited(const RateLimitFacts& facts);
 // More than the whole limit: no waiting helps. facts.retry_after_ms does not count.
 ApiError RequestTooLarge(const RateLimitFacts& facts);
 ApiError QuotaSpent();
+// Of one caller, in queues that the server keeps fair: 429.
+ApiError TooManyWaiting(int64_t retry_after_ms);
 ApiError Overloaded(int64_t retry_after_ms);
 // The server's own keys are lost or cannot be checked: nobody is let in.
 ApiError KeysMissing();

@@ -123,7 +123,8 @@ TEST(ChatCompletionResponse, ExtrasStandBesideUsage) {
   ChatCompletionResponse response = Sample();
   response.head.service_tier = ServiceTier::kPriority;
   response.extras.seed = -7;
-  response.extras.timings = Timings{.queue_ms = 0.12345,
+  response.extras.timings = Timings{.prepare_ms = 1.5,
+                                    .queue_ms = 0.12345,
                                     .prefill_ms = 10,
                                     .decode_ms = 20.5,
                                     .ttft_ms = 1e300,
@@ -144,7 +145,8 @@ TEST(ChatCompletionResponse, ExtrasStandBesideUsage) {
   EXPECT_EQ(json.find("truncated_messages")->as_int64(), 2);
   EXPECT_EQ(json.find("x_unenforced")->Dump(), R"(["/properties/a: not"])");
   EXPECT_EQ(json.find("timings")->Dump(),
-            R"({"queue_ms":0.123,"prefill_ms":10,"decode_ms":20.5,"ttft_ms":0,"total_ms":31,)"
+            R"({"prepare_ms":1.5,"queue_ms":0.123,"prefill_ms":10,"decode_ms":20.5,"ttft_ms":0,)"
+            R"("total_ms":31,)"
             R"("prefill_tokens":6,"cached_tokens":4,"prefill_tokens_per_second":600,)"
             R"("decode_tokens_per_second":243.902,"drafted_tokens":3,"accepted_tokens":2})");
   response.extras.metadata->clear();

@@ -99,6 +99,7 @@ void AppendUsage(std::string& out, const Usage& usage) {
 
 void AppendTimings(std::string& out, const Timings& timings) {
   ObjectText object(out);
+  object.Thousandths("prepare_ms", timings.prepare_ms);
   object.Thousandths("queue_ms", timings.queue_ms);
   object.Thousandths("prefill_ms", timings.prefill_ms);
   object.Thousandths("decode_ms", timings.decode_ms);

@@ -56,6 +56,8 @@ struct Usage {
 void AppendUsage(std::string& out, const Usage& usage);
 
 struct Timings {
+  // From arrival to the engine: waiting for threads, parsing, template, tokens, grammar.
+  double prepare_ms = 0;
   double queue_ms = 0;
   double prefill_ms = 0;
   double decode_ms = 0;

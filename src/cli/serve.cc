@@ -75,6 +75,10 @@ void Say(const std::string& line) {
   std::fflush(stdout);
 }
 
+void Warn(const std::string& line) {
+  fmt::print(stderr, "infe: {}\n", line);
+}
+
 void SayHowToCall(const server::ServerConfig& config, const server::App& app) {
   const std::string scheme = config.tls_certificate.empty() ? "http" : "https";
   const bool is_ipv6 = config.host.find(':') != std::string::npos;
@@ -167,7 +171,7 @@ int Serve(const Arguments& arguments, const Command& command) {
   signal(SIGPIPE, SIG_IGN);
   ReturnLargeBlocks();
 
-  auto app = server::App::Start(*config, Say);
+  auto app = server::App::Start(*config, {.say = Say, .warn = Warn});
   if (!app) return Fail(app.error());
   SayHowToCall(*config, **app);
   std::optional<WatchdogFeeder> watchdog;

@@ -125,13 +125,20 @@ int EventLoop::WaitMs() {
   return static_cast<int>(std::clamp<int64_t>(wait_ms, 0, 60'000));
 }
 
+EventLoop::Clock::duration EventLoop::RoundTime(Clock::time_point now) const {
+  const Clock::time_point start = round_start_.load(std::memory_order_relaxed);
+  return start < now ? now - start : Clock::duration::zero();
+}
+
 void EventLoop::Run() {
   thread_.store(std::this_thread::get_id());
   AskForShortTurns();
   std::array<epoll_event, kEventsPerRound> events;
   while (true) {
     const int wait_ms = WaitMs();
+    round_start_.store(Clock::time_point::max(), std::memory_order_relaxed);
     const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerRound, wait_ms);
+    round_start_.store(Clock::now(), std::memory_order_relaxed);
     {
       const std::lock_guard lock(mutex_);
       sleeping_ = false;

@@ -50,6 +50,9 @@ class EventLoop {
 
   // Runs until Stop, on the thread that is the loop's from then on.
   void Run();
+  // How long the round of events that is being handled has taken; zero while the loop waits. A
+  // round is over in well under a second, or every connection of the loop stands still. Any thread.
+  Clock::duration RoundTime(Clock::time_point now) const;
   bool IsLoopThread() const { return thread_.load() == std::this_thread::get_id(); }
 
   // Registers a descriptor for reading, writing and hang-up edges (or only for reading, level
@@ -76,6 +79,7 @@ class EventLoop {
   UniqueFd epoll_;
   UniqueFd wake_;
   std::atomic<std::thread::id> thread_{};
+  std::atomic<Clock::time_point> round_start_{Clock::time_point::max()};  // max: it waits
   std::vector<char> read_buffer_;
 
   std::mutex mutex_;

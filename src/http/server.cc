@@ -151,6 +151,12 @@ ServerStats HttpServer::stats() const {
   return stats;
 }
 
+std::chrono::nanoseconds HttpServer::LongestRound(std::chrono::steady_clock::time_point now) const {
+  std::chrono::nanoseconds longest{0};
+  for (const auto& loop : state_->loops) longest = std::max(longest, loop->RoundTime(now));
+  return longest;
+}
+
 void HttpServer::BeginDrain() {
   state_->core->BeginDrain();
 }

@@ -98,6 +98,9 @@ class HttpServer {
   uint16_t port() const;
   size_t open_connections() const;
   ServerStats stats() const;
+  // The longest that one of the I/O threads has been busy with one round of events: above a second
+  // something blocks it. Any thread.
+  std::chrono::nanoseconds LongestRound(std::chrono::steady_clock::time_point now) const;
 
   // From now on every answer says "Connection: close". Connections are still accepted and served.
   void BeginDrain();

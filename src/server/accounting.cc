@@ -64,6 +64,7 @@ Charge::End ChargeOf(const http::ExchangeRecord& record, const RequestFacts& req
 
 void Accounting::OnExchangeEnd(const http::ExchangeRecord& record) {
   const auto context = std::static_pointer_cast<RequestContext>(record.context);
+  if (context) context->Cancel();
   RequestFacts facts = context ? context->facts() : RequestFacts{};
   const auto model = context ? models_.Find(facts.model) : nullptr;
   metrics_.AddExchange(record.method, record.route,

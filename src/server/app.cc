@@ -36,6 +36,7 @@ constexpr int64_t kRetryAfterStopMs = 1000;
 constexpr auto kLastWords = std::chrono::seconds(2);
 constexpr auto kDrainPoll = std::chrono::milliseconds(20);
 constexpr auto kMaintenanceInterval = std::chrono::seconds(1);
+constexpr auto kWatchInterval = std::chrono::seconds(1);
 
 Result<store::StoreOptions> StoreOptionsOf(const ServerConfig& config) {
   store::StoreOptions options;
@@ -47,8 +48,7 @@ Result<store::StoreOptions> StoreOptionsOf(const ServerConfig& config) {
 
 class AppImpl : public App {
  public:
-  static Result<std::unique_ptr<App>> Start(const ServerConfig& config,
-                                            std::function<void(const std::string&)> say);
+  static Result<std::unique_ptr<App>> Start(const ServerConfig& config, Voice voice);
   ~AppImpl() override;
 
   uint16_t port() const override { return public_->port(); }
@@ -58,7 +58,7 @@ class AppImpl : public App {
   void Hurry() override;
   void SkipGrace() override { skip_grace_.store(true); }
   void ReopenLogs() override { accounting_.ReopenLog(); }
-  bool IsAlive() override { return EnginesMove(services_); }
+  bool IsAlive() override { return WhatIsStuck(services_).empty(); }
 
  private:
   AppImpl(const ServerConfig& config, store::DataDir dir, std::unique_ptr<store::Store> stores,
@@ -82,6 +82,8 @@ class AppImpl : public App {
   Result<std::shared_ptr<ServedModel>> LoadModel(const store::InstalledModel& installed,
                                                  const ServerConfig& config);
   void Maintain(const std::stop_token& stop);
+  // Says what is stuck. A thread of its own: maintenance waits for the database.
+  void Watch(const std::stop_token& stop);
   // Until done() or the time is over; at once when hurried.
   void WaitUntil(std::chrono::duration<double> wait_max, const std::function<bool()>& done);
 
@@ -89,7 +91,7 @@ class AppImpl : public App {
   // before the models.
   const store::DataDir dir_;
   std::unique_ptr<store::Store> stores_;
-  std::function<void(const std::string&)> say_;
+  Voice voice_;
   ThreadPool pool_;
   Services services_;
   ModelSet models_;
@@ -103,11 +105,11 @@ class AppImpl : public App {
   std::atomic<bool> skip_grace_{false};
   store::KeyState key_state_ = store::KeyState::kNone;  // as it was told last; of Start, then of
                                                         // the maintenance
-  std::jthread maintenance_;                            // last: ends first
+  std::jthread maintenance_;
+  std::jthread watch_;  // last: ends first
 };
 
-Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config,
-                                            std::function<void(const std::string&)> say) {
+Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config, Voice voice) {
   INFE_TRY(Validate(config));
   INFE_ASSIGN(store::DataDir dir, store::OpenDataDir(config.data_dir));
   INFE_ASSIGN(const store::StoreOptions options, StoreOptionsOf(config));
@@ -119,7 +121,7 @@ Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config,
   }
   std::unique_ptr<AppImpl> app(new AppImpl(config, std::move(dir), std::move(stores),
                                            CacheSalt(std::move(pepper)), std::move(log)));
-  app->say_ = std::move(say);
+  app->voice_ = std::move(voice);
   INFE_TRY(app->CheckKeys(config));
   INFE_TRY(app->Listen());
   INFE_TRY(app->ListenOps());
@@ -127,27 +129,30 @@ Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config,
   app->models_.Set(std::move(models));
   app->services_.state.store(ServingState::kReady);
   app->maintenance_ = std::jthread([raw = app.get()](auto stop) { raw->Maintain(stop); });
+  app->watch_ = std::jthread([raw = app.get()](auto stop) { raw->Watch(stop); });
   return std::unique_ptr<App>(std::move(app));
 }
 
 // Who will be let in, before anybody can come.
 Result<void> AppImpl::CheckKeys(const ServerConfig& config) {
   INFE_ASSIGN(const std::vector<std::string> told, store::CheckSecretFiles(dir_, config.tls_key));
-  for (const std::string& line : told) say_("warning: " + line);
+  for (const std::string& line : told) voice_.warn("warning: " + line);
   store::KeyStore& keys = stores_->keys();
   if (config.first_key && !keys.HasKeys() && keys.state() != store::KeyState::kForeign) {
     INFE_ASSIGN(const store::NewKey key,
                 keys.Create({.name = "first"}, store::KeyKind::kApi, "first"));
-    say_(fmt::format("Your API key, shown this once:\n\n  export INFE_API_KEY={}\n", key.key));
+    voice_.say(
+        fmt::format("Your API key, shown this once:\n\n  export INFE_API_KEY={}\n", key.key));
   }
   key_state_ = keys.state();
   const Door door = DoorFor(key_state_, config.require_keys);
   if (door == Door::kShut)
     return Error{ErrorCode::kPermissionDenied, WhyShut(key_state_, dir_.path), {}};
   if (door == Door::kOpen)
-    say_(
-        "There are no keys: everyone on this machine is let in. Make one: infe keys create --name "
-        "NAME");
+    voice_.warn(fmt::format(
+        "WARNING: there are no API keys: whoever reaches {}:{} is served. Make one with "
+        "`infe keys create --name NAME`, and every request will need a key.",
+        config.host, config.port));
   if (IsLoopback(config.host) || config.insecure) return {};
   if (door == Door::kOpen)
     return InvalidArgument(
@@ -168,10 +173,10 @@ void AppImpl::SayKeyState() {
   const store::KeyState before = std::exchange(key_state_, state);
   if (before == state) return;
   if (DoorFor(state, config().require_keys) == Door::kShut)
-    say_("no request is taken: " + WhyShut(state, dir_.path));
+    voice_.warn("no request is taken: " + WhyShut(state, dir_.path));
   else
-    say_(before == store::KeyState::kNone ? "there is a key: from now on one is asked for"
-                                          : "the keys are there again");
+    voice_.say(before == store::KeyState::kNone ? "there is a key: from now on one is asked for"
+                                                : "the keys are there again");
 }
 
 Result<void> AppImpl::Listen() {
@@ -194,6 +199,7 @@ Result<void> AppImpl::Listen() {
     return services_.settings.Get()->cors.Preflight(request, allow);
   };
   INFE_ASSIGN(public_, http::HttpServer::Start(std::move(options), MakeRoutes(services_)));
+  services_.api_server.store(public_.get());
   return {};
 }
 
@@ -207,6 +213,8 @@ Result<void> AppImpl::ListenOps() {
     return WriteMetrics({.metrics = services_.metrics,
                          .models = models_,
                          .grammars = services_.grammars,
+                         .pools = services_.pools,
+                         .stuck = WhatIsStuck(services_),
                          .http = public_.get(),
                          .ledger = services_.ledger.Stats(),
                          .ready = IsReady(services_),
@@ -219,6 +227,7 @@ Result<void> AppImpl::ListenOps() {
     return error;
   }
   ops_ = std::move(*started);
+  services_.ops_server.store(ops_.get());
   return {};
 }
 
@@ -260,7 +269,7 @@ Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadModels(const Serv
   for (const store::InstalledModel& installed : chosen) {
     auto model = LoadModel(installed, config);
     if (!model && spare_others) {
-      say_(fmt::format("{} is not served: {}", installed.name, model.error().message));
+      voice_.warn(fmt::format("{} is not served: {}", installed.name, model.error().message));
       continue;
     }
     if (!model) return std::move(model).error();
@@ -282,10 +291,10 @@ Result<std::shared_ptr<ServedModel>> AppImpl::LoadModel(const store::InstalledMo
     return present;
   INFE_ASSIGN(std::shared_ptr<ServedModel> model,
               ServedModel::Load(installed, std::move(file), config, dir_.path, pool_,
-                                kernels::SelectKernels(), say_));
-  say_(fmt::format("{}: {} {}, context {}, loaded in {:.1f} s", installed.name,
-                   model->object().architecture, model->object().quantization, model->context_max(),
-                   model->load_seconds()));
+                                kernels::SelectKernels(), voice_.say));
+  voice_.say(fmt::format("{}: {} {}, context {}, loaded in {:.1f} s", installed.name,
+                         model->object().architecture, model->object().quantization,
+                         model->context_max(), model->load_seconds()));
   return model;
 }
 
@@ -304,7 +313,7 @@ Result<void> AppImpl::TryReload(const ServerConfig& wanted) {
   models_.Set(std::move(models));
   services_.settings.Swap(TakeLive(now, wanted));
   const std::vector<std::string> left = NeedRestart(now, wanted);
-  if (!left.empty()) say_(fmt::format("a restart is needed for: {}", fmt::join(left, ", ")));
+  if (!left.empty()) voice_.say(fmt::format("a restart is needed for: {}", fmt::join(left, ", ")));
   return {};
 }
 
@@ -319,8 +328,18 @@ void AppImpl::Maintain(const std::stop_token& stop) {
     SayKeyState();
     const store::StoreClock::Reading now = services_.clock.Now();
     if (!now.jumped) services_.keys.NoteExpired(now.unix_s());
-    for (const std::string& note : services_.clock.TakeNotes()) say_(note);
+    for (const std::string& note : services_.clock.TakeNotes()) voice_.say(note);
   }
+}
+
+void AppImpl::Watch(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  StuckReporter reporter;
+  const auto stopped = [&stop] { return stop.stop_requested(); };
+  while (!wake.wait_for(lock, stop, kWatchInterval, stopped))
+    for (const std::string& line : reporter.Lines(WhatIsStuck(services_))) voice_.warn(line);
 }
 
 void AppImpl::WaitUntil(std::chrono::duration<double> wait_max, const std::function<bool()>& done) {
@@ -338,7 +357,8 @@ void AppImpl::Drain() {
             [this] { return skip_grace_.load(); });
   services_.state.store(ServingState::kDraining);
   WaitUntil(std::chrono::duration<double>(config.drain_timeout_s),
-            [this] { return services_.in_flight.load() == 0; });
+            [this] { return services_.live.count() == 0; });
+  services_.live.CancelAll();
   services_.generations.FailAll(api::ShuttingDown(kRetryAfterStopMs));
   public_->Shutdown(kLastWords);
 }
@@ -351,19 +371,19 @@ void AppImpl::Hurry() {
 
 AppImpl::~AppImpl() {
   services_.state.store(ServingState::kDraining);
+  services_.live.CancelAll();
   if (ops_) ops_->Shutdown(std::chrono::milliseconds(0));
   if (public_) public_->Shutdown(std::chrono::milliseconds(0));
   // What is queued may still look for its model.
-  services_.intake.Stop();
-  services_.tasks.Stop();
-  if (auto closed = services_.ledger.Close(); !closed && say_) say_(closed.error().message);
+  services_.pools.Stop();
+  if (auto closed = services_.ledger.Close(); !closed && voice_.warn)
+    voice_.warn(closed.error().message);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<App>> App::Start(const ServerConfig& config,
-                                        std::function<void(const std::string&)> say) {
-  return AppImpl::Start(config, std::move(say));
+Result<std::unique_ptr<App>> App::Start(const ServerConfig& config, Voice voice) {
+  return AppImpl::Start(config, std::move(voice));
 }
 
 }  // namespace infe::server

@@ -12,12 +12,16 @@
 
 namespace infe::server {
 
+// Lines for the person who started it. Any thread.
+struct Voice {
+  std::function<void(const std::string&)> say;   // what happens
+  std::function<void(const std::string&)> warn;  // what should be looked at
+};
+
 class App {
  public:
   // Opens the stores, listens (answering 503 model_loading), loads the models, becomes ready.
-  // say: lines for the person who started it.
-  static Result<std::unique_ptr<App>> Start(const ServerConfig& config,
-                                            std::function<void(const std::string&)> say);
+  static Result<std::unique_ptr<App>> Start(const ServerConfig& config, Voice voice);
   virtual ~App() = default;
 
   virtual uint16_t port() const = 0;
@@ -38,7 +42,7 @@ class App {
   virtual void SkipGrace() = 0;
   // The access log is opened anew: for log rotation.
   virtual void ReopenLogs() = 0;
-  // Every engine makes progress: what a watchdog asks. Any thread.
+  // Nothing is stuck (server/liveness.h): what a watchdog asks. Any thread.
   virtual bool IsAlive() = 0;
 };
 

@@ -120,12 +120,18 @@ bool AllQueuesFull(const Services& services) {
                                         [](const auto& model) { return model->gate().IsFull(); });
 }
 
-// What can be said of a request before its body is read.
+// Who asks, and what a head says by itself. Completes caller.
 std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRequest& head,
                                           Caller& caller, Door door) {
   if (auto error = RefuseKey(services, head, caller, door)) return error;
   if (head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
     return api::UnsupportedContentType(head.headers.Get("Content-Type"));
+  return std::nullopt;
+}
+
+// The state of the server. REQUIRES: the request counts as live already, so that a server which
+// begins to drain either refuses it here or waits for it.
+std::optional<api::ApiError> RefuseByState(Services& services, const http::HttpRequest& head) {
   switch (services.state.load()) {
     case ServingState::kLoading:
       services.metrics.AddRejected(Rejection::kLoading);
@@ -144,12 +150,9 @@ std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRe
   return std::nullopt;
 }
 
-// What is known of the caller is complete: leaves it in the head. The answer, for an error.
-std::optional<http::HttpResponse> Leave(Caller caller, std::optional<InFlight> in_flight,
-                                        const std::optional<api::ApiError>& error,
-                                        http::HttpRequest& head) {
-  const auto context = std::make_shared<RequestContext>(std::move(caller), std::move(in_flight));
-  head.context = context;
+// The answer, for an error.
+std::optional<http::HttpResponse> Verdict(const std::shared_ptr<RequestContext>& context,
+                                          const std::optional<api::ApiError>& error) {
   if (!error) return std::nullopt;
   context->facts().error_code = ErrorCodeOf(*error);
   return ErrorResponse(*error, CommonHeaders(context->caller, context->caller.rate));
@@ -159,7 +162,7 @@ std::optional<http::HttpResponse> Leave(Caller caller, std::optional<InFlight> i
 
 std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpRequest& head) {
   Caller caller = ReadCaller(head);
-  std::optional<InFlight> in_flight;
+  LiveRequests* live = nullptr;
   const SettingsPtr settings = services.settings.Get();
   caller.cors_origin = settings->cors.AllowedOrigin(head.headers.Get("Origin"));
   std::optional<api::ApiError> error;
@@ -168,12 +171,16 @@ std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpReq
   if (door == Door::kOpen && !settings->api_hosts.Allows(head.headers.Get("Host"))) {
     error = api::ForeignHost(head.headers.Get("Host"));
   } else if (head.path.starts_with("/v1/")) {
-    in_flight.emplace(services.in_flight);
+    live = &services.live;
     error = RefuseByHead(services, head, caller, door);
-    // A refusal for want of capacity says nothing against the caller.
-    head.vouched = caller.key.has_value() || (!error && door == Door::kOpen);
   }
-  return Leave(std::move(caller), std::move(in_flight), error, head);
+  const auto context = std::make_shared<RequestContext>(std::move(caller), live);
+  head.context = context;
+  if (!error && live != nullptr) error = RefuseByState(services, head);
+  // A refusal for want of capacity says nothing against the caller.
+  head.vouched =
+      context->caller.key.has_value() || (live != nullptr && !error && door == Door::kOpen);
+  return Verdict(context, error);
 }
 
 std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::HttpRequest& head) {
@@ -188,7 +195,9 @@ std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::Http
       error = api::UnsupportedContentType(head.headers.Get("Content-Type"));
     head.vouched = caller.key.has_value();
   }
-  return Leave(std::move(caller), std::nullopt, error, head);
+  const auto context = std::make_shared<RequestContext>(std::move(caller), nullptr);
+  head.context = context;
+  return Verdict(context, error);
 }
 
 }  // namespace infe::server

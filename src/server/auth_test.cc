@@ -175,9 +175,9 @@ TEST_F(AuthTest, WhatNeedsNoBodyToBeRefusedIsRefusedByTheHead) {
 TEST_F(AuthTest, ARequestIsInFlightUntilItsContextGoes) {
   http::HttpRequest head = Head("GET", "/v1/models", "");
   EXPECT_FALSE(Authenticate(*services_, head));
-  EXPECT_EQ(services_->in_flight.load(), 1);
+  EXPECT_EQ(services_->live.count(), 1u);
   head.context.reset();
-  EXPECT_EQ(services_->in_flight.load(), 0);
+  EXPECT_EQ(services_->live.count(), 0u);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include "api/duration.h"
@@ -17,6 +18,7 @@ namespace {
 // What the official clients use when nothing is said; also the longest that a client may ask for.
 constexpr double kDeadlineMaxSeconds = 3600;
 constexpr size_t kClientRequestIdMax = 512;
+constexpr size_t kNetworkBytes = 7;  // a /56
 
 std::optional<double> Number(const std::string_view text) {
   double value = 0;
@@ -26,6 +28,13 @@ std::optional<double> Number(const std::string_view text) {
 }
 
 }  // namespace
+
+std::string Caller::pool_key() const {
+  if (key) return "key " + fairness_key();
+  in6_addr address{};
+  if (inet_pton(AF_INET6, remote_address.c_str(), &address) != 1) return "net " + remote_address;
+  return "net " + ToHex({address.s6_addr, kNetworkBytes});
+}
 
 Caller ReadCaller(const http::HttpRequest& head) {
   Caller caller;

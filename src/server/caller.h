@@ -30,6 +30,9 @@ struct Caller {
   std::optional<RateHeaders> rate;      // of the key, before this request was charged
 
   bool IsPastDeadline() const { return std::chrono::steady_clock::now() >= deadline; }
+  // Whose turn it is in the task pools: that share's, or, where the server has no keys, the remote
+  // network's: an address, or an IPv6 /56, which is what a provider gives one household.
+  std::string pool_key() const;
   // Whose prefix cache: the key's project.
   std::string project() const { return key ? key->project : "default"; }
   // Whose fair share: the project's too. The default project is nobody's in particular; there, each

@@ -220,6 +220,7 @@ api::Usage ToUsage(const GenerationTotals& totals) {
 api::Timings ToTimings(const GenerationTotals& totals, const Caller& caller) {
   const engine::RequestTimings& t = totals.timings;
   api::Timings wire;
+  wire.prepare_ms = totals.prepare_ms;
   wire.queue_ms = t.queue_ms;
   wire.prefill_ms = t.prefill_ms;
   wire.decode_ms = t.decode_ms;
@@ -238,8 +239,11 @@ api::Timings ToTimings(const GenerationTotals& totals, const Caller& caller) {
 }
 
 std::string ServerTiming(const api::Timings& timings) {
-  return fmt::format("queue;dur={:.1f}, prefill;dur={:.1f}, decode;dur={:.1f}, total;dur={:.1f}",
-                     timings.queue_ms, timings.prefill_ms, timings.decode_ms, timings.total_ms);
+  return fmt::format(
+      "prepare;dur={:.1f}, queue;dur={:.1f}, prefill;dur={:.1f}, decode;dur={:.1f}, "
+      "total;dur={:.1f}",
+      timings.prepare_ms, timings.queue_ms, timings.prefill_ms, timings.decode_ms,
+      timings.total_ms);
 }
 
 std::vector<api::TokenLogprob> ToLogprobs(const ServedModel& model,

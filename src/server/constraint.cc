@@ -37,7 +37,8 @@ std::string CacheKey(const api::OutputFormat& format) {
   return {};
 }
 
-Result<grammar::GrammarPtr> Compile(const api::OutputFormat& format) {
+Result<grammar::GrammarPtr> Compile(const api::OutputFormat& format,
+                                    const grammar::CompileBudget& budget) {
   switch (format.kind) {
     case Kind::kText:
       break;
@@ -46,14 +47,14 @@ Result<grammar::GrammarPtr> Compile(const api::OutputFormat& format) {
     case Kind::kJsonSchema: {
       grammar::SchemaOptions options;
       if (format.strict) options.strictness = grammar::Strictness::kStrict;
-      return grammar::CompileJsonSchema(format.schema, options);
+      return grammar::CompileJsonSchema(format.schema, options, budget);
     }
     case Kind::kRegex:
-      return grammar::CompileRegex(format.text);
+      return grammar::CompileRegex(format.text, budget);
     case Kind::kChoice:
-      return grammar::CompileChoice(format.choices);
+      return grammar::CompileChoice(format.choices, budget);
     case Kind::kGrammar:
-      return grammar::CompileGbnf(format.text);
+      return grammar::CompileGbnf(format.text, budget);
   }
   return Internal("no grammar for plain text");
 }
@@ -81,14 +82,15 @@ api::ApiError FormatError(const api::OutputFormat& format, const Error& error) {
 
 }  // namespace
 
-api::Parsed<ChatConstraint> CompileFormat(GrammarCache& cache, const api::OutputFormat& format,
+api::Parsed<ChatConstraint> CompileFormat(GrammarSource& source, const api::OutputFormat& format,
                                           const ConstraintOptions& options) {
   ChatConstraint constraint;
   if (format.kind == Kind::kText) return constraint;
   if (options.openai_strictness && format.kind == Kind::kJsonSchema && format.strict)
     if (const auto checked = CheckStrictSchema(format.schema); !checked)
       return FormatError(format, checked.error());
-  auto compiled = cache.FindOrCompile(CacheKey(format), [&] { return Compile(format); });
+  auto compiled =
+      source.FindOrCompile(CacheKey(format), [&] { return Compile(format, source.budget()); });
   if (!compiled) return FormatError(format, compiled.error());
   constraint.grammar = std::move(*compiled);
   for (const grammar::Unenforced& missing : constraint.grammar->unenforced())
@@ -199,7 +201,7 @@ api::ApiError FunctionError(const api::Tool& tool, const Error& error) {
       fmt::format("Invalid schema for function '{}': {}{}", tool.name, error.message, where));
 }
 
-api::Parsed<Callable> ReadFunction(GrammarCache& cache, const api::Tool& tool,
+api::Parsed<Callable> ReadFunction(GrammarSource& source, const api::Tool& tool,
                                    const ConstraintOptions& options,
                                    std::vector<std::string>& unenforced) {
   if (options.openai_strictness && tool.strict && !tool.parameters.is_null())
@@ -208,8 +210,9 @@ api::Parsed<Callable> ReadFunction(GrammarCache& cache, const api::Tool& tool,
   Callable function{.name = tool.name, .parameters = ParametersOf(tool)};
   if (tool.strict) function.options.strictness = grammar::Strictness::kStrict;
   const std::string key = fmt::format("schema {} {}", tool.strict, function.parameters.Dump());
-  const auto compiled = cache.FindOrCompile(
-      key, [&] { return grammar::CompileJsonSchema(function.parameters, function.options); });
+  const auto compiled = source.FindOrCompile(key, [&] {
+    return grammar::CompileJsonSchema(function.parameters, function.options, source.budget());
+  });
   if (compiled) {
     for (const grammar::Unenforced& missing : (*compiled)->unenforced())
       unenforced.push_back(fmt::format("{} at {}#{}", missing.keyword, tool.param, missing.path));
@@ -226,15 +229,15 @@ api::Parsed<Callable> ReadFunction(GrammarCache& cache, const api::Tool& tool,
 
 // A custom tool, its grammar compiled by itself first. A grammar is never named instead: it is
 // enforced or refused.
-api::Parsed<Callable> ReadCustom(GrammarCache& cache, const api::Tool& tool) {
+api::Parsed<Callable> ReadCustom(GrammarSource& source, const api::Tool& tool) {
   Callable custom{.name = tool.name, .input_syntax = ToSyntax(tool.input_syntax)};
   custom.input_grammar = tool.input_grammar;
   if (*custom.input_syntax == TextSyntax::kAny) return custom;
   const bool regex = *custom.input_syntax == TextSyntax::kRegex;
   const std::string key = fmt::format("{} {}", regex ? "regex" : "lark", tool.input_grammar);
-  const auto made = cache.FindOrCompile(key, [&] {
-    return regex ? grammar::CompileRegex(tool.input_grammar)
-                 : grammar::CompileLark(tool.input_grammar);
+  const auto made = source.FindOrCompile(key, [&] {
+    return regex ? grammar::CompileRegex(tool.input_grammar, source.budget())
+                 : grammar::CompileLark(tool.input_grammar, source.budget());
   });
   if (!made && IsGivenUp(made.error())) return ToApiError(made.error());
   if (!made)
@@ -244,13 +247,13 @@ api::Parsed<Callable> ReadCustom(GrammarCache& cache, const api::Tool& tool) {
   return custom;
 }
 
-api::Parsed<ToolRules> ReadTools(GrammarCache& cache, const api::ToolUse& use,
+api::Parsed<ToolRules> ReadTools(GrammarSource& source, const api::ToolUse& use,
                                  const ConstraintOptions& options) {
   ToolRules rules;
   for (const api::Tool& tool : use.tools) {
     auto callable = tool.kind == api::Tool::Kind::kCustom
-                        ? ReadCustom(cache, tool)
-                        : ReadFunction(cache, tool, options, rules.unenforced);
+                        ? ReadCustom(source, tool)
+                        : ReadFunction(source, tool, options, rules.unenforced);
     if (!callable) return std::move(callable).error();
     rules.names.push_back(tool.name);
     if (IsCallable(use.choice, tool.name)) rules.callables.push_back(std::move(*callable));
@@ -260,9 +263,10 @@ api::Parsed<ToolRules> ReadTools(GrammarCache& cache, const api::ToolUse& use,
 
 Result<grammar::GrammarPtr> BuildAnswer(const ServedModel& model,
                                         const api::ChatCompletionRequest& request,
-                                        const ChatPrompt& prompt, const ToolRules& rules) {
+                                        const ChatPrompt& prompt, const ToolRules& rules,
+                                        const grammar::CompileBudget& budget) {
   const api::ToolUse& use = request.tool_use;
-  GrammarBuilder b;
+  GrammarBuilder b({}, budget);
   CallGrammar calls(b, model.renderer().tool_format(), model.marker_tokens());
   const bool one = !use.parallel_calls || use.legacy_functions || use.choice.mode == Mode::kNamed;
   const uint32_t calls_max = one ? 1 : kCallsMax;
@@ -311,25 +315,26 @@ std::string AnswerKey(const ServedModel& model, const api::ChatCompletionRequest
 
 }  // namespace
 
-api::Parsed<ChatConstraint> CompileConstraint(GrammarCache& cache, const ServedModel& model,
+api::Parsed<ChatConstraint> CompileConstraint(GrammarSource& source, const ServedModel& model,
                                               const api::ChatCompletionRequest& request,
                                               const ChatPrompt& prompt,
                                               const ConstraintOptions& options) {
   const bool plain =
       request.tool_use.tools.empty() && (request.format.kind == Kind::kText ||
                                          prompt.reading.reasoning == chat::ReasoningMode::kNone);
-  if (plain) return CompileFormat(cache, request.format, options);
+  if (plain) return CompileFormat(source, request.format, options);
   // The format by itself first, so that its refusals name it.
-  auto format = CompileFormat(cache, request.format, options);
+  auto format = CompileFormat(source, request.format, options);
   if (!format) return format;
-  auto rules = ReadTools(cache, request.tool_use, options);
+  auto rules = ReadTools(source, request.tool_use, options);
   if (!rules) return std::move(rules).error();
   ChatConstraint constraint;
   constraint.unenforced = std::move(format->unenforced);
   for (std::string& missing : rules->unenforced)
     constraint.unenforced.push_back(std::move(missing));
-  auto built = cache.FindOrCompile(AnswerKey(model, request, prompt, *rules),
-                                   [&] { return BuildAnswer(model, request, prompt, *rules); });
+  auto built = source.FindOrCompile(AnswerKey(model, request, prompt, *rules), [&] {
+    return BuildAnswer(model, request, prompt, *rules, source.budget());
+  });
   if (!built && IsGivenUp(built.error())) return ToApiError(built.error());
   if (!built) {
     api::ApiError error = api::InvalidValue(

@@ -1,6 +1,7 @@
 // What an answer must look like, as a compiled grammar: response_format, other engines' spellings
 // of it, and tool calls. Compiling happens on a task thread, before status 200; compiled grammars
-// are kept by their text, so that the next request with the same schema pays nothing.
+// are kept by their text, so that the next request with the same schema pays nothing. A source that
+// has only what is kept may miss something: then the result is void.
 #pragma once
 
 #include <string>
@@ -10,7 +11,7 @@
 #include "api/parsed.h"
 #include "grammar/grammar.h"
 #include "server/chat_prompt.h"
-#include "server/grammar_cache.h"
+#include "server/grammar_source.h"
 #include "server/served_model.h"
 
 namespace infe::server {
@@ -25,12 +26,12 @@ struct ChatConstraint {
 };
 
 // 400 with keyword and path for what cannot be enforced.
-api::Parsed<ChatConstraint> CompileConstraint(GrammarCache& cache, const ServedModel& model,
+api::Parsed<ChatConstraint> CompileConstraint(GrammarSource& source, const ServedModel& model,
                                               const api::ChatCompletionRequest& request,
                                               const ChatPrompt& prompt,
                                               const ConstraintOptions& options);
 // The same for /v1/completions.
-api::Parsed<ChatConstraint> CompileFormat(GrammarCache& cache, const api::OutputFormat& format,
+api::Parsed<ChatConstraint> CompileFormat(GrammarSource& source, const api::OutputFormat& format,
                                           const ConstraintOptions& options);
 
 }  // namespace infe::server

@@ -37,6 +37,9 @@ Result<std::shared_ptr<Generation>> Generation::Start(
   self->model_ = std::move(request.model);
   self->metrics_ = request.metrics;
   const auto& writer = self->reply_.writer();
+  self->totals_.prepare_ms = std::chrono::duration<double, std::milli>(
+                                 std::chrono::steady_clock::now() - self->reply_.caller().arrival)
+                                 .count();
   for (engine::EngineRequest& choice : request.choices) {
     choice.id = g_next_id.fetch_add(1);
     const bool leads_prompt = choice.sampling.choice == 0;

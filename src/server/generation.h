@@ -31,6 +31,7 @@ struct GenerationTotals {
   uint32_t prompt_tokens = 0;  // each prompt once, however many choices it has
   uint32_t cached_tokens = 0;  // of prompt_tokens
   uint32_t completion_tokens = 0;
+  double prepare_ms = 0;           // from the request's arrival to the engine
   engine::RequestTimings timings;  // of the first choice; queue and first-token times are its own
 };
 

@@ -1,5 +1,10 @@
 #include "server/grammar_cache.h"
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -30,7 +35,7 @@ TEST(GrammarCache, CompilesOnceAndTellsHowLongItTook) {
   GrammarCache cache(8, 64 << 20);
   int compiled = 0;
   const auto get = [&](const char* pattern) {
-    return cache.FindOrCompile(pattern, [&] {
+    return cache.FindOrCompile(pattern, {}, [&] {
       ++compiled;
       return grammar::CompileRegex(pattern);
     });
@@ -40,11 +45,63 @@ TEST(GrammarCache, CompilesOnceAndTellsHowLongItTook) {
   EXPECT_EQ(*get("a+"), *first);
   EXPECT_FALSE(get("(a"));
   EXPECT_FALSE(get("(a"));
-  EXPECT_EQ(compiled, 3) << "a failure is not kept";
+  EXPECT_EQ(compiled, 2) << "a refusal is kept";
   uint64_t observed = 0;
   for (size_t i = 0; i < cache.compile_seconds().limit_labels().size(); ++i)
     observed += cache.compile_seconds().bucket(i);
-  EXPECT_EQ(observed, 3u);
+  EXPECT_EQ(observed, 2u);
+}
+
+TEST(GrammarCache, WhatWasGivenUpIsNoRefusalAndIsCompiledAgain) {
+  GrammarCache cache(8, 64 << 20);
+  const auto given_up = [] {
+    return Result<grammar::GrammarPtr>(Error{ErrorCode::kCancelled, "gone", {}});
+  };
+  EXPECT_FALSE(cache.FindOrCompile("a+", {}, given_up));
+  EXPECT_TRUE(cache.FindOrCompile("a+", {}, [] { return grammar::CompileRegex("a+"); }));
+}
+
+TEST(GrammarCache, WhatIsAskedForAtOnceIsCompiledOnce) {
+  GrammarCache cache(8, 64 << 20);
+  std::atomic<int> compiled{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&] {
+      const auto made = cache.FindOrCompile("a+", {}, [&] {
+        compiled += 1;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));  // so that the others come
+        return grammar::CompileRegex("a+");
+      });
+      EXPECT_TRUE(made);
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(compiled, 1);
+}
+
+TEST(GrammarCache, ACompilationGivenUpIsTakenOverByWhoWaitedForIt) {
+  GrammarCache cache(8, 64 << 20);
+  std::atomic<bool> begun{false}, leave{false};
+  std::thread first([&] {
+    EXPECT_FALSE(cache.FindOrCompile("a+", {}, [&] {
+      begun = true;
+      while (!leave) std::this_thread::yield();
+      return Result<grammar::GrammarPtr>(Error{ErrorCode::kCancelled, "gone", {}});
+    }));
+  });
+  while (!begun) std::this_thread::yield();
+  // One that is cancelled itself does not wait; nor does one without time.
+  const std::atomic<bool> cancelled{true};
+  const auto never = [] { return grammar::CompileRegex("b"); };
+  EXPECT_EQ(cache.FindOrCompile("a+", {.cancelled = &cancelled}, never).error().code,
+            ErrorCode::kCancelled);
+  EXPECT_EQ(cache.FindOrCompile("a+", {.deadline = Fuel::Clock::now()}, never).error().code,
+            ErrorCode::kDeadlineExceeded);
+  std::thread second([&] {
+    EXPECT_TRUE(cache.FindOrCompile("a+", {}, [] { return grammar::CompileRegex("a+"); }));
+  });
+  leave = true;
+  first.join();
+  second.join();
 }
 
 // What a running request still holds is memory too, also when its grammar has left the cache.

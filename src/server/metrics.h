@@ -65,9 +65,19 @@ inline constexpr std::array<const char*, 4> kLimitNames = {"requests", "tokens",
                                                            "quota"};
 
 // Why the server refused a request of its own accord.
-enum class Rejection { kQueueRequests, kQueueTokens, kTasks, kLedger, kDraining, kLoading, kKeys };
-inline constexpr std::array<const char*, 7> kRejectionNames = {
-    "queue_requests", "queue_tokens", "tasks", "ledger", "draining", "loading", "wrong_keys"};
+enum class Rejection {
+  kQueueRequests,
+  kQueueTokens,
+  kTasks,
+  kKeyTasks,  // by its key's own bound in the task pools
+  kLedger,
+  kDraining,
+  kLoading,
+  kKeys
+};
+inline constexpr std::array<const char*, 8> kRejectionNames = {
+    "queue_requests", "queue_tokens", "tasks",   "key_tasks",
+    "ledger",         "draining",     "loading", "wrong_keys"};
 
 class Metrics {
  public:

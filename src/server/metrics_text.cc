@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -288,6 +289,22 @@ void WriteLedger(Text& text, const store::LedgerStats& ledger) {
   one("infe_ledger_wal_bytes", "gauge", "Size of the write-ahead log.", ledger.wal_bytes);
 }
 
+void WritePools(Text& text, const ScrapeSources& sources) {
+  std::map<std::string, uint64_t> stuck = {{"engine", 0}, {"io", 0}};
+  for (const TaskPool* pool : sources.pools.All()) stuck[pool->name()] = 0;
+  for (const Stuck& one : sources.stuck) stuck[one.where] += 1;
+  const auto label = [](std::string_view pool) { return fmt::format("pool=\"{}\"", pool); };
+  text.Family("infe_stuck_workers", "gauge",
+              "Threads that do not come to the end of what they do: /livez is 503.");
+  for (const auto& [where, count] : stuck) text.Sample("infe_stuck_workers", label(where), count);
+  text.Family("infe_tasks_queued", "gauge", "Tasks that wait for a thread.");
+  for (const TaskPool* pool : sources.pools.All())
+    text.Sample("infe_tasks_queued", label(pool->name()), pool->queued());
+  text.Family("infe_tasks_running", "gauge", "Tasks that run.");
+  for (const TaskPool* pool : sources.pools.All())
+    text.Sample("infe_tasks_running", label(pool->name()), pool->running().size());
+}
+
 // Fields of /proc/self/stat from the third on, as proc(5) counts them.
 class ProcessStat {
  public:
@@ -372,6 +389,7 @@ std::string WriteMetrics(const ScrapeSources& sources) {
   text.Samples("infe_grammar_compile_seconds", "", sources.grammars.compile_seconds());
   text.Family("infe_grammar_cache_entries", "gauge", "Compiled grammars that are kept.");
   text.Sample("infe_grammar_cache_entries", "", sources.grammars.size());
+  WritePools(text, sources);
   WriteHttp(text, sources);
   WriteLedger(text, sources.ledger);
   text.Family("infe_log_dropped_total", "counter", "Access log lines lost to a full queue.");

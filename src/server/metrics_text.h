@@ -4,11 +4,14 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "http/server.h"
 #include "server/grammar_cache.h"
+#include "server/liveness.h"
 #include "server/metrics.h"
 #include "server/model_set.h"
+#include "server/pools.h"
 #include "store/usage_ledger.h"
 
 namespace infe::server {
@@ -17,6 +20,8 @@ struct ScrapeSources {
   Metrics& metrics;
   const ModelSet& models;
   const GrammarCache& grammars;
+  const Pools& pools;
+  std::vector<Stuck> stuck;
   const http::HttpServer* http = nullptr;  // the public server, once it listens
   store::LedgerStats ledger;
   bool ready = false;

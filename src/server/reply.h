@@ -20,6 +20,7 @@ class Reply {
       : context_(std::move(context)), writer_(std::move(writer)), rate_(context_->caller.rate) {}
 
   const Caller& caller() const { return context_->caller; }
+  const std::shared_ptr<RequestContext>& context() const { return context_; }
   Charge& charge() const { return context_->charge; }
   const std::shared_ptr<http::ResponseWriter>& writer() const { return writer_; }
   // For code on the connection's loop.
@@ -27,6 +28,7 @@ class Reply {
 
   // The key's limits after this request was charged.
   void set_rate(const RateHeaders& rate) { rate_ = rate; }
+  const std::optional<RateHeaders>& rate() const { return rate_; }
   // CommonHeaders.
   http::Headers Headers() const { return CommonHeaders(caller(), rate_); }
 

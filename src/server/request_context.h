@@ -1,9 +1,10 @@
 // One request between its head and its end, carried in HttpRequest::context. Task threads work on
 // it while its client may leave at any moment, so nothing in it is both shared and changing:
 //
-//   caller   const                    any thread reads it
-//   charge   guards itself            any thread
-//   facts    the connection's loop's  others hand over what they learnt (reply.h, Reply::Note)
+//   caller     const                    any thread reads it
+//   charge     guards itself            any thread
+//   cancelled  atomic, only ever set    any thread
+//   facts      the connection's loop's  others hand over what they learnt (reply.h, Reply::Note)
 #pragma once
 
 #include <atomic>
@@ -18,28 +19,16 @@
 #include "http/message.h"
 #include "server/caller.h"
 #include "server/charge.h"
+#include "server/live_requests.h"
 
 namespace infe::server {
-
-// One more request that is being served, for as long as it lives.
-class InFlight {
- public:
-  explicit InFlight(std::atomic<int64_t>& count) : count_(&count) { count += 1; }
-  InFlight(InFlight&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
-  InFlight& operator=(InFlight&&) = delete;
-  ~InFlight() {
-    if (count_ != nullptr) *count_ -= 1;
-  }
-
- private:
-  std::atomic<int64_t>* count_;
-};
 
 // What the log tells at the end, and what is billed.
 struct RequestFacts {
   std::string model;  // as the client called it
   std::string error_code;
   bool stream = false;
+  bool handed_over = false;  // to an engine, which keeps the deadline from then on
   uint32_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   uint32_t choices = 1, tokens_max = 0;  // as asked for; 0: not said
   double queue_ms = 0, prefill_ms = 0, decode_ms = 0, ttft_ms = 0;
@@ -50,15 +39,21 @@ struct RequestFacts {
 
 class RequestContext {
  public:
-  // On the thread of the connection's loop. in_flight: empty for what a stopping server does not
-  // wait for.
-  RequestContext(Caller of, std::optional<InFlight> in_flight)
-      : caller(std::move(of)), in_flight_(std::move(in_flight)) {}
+  // On the thread of the connection's loop. live: where it counts while it lives; null for what a
+  // stopping server does not wait for.
+  RequestContext(Caller of, LiveRequests* live) : caller(std::move(of)) {
+    if (live != nullptr) place_.emplace(*live, cancelled_);
+  }
   RequestContext(const RequestContext&) = delete;
   RequestContext& operator=(const RequestContext&) = delete;
 
   const Caller caller;
   Charge charge;
+
+  // Nobody waits for an answer any more: the client has it or has left, its deadline has passed, or
+  // the server ends. Work looks at it, work not begun is dropped.
+  const std::atomic<bool>& cancelled() const { return cancelled_; }
+  void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
   bool IsOnLoop() const { return std::this_thread::get_id() == loop_; }
   // REQUIRES: IsOnLoop.
@@ -69,7 +64,8 @@ class RequestContext {
 
  private:
   const std::thread::id loop_ = std::this_thread::get_id();
-  const std::optional<InFlight> in_flight_;
+  std::atomic<bool> cancelled_{false};
+  std::optional<LiveRequests::Place> place_;  // refers to cancelled_
   RequestFacts facts_;
 };
 

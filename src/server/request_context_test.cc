@@ -92,7 +92,7 @@ TEST_F(RequestContextTest,
     EXPECT_EQ(client.ReadResponse().status, 404);
   }
   EXPECT_TRUE(http_testing::Eventually([&] { return ended_ == sent; })) << ended_ << " of " << sent;
-  EXPECT_TRUE(http_testing::Eventually([&] { return services_->in_flight.load() == 0; }));
+  EXPECT_TRUE(http_testing::Eventually([&] { return services_->live.count() == 0; }));
   server_.reset();
   EXPECT_EQ(ended_, sent);
   EXPECT_EQ(Lines().size(), static_cast<size_t>(sent));

@@ -4,15 +4,17 @@
 
 #include <atomic>
 
+#include "base/cpu_features.h"
 #include "server/cache_salt.h"
 #include "server/constraint.h"
 #include "server/failure_throttle.h"
 #include "server/live_generations.h"
+#include "server/live_requests.h"
 #include "server/live_settings.h"
 #include "server/liveness.h"
 #include "server/metrics.h"
 #include "server/model_set.h"
-#include "server/task_pool.h"
+#include "server/pools.h"
 #include "store/store.h"
 
 namespace infe::server {
@@ -48,22 +50,15 @@ struct Services {
   const CacheSalt salt;
   std::atomic<ServingState> state{ServingState::kLoading};
   // API requests between their head and their end.
-  std::atomic<int64_t> in_flight{0};
+  LiveRequests live;
   LiveGenerations generations;
   FailureThrottle key_failures;
   Liveness liveness;
+  // Null until they listen.
+  std::atomic<const http::HttpServer*> api_server{nullptr}, ops_server{nullptr};
   // A few hundred agents' tool sets; a compiled schema is some tens of kilobytes.
   GrammarCache grammars{512, 256 << 20};
-  // Parsing and admission, apart from what takes longer, so that a refusal never waits behind a
-  // prompt that is being tokenised.
-  TaskPool intake{kIntakeThreads, kTaskQueueMax, TaskPool::Turns::kShort};
-  // Rendering, tokenising, compiling grammars: so many that one long prompt does not stop the
-  // others. Administration too, as it waits for the database.
-  TaskPool tasks{kTaskThreads, kTaskQueueMax};
-
- private:
-  static constexpr uint32_t kIntakeThreads = 1, kTaskThreads = 2;
-  static constexpr size_t kTaskQueueMax = 1024;
+  Pools pools{GetCpuFeatures().cores_allowed};
 };
 
 }  // namespace infe::server

@@ -219,3 +219,46 @@ def test_a_public_address_needs_keys_and_tls(tmp_path):
     subprocess.run([BINARY, "keys", "create", "--name", "k"], env=data, check=True, capture_output=True)
     done = subprocess.run(args, env=data, capture_output=True, text=True, timeout=30 * SLOW)
     assert done.returncode == 1 and "without TLS" in done.stderr
+
+
+def test_a_public_operations_port_needs_tls(tmp_path):
+    data = {**os.environ, "INFE_DATA_DIR": str(tmp_path)}
+    done = subprocess.run([BINARY, "serve", "--port", "0", "--ops-host", "0.0.0.0"], env=data, capture_output=True,
+                          text=True, timeout=30 * SLOW)
+    assert done.returncode == 1 and "operations port on 0.0.0.0 without TLS" in done.stderr
+
+
+def test_an_insecure_operations_port_answers_to_addresses_and_not_to_names(fresh):
+    server = fresh("--ops-host", "0.0.0.0", "--insecure")
+    assert ask(server, "/metrics", ops=True)[0] == 200
+    assert ask(server, "/metrics", method="HEAD", ops=True)[0] == 200
+    assert ask(server, "/metrics", ops=True, Host="192.0.2.1:8081")[0] == 200
+    for path in ("/metrics", "/livez", "/version"):
+        assert ask(server, path, ops=True, Host="evil.example")[0] == 403
+
+
+def test_the_operations_port_speaks_tls_with_files_of_its_own(fresh, tmp_path):
+    import ssl
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+                    "-out", certificate], check=True, capture_output=True)
+    server = fresh("--ops-tls-certificate", str(certificate), "--ops-tls-key", str(key), start=False)
+    server.wait_ready = lambda: None
+    server.start()
+    context = ssl.create_default_context(cafile=str(certificate))
+
+    def status():
+        try:
+            connection = http.client.HTTPSConnection("127.0.0.1", server.ops_port, timeout=20 * SLOW, context=context)
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status
+        except ConnectionRefusedError:
+            return None
+
+    wait_for(lambda: status() == 200, "TLS on the operations port")
+
+
+def test_a_server_without_keys_says_so_at_start(fresh):
+    server = fresh(keys=False)
+    assert "WARNING: there are no API keys" in server.log_text()

@@ -21,12 +21,18 @@ void RunAdmin(Services& services, http::HttpRequest request, WriterPtr writer,
     return reply.SendError(
         api::InsufficientPermissions(store::ScopeNames(store::Bit(missing)).front()));
   }
-  const bool queued = services.tasks.Submit([&services, http, reply, handler] {
+  const auto run = [&services, http, reply, handler] {
     auto body = handler({services, *http, reply.caller(), services.clock.unix_s()});
     if (!body) return reply.SendError(body.error());
     reply.SendJson(std::move(*body));
-  });
-  if (!queued) reply.SendError(api::Overloaded(JitteredRetryMs()));
+  };
+  const auto submitted = services.pools.admin.Submit({.key = key->id,
+                                                      .kind = "administration",
+                                                      .request_id = reply.caller().request_id,
+                                                      .bytes = http->body.size(),
+                                                      .run = run});
+  if (submitted.refusal != TaskPool::Refusal::kNone)
+    reply.SendError(api::Overloaded(JitteredRetryMs()));
 }
 
 store::ChangeBy ChangeBy(const AdminCall& call) {

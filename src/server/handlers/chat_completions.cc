@@ -25,7 +25,9 @@ struct ChatCall {
   SettingsPtr settings;
   std::shared_ptr<ServedModel> model;
   api::ChatCompletionRequest request;
+  size_t body_bytes = 0;
   ChatPrompt prompt;
+  std::vector<engine::TokenId> prediction;
 };
 
 enum class Purpose { kGenerate, kRead };
@@ -61,6 +63,7 @@ void NoteAsked(const api::ChatCompletionRequest& request, const Reply& reply) {
 api::Parsed<std::shared_ptr<ChatCall>> TakeIn(Services& services, const http::HttpRequest& http,
                                               Purpose purpose, Reply& reply) {
   auto call = std::make_shared<ChatCall>();
+  call->body_bytes = http.body.size();
   call->settings = services.settings.Get();
   auto request = api::ParseChatCompletionRequest(http.body, call->settings->parse);
   if (!request) return std::move(request).error();
@@ -83,6 +86,11 @@ std::optional<api::ApiError> MakePrompt(ChatCall& call, const Reply& reply) {
   reply.Note(
       [tokens](RequestFacts& facts) { facts.prompt_tokens = static_cast<uint32_t>(tokens); });
   reply.charge().SetPromptTokens(tokens);
+  // What is longer than any answer predicts nothing.
+  const auto& prediction = call.request.prediction;
+  if (prediction && !call.model->SurelyTooLong(prediction->size()))
+    call.prediction =
+        call.model->tokenizer().Encode(*prediction, {.add_special = tokenizer::AddSpecial::kNever});
   return std::nullopt;
 }
 
@@ -148,15 +156,11 @@ JsonEnd JsonEndOf(const api::ChatCompletionRequest& request, const ChatConstrain
   return end;
 }
 
-std::optional<api::ApiError> Generate(Services& services, const ChatCall& call,
-                                      const Reply& reply) {
+api::Parsed<NextStage> Generate(Services& services, const ChatCall& call,
+                                const ChatConstraint& constraint, const Reply& reply) {
   const api::ChatCompletionRequest& request = call.request;
   const ServerConfig& config = call.settings->config;
-  auto constraint = CompileConstraint(services.grammars, *call.model, request, call.prompt,
-                                      {.openai_strictness = config.strict_schema == "openai"});
-  if (!constraint) return std::move(constraint).error();
-
-  const JsonEnd json_end = JsonEndOf(request, *constraint, config);
+  const JsonEnd json_end = JsonEndOf(request, constraint, config);
   const auto budget = TokenBudget(*call.model, call.prompt.tokens.size(), json_end.max_tokens);
   if (!budget) return budget.error();
   const uint64_t seed = ResolveSeed(request.sampling);
@@ -173,8 +177,8 @@ std::optional<api::ApiError> Generate(Services& services, const ChatCall& call,
     auto choice = MakeEngineRequest(*call.model, reply.caller(), request.sampling, seed);
     if (!choice) return choice.error();
     choice->prompt = call.prompt.tokens;
-    if (constraint->grammar)
-      choice->matcher = grammar::NewMatcher(constraint->grammar, call.model->trie());
+    if (constraint.grammar)
+      choice->matcher = grammar::NewMatcher(constraint.grammar, call.model->trie());
     choice->close_before_limit = config.close_before_limit;
     choice->close_within = json_end.close_within;
     choice->wind_down_after = json_end.wind_down_after;
@@ -183,36 +187,74 @@ std::optional<api::ApiError> Generate(Services& services, const ChatCall& call,
     choice->sampling.logprobs = request.logprobs;
     choice->sampling.top_logprobs = static_cast<uint32_t>(request.top_logprobs);
     choice->cache_salt = services.salt.Of(reply.caller().project(), request.prompt_cache_key);
-    // What is longer than any answer predicts nothing.
-    if (request.prediction && !call.model->SurelyTooLong(request.prediction->size()))
-      choice->prediction = call.model->tokenizer().Encode(
-          *request.prediction, {.add_special = tokenizer::AddSpecial::kNever});
+    choice->prediction = call.prediction;
     choice->priority = ToPriority(request.service_tier);
     generation.choices.push_back(std::move(*choice));
   }
 
-  ChatAnswerSetup setup = AnswerSetup(call, *constraint, seed, reply);
+  ChatAnswerSetup setup = AnswerSetup(call, constraint, seed, reply);
   auto consumer = request.streaming.stream ? MakeChatStream : MakeChatCollector;
+  reply.Note([](RequestFacts& facts) { facts.handed_over = true; });
   auto started =
       Generation::Start(std::move(generation), [&] { return consumer(std::move(setup)); });
   if (!started) return ToApiError(started.error());
-  return std::nullopt;
+  return NextStage();
 }
 
-using Finish = std::optional<api::ApiError> (*)(Services&, const ChatCall&, const Reply&);
+// With the grammar that the answer must follow: at once if it is kept, else as the next stage.
+api::Parsed<NextStage> Constrain(Services& services, const std::shared_ptr<ChatCall>& call,
+                                 const Reply& reply, GrammarSource::Mode mode) {
+  GrammarSource source(services.grammars, mode,
+                       {&reply.context()->cancelled(), reply.caller().deadline});
+  const bool strictness = call->settings->config.strict_schema == "openai";
+  const auto constraint = CompileConstraint(source, *call->model, call->request, call->prompt,
+                                            {.openai_strictness = strictness});
+  if (source.missed())
+    return MakeStage({.pool = &services.pools.compiles,
+                      .kind = "compile",
+                      .bytes = call->body_bytes,
+                      .run = [&services, call](const Reply& to) {
+                        return Constrain(services, call, to, GrammarSource::Mode::kCompile);
+                      }});
+  if (!constraint) return constraint.error();
+  return Generate(services, *call, *constraint, reply);
+}
+
+api::Parsed<NextStage> GenerateChat(Services& services, const std::shared_ptr<ChatCall>& call,
+                                    const Reply& reply) {
+  return Constrain(services, call, reply, GrammarSource::Mode::kKeptOnly);
+}
+
+// What follows the prompt.
+using Finish = api::Parsed<NextStage> (*)(Services&, const std::shared_ptr<ChatCall>&,
+                                          const Reply&);
+
+api::Parsed<NextStage> Render(Services& services, const std::shared_ptr<ChatCall>& call,
+                              const Reply& reply, Finish finish) {
+  if (auto error = MakePrompt(*call, reply)) return *std::move(error);
+  return finish(services, call, reply);
+}
 
 void Serve(Services& services, http::HttpRequest request, WriterPtr writer, Purpose purpose,
            Finish finish) {
   const auto http = std::make_shared<http::HttpRequest>(std::move(request));
-  RunStages(services, Reply(ContextOf(*http), std::move(writer)), http->body.size(),
-            [&services, http, purpose, finish](Reply& reply) -> api::Parsed<Work> {
-              auto call = TakeIn(services, *http, purpose, reply);
-              if (!call) return std::move(call).error();
-              return Work([&services, call = *call, finish](const Reply& to) {
-                auto error = MakePrompt(*call, to);
-                return error ? error : finish(services, *call, to);
-              });
-            });
+  const size_t bytes = http->body.size();
+  const Reply reply(ContextOf(*http), std::move(writer));
+  RunStages(
+      services, reply,
+      MakeStage({.pool = &IntakePool(services, bytes),
+                 .kind = "parse",
+                 .bytes = bytes,
+                 .run = [&services, http, purpose, finish](Reply& to) -> api::Parsed<NextStage> {
+                   auto call = TakeIn(services, *http, purpose, to);
+                   if (!call) return std::move(call).error();
+                   return MakeStage({.pool = &services.pools.prompts,
+                                     .kind = "render",
+                                     .bytes = http->body.size(),
+                                     .run = [&services, call = *call, finish](Reply& next) {
+                                       return Render(services, call, next, finish);
+                                     }});
+                 }}));
 }
 
 void SendJson(const ChatCall& call, const Reply& reply, std::string body) {
@@ -225,26 +267,28 @@ void SendJson(const ChatCall& call, const Reply& reply, std::string body) {
 }  // namespace
 
 void HandleChatCompletions(Services& services, http::HttpRequest request, WriterPtr writer) {
-  Serve(services, std::move(request), std::move(writer), Purpose::kGenerate, Generate);
+  Serve(services, std::move(request), std::move(writer), Purpose::kGenerate, GenerateChat);
 }
 
 void HandleInputTokens(Services& services, http::HttpRequest request, WriterPtr writer) {
   Serve(services, std::move(request), std::move(writer), Purpose::kRead,
-        [](Services&, const ChatCall& call, const Reply& to) -> std::optional<api::ApiError> {
-          SendJson(call, to,
-                   api::WriteInputTokens(call.request.model,
-                                         static_cast<int64_t>(call.prompt.tokens.size())));
-          return std::nullopt;
+        [](Services&, const std::shared_ptr<ChatCall>& call,
+           const Reply& to) -> api::Parsed<NextStage> {
+          SendJson(*call, to,
+                   api::WriteInputTokens(call->request.model,
+                                         static_cast<int64_t>(call->prompt.tokens.size())));
+          return NextStage();
         });
 }
 
 void HandleRender(Services& services, http::HttpRequest request, WriterPtr writer) {
   Serve(services, std::move(request), std::move(writer), Purpose::kRead,
-        [](Services&, const ChatCall& call, const Reply& to) -> std::optional<api::ApiError> {
-          SendJson(call, to,
-                   api::WriteRender({call.request.model, call.prompt.text, call.prompt.tokens,
-                                     call.model->render_fingerprint()}));
-          return std::nullopt;
+        [](Services&, const std::shared_ptr<ChatCall>& call,
+           const Reply& to) -> api::Parsed<NextStage> {
+          SendJson(*call, to,
+                   api::WriteRender({call->request.model, call->prompt.text, call->prompt.tokens,
+                                     call->model->render_fingerprint()}));
+          return NextStage();
         });
 }
 

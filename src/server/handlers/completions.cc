@@ -221,6 +221,7 @@ struct CompletionCall {
   SettingsPtr settings;
   std::shared_ptr<ServedModel> model;
   api::CompletionRequest request;
+  std::vector<std::vector<engine::TokenId>> prompts;  // in the request's order, none empty
 };
 
 void NoteAsked(const api::CompletionRequest& request, const Reply& reply) {
@@ -257,15 +258,24 @@ api::Parsed<std::shared_ptr<CompletionCall>> TakeIn(Services& services,
   return call;
 }
 
-std::optional<api::ApiError> Generate(Services& services, const CompletionCall& call,
-                                      const Reply& reply) {
+std::optional<api::ApiError> EncodePrompts(CompletionCall& call) {
+  const ServedModel& model = *call.model;
+  for (const api::CompletionPrompt& prompt : call.request.prompts) {
+    auto tokens = PromptTokens(model, prompt);
+    if (!tokens) return std::move(tokens).error();
+    // An empty prompt is what the model begins a text with.
+    if (tokens->empty())
+      tokens->push_back(model.tokenizer().bos().value_or(
+          model.loaded().end_tokens.empty() ? 0 : model.loaded().end_tokens[0]));
+    call.prompts.push_back(std::move(*tokens));
+  }
+  return std::nullopt;
+}
+
+api::Parsed<NextStage> Generate(Services& services, const CompletionCall& call,
+                                const ChatConstraint& constraint, const Reply& reply) {
   const api::CompletionRequest& request = call.request;
   const auto& model = call.model;
-  auto constraint =
-      CompileFormat(services.grammars, request.format,
-                    {.openai_strictness = call.settings->config.strict_schema == "openai"});
-  if (!constraint) return std::move(constraint).error();
-
   const uint64_t seed = ResolveSeed(request.sampling);
   GenerationRequest generation(services.generations, reply);
   generation.metrics = &services.metrics.Model(call.model->name());
@@ -274,31 +284,25 @@ std::optional<api::ApiError> Generate(Services& services, const CompletionCall& 
   generation.keep_tokens = request.logprobs.has_value();
   CompletionSetup setup(reply);
   uint32_t prompt_tokens = 0;
-  for (const api::CompletionPrompt& prompt : request.prompts) {
-    auto tokens = PromptTokens(*model, prompt);
-    if (!tokens) return std::move(tokens).error();
-    // An empty prompt is what the model begins a text with.
-    if (tokens->empty())
-      tokens->push_back(model->tokenizer().bos().value_or(
-          model->loaded().end_tokens.empty() ? 0 : model->loaded().end_tokens[0]));
-    const auto budget = TokenBudget(*model, tokens->size(), request.max_tokens);
+  for (const std::vector<engine::TokenId>& tokens : call.prompts) {
+    const auto budget = TokenBudget(*model, tokens.size(), request.max_tokens);
     if (!budget) {
       api::ApiError error = budget.error();
       error.param = "prompt";
       return error;
     }
     ChoiceStart start;
-    if (request.echo) start.echo = SanitizeUtf8(model->tokenizer().Decode(*tokens));
+    if (request.echo) start.echo = SanitizeUtf8(model->tokenizer().Decode(tokens));
     start.scored = request.echo && request.logprobs.has_value();
-    start.prompt_tokens = static_cast<uint32_t>(tokens->size());
-    start.prompt_end = tokens->back();
+    start.prompt_tokens = static_cast<uint32_t>(tokens.size());
+    start.prompt_end = tokens.back();
     prompt_tokens += start.prompt_tokens;
     for (int i = 0; i < request.n; ++i) {
       auto choice = MakeEngineRequest(*model, reply.caller(), request.sampling, seed);
       if (!choice) return choice.error();
-      choice->prompt = *tokens;
-      if (constraint->grammar)
-        choice->matcher = grammar::NewMatcher(constraint->grammar, model->trie());
+      choice->prompt = tokens;
+      if (constraint.grammar)
+        choice->matcher = grammar::NewMatcher(constraint.grammar, model->trie());
       choice->close_before_limit = call.settings->config.close_before_limit;
       choice->max_tokens = *budget;
       choice->sampling.choice = static_cast<uint32_t>(i);
@@ -316,34 +320,67 @@ std::optional<api::ApiError> Generate(Services& services, const CompletionCall& 
   setup.model = model;
   setup.head = {api::NewCompletionId(), std::time(nullptr), request.model, model->fingerprint(),
                 request.service_tier};
-  setup.extras.unenforced = constraint->unenforced;
+  setup.extras.unenforced = constraint.unenforced;
   setup.extras.seed = static_cast<int64_t>(seed);
   setup.streaming = request.streaming;
   setup.logprobs = request.logprobs.has_value();
   setup.headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(seed)));
   if (!request.ignored.empty())
     setup.headers.Set("x-infe-ignored-params", request.ignored.Header());
+  reply.Note([](RequestFacts& facts) { facts.handed_over = true; });
   auto started =
       Generation::Start(std::move(generation), [&]() -> std::unique_ptr<GenerationConsumer> {
         if (setup.streaming.stream) return std::make_unique<CompletionStream>(std::move(setup));
         return std::make_unique<CompletionCollector>(std::move(setup));
       });
   if (!started) return ToApiError(started.error());
-  return std::nullopt;
+  return NextStage();
+}
+
+// With the grammar that the answer must follow: at once if it is kept, else as the next stage.
+api::Parsed<NextStage> Constrain(Services& services, const std::shared_ptr<CompletionCall>& call,
+                                 const Reply& reply, GrammarSource::Mode mode) {
+  GrammarSource source(services.grammars, mode,
+                       {&reply.context()->cancelled(), reply.caller().deadline});
+  const auto constraint =
+      CompileFormat(source, call->request.format,
+                    {.openai_strictness = call->settings->config.strict_schema == "openai"});
+  if (source.missed())
+    return MakeStage({.pool = &services.pools.compiles,
+                      .kind = "compile",
+                      .run = [&services, call](const Reply& to) {
+                        return Constrain(services, call, to, GrammarSource::Mode::kCompile);
+                      }});
+  if (!constraint) return constraint.error();
+  return Generate(services, *call, *constraint, reply);
+}
+
+api::Parsed<NextStage> Tokenize(Services& services, const std::shared_ptr<CompletionCall>& call,
+                                const Reply& reply) {
+  if (auto error = EncodePrompts(*call)) return *std::move(error);
+  return Constrain(services, call, reply, GrammarSource::Mode::kKeptOnly);
 }
 
 }  // namespace
 
 void HandleCompletions(Services& services, http::HttpRequest request, WriterPtr writer) {
   const auto http = std::make_shared<http::HttpRequest>(std::move(request));
-  RunStages(services, Reply(ContextOf(*http), std::move(writer)), http->body.size(),
-            [&services, http](Reply& reply) -> api::Parsed<Work> {
-              auto call = TakeIn(services, *http, reply);
-              if (!call) return std::move(call).error();
-              return Work([&services, call = *call](const Reply& to) {
-                return Generate(services, *call, to);
-              });
-            });
+  const size_t bytes = http->body.size();
+  const Reply reply(ContextOf(*http), std::move(writer));
+  RunStages(services, reply,
+            MakeStage({.pool = &IntakePool(services, bytes),
+                       .kind = "parse",
+                       .bytes = bytes,
+                       .run = [&services, http](Reply& to) -> api::Parsed<NextStage> {
+                         auto call = TakeIn(services, *http, to);
+                         if (!call) return std::move(call).error();
+                         return MakeStage({.pool = &services.pools.prompts,
+                                           .kind = "tokenize",
+                                           .bytes = http->body.size(),
+                                           .run = [&services, call = *call](const Reply& next) {
+                                             return Tokenize(services, call, next);
+                                           }});
+                       }}));
 }
 
 }  // namespace infe::server

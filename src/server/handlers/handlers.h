@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "http/message.h"
 #include "http/response_writer.h"
@@ -21,8 +22,8 @@ void HandleRoot(Services& services, http::HttpRequest request, WriterPtr writer)
 void HandleLive(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleReady(Services& services, http::HttpRequest request, WriterPtr writer);
 
-// Whether every engine makes progress (server/liveness.h).
-bool EnginesMove(Services& services);
+// What does not make progress (server/liveness.h).
+std::vector<Stuck> WhatIsStuck(Services& services);
 // Whether /readyz says so: models loaded, not stopping, usage can be written.
 bool IsReady(Services& services);
 

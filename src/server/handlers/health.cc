@@ -1,4 +1,9 @@
 // GET /, /livez, /readyz, /health: no key needed, nothing about load in liveness.
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "server/door.h"
 #include "server/handlers/handlers.h"
 #include "server/reply.h"
@@ -28,12 +33,11 @@ constexpr const char* kPage =
 
 }  // namespace
 
-bool EnginesMove(Services& services) {
-  const auto now = std::chrono::steady_clock::now();
-  bool all = true;
-  for (const auto& model : services.models.All())
-    all = services.liveness.Observe(model->name(), model->engine().heartbeat(), now) && all;
-  return all;
+std::vector<Stuck> WhatIsStuck(Services& services) {
+  return FindStuck(
+      services.liveness,
+      {services.models, services.pools, services.api_server.load(), services.ops_server.load()},
+      std::chrono::steady_clock::now());
 }
 
 void HandleRoot(Services&, http::HttpRequest request, WriterPtr writer) {
@@ -43,8 +47,13 @@ void HandleRoot(Services&, http::HttpRequest request, WriterPtr writer) {
 }
 
 void HandleLive(Services& services, http::HttpRequest request, WriterPtr writer) {
-  if (!EnginesMove(services)) return Answer(request, writer, 503, "{\"status\":\"stuck\"}");
-  Answer(request, writer, 200, "{\"status\":\"ok\"}");
+  const std::vector<Stuck> stuck = WhatIsStuck(services);
+  if (stuck.empty()) return Answer(request, writer, 200, "{\"status\":\"ok\"}");
+  // Which kinds of threads; what they work on is for the log.
+  std::set<std::string> where;
+  for (const Stuck& one : stuck) where.insert(one.where);
+  Answer(request, writer, 503,
+         fmt::format("{{\"status\":\"stuck\",\"stuck\":[\"{}\"]}}", fmt::join(where, "\",\"")));
 }
 
 bool IsShut(const Services& services) {

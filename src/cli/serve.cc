@@ -2,12 +2,9 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <thread>
 
 #include <fmt/format.h>
-#include <pthread.h>
 #include <signal.h>
 
 #include "base/memory.h"
@@ -15,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/read_config.h"
 #include "cli/service_notify.h"
+#include "cli/signal_desk.h"
 #include "server/app.h"
 
 namespace infe::cli {
@@ -109,11 +107,10 @@ void Reload(server::App& app, const Arguments& arguments, const Command& command
 }
 
 // Serves until a signal to stop; returns it.
-int WaitForStop(server::App& app, const sigset_t& signals, const Arguments& arguments,
+int WaitForStop(server::App& app, SignalDesk& signals, const Arguments& arguments,
                 const Command& command) {
   for (;;) {
-    int received = 0;
-    sigwait(&signals, &received);
+    const int received = signals.Next();
     if (received == SIGUSR1)
       app.ReopenLogs();
     else if (received == SIGHUP)
@@ -123,38 +120,6 @@ int WaitForStop(server::App& app, const sigset_t& signals, const Arguments& argu
   }
 }
 
-// Takes further signals while the server stops: the second one hurries it, the third ends the
-// process as it is.
-class Impatience {
- public:
-  Impatience(server::App& app, const sigset_t& signals) : shared_(std::make_shared<Shared>(app)) {
-    std::thread([shared = shared_, signals] {
-      for (int stops = 1;;) {
-        int received = 0;
-        sigwait(&signals, &received);
-        if (received == SIGHUP || received == SIGUSR1) continue;
-        if (++stops > 2) std::_Exit(kExitInterrupted);
-        fmt::print(stderr, "infe: stopping at once\n");
-        const std::lock_guard lock(shared->mutex);
-        if (shared->app != nullptr) shared->app->Hurry();
-      }
-    }).detach();  // it waits for signals until the process ends
-  }
-  // The server is about to go.
-  ~Impatience() {
-    const std::lock_guard lock(shared_->mutex);
-    shared_->app = nullptr;
-  }
-
- private:
-  struct Shared {
-    explicit Shared(server::App& target) : app(&target) {}
-    std::mutex mutex;
-    server::App* app;  // guarded by mutex; null once it is gone
-  };
-  const std::shared_ptr<Shared> shared_;
-};
-
 int Serve(const Arguments& arguments, const Command& command) {
   auto config = Merge(arguments, command);
   if (!config) return Fail(config.error());
@@ -163,16 +128,13 @@ int Serve(const Arguments& arguments, const Command& command) {
     fmt::print("{}", server::ToToml(*config));
     return kExitDone;
   }
-  // Signals are taken one by one by this thread; every thread started from here on ignores them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&signals, s);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  SignalDesk signals;
   signal(SIGPIPE, SIG_IGN);
   ReturnLargeBlocks();
 
   auto app = server::App::Start(*config, {.say = Say, .warn = Warn});
   if (!app) return Fail(app.error());
+  signals.Serving(**app);
   SayHowToCall(*config, **app);
   std::optional<WatchdogFeeder> watchdog;
   if (const auto interval = WatchdogInterval())
@@ -184,10 +146,8 @@ int Serve(const Arguments& arguments, const Command& command) {
   Say("stopping: finishing the requests in flight; a second signal stops at once");
   // Whoever pressed Ctrl-C sits in front of it: no load balancer has to notice first.
   if (received == SIGINT) (*app)->SkipGrace();
-  {
-    const Impatience impatience(**app, signals);
-    (*app)->Drain();
-  }
+  (*app)->Drain();
+  signals.Closing();
   watchdog.reset();
   app->reset();
   Say("stopped");

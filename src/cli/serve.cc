@@ -51,6 +51,8 @@ Result<server::ServerConfig> Merge(const Arguments& a, const Command& command) {
   take("--step-budget-ms", &C::step_budget_ms);
   take("--tls-certificate", &C::tls_certificate);
   take("--tls-key", &C::tls_key);
+  take("--ops-tls-certificate", &C::ops_tls_certificate);
+  take("--ops-tls-key", &C::ops_tls_key);
   take("--drain-grace", &C::drain_grace_s);
   take("--drain-timeout", &C::drain_timeout_s);
   take("--cors-origin", &C::cors_origins);
@@ -165,7 +167,7 @@ void AddServe(CommandLine& line) {
   C& f = a.flags;
   command.Option("--host", f.host, "Address to listen on; a public one needs keys and TLS")
       .Option("--port", f.port, "Port of the API")
-      .Option("--ops-host", f.ops_host, "Address of the operations port")
+      .Option("--ops-host", f.ops_host, "Address of the operations port; a public one needs TLS")
       .Option("--ops-port", f.ops_port, "Metrics, health and administration; 0: none")
       .Option("--config", a.config_path,
               "Configuration file (default: infe.toml in the usual places)")
@@ -188,6 +190,9 @@ void AddServe(CommandLine& line) {
       .Option("--step-budget-ms", f.step_budget_ms, "Longest step while anyone decodes")
       .Option("--tls-certificate", f.tls_certificate, "PEM file with the certificate chain")
       .Option("--tls-key", f.tls_key, "PEM file with the private key")
+      .Option("--ops-tls-certificate", f.ops_tls_certificate,
+              "The same for the operations port (default on a public address: the API's)")
+      .Option("--ops-tls-key", f.ops_tls_key, "PEM file with its private key")
       .Option("--drain-grace", f.drain_grace_s,
               "Seconds at SIGTERM in which everything is still served, but not ready any more")
       .Option("--drain-timeout", f.drain_timeout_s,

@@ -17,8 +17,8 @@
 #include "server/auth.h"
 #include "server/door.h"
 #include "server/errors.h"
+#include "server/exposure.h"
 #include "server/handlers/handlers.h"
-#include "server/host_guard.h"
 #include "server/metrics_text.h"
 #include "server/ops_routes.h"
 #include "server/request_context.h"
@@ -153,18 +153,7 @@ Result<void> AppImpl::CheckKeys(const ServerConfig& config) {
         "WARNING: there are no API keys: whoever reaches {}:{} is served. Make one with "
         "`infe keys create --name NAME`, and every request will need a key.",
         config.host, config.port));
-  if (IsLoopback(config.host) || config.insecure) return {};
-  if (door == Door::kOpen)
-    return InvalidArgument(
-        fmt::format("refusing to listen on {} without keys: make one with `infe keys create`, or "
-                    "pass --insecure",
-                    config.host));
-  if (config.tls_certificate.empty())
-    return InvalidArgument(
-        fmt::format("refusing to listen on {} without TLS: give --tls-certificate and --tls-key, "
-                    "put a proxy in front of 127.0.0.1, or pass --insecure",
-                    config.host));
-  return {};
+  return CheckExposure(config, door != Door::kOpen);
 }
 
 // What happened to the keys meanwhile, once.
@@ -183,8 +172,7 @@ Result<void> AppImpl::Listen() {
   const ServerConfig config = this->config();
   http::ServerOptions options;
   options.listen = {{.host = config.host, .port = static_cast<uint16_t>(config.port)}};
-  if (!config.tls_certificate.empty())
-    options.tls = http::TlsOptions{config.tls_certificate, config.tls_key};
+  options.tls = ApiTls(config);
   options.error_responder = [this](int status, std::string_view reason,
                                    const http::HttpRequest& head) {
     Caller caller = head.context ? ContextOf(head)->caller : ReadCaller(head);
@@ -208,6 +196,7 @@ Result<void> AppImpl::ListenOps() {
   if (config.ops_port == 0) return {};
   http::ServerOptions options;
   options.listen = {{.host = config.ops_host, .port = static_cast<uint16_t>(config.ops_port)}};
+  options.tls = OpsTls(config);
   options.head_hook = [this](http::HttpRequest& head) { return AuthenticateOps(services_, head); };
   const auto metrics = [this] {
     return WriteMetrics({.metrics = services_.metrics,
@@ -308,8 +297,10 @@ Result<void> AppImpl::TryReload(const ServerConfig& wanted) {
   const ServerConfig now = config();
   INFE_TRY(Validate(wanted));
   INFE_ASSIGN(auto models, LoadModels(wanted));
-  // The last step that can fail; it swaps by itself.
-  if (!now.tls_certificate.empty()) INFE_TRY(public_->ReloadTls());
+  // The last steps that can fail; each swaps by itself, and certificates that one of them has taken
+  // are no worse than the old ones.
+  if (ApiTls(now)) INFE_TRY(public_->ReloadTls());
+  if (ops_ && OpsTls(now)) INFE_TRY(ops_->ReloadTls());
   models_.Set(std::move(models));
   services_.settings.Swap(TakeLive(now, wanted));
   const std::vector<std::string> left = NeedRestart(now, wanted);

@@ -136,6 +136,8 @@ const std::vector<Key>& Keys() {
       SwitchKey("packed_cache", &C::packed_cache),
       StringKey("tls_certificate", &C::tls_certificate),
       StringKey("tls_key", &C::tls_key),
+      StringKey("ops_tls_certificate", &C::ops_tls_certificate),
+      StringKey("ops_tls_key", &C::ops_tls_key),
       Live(ListKey("cors_origins", &C::cors_origins)),
       Live(ListKey("allowed_hosts", &C::allowed_hosts)),
       SwitchKey("insecure", &C::insecure),
@@ -230,6 +232,8 @@ Result<void> Validate(const ServerConfig& c) {
     return InvalidArgument("require_keys must be auto, always or never");
   if (c.tls_certificate.empty() != c.tls_key.empty())
     return InvalidArgument("tls_certificate and tls_key come together");
+  if (c.ops_tls_certificate.empty() != c.ops_tls_key.empty())
+    return InvalidArgument("ops_tls_certificate and ops_tls_key come together");
   if (c.step_budget_ms < 1) return InvalidArgument("step_budget_ms must be at least 1");
   if (c.drain_timeout_s < 0 || c.drain_grace_s < 0)
     return InvalidArgument("drain times cannot be negative");

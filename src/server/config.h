@@ -40,7 +40,10 @@ struct ServerConfig {
   bool speculation = true;
   bool packed_cache = true;  // keep repacked weights in the data folder for a quick start
 
-  std::string tls_certificate, tls_key;    // PEM files; both or neither
+  std::string tls_certificate, tls_key;  // PEM files; both or neither
+  // The same for the operations port; without them it takes the API's where others than this
+  // machine can reach it.
+  std::string ops_tls_certificate, ops_tls_key;
   std::vector<std::string> cors_origins;   // web pages that may call: "https://app.example", "*"
   std::vector<std::string> allowed_hosts;  // Host names beside loopback's (server/host_guard.h)
   bool insecure = false;                   // allow a public address without keys or TLS

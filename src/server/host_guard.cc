@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include <arpa/inet.h>
+
 namespace infe::server {
 namespace {
 
@@ -27,6 +29,12 @@ std::string NameOf(std::string_view host) {
   return LowerCase(host);
 }
 
+bool IsAddress(const std::string& name) {
+  in6_addr address{};
+  return inet_pton(AF_INET, name.c_str(), &address) == 1 ||
+         inet_pton(AF_INET6, name.c_str(), &address) == 1;
+}
+
 }  // namespace
 
 bool IsLoopback(std::string_view host) {
@@ -36,9 +44,12 @@ bool IsLoopback(std::string_view host) {
   return name.starts_with("127.") && name.find_first_not_of("0123456789.") == std::string::npos;
 }
 
-HostGuard::HostGuard(const std::string& listen_host, const std::vector<std::string>& allowed) {
-  everything_ = (!IsLoopback(listen_host) && allowed.empty()) ||
+HostGuard::HostGuard(const std::string& listen_host, const std::vector<std::string>& allowed,
+                     Unlisted unlisted) {
+  const bool is_public = !IsLoopback(listen_host);
+  everything_ = (is_public && allowed.empty() && unlisted == Unlisted::kEverything) ||
                 std::find(allowed.begin(), allowed.end(), "*") != allowed.end();
+  addresses_ = is_public && unlisted == Unlisted::kAddresses;
   names_.push_back(NameOf(listen_host));
   for (const std::string& name : allowed) names_.push_back(NameOf(name));
 }
@@ -46,7 +57,9 @@ HostGuard::HostGuard(const std::string& listen_host, const std::vector<std::stri
 bool HostGuard::Allows(std::string_view host) const {
   // HTTP/1.0 without Host: no browser.
   if (everything_ || host.empty() || IsLoopback(host)) return true;
-  return std::find(names_.begin(), names_.end(), NameOf(host)) != names_.end();
+  const std::string name = NameOf(host);
+  if (addresses_ && IsAddress(name)) return true;
+  return std::find(names_.begin(), names_.end(), name) != names_.end();
 }
 
 }  // namespace infe::server

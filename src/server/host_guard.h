@@ -11,16 +11,19 @@ namespace infe::server {
 
 class HostGuard {
  public:
-  // listen_host: the address that the listener is bound to. A guard on a public address knows no
-  // names of its own and lets everything pass unless `allowed` is given. allowed: further names;
-  // "*" for every one.
-  HostGuard(const std::string& listen_host, const std::vector<std::string>& allowed);
+  // What a guard on a public address, which knows no names of its own, lets pass while `allowed` is
+  // empty: every name, or addresses only, which no page can make a browser take for its own.
+  enum class Unlisted { kEverything, kAddresses };
+  // listen_host: the address that the listener is bound to. allowed: further names; "*" for every
+  // one.
+  HostGuard(const std::string& listen_host, const std::vector<std::string>& allowed,
+            Unlisted unlisted = Unlisted::kEverything);
 
   // host: of the Host header, with or without a port.
   bool Allows(std::string_view host) const;
 
  private:
-  bool everything_ = false;
+  bool everything_ = false, addresses_ = false;
   std::vector<std::string> names_;  // lower case, without port
 };
 

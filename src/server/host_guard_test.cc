@@ -28,5 +28,15 @@ TEST(HostGuard, APublicListenerKnowsNoNamesUnlessTold) {
   EXPECT_FALSE(HostGuard("0.0.0.0", {"llm.example"}).Allows("evil.example"));
 }
 
+TEST(HostGuard, AListenerThatAsksForNoKeyAnswersToAddressesAndListedNamesOnly) {
+  const HostGuard guard("0.0.0.0", {}, HostGuard::Unlisted::kAddresses);
+  for (const char* host : {"192.0.2.1:8081", "[2001:db8::1]:8081", "2001:db8::1", "localhost", ""})
+    EXPECT_TRUE(guard.Allows(host)) << host;
+  for (const char* host : {"evil.example", "192.0.2.1.evil.example", "192.0.2", "0x7f.1"})
+    EXPECT_FALSE(guard.Allows(host)) << host;
+  EXPECT_TRUE(HostGuard("0.0.0.0", {"ops.example"}, HostGuard::Unlisted::kAddresses)
+                  .Allows("ops.example:8081"));
+}
+
 }  // namespace
 }  // namespace infe::server

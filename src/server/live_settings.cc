@@ -18,6 +18,6 @@ LiveSettings::LiveSettings(ServerConfig from)
       parse(ParseOptionsOf(config)),
       cors(config.cors_origins),
       api_hosts(config.host, config.allowed_hosts),
-      ops_hosts(config.ops_host, config.allowed_hosts) {}
+      ops_hosts(config.ops_host, config.allowed_hosts, HostGuard::Unlisted::kAddresses) {}
 
 }  // namespace infe::server

@@ -66,7 +66,6 @@ api::ApiError LimitError(const store::LimitDecision& decision, const AdmissionAs
 }
 
 int64_t TokensToCharge(const AdmissionAsk& ask, const store::KeyLimits& limits) {
-  if (!ask.generates) return 0;
   const auto prompt = static_cast<int64_t>(ask.prompt_tokens);
   if (ask.answer_tokens) {
     const uint64_t context = uint64_t{ask.model->context_max()} * ask.sequences;
@@ -169,7 +168,8 @@ std::optional<api::ApiError> Admit(Services& services, Reply& reply, const Admis
   const Caller& caller = reply.caller();
   Grant grant;
   std::optional<api::ApiError> error;
-  if (caller.key) {
+  // What only reads a prompt costs no answer; the fair pools bound it.
+  if (caller.key && ask.generates) {
     error = TakePermits(services, *caller.key, ask, grant);
     reply.set_rate(grant.rate);
   }

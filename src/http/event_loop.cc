@@ -152,6 +152,7 @@ void EventLoop::Run() {
     RunTasks();
     released_.clear();
   }
+  round_start_.store(Clock::time_point::max(), std::memory_order_relaxed);
   // Nothing may run any more, but what tasks and timers hold is let go here, on this thread.
   std::vector<Task> rest;
   {

@@ -1,12 +1,11 @@
 """Two signals end the server within five seconds, whatever it is at."""
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
-import threading
 import time
 
 import harness
@@ -92,9 +91,8 @@ def test_a_server_with_slow_work_and_clients_that_do_not_read_ends(tmp_path, nam
 
 
 def test_a_database_that_hangs_while_the_server_runs_does_not_hold_it_back(tmp_path):
-    """SIGSTOP of whoever holds the database's lock: here another process that has begun to write."""
+    """Another process holds its lock."""
     server = Server(tmp_path)
-    import sqlite3
     holder = sqlite3.connect(server.data_dir / "infe.db", timeout=30, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     try:

@@ -8,7 +8,7 @@ INFE := $(BUILD)/infe
 JOBS ?= $(shell nproc)
 MODELS ?= infe-pulse infe-titan
 
-.PHONY: help serve build test test-unit test-api test-service asan tsan fuzz bench bench-peers format lint clean setup
+.PHONY: help serve build test test-unit test-api test-service asan tsan fuzz fuzz-long bench bench-peers format lint clean setup
 
 help: ## what this file can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,11 @@ tsan: ## unit and API tests under the thread sanitizer
 fuzz: ## build the libFuzzer targets into build/fuzz (run one: build/fuzz/src/NAME tests/fuzz/NAME)
 	@tools/setup test
 	@cmake --preset fuzz > /dev/null && ninja -C build/fuzz -j $(JOBS)
+
+# Seconds that each target runs.
+FUZZ_SECONDS ?= 600
+fuzz-long: fuzz ## every libFuzzer target for FUZZ_SECONDS (600), one after another; findings in build/fuzz/found
+	@tools/fuzz_long build/fuzz $(FUZZ_SECONDS)
 
 bench: build ## our own benchmarks on the models present
 	@INFE=$(INFE) tools/bench

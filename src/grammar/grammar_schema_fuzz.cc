@@ -1,11 +1,12 @@
-// Any bytes as a schema: compiling never crashes, and what compiles never leads into a dead end. A
-// few random texts are drawn from the masks; each must end, and be JSON.
+// Any bytes as a schema: compiling never crashes and stays within its bounds, and what compiles
+// never leads into a dead end or to a mask beyond its bounds. A few random texts are drawn from the
+// masks; each must end, and be JSON.
 #include <cstdio>
 #include <cstdlib>
 #include <random>
 #include <string_view>
 
-#include "grammar/test_vocab.h"
+#include "grammar/fuzz_walk.h"
 
 namespace {
 
@@ -29,7 +30,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.strictness = (data[0] & 1) != 0 ? Strictness::kStrict : Strictness::kNamed;
   options.key_order = (data[0] & 2) != 0 ? KeyOrder::kAny : KeyOrder::kDeclared;
   options.whitespace = (data[0] & 4) != 0 ? Whitespace::kCompact : Whitespace::kBounded;
+  FuzzCost cost("a schema", input);
   const auto grammar = CompileJsonSchema(*schema, options);
+  cost.Check(kFuzzCompileMs, kFuzzCompileMegabytes);
   if (!grammar) return 0;
   std::mt19937_64 random(size);
   for (int round = 0; round < 3; ++round) {
@@ -39,6 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const size_t limit = 24;
     for (size_t count = 0;; ++count) {
       const auto mask = count < limit ? matcher->Mask() : matcher->MaskToFinish();
+      cost.Check(kFuzzStepMs, kFuzzStepMegabytes);
       if (!mask) break;  // a limit ends the request, not the program
       std::vector<uint32_t> allowed;
       for (uint32_t t = 0; t < mask->vocab_size; ++t)

@@ -139,8 +139,8 @@ bool Conversation::Ask(const std::string& text, bool with_statistics) {
   if (!prompt) return refuse(prompt.error().message);
   const auto budget = server::TokenBudget(*model_, prompt->tokens.size(), request_.max_tokens);
   if (!budget) return refuse(budget.error().message + " /reset starts anew.");
-  const server::RequestContext context;
-  auto request = server::MakeEngineRequest(*model_, context, request_.sampling,
+  const server::Caller caller;
+  auto request = server::MakeEngineRequest(*model_, caller, request_.sampling,
                                            server::ResolveSeed(request_.sampling));
   if (!request) return refuse(request.error().message);
   const auto sink = std::make_shared<WaitingSink>();

@@ -45,6 +45,14 @@ TensorSum SumTensors(const model::GgufFile& file) {
   return sum;
 }
 
+// "24 x Q4_K, 1 x F32"
+std::string Words(const std::vector<std::pair<std::string, int64_t>>& types) {
+  std::string words;
+  for (const auto& [type, count] : types)
+    words += fmt::format("{}{} x {}", words.empty() ? "" : ", ", count, type);
+  return words;
+}
+
 Result<void> Show(const Arguments& a) {
   INFE_ASSIGN(const FoundModel found, FindModel(a.model, a.data_dir));
   // What is shown is what is there, also where the registry asks for something else.
@@ -96,9 +104,7 @@ Result<void> Show(const Arguments& a) {
     fmt::print("{}\n", json.Dump());
     return {};
   }
-  std::string mix;
-  for (const auto& [type, count] : types)
-    mix += fmt::format("{}{} x {}", mix.empty() ? "" : ", ", count, type);
+  const std::string mix = Words(types);
   fmt::print(
       "name          {}\nfile          {} ({})\ntitle         {}\narchitecture  {}, {} layers of "
       "{}\nparameters    {:.0f} M\n"

@@ -101,6 +101,7 @@ DataStore::ObjectView DataStore::ComputeView(const ObjectRule& rule, const Data&
       view.missing_bytes = AddSaturated(view.missing_bytes, rule.properties[i].bytes);
     }
   }
+  if (rule.ordered && !data.used.empty()) view.after_last = size;  // undeclared keys come last
   return view;
 }
 
@@ -213,6 +214,7 @@ bool DataStore::Allows(NodeId node_id, const Transition& t, DataId id) {
       return KeyFits(node.rule, t.arg, id);
     case Op::kOtherKey: {
       const ObjectRule& rule = program_->objects[node.rule];
+      if (rule.ordered && View(node.rule, id).missing > 0) return false;
       return data.count < rule.max &&
              (rule.max == kUnbounded ||
               AddSaturated(data.count + 1, View(node.rule, id).missing) <= rule.max);

@@ -70,6 +70,17 @@ enum class KeyOrder {
   kAny,
 };
 
+// What an object schema that declares keys and says nothing of others means for what is written.
+enum class OpenObjects {
+  kAsWritten,  // any further key, as the specification has it
+  // Only declared keys, as its author means it: those of `properties` in whatever applies in place,
+  // those that `required` names, and those that one of them needs. Others only where
+  // additionalProperties, patternProperties, unevaluatedProperties or propertyNames speak of them,
+  // where nothing declares `properties` at all, or where minProperties asks for more than are
+  // declared; declared keys come first then. What is written is valid under kAsWritten as well.
+  kClosed,
+};
+
 enum class FormatPolicy {
   kEnforce,     // the formats we know; others are annotations (an error under kStrict)
   kAnnotation,  // none
@@ -79,6 +90,7 @@ struct SchemaOptions {
   Strictness strictness = Strictness::kNamed;
   Whitespace whitespace = Whitespace::kBounded;
   KeyOrder key_order = KeyOrder::kDeclared;
+  OpenObjects open_objects = OpenObjects::kAsWritten;
   FormatPolicy formats = FormatPolicy::kEnforce;
   // Whether 1.0 is written where an integer is asked for. The specification takes it; most programs
   // that read integers do not.
@@ -97,10 +109,11 @@ struct CompileBudget {
   Fuel::Clock::time_point deadline = Fuel::Clock::time_point::max();
 };
 
-// Errors: kInvalidArgument for a malformed schema, kUnsupported for a keyword that would not be
-// enforced, kResourceExhausted for a limit (all three are faults of the request, and the same again
-// when it is repeated); kCancelled and kDeadlineExceeded as CompileBudget says. param is the JSON
-// pointer of the place.
+// Errors: kInvalidArgument for a malformed schema, or one that no text fits (then without a place),
+// kNotFound for a dangling reference, kUnsupported for a keyword that would not be enforced,
+// kResourceExhausted for a limit (all of them are faults of the request, and the same again when it
+// is repeated); kCancelled and kDeadlineExceeded as CompileBudget says. param is the JSON pointer
+// of the place.
 Result<GrammarPtr> CompileJsonSchema(const Json& schema, const SchemaOptions& options = {},
                                      const CompileBudget& budget = {});
 // Any JSON object ("JSON mode").

@@ -105,6 +105,12 @@ bool Machine::IsComplete(const Threads& threads) {
       threads, [&](const Thread& t) { return t.fresh != 0 && rows_.IsComplete(t.row); });
 }
 
+bool Machine::IsWhole(const Threads& threads) {
+  return IsComplete(threads) && std::ranges::all_of(threads, [](const Thread& t) {
+           return t.fresh != 0 || t.lex == kDeadLex;
+         });
+}
+
 bool Machine::InString(const Threads& threads) const {
   return threads.size() == 1 && threads[0].fresh == 0 && lexer_.AtBoundary(threads[0].lex);
 }

@@ -54,6 +54,7 @@ class Machine {
   // this byte included. tags: marks crossed by it, appended.
   bool Step(Threads* threads, uint8_t byte, std::string_view text, std::vector<uint32_t>* tags);
   bool IsComplete(const Threads& threads);
+  bool IsWhole(const Threads& threads);  // complete, and no lexeme under way could go on
   bool CanGoOn(const Threads& threads);
   bool InString(const Threads& threads) const;  // between two characters of one JSON string
   bool InKey(const Threads& threads) const;     // which is a key of the text's own choice

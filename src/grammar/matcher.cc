@@ -140,6 +140,11 @@ class MachineMatcher final : public Matcher {
     return place_->ended || machine().IsComplete(place_->threads);
   }
 
+  bool IsWhole() const override {
+    const std::lock_guard lock(machine().mutex());
+    return place_->ended || machine().IsWhole(place_->threads);
+  }
+
   std::string ForcedBytes() override {
     const Call call = Enter();
     std::string forced;
@@ -211,23 +216,35 @@ class MachineMatcher final : public Matcher {
     const std::string_view bytes = trie.Bytes(token);
     if (bytes.empty()) return false;
     const Call call = Enter();
-    std::string text(Text());
-    Threads threads = place_->threads;
-    const bool begins_word = BeginsWord(bytes[0]) && machine().InString(threads);
-    if (!begins_word && bytes.find(',') == std::string_view::npos) return false;
-    const auto bound = machine().FinishBound(threads);
-    for (const char c : bytes) {
-      text += c;
-      if (c != ',') {
-        if (!machine().Step(&threads, static_cast<uint8_t>(c), text, nullptr)) return false;
-        continue;
-      }
-      const Threads before = threads;
-      if (!machine().Step(&threads, ',', text, nullptr)) return false;
-      if (PassesBracket(threads, before, text)) return true;
-    }
+    if (BeginsMember(bytes)) return true;
     // A string that still has to grow comes nearer to its end by a word.
-    return begins_word && machine().InString(threads) && machine().FinishBound(threads) >= bound;
+    if (!BeginsWord(bytes[0]) || !machine().InString(place_->threads)) return false;
+    const auto bound = machine().FinishBound(place_->threads);
+    Threads threads = place_->threads;
+    return StepAll(bytes, &threads) && machine().InString(threads) &&
+           machine().FinishBound(threads) >= bound;
+  }
+
+  bool BeginsOptional(uint32_t token) override {
+    const TokenTrie& trie = *running_->trie;
+    if (place_->ended || token >= trie.vocab_size()) return false;
+    const std::string_view bytes = trie.Bytes(token);
+    if (bytes.empty()) return false;
+    const Call call = Enter();
+    if (!machine().IsComplete(place_->threads)) return BeginsMember(bytes);
+    Threads threads = place_->threads;
+    return StepAll(bytes, &threads) && !machine().IsComplete(threads);
+  }
+
+  StringPlace InStringValue() override {
+    const std::lock_guard lock(machine().mutex());
+    if (place_->ended || !machine().InString(place_->threads) || machine().InKey(place_->threads))
+      return StringPlace::kOutside;
+    const std::string_view text = Text();
+    if (!text.ends_with('"')) return StringPlace::kInside;
+    const size_t other = text.find_last_not_of('\\', text.size() - 2);
+    const size_t escapes = text.size() - 2 - (other == std::string_view::npos ? -1 : other);
+    return escapes % 2 == 0 ? StringPlace::kStart : StringPlace::kInside;
   }
 
   bool InLongKey() override {
@@ -270,12 +287,42 @@ class MachineMatcher final : public Matcher {
     return std::string_view(" -_/,;:(#&+|*=").find(c) != std::string_view::npos;
   }
 
-  // Whether a closing bracket in place of the comma (the last byte of text) brings the end nearer
-  // than before, and the comma does not. Inside a string neither does.
-  bool PassesBracket(const Threads& comma, const Threads& before, std::string text) {
+  bool StepAll(std::string_view bytes, Threads* threads) {
+    std::string text(Text());
+    for (const char c : bytes) {
+      text += c;
+      if (!machine().Step(threads, static_cast<uint8_t>(c), text, nullptr)) return false;
+    }
+    return true;
+  }
+
+  // Whether bytes write a comma, or the beginning of a first item or member, where the bracket that
+  // closes them could stand.
+  bool BeginsMember(std::string_view bytes) {
+    std::string text(Text());
+    Threads threads = place_->threads;
+    for (const char c : bytes) {
+      const size_t last = text.find_last_not_of(" \n\t");
+      const bool first = last != std::string::npos && (text[last] == '[' || text[last] == '{') &&
+                         c != ' ' && c != '\n' && c != '\t' && !machine().InString(threads);
+      text += c;
+      if (c != ',' && !first) {
+        if (!machine().Step(&threads, static_cast<uint8_t>(c), text, nullptr)) return false;
+        continue;
+      }
+      const Threads before = threads;
+      if (!machine().Step(&threads, static_cast<uint8_t>(c), text, nullptr)) return false;
+      if (PassesBracket(threads, before, text)) return true;
+    }
+    return false;
+  }
+
+  // Whether a closing bracket in place of the last byte of text brings the end nearer than before,
+  // and that byte does not. Inside a string neither does.
+  bool PassesBracket(const Threads& after, const Threads& before, std::string text) {
     const auto bound = machine().FinishBound(before);
-    const auto by_comma = machine().FinishBound(comma);
-    if (!bound || (by_comma && *by_comma < *bound)) return false;
+    const auto by_byte = machine().FinishBound(after);
+    if (!bound || (by_byte && *by_byte < *bound)) return false;
     for (const char bracket : {']', '}'}) {
       text.back() = bracket;
       Threads closed = before;

@@ -57,6 +57,9 @@ class Matcher {
   virtual void Rollback(size_t tokens) = 0;           // CHECKs that as many were accepted
   virtual std::unique_ptr<Matcher> Fork() const = 0;  // O(1), everything read so far is shared
   virtual bool IsComplete() const = 0;                // an end token is legal
+  // Whether the text is complete and nothing in it is under way that could go on, as a number or
+  // free text could: a text cut here has lost nothing of what it had begun to say.
+  virtual bool IsWhole() const { return false; }
   // What every continuation starts with; empty if nothing is fixed. Bounded by kForcedBytesMax.
   virtual std::string ForcedBytes() = 0;
   // Bytes of a short way to a complete text: an upper bound of the tokens needed, because every
@@ -69,10 +72,18 @@ class Matcher {
   // Only tokens on that way: taking any of them, again and again, ends the text within FinishBound
   // tokens. For closing a text before a limit. Falls back to Mask() when no way is known.
   virtual Result<TokenMaskView> MaskToFinish() = 0;
-  // For bringing a JSON text to its end without haste. Whether the token begins one more optional
-  // item of an array or member of an object (it writes a comma where the closing bracket could
-  // stand), or one more word of a string that could be closed.
+  // For bringing a JSON text to its end without haste. Whether the token begins an optional
+  // item of an array or member of an object (it writes a comma, or the first of them, where the
+  // closing bracket could stand), or one more word of a string that could be closed.
   virtual bool PassesAnEnd(uint32_t) { return false; }
+  // Whether the token begins what the text could do without: an item or member where the closing
+  // bracket could stand, the first one too, or anything that must go on behind a text that was
+  // complete. Whoever closes a text before a limit begins none that there is no room for.
+  virtual bool BeginsOptional(uint32_t) { return false; }
+  // Whether the text stands inside a JSON string that is no key; where nothing of it has been
+  // written yet.
+  enum class StringPlace { kOutside, kStart, kInside };
+  virtual StringPlace InStringValue() { return StringPlace::kOutside; }
   // Whether the text stands in a key of its own choice that has kLongKeyBytes already and can be
   // closed: nobody wants such a key, a small model that lost its way writes it.
   virtual bool InLongKey() { return false; }

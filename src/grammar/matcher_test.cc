@@ -274,6 +274,96 @@ TEST(Matcher, PassesAnEndOnlyAtTheCommaOfAnOptionalItem) {
   EXPECT_TRUE(passes(*closed, R"({"a": [1, 2], "b": "123456789)", "\","));  // c is not
 }
 
+TEST(Matcher, PassesAnEndWithTheFirstItemToo) {
+  const auto passes = [](const GrammarPtr& g, std::string_view before, std::string_view token) {
+    auto matcher = NewMatcher(g, TestTrie());
+    for (const uint32_t t : ByteTokens(before)) EXPECT_TRUE(matcher->Accept(t)) << before;
+    for (uint32_t t = 0; t < TestTrie()->vocab_size(); ++t)
+      if (TestTrie()->Bytes(t) == token) return matcher->PassesAnEnd(t);
+    ADD_FAILURE() << "no token " << token;
+    return false;
+  };
+  const auto any = *CompileJsonObject();
+  EXPECT_TRUE(passes(any, R"({"a": [)", "[["));
+  EXPECT_TRUE(passes(any, R"({"a": [)", " \""));
+  EXPECT_TRUE(passes(any, "{\"a\": [\n  ", "12"));
+  EXPECT_TRUE(passes(any, R"({"a": )", "[\""));
+  EXPECT_TRUE(passes(any, R"({"a": {)", "\"name\""));
+  EXPECT_FALSE(passes(any, R"({"a": [)", "]"));
+  EXPECT_FALSE(passes(any, R"({"a": [)", "]}"));
+  EXPECT_FALSE(passes(any, R"({"a": "[)", "12"));
+  EXPECT_FALSE(passes(any, R"({"a": [1)", "2020"));
+  const auto closed = CompileJsonSchema(*ParseJson(
+      R"({"type":"object","properties":{"a":{"type":"array","items":{"type":"integer"},"minItems":1}},
+          "required":["a"]})"));
+  ASSERT_TRUE(closed);
+  EXPECT_FALSE(passes(*closed, "{", "\"a\":"));
+  EXPECT_FALSE(passes(*closed, R"({"a": [)", "12"));
+}
+
+// A matcher of the grammar behind a text.
+std::unique_ptr<Matcher> Behind(const GrammarPtr& g, std::string_view text) {
+  auto matcher = NewMatcher(g, TestTrie());
+  for (const uint32_t t : ByteTokens(text)) EXPECT_TRUE(matcher->Accept(t)) << text;
+  return matcher;
+}
+
+uint32_t TokenOf(std::string_view bytes) {
+  for (uint32_t t = 0; t < TestTrie()->vocab_size(); ++t)
+    if (TestTrie()->Bytes(t) == bytes) return t;
+  ADD_FAILURE() << "no token " << bytes;
+  return kNoToken;
+}
+
+TEST(Matcher, ATextIsWholeWhereNothingBegunCouldGoOn) {
+  const auto whole = [](const GrammarPtr& g, std::string_view text) {
+    return Behind(g, text)->IsWhole();
+  };
+  const auto any = *CompileJsonObject();
+  EXPECT_TRUE(whole(any, R"({"a": 1})"));
+  EXPECT_FALSE(whole(any, R"({"a": 1)"));
+  const auto integer = *CompileJsonSchema(*ParseJson(R"({"type":"integer"})"));
+  EXPECT_TRUE(Behind(integer, "12")->IsComplete());
+  EXPECT_FALSE(whole(integer, "12"));
+  const auto text = *CompileJsonSchema(*ParseJson(R"({"type":"string"})"));
+  EXPECT_TRUE(whole(text, R"("a")"));
+  EXPECT_FALSE(whole(*CompileRegex("[a-z]+"), "ab"));
+  EXPECT_TRUE(whole(*CompileRegex("[a-z]{2}"), "ab"));
+  EXPECT_FALSE(whole(*CompileChoice({"ab", "abc"}), "ab"));
+  EXPECT_TRUE(whole(*CompileChoice({"ab", "abc"}), "abc"));
+}
+
+TEST(Matcher, WhatTheTextCouldDoWithoutIsOptional) {
+  const auto begins = [](const GrammarPtr& g, std::string_view before, std::string_view token) {
+    return Behind(g, before)->BeginsOptional(TokenOf(token));
+  };
+  const auto any = *CompileJsonObject();
+  EXPECT_TRUE(begins(any, R"({"a": 1)", ","));
+  EXPECT_TRUE(begins(any, R"({"a": )", "[["));
+  EXPECT_FALSE(begins(any, R"({"a": "x)", " the"));
+  EXPECT_FALSE(begins(any, R"({"a": )", "[]"));
+  const auto several = *CompileRegex("ab(-ab)*");
+  EXPECT_TRUE(begins(several, "ab", "-"));
+  EXPECT_FALSE(begins(several, "", "ab"));
+  EXPECT_FALSE(begins(several, "ab-", "ab"));
+  const auto word = *CompileRegex("[a-z]+");
+  EXPECT_FALSE(begins(word, "a", "abc"));
+}
+
+TEST(Matcher, AStringsPlaceIsKnown) {
+  using Place = Matcher::StringPlace;
+  const auto place = [](std::string_view text) {
+    return Behind(*CompileJsonObject(), text)->InStringValue();
+  };
+  EXPECT_EQ(place(R"({"a": ")"), Place::kStart);
+  EXPECT_EQ(place(R"({"a": "x)"), Place::kInside);
+  EXPECT_EQ(place(R"({"a": "\")"), Place::kInside);
+  EXPECT_EQ(place(R"({"a": "\\)"), Place::kInside);
+  EXPECT_EQ(place(R"({"a": "x")"), Place::kOutside);
+  EXPECT_EQ(place(R"({")"), Place::kOutside);
+  EXPECT_EQ(place(R"({"a": [1)"), Place::kOutside);
+}
+
 TEST(Matcher, ALongKeyIsOneThatNoSchemaNames) {
   const auto in_long_key = [](const GrammarPtr& g, const std::string& text) {
     auto matcher = NewMatcher(g, TestTrie());

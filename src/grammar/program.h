@@ -69,8 +69,9 @@ struct ObjectRule {
   std::vector<Property> properties = {};
   uint32_t min = 0;
   uint32_t max = kUnbounded;
-  bool ordered = true;  // declared keys in their order; otherwise each wherever it is still unused
-  bool others = false;  // undeclared keys are possible, without end
+  // Declared keys in their order, then others; otherwise each wherever it is still unused.
+  bool ordered = true;
+  bool others = false;       // undeclared keys are possible, without end
   uint32_t other_bytes = 0;  // of a short undeclared member
   std::vector<StateId> other_values = {};
   bool has_needs = false;

@@ -40,6 +40,8 @@ Result<RegexId> SchemaContext::Pattern(const Place* place, std::string_view keyw
   auto regex = CompilePattern(pool(), pattern);
   if (!regex) {
     Error error = std::move(regex).error();
+    // What is only not enforced is told by NotEnforced, with the place.
+    if (error.code == ErrorCode::kUnsupported) return error;
     error.message = fmt::format("In context={}, '{}' is not usable: {}.", Context(place), keyword,
                                 error.message);
     error.param = place->path + PointerStep(keyword);

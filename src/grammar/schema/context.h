@@ -30,7 +30,7 @@ class SchemaContext {
   static Error Malformed(const Place* place, std::string_view keyword, std::string_view what);
   std::vector<Unenforced> TakeUnenforced() { return std::move(unenforced_); }
 
-  // A pattern, compiled once per text. Errors name the place.
+  // A pattern, compiled once per text. Errors name the place, kUnsupported only the reason.
   Result<RegexId> Pattern(const Place* place, std::string_view keyword, const std::string& pattern);
   // A format that we know, compiled once; nothing for others.
   std::optional<RegexId> Format(const std::string& name);

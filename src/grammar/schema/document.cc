@@ -156,6 +156,10 @@ std::string_view Text(const Json& schema, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string_view(value->as_string()) : "";
 }
 
+Error Dangling(const Place* from, std::string message) {
+  return {ErrorCode::kNotFound, std::move(message), from->path + "/$ref"};
+}
+
 }  // namespace
 
 std::string PointerStep(std::string_view key) {
@@ -357,8 +361,7 @@ Result<const Place*> Document::ResolveAnew(const Place* from, const std::string&
   if (fragment.front() != '/') {
     const auto it = anchors_.find(fmt::format("{}#{}", resource->base, fragment));
     if (it == anchors_.end())
-      return InvalidArgument(fmt::format("'$ref' to {}: no such anchor", reference),
-                             from->path + "/$ref");
+      return Dangling(from, fmt::format("'$ref' to {}: no such anchor", reference));
     return it->second;
   }
   const Json* at = resource->schema;
@@ -378,13 +381,10 @@ Result<const Place*> Document::ResolveAnew(const Place* from, const std::string&
       at = Member(*at, key);
     }
     if (at == nullptr)
-      return InvalidArgument(fmt::format("'$ref' to {}: there is nothing", reference),
-                             from->path + "/$ref");
+      return Dangling(from, fmt::format("'$ref' to {}: there is nothing", reference));
     if (const auto it = by_schema_.find(at); it != by_schema_.end()) nearest = it->second;
   }
-  if (!IsSchema(*at))
-    return InvalidArgument(fmt::format("'$ref' to {}: not a schema", reference),
-                           from->path + "/$ref");
+  if (!IsSchema(*at)) return Dangling(from, fmt::format("'$ref' to {}: not a schema", reference));
   if (nearest->schema == at) return nearest;
   // Below a keyword that we do not know: the reader of the nearest schema around it holds.
   return Add({at, path, nearest->base, nearest->resource, nearest->draft});

@@ -42,8 +42,7 @@ class Document {
   // The place of a direct part of a schema, such as {"properties", "x"}.
   const Place* Child(const Place* parent, const Json* part, std::string_view step,
                      std::string_view key = {});
-  // Where a reference leads. Errors: kUnsupported for remote ones, kInvalidArgument for dangling
-  // ones.
+  // Where a reference leads. Errors: kUnsupported for remote ones, kNotFound for dangling ones.
   Result<const Place*> Resolve(const Place* from, const std::string& reference);
   // As Resolve, for $dynamicRef: kUnsupported unless the target is the same however it is reached.
   Result<const Place*> ResolveDynamic(const Place* from, const std::string& reference);

@@ -30,6 +30,50 @@ bool HasACount(const Shape& shape, bool is_object) {
   return std::max<size_t>(shape.object.min, required.size()) <= shape.object.max;
 }
 
+// What holds for a key of which no schema in scope says anything else. covered: whether each group
+// of the object speaks of it.
+void AddUnevaluated(const Shape& shape, const std::vector<bool>& covered, Terms* terms) {
+  const ObjectPart& part = shape.object;
+  for (size_t u = 0; u < part.unevaluated.size(); ++u) {
+    const uint32_t scope = part.unevaluated[u].scope;
+    bool seen = false;
+    for (size_t g = 0; g < part.groups.size(); ++g)
+      seen = seen || (covered[g] && shape.Sees(scope, part.groups[g].scope));
+    // An inner unevaluatedProperties evaluates whatever it applies to.
+    for (const Unevaluated& inner : part.unevaluated)
+      seen = seen || (inner.scope != scope && shape.Sees(scope, inner.scope));
+    if (!seen) terms->push_back(part.unevaluated[u].term);
+  }
+}
+
+// The names that a closed object may write (OpenObjects::kClosed).
+std::unordered_set<std::string> WritableNames(const ObjectPart& part) {
+  std::unordered_set<std::string> names;
+  for (const ObjectPart::Group& group : part.groups)
+    for (const auto& [name, term] : group.properties) names.insert(name);
+  std::unordered_multiset<std::string> assumed(part.assumed.begin(), part.assumed.end());
+  for (const std::string& name : part.required) {
+    const auto found = assumed.find(name);
+    if (found == assumed.end()) {
+      names.insert(name);
+    } else {
+      assumed.erase(found);
+    }
+  }
+  std::unordered_multimap<std::string_view, std::string_view> needs;
+  for (const auto& [name, needed] : part.needs)
+    for (const std::string& other : needed) needs.emplace(name, other);
+  std::vector<std::string> queue(names.begin(), names.end());
+  while (!queue.empty()) {
+    const std::string name = std::move(queue.back());
+    queue.pop_back();
+    const auto [begin, end] = needs.equal_range(name);
+    for (auto it = begin; it != end; ++it)
+      if (names.emplace(it->second).second) queue.emplace_back(it->second);
+  }
+  return names;
+}
+
 }  // namespace
 
 Lowering::Lowering(SchemaContext* context, ProgramBuilder* builder)
@@ -188,6 +232,10 @@ Result<void> Lowering::FillObject(const Job& job) {
   RegexPool& pool = context_->pool();
   const ObjectPart& part = job.shape.object;
   INFE_ASSIGN(const RegexId keys, KeyRegex(part.names));
+  const bool orders_others = context_->options().open_objects == OpenObjects::kClosed;
+  const std::unordered_set<std::string> writable = WritableNames(part);
+  const bool closed = orders_others && part.declares && part.names.empty() &&
+                      part.unevaluated.empty() && part.min <= writable.size();
   ObjectParts parts{.min = part.min, .max = part.max};
   INFE_ASSIGN(const std::vector<std::string> names, MentionedNames(job));
 
@@ -197,24 +245,13 @@ Result<void> Lowering::FillObject(const Job& job) {
   for (size_t g = 0; g < part.groups.size(); ++g)
     for (const auto& [name, term] : part.groups[g].properties) by_name[g].emplace(name, term);
   std::unordered_map<std::string, uint32_t> index;
-  // By scope: whether a name is evaluated there, group by group.
   const auto unevaluated = [&](const std::vector<bool>& covered, Terms* terms) {
-    for (size_t u = 0; u < part.unevaluated.size(); ++u) {
-      bool seen = false;
-      for (size_t g = 0; g < part.groups.size(); ++g)
-        seen =
-            seen || (covered[g] && job.shape.Sees(part.unevaluated[u].scope, part.groups[g].scope));
-      // An inner unevaluatedProperties evaluates whatever it applies to.
-      for (size_t v = 0; v < part.unevaluated.size(); ++v)
-        seen = seen || (v != u && part.unevaluated[v].scope != part.unevaluated[u].scope &&
-                        job.shape.Sees(part.unevaluated[u].scope, part.unevaluated[v].scope));
-      if (!seen) terms->push_back(part.unevaluated[u].term);
-    }
+    AddUnevaluated(job.shape, covered, terms);
   };
   for (const std::string& name : names) {
     INFE_TRY(context_->Spend(
         job.place, 4 + (part.extra.size() + part.unevaluated.size() * part.groups.size()) / 8));
-    const bool possible = !forbidden.contains(name) && Matches(pool, keys, name);
+    bool possible = !forbidden.contains(name) && Matches(pool, keys, name);
     Terms terms;
     std::vector<bool> evaluated(part.groups.size());
     for (size_t g = 0; g < part.groups.size(); ++g) {
@@ -233,6 +270,8 @@ Result<void> Lowering::FillObject(const Job& job) {
       if (!covered && group.additional) terms.push_back(*group.additional);
       evaluated[g] = covered || group.additional.has_value();
     }
+    if (closed && !writable.contains(name) && std::ranges::find(evaluated, true) == evaluated.end())
+      possible = false;
     unevaluated(evaluated, &terms);
     for (const auto& [key, term] : part.extra)
       if (key == name) terms.push_back(term);
@@ -248,15 +287,18 @@ Result<void> Lowering::FillObject(const Job& job) {
     for (const std::string& other : needed)
       parts.properties[index.at(name)].needs.push_back(index.at(other));
   const RegexId undeclared = pool.And(keys, pool.Not(pool.Literals(names)));
-  INFE_TRY(AddKeyClasses(job.place, part, undeclared, unevaluated, &parts));
-  parts.ordered = parts.others.empty() && context_->options().key_order == KeyOrder::kDeclared;
+  INFE_TRY(AddKeyClasses(job.place, part, undeclared,
+                         closed ? OpenObjects::kClosed : OpenObjects::kAsWritten, unevaluated,
+                         &parts));
+  parts.ordered = (parts.others.empty() || orders_others) &&
+                  context_->options().key_order == KeyOrder::kDeclared;
   values_.FillObject(job.node, parts);
   return {};
 }
 
 // Splits the undeclared keys into classes of equal treatment: those that match the same patterns.
 Result<void> Lowering::AddKeyClasses(
-    const Place* place, const ObjectPart& part, RegexId keys,
+    const Place* place, const ObjectPart& part, RegexId keys, OpenObjects mode,
     const std::function<void(const std::vector<bool>&, Terms*)>& unevaluated, ObjectParts* parts) {
   RegexPool& pool = context_->pool();
   struct Class {
@@ -290,6 +332,8 @@ Result<void> Lowering::AddKeyClasses(
   }
   for (Class& c : classes) {
     if (pool.IsEmpty(c.keys)) continue;
+    if (mode == OpenObjects::kClosed && std::ranges::find(c.evaluated, true) == c.evaluated.end())
+      continue;
     unevaluated(c.evaluated, &c.terms);
     const bool refused = std::ranges::any_of(c.terms, [](const Term& t) {
       return t.place->schema->is_bool() && t.place->schema->as_bool() == t.negated;

@@ -38,7 +38,7 @@ class Lowering {
   Result<void> MakeUnique(const ArrayPart& part, ArrayParts* parts);
   Result<RegexId> KeyRegex(const Terms& names);
   Result<void> AddKeyClasses(
-      const Place* place, const ObjectPart& part, RegexId keys,
+      const Place* place, const ObjectPart& part, RegexId keys, OpenObjects mode,
       const std::function<void(const std::vector<bool>&, Terms*)>& unevaluated, ObjectParts* parts);
   Result<Value> Item(const Shape& shape, uint32_t index, const Term* also);
   // For unique items: the number of texts of a value if it is finite, and of characters in a tree

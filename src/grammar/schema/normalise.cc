@@ -262,6 +262,7 @@ Result<void> Normaliser::AssertObject(Branch& branch, const Place* place) {
   ObjectPart::Group group;
   group.scope = branch.scope;
   INFE_ASSIGN(const auto properties, SchemaMap(*context_, place, "properties"));
+  part.declares = part.declares || Keyword(place, "properties") != nullptr;
   if (properties.size() > kPropertiesMax)
     return SchemaContext::OverLimit(place, "properties in one object", kPropertiesMax,
                                     "kPropertiesMax");
@@ -523,6 +524,7 @@ Result<void> Normaliser::AssertConditions(const Place* place, Branches* branches
         INFE_ASSIGN(Branch* const with, Fork(b, place, &spread));
         with->shape.types = kObjectType;
         with->shape.object.required.push_back(key);
+        with->shape.object.assumed.push_back(key);
         with->todo.push_back({schema, false, b.scope});
         b.shape.object.forbidden.push_back(key);
       }

@@ -59,6 +59,121 @@ TEST(Schema, OpenObjectsTakeDeclaredKeysAnywhere) {
          {R"({"c":1})", R"({"a":"x"})", R"({"c":1,"c":2,"a":1})", R"({"a":1,"a":1})"});
 }
 
+const SchemaOptions kClosing{.open_objects = OpenObjects::kClosed};
+
+TEST(ClosedObjects, UndeclaredKeysAreNotWritten) {
+  Expect(R"({"type":"object","properties":{"a":{"type":"integer"},"b":{}},"required":["a"]})",
+         {R"({"a":1})", R"({"a":1,"b":[{"c":2}]})"},
+         {R"({"a":1,"c":2})", R"({"b":1,"a":1})", R"({})"}, kClosing);
+  Expect(R"({"type":"object","properties":{}})", {"{}"}, {R"({"a":1})"}, kClosing);
+  // Wherever an object stands.
+  Expect(R"({"type":"array","items":{"type":"object","properties":{"a":{"type":"object",
+             "properties":{"b":{"$ref":"#/$defs/c"}}}}},"$defs":{"c":{"properties":{"d":{}}}}})",
+         {R"([{"a":{"b":{"d":1}}},{}])", R"([{"a":{"b":7}}])"},
+         {R"([{"x":1}])", R"([{"a":{"x":1}}])", R"([{"a":{"b":{"x":1}}}])"}, kClosing);
+}
+
+TEST(ClosedObjects, WhatTheSchemaSaysItselfIsWrittenBehindDeclaredKeys) {
+  Expect(R"({"properties":{"a":{},"b":{}},"required":["b"],"additionalProperties":true})",
+         {R"({"a":1,"b":2,"x":3,"y":4})", R"({"b":2,"x":3})", R"({"b":2})"},
+         {R"({"x":3,"b":2})", R"({"b":2,"a":1})", R"({"b":1,"x":1,"a":1})", R"({"a":1})"},
+         kClosing);
+  Expect(R"({"properties":{"a":{}},"additionalProperties":{"type":"integer"}})",
+         {R"({"a":[],"x":3})", R"({"x":3})"}, {R"({"x":"s"})"}, kClosing);
+  Expect(R"({"type":"object","properties":{"a":{}},"patternProperties":{"^x":{"type":"integer"}}})",
+         {R"({"a":1,"x1":3,"x2":4})"}, {R"({"y":1})", R"({"x1":"s"})"}, kClosing);
+  Expect(R"({"type":"object","properties":{"a":{}},"unevaluatedProperties":{"type":"integer"}})",
+         {R"({"a":"s","x":3})"}, {R"({"x":"s"})"}, kClosing);
+  Expect(R"({"type":"object","properties":{"a":{}},"propertyNames":{"maxLength":1}})",
+         {R"({"a":1,"b":2})"}, {R"({"ab":1})"}, kClosing);
+  Expect(
+      R"({"properties":{"a":{}},"additionalProperties":true,"minProperties":2,"maxProperties":3})",
+      {R"({"a":1,"x":2})", R"({"x":1,"y":2,"z":3})"},
+      {R"({"x":1,"a":2})", R"({"a":1})", R"({"a":1,"x":1,"y":2,"z":3})"}, kClosing);
+}
+
+TEST(ClosedObjects, FreeObjectsStayFree) {
+  Expect(R"({"type":"object"})", {R"({"a":{"b":1}})", "{}"}, {"[]"}, kClosing);
+  Expect("{}", {R"({"a":{"b":1}})", "3"}, {}, kClosing);
+  Expect(R"({"type":"object","additionalProperties":{"type":"integer"}})", {R"({"a":1,"b":2})"},
+         {R"({"a":"s"})"}, kClosing);
+  Expect(R"({"type":"object","properties":{"a":{"type":"object"},"b":true},"required":["a"]})",
+         {R"({"a":{"x":{"y":[]}},"b":{"z":1}})"}, {R"({"a":{},"c":1})"}, kClosing);
+  Expect(R"({"type":"object","required":["a"],"minProperties":2})", {R"({"a":1,"x":2})"},
+         {R"({"x":2,"a":1})"}, kClosing);
+  // More members than are declared.
+  Expect(R"({"type":"object","properties":{"a":{}},"minProperties":2})", {R"({"a":1,"x":2})"},
+         {R"({"a":1})"}, kClosing);
+}
+
+TEST(ClosedObjects, RequiredKeysAreWrittenThoughNothingDeclaresThem) {
+  Expect(R"({"type":"object","properties":{"a":{"type":"integer"}},"required":["a","other"]})",
+         {R"({"a":1,"other":{"x":[1]}})", R"({"a":1,"other":null})"},
+         {R"({"a":1})", R"({"other":1,"a":1})", R"({"a":1,"other":1,"x":1})"}, kClosing);
+  Expect(R"({"properties":{"a":{},"b":{}},"dependentRequired":{"a":["c"],"z":["y"]}})",
+         {R"({"a":1,"c":2})", R"({"a":1,"b":2,"c":3})", R"({"b":1})"},
+         {R"({"a":1})", R"({"y":1,"z":2})", R"({"b":1,"y":1})"}, kClosing);
+}
+
+// The keys of everything that applies in place are declared, and no others.
+TEST(ClosedObjects, ApplicatorsInPlaceDeclareTogether) {
+  Expect(R"({"allOf":[{"type":"object","properties":{"a":{}},"required":["a"]},
+             {"properties":{"b":{}},"required":["b"]}],"properties":{"c":{}}})",
+         {R"({"c":0,"a":1,"b":2})", R"({"a":1,"b":2})"}, {R"({"a":1})", R"({"a":1,"b":2,"x":1})"},
+         kClosing);
+  Expect(R"({"$ref":"#/$defs/base","properties":{"b":{}},"$defs":{"base":{"type":"object",
+             "properties":{"a":{"type":"integer"}},"required":["a"]}}})",
+         {R"({"b":1,"a":2})", R"({"a":2})"}, {R"({"a":1,"x":2})"}, kClosing);
+  const char* any_of = R"({"type":"object","properties":{"k":{}},"required":["k"],"anyOf":[
+      {"properties":{"a":{"type":"integer"}},"required":["a"]},
+      {"properties":{"b":{"type":"integer"}},"required":["b"]}]})";
+  Expect(any_of, {R"({"k":0,"a":1})", R"({"k":0,"b":1})"},
+         {R"({"k":0})", R"({"k":0,"a":1,"x":1})", R"({"k":0,"b":1,"a":"s"})"}, kClosing);
+  Expect(R"({"type":"object","properties":{"k":{}},"oneOf":[
+             {"properties":{"t":{"const":1},"a":{}},"required":["t"]},
+             {"properties":{"t":{"const":2},"b":{}},"required":["t"]}]})",
+         {R"({"k":0,"t":1,"a":1})", R"({"t":2,"b":1})"},
+         {R"({"t":1,"b":1})", R"({"t":3})", R"({"t":1,"x":1})"}, kClosing);
+  Expect(R"({"type":"object","properties":{"c":{"enum":["US","DE"]}},"required":["c"],
+             "if":{"properties":{"c":{"const":"US"}}},"then":{"properties":{"zip":{"type":"integer"}},
+             "required":["zip"]},"else":{"properties":{"plz":{"type":"string"}}}})",
+         {R"({"c":"US","zip":1})", R"({"c":"DE","plz":"1"})", R"({"c":"DE"})"},
+         {R"({"c":"US"})", R"({"c":"DE","zip":1})", R"({"c":"US","zip":1,"x":1})"}, kClosing);
+  Expect(R"({"type":"object","properties":{"card":{}},"dependentSchemas":{
+             "card":{"properties":{"owner":{}},"required":["owner"]},"other":{"properties":{"x":{}}}}})",
+         {R"({"card":1,"owner":2})", "{}"}, {R"({"card":1})", R"({"owner":1})", R"({"other":1})"},
+         kClosing);
+  Expect(
+      R"({"type":"object","properties":{"a":{}},"not":{"properties":{"a":{"const":1}},"required":["a"]}})",
+      {R"({"a":2})", "{}"}, {R"({"a":1})", R"({"b":1})"}, kClosing);
+}
+
+// What counts as valid is what the schema says: an alternative is not closed to tell it apart.
+TEST(ClosedObjects, ClosingOnlyNarrows) {
+  const char* schema = R"({"type":"object","oneOf":[
+      {"properties":{"a":{"type":"integer"}},"required":["a"]},
+      {"properties":{"b":{"type":"integer"}},"required":["b"]}],"properties":{"a":{},"b":{}}})";
+  Expect(schema, {R"({"a":1})", R"({"a":1,"b":"s"})"}, {R"({"a":1,"b":2})"}, kClosing);
+  std::mt19937_64 random(11);
+  for (const char* open :
+       {schema,
+        R"({"type":"object","properties":{"a":{"type":"boolean"},"b":{"type":"array","items":{
+            "properties":{"c":{"type":"null"}}}}},"minProperties":2})",
+        R"({"properties":{"a":{"type":"integer","maximum":9}},"required":["z"],"type":"object",
+            "additionalProperties":{"type":"integer"},"minProperties":3})",
+        R"({"type":"object","properties":{"a":{"maxLength":3}},"dependentRequired":{"a":["q"]},
+            "if":{"required":["a"]},"then":{"properties":{"n":{"type":"integer"}},"required":["n"]}})"}) {
+    const auto closed = Compile(open, kClosing);
+    const auto any = Compile(open, {.key_order = KeyOrder::kAny});
+    ASSERT_TRUE(closed && any) << open;
+    for (int i = 0; i < 40; ++i) {
+      const auto text = RandomText(*closed, TestTrie(), random, 30);
+      ASSERT_TRUE(text) << open;
+      EXPECT_TRUE(Takes(*any, *text)) << open << " on " << *text;
+    }
+  }
+}
+
 TEST(Schema, CountsOfProperties) {
   Expect(R"({"type":"object","minProperties":2,"maxProperties":3})",
          {R"({"a":1,"b":2})", R"({"a":1,"b":2,"c":3})"},
@@ -191,15 +306,26 @@ TEST(Schema, WhatIsNotEnforcedIsNamedOrRefused) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(refused.error().param, "/properties/x/unevaluatedItems");
-  for (const char* bad : {R"({"type":"strin"})", R"({"minLength":-1})", R"({"required":"a"})",
-                          R"({"anyOf":[]})", R"({"pattern":"("})", R"({"$ref":"#/nowhere"})",
-                          R"({"properties":[]})", R"({"multipleOf":0})", R"({"enum":3})",
-                          R"("schema")", R"({"allOf":[{"type":"string"},{"type":"null"}]})"}) {
+  for (const char* bad :
+       {R"({"type":"strin"})", R"({"minLength":-1})", R"({"required":"a"})", R"({"anyOf":[]})",
+        R"({"pattern":"("})", R"({"properties":[]})", R"({"multipleOf":0})", R"({"enum":3})",
+        R"("schema")", R"({"allOf":[{"type":"string"},{"type":"null"}]})"}) {
     const auto error = Compile(bad);
     ASSERT_FALSE(error) << bad;
     EXPECT_EQ(error.error().code, ErrorCode::kInvalidArgument) << bad;
   }
   EXPECT_EQ(Compile(R"({"$ref":"http://example.com/x"})").error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(Compile(R"({"$ref":"#/nowhere"})").error().code, ErrorCode::kNotFound);
+}
+
+TEST(Schema, ARefusalSaysEverythingOnce) {
+  const auto refused = Compile(R"({"type":"object","properties":{"x":{"pattern":"(?<=a)b"}}})",
+                               {.strictness = Strictness::kStrict});
+  ASSERT_FALSE(refused);
+  const std::string& message = refused.error().message;
+  EXPECT_EQ(message.find("In context="), message.rfind("In context=")) << message;
+  EXPECT_EQ(message.find(".."), std::string::npos) << message;
+  EXPECT_EQ(refused.error().param, "/properties/x/pattern");
 }
 
 // Shapes that brought others down: huge repeats, deep nesting, endless references, many branches.

@@ -65,9 +65,11 @@ struct ObjectPart {
     std::optional<Term> additional;
   };
   std::vector<Group> groups;
+  bool declares = false;  // one of them has the keyword `properties`, if only an empty one
   std::vector<Unevaluated> unevaluated;
   std::vector<std::pair<std::string, Term>> extra;  // if the member is there, this holds, too
   std::vector<std::string> required;
+  std::vector<std::string> assumed;  // of `required`, once more: only this way through has them
   std::vector<std::string> forbidden;
   std::vector<std::pair<std::string, std::vector<std::string>>> needs;
   Terms names;  // what every key has to be

@@ -6,6 +6,15 @@
 #include "grammar/matcher.h"
 
 namespace infe::engine {
+namespace {
+
+// Near the limit an optional part is begun only where its shortest form fits twice, and with so
+// many tokens to spare: one that is begun only to be closed says nothing.
+constexpr size_t kBeginRoomMin = 8;
+// Tokens that a string leaves for each string that has to follow it.
+constexpr size_t kStringRoom = 4;
+
+}  // namespace
 
 Constraint::Constraint(std::unique_ptr<grammar::Matcher> matcher, uint32_t vocabulary)
     : matcher_(std::move(matcher)), vocabulary_(vocabulary) {
@@ -94,7 +103,12 @@ void Constraint::Forget() {
   finish_.reset();
   fits_.reset();
   long_key_.reset();
+  loses_.reset();
   keeps_.clear();
+}
+
+bool Constraint::IsWhole() const {
+  return matcher_->IsWhole();
 }
 
 bool Constraint::IsComplete() const {
@@ -121,24 +135,90 @@ Result<bool> Constraint::Fits(size_t tokens) {
   return fits_->second;
 }
 
-Result<bool> Constraint::Judge(TokenId token, const Closing& closing) {
+// Strings that a short way to the end writes empty, one under way not counted.
+Result<size_t> Constraint::EmptyStrings() {
+  const auto text = matcher_->FinishText();
+  INFE_TRY(Ran());
+  size_t count = 0;
+  if (!text) return count;
+  // Not a key: those are empty only where a schema says so.
+  for (size_t at = text->find("\"\""); at != std::string::npos; at = text->find("\"\"", at + 2))
+    count += at + 2 < text->size() && (*text)[at + 2] == ':' ? 0 : 1;
+  return count;
+}
+
+Result<Constraint::Way> Constraint::WayWithin(size_t left) {
+  Way way;
+  const auto bound = matcher_->FinishBound();
+  INFE_TRY(Ran());
+  if (!bound) return way;
+  // What is begun, and every string that must follow, is part of the bound.
+  way.far = (1 + kStringRoom / 2) * *bound + kBeginRoomMin <= left;
+  if (way.far) {
+    way.tokens = *bound;
+    return way;
+  }
+  way.tokens = matcher_->FinishTokens();
+  INFE_TRY(Ran());
+  if (!way.tokens && *bound <= left) way.tokens = *bound;
+  if (way.tokens && *way.tokens > left) way.tokens.reset();
+  if (way.tokens) {
+    INFE_ASSIGN(way.empty_strings, EmptyStrings());
+  }
+  return way;
+}
+
+// Near the limit a token that begins what the text could do without needs room for it, and one that
+// comes no nearer to the end (a word of a string, a blank) leaves room for the strings that must
+// follow: a little while it is its own string's first, so that none stays empty where another way
+// is.
+Result<Constraint::Fit> Constraint::Judge(TokenId token, const Closing& closing) {
   if (closing.winding_down) {
     const bool passes = matcher_->PassesAnEnd(token);
     INFE_TRY(Ran());
-    if (passes) return false;
+    if (passes) return Fit::kNot;
   }
   INFE_TRY(matcher_->Accept(token));
-  auto fits = FitsNow(closing.left);
+  const auto after = WayWithin(closing.left);
+  const bool opens = matcher_->InStringValue() != grammar::Matcher::StringPlace::kOutside;
   matcher_->Rollback(1);
-  return fits;
+  if (!after) return Error(after.error());
+  if (!after->tokens) return Fit::kNot;
+  if (after->far) return Fit::kWell;
+  const size_t spare = closing.left - *after->tokens;
+  const size_t before = matcher_->FinishTokens().value_or(*after->tokens);
+  INFE_TRY(Ran());
+  const size_t grown = *after->tokens - std::min(before, *after->tokens);
+  const bool begins = matcher_->BeginsOptional(token);
+  INFE_TRY(Ran());
+  if (begins && spare < std::max(kBeginRoomMin, grown)) return Fit::kJust;
+  if (*after->tokens < before) {
+    // Two quotes at once, where one would have left the string open, say nothing either.
+    INFE_ASSIGN(const size_t empty, EmptyStrings());
+    return closing.left > before && after->empty_strings < empty && !opens ? Fit::kJust
+                                                                           : Fit::kWell;
+  }
+  const bool starts = matcher_->InStringValue() == grammar::Matcher::StringPlace::kStart;
+  return spare < (starts ? 1 : kStringRoom) * after->empty_strings ? Fit::kJust : Fit::kWell;
 }
 
-Result<bool> Constraint::Keeps(TokenId token, const Closing& closing) {
+Result<Constraint::Fit> Constraint::Keeps(TokenId token, const Closing& closing) {
   const auto known = keeps_.find(token);
   if (known != keeps_.end()) return known->second;
-  INFE_ASSIGN(const bool keeps, Judge(token, closing));
-  keeps_.emplace(token, keeps);
-  return keeps;
+  INFE_ASSIGN(const Fit fit, Judge(token, closing));
+  keeps_.emplace(token, fit);
+  return fit;
+}
+
+Result<bool> Constraint::LosesUnseen(const Closing& closing) {
+  if (loses_) return *loses_;
+  bool loses = matcher_->IsComplete() && !matcher_->IsWhole();
+  if (matcher_->InStringValue() == grammar::Matcher::StringPlace::kStart) {
+    INFE_ASSIGN(const Way way, WayWithin(closing.left));
+    loses = !way.tokens || *way.tokens + way.empty_strings > closing.left;
+  }
+  loses_ = loses;
+  return loses;
 }
 
 Result<bool> Constraint::InLongKey() {

@@ -62,6 +62,8 @@ class Constraint {
   Result<void> Accept(TokenId token);
   // True if the text may end here.
   bool IsComplete() const;
+  // See grammar::Matcher.
+  bool IsWhole() const;
   // Whether the text can be finished with so many tokens.
   Result<bool> Fits(size_t tokens);
   // How a text is being brought to its end.
@@ -70,8 +72,16 @@ class Constraint {
     bool winding_down = false;  // no optional item of an array or object, no word is begun
     bool operator==(const Closing&) const = default;
   };
+  enum class Fit {
+    kNot,   // the text cannot be finished in time any more
+    kJust,  // it can, but what the token begins, or a string that must follow, gets no room
+    kWell,
+  };
   // Whether a token that the mask allows keeps to that. One Closing per state.
-  Result<bool> Keeps(TokenId token, const Closing& closing);
+  Result<Fit> Keeps(TokenId token, const Closing& closing);
+  // Whether ending what is under way for want of room leaves out what no reader can see is missing:
+  // free text that could go on, a string of which nothing has been said.
+  Result<bool> LosesUnseen(const Closing& closing);
   // See grammar::Matcher.
   Result<bool> InLongKey();
   // The bytes that every continuation begins with, as far as the fuel lasts.
@@ -80,7 +90,15 @@ class Constraint {
  private:
   Result<void> Compute(MaskState& state);
   void Fill(std::span<const uint64_t> from, MaskState& state) const;
-  Result<bool> Judge(TokenId token, const Closing& closing);
+  // A short way to the end, as far as it matters.
+  struct Way {
+    std::optional<size_t> tokens;  // nullopt: no room for it
+    bool far = false;              // from the limit: nothing else need be known
+    size_t empty_strings = 0;      // that it writes
+  };
+  Result<Way> WayWithin(size_t left);
+  Result<size_t> EmptyStrings();
+  Result<Fit> Judge(TokenId token, const Closing& closing);
   Result<bool> FitsNow(size_t tokens);
   Result<void> Ran() const;  // the refusal, if the fuel has run out
   void Forget();             // what is known of the present state
@@ -94,7 +112,8 @@ class Constraint {
   std::optional<MaskState> finish_;
   std::optional<std::pair<size_t, bool>> fits_;
   std::optional<bool> long_key_;
-  std::unordered_map<TokenId, bool> keeps_;
+  std::optional<bool> loses_;
+  std::unordered_map<TokenId, Fit> keeps_;
 };
 
 }  // namespace infe::engine

@@ -147,6 +147,9 @@ class EngineCore {
   SampleInput InputOf(const Row& row) const;
   Result<TokenId> SampleRow(Row& row);
   Result<void> TakeToken(Sequence& sequence, TokenId token);
+  static void RestartRoom(Sequence& sequence);
+  static Result<void> NoteCut(Sequence& sequence, const Constraint::Closing& closing);
+  void EndAtLimit(Sequence& sequence);
   Result<TokenId> SampleClosing(Sequence& sequence, SampleInput input);
   void Append(Sequence& sequence, TokenId token, SampledToken sampled);
   bool IsEnd(const Sequence& sequence, TokenId token) const;

@@ -172,7 +172,8 @@ void EngineCore::PrepareNext(Sequence& sequence) {
     if (!mask) return FailGrammar(sequence, std::move(mask).error());
     const MaskState& state = **mask;
     if (state.count == 0) {
-      if (sequence.constraint->IsComplete()) return Finish(sequence, FinishReason::kStop);
+      if (sequence.constraint->IsComplete())
+        return Finish(sequence, sequence.cut ? FinishReason::kLength : FinishReason::kStop);
       return Fail(sequence, Internal("the grammar leaves no token to go on with"));
     }
     if (state.count > 1 || sequence.wants_logprobs()) return;

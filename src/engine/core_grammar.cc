@@ -35,10 +35,11 @@ void EngineCore::HandOverOwed(Sequence& sequence) {
   const TokenId token = *std::exchange(sequence.owed, std::nullopt);
   if (sequence.finish) return;
   // Asked again after a slice it has been taken already.
-  HandOver(sequence, [token, taken = false](Constraint& constraint) mutable -> Result<void> {
+  const bool last = sequence.ending;
+  HandOver(sequence, [token, last, taken = false](Constraint& constraint) mutable -> Result<void> {
     if (!taken) INFE_TRY(constraint.Accept(token));
     taken = true;
-    INFE_TRY(constraint.Mask());
+    if (!last) INFE_TRY(constraint.Mask());
     return {};
   });
 }
@@ -61,7 +62,11 @@ void EngineCore::TakeAnswers() {
           fmt::format("the grammar needs more than {} steps in all (kMatcherStepsInAllMax)",
                       grammar::kMatcherStepsInAllMax));
     }
-    if (!job.outcome) FailGrammar(sequence, std::move(job.outcome).error());
+    if (!job.outcome) {
+      FailGrammar(sequence, std::move(job.outcome).error());
+    } else if (sequence.ending && !sequence.finish) {
+      EndAtLimit(sequence);
+    }
   }
 }
 

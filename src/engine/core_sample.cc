@@ -232,25 +232,38 @@ Result<void> EngineCore::TakeToken(Sequence& sequence, TokenId token) {
   return {};
 }
 
+// Text that is free beside calls does not use up what a call has: its room begins anew.
+void EngineCore::RestartRoom(Sequence& sequence) {
+  const EngineRequest& request = sequence.request;
+  const Constraint& constraint = *sequence.constraint;
+  if (request.close_within == 0 || !constraint.IsComplete() || constraint.IsWhole()) return;
+  const auto size = static_cast<uint32_t>(sequence.tokens.size());
+  sequence.close_end = std::min(sequence.tokens_max, size + request.close_within);
+  if (request.wind_down_after > 0) sequence.wind_down_at = size + request.wind_down_after;
+}
+
 // As SampleRow, but only tokens after which the grammar's text can still be finished within the
 // limit, and once it winds down none that begins another optional item. There was a way before, so
 // there is a token that keeps to it.
 Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input) {
+  RestartRoom(sequence);
   // After this token. Past the end only what keeps the text complete may still come.
   const size_t size = sequence.tokens.size() + 1;
   const size_t left = sequence.close_end > size ? sequence.close_end - size : 0;
   const Constraint::Closing closing{
       .left = left, .winding_down = sequence.tokens.size() >= sequence.wind_down_at};
   Constraint& constraint = *sequence.constraint;
-  const auto closes = [&](TokenId token) -> Result<bool> {  // accepted if true
+  using Fit = Constraint::Fit;
+  const auto closes = [&](TokenId token, Fit least) -> Result<bool> {  // accepted if true
     if (IsEnd(sequence, token)) return true;
     sequence.question = [token, closing](Constraint& c) -> Result<void> {
       INFE_TRY(c.Keeps(token, closing));
       return {};
     };
-    INFE_ASSIGN(const bool keeps, constraint.Keeps(token, closing));
-    if (keeps) INFE_TRY(TakeToken(sequence, token));
-    return keeps;
+    INFE_ASSIGN(const Fit fit, constraint.Keeps(token, closing));
+    if (fit < least) return false;
+    INFE_TRY(TakeToken(sequence, token));
+    return true;
   };
   std::vector<TokenId> banned = sequence.banned;
   // A text that is to end by itself closes a key that runs away at once.
@@ -266,7 +279,7 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
     input.banned = banned;
     const auto token = samplers_[0].Sample(input);
     if (!token) break;
-    INFE_ASSIGN(const bool good, closes(*token));
+    INFE_ASSIGN(const bool good, closes(*token, Fit::kWell));
     if (good) return *token;
     banned.insert(std::lower_bound(banned.begin(), banned.end(), *token), *token);
   }
@@ -282,17 +295,42 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
   input.allowed = finish->allowed;
   const auto token = samplers_[0].Sample(input);
   if (!token) return Internal("no token can follow: the model's logits are not numbers");
-  INFE_ASSIGN(const bool good, closes(*token));
-  if (good) return *token;
-  for (const TokenId other :
-       std::span(finish->allowed).first(std::min<size_t>(finish->allowed.size(), kWayTokensMax))) {
-    if (other == *token) continue;
-    INFE_ASSIGN(const bool keeps, closes(other));
-    if (keeps) return other;
+  INFE_TRY(NoteCut(sequence, closing));
+  for (const Fit least : {Fit::kWell, Fit::kJust}) {
+    INFE_ASSIGN(const bool good, closes(*token, least));
+    if (good) return *token;
+    for (const TokenId other :
+         std::span(finish->allowed)
+             .first(std::min<size_t>(finish->allowed.size(), kWayTokensMax))) {
+      if (other == *token) continue;
+      INFE_ASSIGN(const bool keeps, closes(other, least));
+      if (keeps) return other;
+    }
   }
   sequence.closing = false;  // the way was none: go on without
   INFE_TRY(TakeToken(sequence, *token));
   return *token;
+}
+
+// The model's own next tokens had no room. What goes missing where no reader can see it makes the
+// answer end with kLength, valid though it is.
+Result<void> EngineCore::NoteCut(Sequence& sequence, const Constraint::Closing& closing) {
+  sequence.question = [closing](Constraint& c) -> Result<void> {
+    INFE_TRY(c.LosesUnseen(closing));
+    return {};
+  };
+  INFE_ASSIGN(const bool loses, sequence.constraint->LosesUnseen(closing));
+  const bool nothing = sequence.constraint->IsComplete() && sequence.completion_tokens == 0;
+  sequence.cut = sequence.cut || loses || nothing;
+  return {};
+}
+
+// No token may follow for want of room. A text that its grammar has completed is whole: only the
+// end token was left out.
+void EngineCore::EndAtLimit(Sequence& sequence) {
+  const bool whole =
+      sequence.constraint != nullptr && !sequence.cut && sequence.constraint->IsWhole();
+  Finish(sequence, whole ? FinishReason::kStop : FinishReason::kLength);
 }
 
 void EngineCore::Append(Sequence& sequence, TokenId token, SampledToken sampled) {
@@ -300,7 +338,8 @@ void EngineCore::Append(Sequence& sequence, TokenId token, SampledToken sampled)
   ++totals_.generated_tokens;
   scheduler_.counters().Charge(sequence.request.fairness_key,
                                kServicePerOutputToken / sequence.request.fairness_weight);
-  if (IsEnd(sequence, token)) return Finish(sequence, FinishReason::kStop);
+  if (IsEnd(sequence, token))
+    return Finish(sequence, sequence.cut ? FinishReason::kLength : FinishReason::kStop);
   sequence.tokens.push_back(token);
   sequence.fresh.push_back(std::move(sampled));
   const SamplingParams& params = sequence.request.sampling;
@@ -311,7 +350,12 @@ void EngineCore::Append(Sequence& sequence, TokenId token, SampledToken sampled)
   if (sequence.speculator != nullptr) {
     sequence.speculator->OnToken(sequence.tokens, sequence.prompt_size);
   }
-  if (sequence.tokens.size() >= sequence.tokens_max) Finish(sequence, FinishReason::kLength);
+  if (sequence.tokens.size() < sequence.tokens_max) return;
+  if (sequence.owed) {
+    sequence.ending = true;
+  } else {
+    EndAtLimit(sequence);
+  }
 }
 
 }  // namespace infe::engine

@@ -62,12 +62,14 @@ struct Sequence {
   uint32_t close_end = 0;  // of tokens.size(): where a grammar's text is complete, if closing
   uint32_t wind_down_at = UINT32_MAX;  // of tokens.size(): EngineRequest::wind_down_after
   bool closing = false;                // the grammar's text still fits the limit and is kept so
+  bool cut = false;                    // closing has left out what nobody can see is missing
   bool closing_unknown = false;        // whether it fits has not been asked yet
   // Not null while the constraint is away; set when nobody waits for it any more. Shared with the
   // job.
   std::shared_ptr<std::atomic<bool>> asking;
   std::function<Result<void>(Constraint&)> question;  // the last one of closing a text
   std::optional<TokenId> owed;  // appended; the grammar has not taken it for want of fuel
+  bool ending = false;          // `owed` was the last token: how it ends, the grammar will say
   uint64_t thread_steps = kGrammarStepsMax;  // of the grammar on the engine's thread, at once
   uint64_t worker_steps = 0;                 // of the grammar elsewhere, so far
   std::unique_ptr<Speculator> speculator;

@@ -147,6 +147,7 @@ const std::vector<Key>& Keys() {
       Live(SwitchKey("strict_params", &C::strict_params)),
       Live(SwitchKey("json_word_check", &C::json_word_check)),
       Live(StringKey("strict_schema", &C::strict_schema)),
+      Live(StringKey("open_objects", &C::open_objects)),
       Live(SwitchKey("show_schema", &C::show_schema)),
       Live(SwitchKey("close_before_limit", &C::close_before_limit)),
       Live(CountKey("json_tokens_max", &C::json_tokens_max)),
@@ -230,6 +231,8 @@ Result<void> Validate(const ServerConfig& c) {
     return InvalidArgument("strict_schema must be extended or openai");
   if (c.require_keys != "auto" && c.require_keys != "always" && c.require_keys != "never")
     return InvalidArgument("require_keys must be auto, always or never");
+  if (c.open_objects != "closed" && c.open_objects != "as_written")
+    return InvalidArgument("open_objects must be closed or as_written");
   if (c.tls_certificate.empty() != c.tls_key.empty())
     return InvalidArgument("tls_certificate and tls_key come together");
   if (c.ops_tls_certificate.empty() != c.ops_tls_key.empty())

@@ -59,7 +59,9 @@ struct ServerConfig {
   bool strict_params = false;
   bool json_word_check = false;
   std::string strict_schema = "extended";  // or "openai"
-  bool show_schema = true;                 // tell the model the schema it must follow
+  // Keys of which a schema says nothing: "closed" writes only declared ones, "as_written" any.
+  std::string open_objects = "closed";
+  bool show_schema = true;  // tell the model the schema it must follow
   bool close_before_limit = true;
   // Of an answer in a JSON format, or with tool calls, whose request gives no max_tokens: a small
   // model can write items without end. From three quarters of it on no optional item is begun, and

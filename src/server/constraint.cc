@@ -15,14 +15,26 @@ namespace {
 
 using Kind = api::OutputFormat::Kind;
 
-std::string CacheKey(const api::OutputFormat& format) {
+grammar::SchemaOptions SchemaOptionsFor(const ConstraintOptions& options, bool strict) {
+  grammar::SchemaOptions made;
+  made.open_objects = options.open_objects;
+  if (strict) made.strictness = grammar::Strictness::kStrict;
+  return made;
+}
+
+std::string SchemaKey(const Json& schema, const grammar::SchemaOptions& options) {
+  return fmt::format("schema {} {} {}", static_cast<int>(options.strictness),
+                     static_cast<int>(options.open_objects), schema.Dump());
+}
+
+std::string CacheKey(const api::OutputFormat& format, const ConstraintOptions& options) {
   switch (format.kind) {
     case Kind::kText:
       return {};
     case Kind::kJsonObject:
       return "object";
     case Kind::kJsonSchema:
-      return fmt::format("schema {} {}", format.strict, format.schema.Dump());
+      return SchemaKey(format.schema, SchemaOptionsFor(options, format.strict));
     case Kind::kRegex:
       return "regex " + format.text;
     case Kind::kGrammar:
@@ -38,17 +50,16 @@ std::string CacheKey(const api::OutputFormat& format) {
 }
 
 Result<grammar::GrammarPtr> Compile(const api::OutputFormat& format,
+                                    const ConstraintOptions& options,
                                     const grammar::CompileBudget& budget) {
   switch (format.kind) {
     case Kind::kText:
       break;
     case Kind::kJsonObject:
       return grammar::CompileJsonObject();
-    case Kind::kJsonSchema: {
-      grammar::SchemaOptions options;
-      if (format.strict) options.strictness = grammar::Strictness::kStrict;
-      return grammar::CompileJsonSchema(format.schema, options, budget);
-    }
+    case Kind::kJsonSchema:
+      return grammar::CompileJsonSchema(format.schema, SchemaOptionsFor(options, format.strict),
+                                        budget);
     case Kind::kRegex:
       return grammar::CompileRegex(format.text, budget);
     case Kind::kChoice:
@@ -65,22 +76,36 @@ bool IsGivenUp(const Error& error) {
   return error.code == ErrorCode::kCancelled || error.code == ErrorCode::kDeadlineExceeded;
 }
 
+// What is wrong and where, each said once, in one sentence.
+std::string Told(const Error& error) {
+  std::string told = error.message;
+  while (told.ends_with('.')) told.pop_back();
+  const bool placed =
+      told.starts_with("In context=") || told.find(error.param) != std::string::npos;
+  if (!placed) told += fmt::format(" (at {})", error.param);
+  return told + ".";
+}
+
 // OpenAI's frame: Invalid schema for response_format 'NAME': In context=(path), ...
 api::ApiError FormatError(const api::OutputFormat& format, const Error& error) {
   if (IsGivenUp(error)) return ToApiError(error);
-  const std::string where =
-      error.param.empty() ? std::string() : fmt::format(" (at {})", error.param);
   const std::string what =
       format.kind == Kind::kJsonSchema
-          ? fmt::format("Invalid schema for response_format '{}': {}{}",
-                        format.name.empty() ? "schema" : format.name, error.message, where)
-          : fmt::format("Invalid '{}': {}{}", format.param, error.message, where);
+          ? fmt::format("Invalid schema for response_format '{}': {}",
+                        format.name.empty() ? "schema" : format.name, Told(error))
+          : fmt::format("Invalid '{}': {}", format.param, Told(error));
   api::ApiError made = api::InvalidResponseFormat(what);
   made.param = format.param.substr(0, format.param.find('.'));
   return made;
 }
 
 }  // namespace
+
+ConstraintOptions ConstraintOptionsOf(const ServerConfig& config) {
+  return {.openai_strictness = config.strict_schema == "openai",
+          .open_objects = config.open_objects == "as_written" ? grammar::OpenObjects::kAsWritten
+                                                              : grammar::OpenObjects::kClosed};
+}
 
 api::Parsed<ChatConstraint> CompileFormat(GrammarSource& source, const api::OutputFormat& format,
                                           const ConstraintOptions& options) {
@@ -89,8 +114,8 @@ api::Parsed<ChatConstraint> CompileFormat(GrammarSource& source, const api::Outp
   if (options.openai_strictness && format.kind == Kind::kJsonSchema && format.strict)
     if (const auto checked = CheckStrictSchema(format.schema); !checked)
       return FormatError(format, checked.error());
-  auto compiled =
-      source.FindOrCompile(CacheKey(format), [&] { return Compile(format, source.budget()); });
+  auto compiled = source.FindOrCompile(CacheKey(format, options),
+                                       [&] { return Compile(format, options, source.budget()); });
   if (!compiled) return FormatError(format, compiled.error());
   constraint.grammar = std::move(*compiled);
   for (const grammar::Unenforced& missing : constraint.grammar->unenforced())
@@ -108,30 +133,11 @@ using Part = GrammarBuilder::Part;
 // Calls of one answer where several are allowed: more is a model that does not stop.
 constexpr uint32_t kCallsMax = 16;
 
-// A small model adds properties without end to an object that is left open. What it writes under a
-// closed schema is valid under the open one as well. Not where subschemas share their members.
-void CloseObjects(Json& schema) {
-  if (schema.is_array()) {
-    for (Json& item : schema.array()) CloseObjects(item);
-    return;
-  }
-  if (!schema.is_object()) return;
-  for (JsonMember& member : schema.object()) CloseObjects(member.second);
-  if (schema.find("properties") == nullptr || !schema.find("properties")->is_object()) return;
-  for (const char* key : {"additionalProperties", "patternProperties", "unevaluatedProperties",
-                          "allOf", "anyOf", "oneOf", "if", "$ref", "minProperties"})
-    if (schema.find(key) != nullptr) return;
-  schema.set("additionalProperties", false);
-}
-
+// A function that says nothing of its parameters has none.
 Json ParametersOf(const api::Tool& tool) {
-  if (tool.parameters.is_null())
-    return Json::Object{
-        {"type", "object"}, {"properties", Json::MakeObject()}, {"additionalProperties", false}};
-  Json parameters = tool.parameters;
-  const bool shares = parameters.Dump().find("\"allOf\"") != std::string::npos;
-  if (!tool.strict && !shares) CloseObjects(parameters);
-  return parameters;
+  if (!tool.parameters.is_null()) return tool.parameters;
+  return Json::Object{
+      {"type", "object"}, {"properties", Json::MakeObject()}, {"additionalProperties", false}};
 }
 
 bool IsCallable(const api::ToolChoice& choice, const std::string& name) {
@@ -150,17 +156,15 @@ Result<Part> AfterReasoning(GrammarBuilder& b, const chat::OutputParserOptions& 
   return b.Choice({answer, b.Sequence({b.Literal(reading.tags.begin), thought})});
 }
 
-Result<Part> FormatPart(GrammarBuilder& b, const api::OutputFormat& format) {
+Result<Part> FormatPart(GrammarBuilder& b, const api::OutputFormat& format,
+                        const ConstraintOptions& options) {
   switch (format.kind) {
     case Kind::kText:
       break;
     case Kind::kJsonObject:
       return b.JsonObject();
-    case Kind::kJsonSchema: {
-      grammar::SchemaOptions options;
-      if (format.strict) options.strictness = grammar::Strictness::kStrict;
-      return b.JsonSchema(format.schema, options);
-    }
+    case Kind::kJsonSchema:
+      return b.JsonSchema(format.schema, SchemaOptionsFor(options, format.strict));
     case Kind::kRegex:
       return b.Pattern(format.text);
     case Kind::kChoice:
@@ -194,11 +198,8 @@ TextSyntax ToSyntax(api::Tool::InputSyntax syntax) {
 // One function, with its schema compiled by itself, so that a refusal names the tool.
 api::ApiError FunctionError(const api::Tool& tool, const Error& error) {
   if (IsGivenUp(error)) return ToApiError(error);
-  const std::string where =
-      error.param.empty() ? std::string() : fmt::format(" (at {})", error.param);
   return api::InvalidFunctionParameters(
-      tool.param,
-      fmt::format("Invalid schema for function '{}': {}{}", tool.name, error.message, where));
+      tool.param, fmt::format("Invalid schema for function '{}': {}", tool.name, Told(error)));
 }
 
 api::Parsed<Callable> ReadFunction(GrammarSource& source, const api::Tool& tool,
@@ -208,8 +209,8 @@ api::Parsed<Callable> ReadFunction(GrammarSource& source, const api::Tool& tool,
     if (const auto checked = CheckStrictSchema(tool.parameters); !checked)
       return FunctionError(tool, checked.error());
   Callable function{.name = tool.name, .parameters = ParametersOf(tool)};
-  if (tool.strict) function.options.strictness = grammar::Strictness::kStrict;
-  const std::string key = fmt::format("schema {} {}", tool.strict, function.parameters.Dump());
+  function.options = SchemaOptionsFor(options, tool.strict);
+  const std::string key = SchemaKey(function.parameters, function.options);
   const auto compiled = source.FindOrCompile(key, [&] {
     return grammar::CompileJsonSchema(function.parameters, function.options, source.budget());
   });
@@ -217,11 +218,11 @@ api::Parsed<Callable> ReadFunction(GrammarSource& source, const api::Tool& tool,
     for (const grammar::Unenforced& missing : (*compiled)->unenforced())
       unenforced.push_back(fmt::format("{} at {}#{}", missing.keyword, tool.param, missing.path));
   } else {
-    if (tool.strict || compiled.error().code == ErrorCode::kInvalidArgument ||
-        IsGivenUp(compiled.error()))
-      return FunctionError(tool, compiled.error());
+    const Error& error = compiled.error();
+    const bool malformed = error.code == ErrorCode::kInvalidArgument && !error.param.empty();
+    if (tool.strict || malformed || IsGivenUp(error)) return FunctionError(tool, error);
     // One tool that cannot be enforced does not fail the others: any object, and it is said.
-    unenforced.push_back(fmt::format("{}: {}", tool.param, compiled.error().message));
+    unenforced.push_back(fmt::format("{}: {}", tool.param, Told(error)));
     function.parameters = Json::Object{{"type", "object"}};
   }
   return function;
@@ -264,6 +265,7 @@ api::Parsed<ToolRules> ReadTools(GrammarSource& source, const api::ToolUse& use,
 Result<grammar::GrammarPtr> BuildAnswer(const ServedModel& model,
                                         const api::ChatCompletionRequest& request,
                                         const ChatPrompt& prompt, const ToolRules& rules,
+                                        const ConstraintOptions& options,
                                         const grammar::CompileBudget& budget) {
   const api::ToolUse& use = request.tool_use;
   GrammarBuilder b({}, budget);
@@ -273,16 +275,16 @@ Result<grammar::GrammarPtr> BuildAnswer(const ServedModel& model,
   const bool formatted = request.format.kind != Kind::kText;
   Part answer;
   if (use.tools.empty()) {
-    INFE_ASSIGN(answer, FormatPart(b, request.format));
+    INFE_ASSIGN(answer, FormatPart(b, request.format, options));
   } else if (use.choice.mode == Mode::kNone) {
     if (formatted) {
-      INFE_ASSIGN(answer, FormatPart(b, request.format));
+      INFE_ASSIGN(answer, FormatPart(b, request.format, options));
     } else {
       answer = calls.TextWithoutCalls(rules.names);
     }
   } else if (use.choice.mode == Mode::kAuto) {
     if (formatted) {
-      INFE_ASSIGN(const Part text, FormatPart(b, request.format));
+      INFE_ASSIGN(const Part text, FormatPart(b, request.format, options));
       INFE_ASSIGN(const Part called, calls.Answer(rules.callables, calls_max));
       answer = b.Choice({text, called});
     } else {
@@ -296,13 +298,14 @@ Result<grammar::GrammarPtr> BuildAnswer(const ServedModel& model,
 }
 
 std::string AnswerKey(const ServedModel& model, const api::ChatCompletionRequest& request,
-                      const ChatPrompt& prompt, const ToolRules& rules) {
+                      const ChatPrompt& prompt, const ToolRules& rules,
+                      const ConstraintOptions& options) {
   const api::ToolUse& use = request.tool_use;
   Sha256 sha;
-  sha.Update(fmt::format("{} {} {} {} {} {}\n", model.render_fingerprint(),
-                         static_cast<int>(use.choice.mode), use.parallel_calls,
-                         use.legacy_functions, static_cast<int>(prompt.reading.reasoning),
-                         CacheKey(request.format)));
+  sha.Update(fmt::format(
+      "{} {} {} {} {} {} {}\n", model.render_fingerprint(), static_cast<int>(use.choice.mode),
+      use.parallel_calls, use.legacy_functions, static_cast<int>(prompt.reading.reasoning),
+      static_cast<int>(options.open_objects), CacheKey(request.format, options)));
   for (const std::string& name : rules.names) sha.Update(name + "\n");
   for (const Callable& tool : rules.callables) {
     const bool strict = tool.options.strictness == grammar::Strictness::kStrict;
@@ -332,8 +335,8 @@ api::Parsed<ChatConstraint> CompileConstraint(GrammarSource& source, const Serve
   constraint.unenforced = std::move(format->unenforced);
   for (std::string& missing : rules->unenforced)
     constraint.unenforced.push_back(std::move(missing));
-  auto built = source.FindOrCompile(AnswerKey(model, request, prompt, *rules), [&] {
-    return BuildAnswer(model, request, prompt, *rules, source.budget());
+  auto built = source.FindOrCompile(AnswerKey(model, request, prompt, *rules, options), [&] {
+    return BuildAnswer(model, request, prompt, *rules, options, source.budget());
   });
   if (!built && IsGivenUp(built.error())) return ToApiError(built.error());
   if (!built) {

@@ -11,6 +11,7 @@
 #include "api/parsed.h"
 #include "grammar/grammar.h"
 #include "server/chat_prompt.h"
+#include "server/config.h"
 #include "server/grammar_source.h"
 #include "server/served_model.h"
 
@@ -18,7 +19,11 @@ namespace infe::server {
 
 struct ConstraintOptions {
   bool openai_strictness = false;  // strict schemas: refuse what OpenAI refuses
+  // Whether keys that a schema says nothing of are written.
+  grammar::OpenObjects open_objects = grammar::OpenObjects::kClosed;
 };
+
+ConstraintOptions ConstraintOptionsOf(const ServerConfig& config);
 
 struct ChatConstraint {
   grammar::GrammarPtr grammar;          // null: free text

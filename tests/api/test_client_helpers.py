@@ -75,10 +75,78 @@ def test_stream_helper_gives_tool_calls(client):
     assert final.finish_reason == "tool_calls"
 
 
-def test_a_limit_of_the_client_ends_with_length_and_parse_says_so(client):
+def test_parse_reads_an_answer_that_was_closed_before_the_limit(client):
+    for seed in range(4):
+        done = client.chat.completions.parse(model="smollm2-135m", messages=MESSAGES, response_format=Order, seed=seed, max_tokens=48)
+        assert isinstance(done.choices[0].message.parsed, Order)
+        assert done.choices[0].finish_reason == "stop" and done.usage.completion_tokens <= 48
+
+
+def test_a_limit_below_the_shortest_answer_ends_with_length_and_parse_says_so(client):
     with pytest.raises(openai.LengthFinishReasonError):
-        client.chat.completions.parse(model="smollm2-135m", messages=MESSAGES, response_format=Order, seed=1, max_tokens=30)
-    cut = client.chat.completions.create(
-        model="smollm2-135m", messages=MESSAGES, seed=1, max_tokens=60,
-        response_format={"type": "json_schema", "json_schema": {"name": "order", "schema": Order.model_json_schema()}})
-    Order.model_validate(json.loads(cut.choices[0].message.content))  # closed before the limit all the same
+        client.chat.completions.parse(model="smollm2-135m", messages=MESSAGES, response_format=Order, seed=1, max_tokens=8)
+
+
+class Address(pydantic.BaseModel):
+    street: str
+    city: str
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int
+    address: Address
+    tags: list[str] = []
+
+
+ASK_PERSON = [{"role": "user", "content": "Ada Lovelace, 36, lives at 12 St James Square in London. Extract the person."}]
+
+
+def keys_of(value):
+    """Every key path of a value."""
+    if isinstance(value, list):
+        return set().union(*map(keys_of, value)) if value else set()
+    return {key for key in value}.union(*map(keys_of, value.values())) if isinstance(value, dict) else set()
+
+
+@pytest.mark.parametrize("strict", [None, False, True])
+def test_a_schema_as_pydantic_makes_it_gives_its_own_keys_only(client, strict):
+    """instructor's json_schema mode and the like: model_json_schema() says nothing of further keys."""
+    spec = {"name": "person", "schema": Person.model_json_schema()}
+    if strict is not None:
+        spec["strict"] = strict
+    for seed in range(3):
+        done = client.chat.completions.create(model="smollm2-135m", messages=ASK_PERSON, seed=seed,
+                                              response_format={"type": "json_schema", "json_schema": spec})
+        value = json.loads(done.choices[0].message.content)
+        assert keys_of(value) <= {"name", "age", "address", "tags", "street", "city"}
+        Person.model_validate(value)
+        assert list(value)[:3] == ["name", "age", "address"]
+        assert done.choices[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("way", ["tools", "functions"])
+def test_an_open_tool_as_instructor_sends_it_gives_its_own_keys_only(client, way):
+    function = {"name": "Person", "description": "Correctly extracted `Person`", "parameters": Person.model_json_schema()}
+    asked = {"functions": [function], "function_call": {"name": "Person"}} if way == "functions" else {
+        "tools": [{"type": "function", "function": function}],
+        "tool_choice": {"type": "function", "function": {"name": "Person"}}}
+    for seed in range(3):
+        choice = client.chat.completions.create(model="smollm2-135m", messages=ASK_PERSON, seed=seed, **asked).choices[0]
+        call = choice.message.function_call if way == "functions" else choice.message.tool_calls[0].function
+        value = json.loads(call.arguments)
+        assert keys_of(value) <= {"name", "age", "address", "tags", "street", "city"}
+        Person.model_validate(value)
+        assert choice.finish_reason == ("function_call" if way == "functions" else "stop")
+
+
+def test_required_calls_near_the_limit_are_whole_and_end_with_tool_calls(client):
+    tool = {"type": "function", "function": {"name": "get_weather", "parameters": {
+        "type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}}}
+    for seed in range(8):
+        choice = client.chat.completions.create(
+            model="smollm2-135m", messages=[{"role": "user", "content": "What is the weather in Tokyo, Oslo, Rome, Lima and Cairo?"}],
+            tools=[tool], tool_choice="required", max_tokens=60 + 7 * seed, seed=seed).choices[0]
+        assert choice.finish_reason == "tool_calls"
+        for call in choice.message.tool_calls:
+            assert json.loads(call.function.arguments)["location"] != ""

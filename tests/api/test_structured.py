@@ -2,6 +2,7 @@
 import json
 import sys
 
+import openai
 import pytest
 from conftest import ROOT, SLOW
 
@@ -97,3 +98,58 @@ def test_truncation_drops_the_oldest_turns(server):
 def test_every_answer_validates_under_an_independent_validator(server, kind, count):
     """The short form of tests/conformance/structured_output.py: each of its schemas once."""
     assert structured_output.run(server.client(timeout=900 * SLOW), kind, count, "smollm2-135m", seed=7) == []
+
+
+def test_everyday_schemas_give_declared_keys_and_whole_answers(pulse):
+    """The short form of --kind open of tests/conformance/structured_output.py."""
+    assert structured_output.run_open(pulse.client(timeout=900 * SLOW), "infe-pulse", seeds=3) == []
+
+
+def tool(name, parameters, **more):
+    return {"type": "function", "function": {"name": name, "parameters": parameters, **more}}
+
+
+@pytest.mark.parametrize("parameters, valid", [
+    # `required` names a key that nothing declares
+    ({"type": "object", "properties": {"a": {"type": "integer", "maximum": 99}}, "required": ["a", "other"]},
+     lambda args: set(args) == {"a", "other"}),
+    # alternatives with properties of their own
+    ({"type": "object", "properties": {"k": {"const": 1}}, "required": ["k"], "anyOf": [
+        {"properties": {"a": {"type": "integer", "maximum": 99}}, "required": ["a"]},
+        {"properties": {"b": {"type": "boolean"}}, "required": ["b"]}]},
+     lambda args: set(args) in ({"k", "a"}, {"k", "b"})),
+    ({"type": "object", "oneOf": [
+        {"properties": {"t": {"const": "x"}, "n": {"type": "integer", "maximum": 99}}, "required": ["t", "n"]},
+        {"properties": {"t": {"const": "y"}, "b": {"type": "boolean"}}, "required": ["t", "b"]}]},
+     lambda args: set(args) == ({"t", "n"} if args["t"] == "x" else {"t", "b"})),
+    ({"type": "object", "properties": {"c": {"enum": ["US", "DE"]}}, "required": ["c"],
+      "if": {"properties": {"c": {"const": "US"}}}, "then": {"properties": {"zip": {"type": "integer", "maximum": 9}}, "required": ["zip"]},
+      "else": {"properties": {"plz": {"type": "boolean"}}, "required": ["plz"]}},
+     lambda args: set(args) == ({"c", "zip"} if args["c"] == "US" else {"c", "plz"})),
+])
+def test_arguments_follow_the_schema_as_it_was_given_without_further_keys(server, parameters, valid):
+    for seed in range(4):
+        done = server.client(timeout=900 * SLOW).chat.completions.create(
+            model="smollm2-135m", messages=[{"role": "user", "content": "Use the tool."}], seed=seed, max_tokens=200,
+            tools=[tool("f", parameters)], tool_choice="required", parallel_tool_calls=False)
+        arguments = json.loads(done.choices[0].message.tool_calls[0].function.arguments)
+        assert valid(arguments), arguments
+        assert done.choices[0].finish_reason == "tool_calls"
+        assert "x_unenforced" not in done.model_dump()
+
+
+def test_one_tool_that_cannot_be_enforced_does_not_fail_the_others(server):
+    good = tool("good", {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]})
+    client = server.client(timeout=900 * SLOW)
+    for parameters in ({"type": "object", "properties": {"a": {"$ref": "#/$defs/nowhere"}}},
+                       {"type": "object", "properties": {"a": False}, "required": ["a"]}):
+        asked = dict(model="smollm2-135m", messages=[{"role": "user", "content": "Use the good tool."}], max_tokens=64,
+                     tool_choice={"type": "function", "function": {"name": "good"}})
+        done = client.chat.completions.create(**asked, tools=[tool("bad", parameters), good])
+        assert set(json.loads(done.choices[0].message.tool_calls[0].function.arguments)) == {"n"}
+        assert [named.split(":")[0] for named in done.model_dump()["x_unenforced"]] == ["tools[0].function.parameters"]
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.chat.completions.create(**asked, tools=[good, tool("bad", parameters, strict=True)])
+        assert refused.value.param == "tools[1].function.parameters"
+        message = refused.value.body["message"]
+        assert message.endswith(".") and not message.endswith("..") and message.count("/properties/a") <= 1

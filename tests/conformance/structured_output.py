@@ -4,6 +4,10 @@ with its format checker). An answer that ends with `stop` has to validate; one t
 `length` too, because the text is closed before the limit.
 
     python tests/conformance/structured_output.py --base-url http://127.0.0.1:8080/v1 --count 500
+
+--kind open asks for everyday schemas that say nothing of further keys, as Pydantic, zod and people
+write them, at default settings: only declared keys, every answer whole, and no more tokens than
+under the same schema closed by hand.
 """
 import argparse
 import collections
@@ -157,6 +161,84 @@ def is_uri(value):
     return bool(re.fullmatch(r"[A-Za-z0-9:/?#\[\]@!$&'()*+,;=._~%-]+", value) and urllib.parse.urlsplit(value).scheme)
 
 
+# Everyday schemas: what Pydantic makes of a class, what zod's converters make of an object, nested
+# lists by hand, and a tool's parameters. None says a word about further keys.
+PERSON = {"properties": {
+    "name": {"title": "Name", "type": "string"}, "age": {"title": "Age", "type": "integer"},
+    "email": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None, "title": "Email"},
+    "address": {"$ref": "#/$defs/Address"}}, "required": ["name", "age", "address"], "title": "Person", "type": "object",
+    "$defs": {"Address": {"properties": {"street": {"title": "Street", "type": "string"}, "city": {"title": "City", "type": "string"}},
+                          "required": ["street", "city"], "title": "Address", "type": "object"}}}
+REVIEW = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "properties": {
+    "sentiment": {"type": "string", "enum": ["positive", "neutral", "negative"]},
+    "score": {"type": "number", "minimum": 0, "maximum": 1}, "summary": {"type": "string"}},
+    "required": ["sentiment", "score", "summary"]}
+ORDER = {"type": "object", "properties": {
+    "items": {"type": "array", "items": {"type": "object", "properties": {
+        "product": {"type": "string"}, "quantity": {"type": "integer"}}, "required": ["product", "quantity"]}},
+    "note": {"type": "string"}}, "required": ["items"]}
+WEATHER = {"type": "object", "properties": {
+    "location": {"type": "string", "description": "City and country"},
+    "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]}}, "required": ["location"]}
+OPEN = {"pydantic": (PERSON, "Ada Lovelace, 36, lives at 12 St James Square in London. Extract the person."),
+        "zod": (REVIEW, "Review: 'The battery lasts two days and the screen is lovely.' Analyse it."),
+        "nested list": (ORDER, "I would like two red cups, a blue bowl and three spoons, please."),
+        "tool": (WEATHER, "What is the weather like in Tokyo right now?")}
+
+
+def closed(schema):
+    """The same with additionalProperties false in every object that declares its keys."""
+    if isinstance(schema, list):
+        return [closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: closed(value) for key, value in schema.items()}
+    return {**made, "additionalProperties": False} if isinstance(schema.get("properties"), dict) else made
+
+
+def ask_open(client, model, name, schema, question, seed):
+    """(content or arguments, finish_reason, completion tokens) of one answer at default settings."""
+    body = dict(model=model, messages=[{"role": "user", "content": question}], seed=seed)
+    if name == "tool":
+        body.update(tools=[{"type": "function", "function": {"name": "get_weather", "parameters": schema,
+                                                             "description": "Get the current weather in a location"}}],
+                    tool_choice="required")
+    else:
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    done = client.chat.completions.create(**body)
+    choice = done.choices[0]
+    texts = [call.function.arguments for call in choice.message.tool_calls or []] or [choice.message.content]
+    return texts, choice.finish_reason, done.usage.completion_tokens
+
+
+def run_open(client, model, seeds, threads=8, out=sys.stdout):
+    """Returns the failures; prints a line of counts for each schema."""
+    failures = []
+    for name, (schema, question) in OPEN.items():
+        tight = closed(schema)
+        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+            got = list(pool.map(lambda seed: ask_open(client, model, name, schema, question, seed), range(seeds)))
+            asked = list(pool.map(lambda seed: ask_open(client, model, name, tight, question, seed), range(seeds)))
+        tokens, by_hand = sum(t for _, _, t in got), sum(t for _, _, t in asked)
+        bad = []
+        for seed, (texts, reason, _) in enumerate(got):
+            try:
+                if reason != ("tool_calls" if name == "tool" else "stop"):
+                    raise ValueError(f"ends with {reason}")
+                for text in texts:
+                    jsonschema.Draft202012Validator(tight).validate(parse(text))
+            except (ValueError, jsonschema.ValidationError) as error:
+                bad.append((name, f"seed {seed}", str(error).splitlines()[0] + " in " + repr(texts)[:300]))
+        if tokens > 1.1 * by_hand:
+            bad.append((name, f"{tokens} tokens, {by_hand} under the closed schema", ""))
+        print(f"{model}, {name}: {seeds} answers, {len(bad)} failures; {tokens / seeds:.1f} tokens, "
+              f"{by_hand / seeds:.1f} closed by hand; such as {got[0][0][-1]!r}", file=out)
+        failures += bad
+    for failure in failures[:20]:
+        print("  ", *failure, file=out)
+    return failures
+
+
 def parse(content):
     """Strict: no NaN, no duplicate keys, nothing around the value."""
     def refuse(constant):
@@ -277,14 +359,16 @@ def main():
     parser.add_argument("--base-url", default="http://127.0.0.1:8080/v1")
     parser.add_argument("--model", default="infe-pulse")
     parser.add_argument("--count", type=int, default=500, help="requests of each kind")
-    parser.add_argument("--kind", choices=["object", "schema"], help="only one of the two")
+    parser.add_argument("--kind", choices=["object", "schema", "open"], help="only one of them")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=8)
     args = parser.parse_args()
     from openai import OpenAI
     client = OpenAI(base_url=args.base_url, api_key=os.environ.get("INFE_API_KEY", "none"), max_retries=5, timeout=900)
-    failures = []
+    failures = run_open(client, args.model, min(args.count, 20), args.threads) if args.kind in (None, "open") else []
     for kind in [args.kind] if args.kind else ["object", "schema"]:
+        if kind == "open":
+            break
         failures += run(client, kind, args.count, args.model, args.seed, args.threads)
     sys.exit(1 if failures else 0)
 

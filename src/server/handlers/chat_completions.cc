@@ -206,9 +206,8 @@ api::Parsed<NextStage> Constrain(Services& services, const std::shared_ptr<ChatC
                                  const Reply& reply, GrammarSource::Mode mode) {
   GrammarSource source(services.grammars, mode,
                        {&reply.context()->cancelled(), reply.caller().deadline});
-  const bool strictness = call->settings->config.strict_schema == "openai";
   const auto constraint = CompileConstraint(source, *call->model, call->request, call->prompt,
-                                            {.openai_strictness = strictness});
+                                            ConstraintOptionsOf(call->settings->config));
   if (source.missed())
     return MakeStage({.pool = &services.pools.compiles,
                       .kind = "compile",

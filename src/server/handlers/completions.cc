@@ -344,7 +344,7 @@ api::Parsed<NextStage> Constrain(Services& services, const std::shared_ptr<Compl
                        {&reply.context()->cancelled(), reply.caller().deadline});
   const auto constraint =
       CompileFormat(source, call->request.format,
-                    {.openai_strictness = call->settings->config.strict_schema == "openai"});
+                    ConstraintOptionsOf(call->settings->config));
   if (source.missed())
     return MakeStage({.pool = &services.pools.compiles,
                       .kind = "compile",

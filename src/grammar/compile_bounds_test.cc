@@ -43,9 +43,10 @@ void ExpectRefused(std::string_view what, std::string_view place,
   ExpectBounded(what, [&] {
     auto made = compile();
     EXPECT_FALSE(made) << what;
-    if (!made)
+    if (!made) {
       EXPECT_NE((made.error().message + made.error().param).find(place), std::string::npos)
           << what << ": " << made.error().message << " at " << made.error().param;
+    }
     return made;
   });
 }
@@ -175,7 +176,9 @@ TEST(CompileBounds, ChoicesThatReachThemselvesAnywhereAreBounded) {
       const double start = CpuSeconds();
       const auto made = Schema(schema);
       EXPECT_LT(CpuSeconds() - start, kSecondsMax) << schema;
-      if (!made) EXPECT_NE(made.error().code, ErrorCode::kInternal) << schema;
+      if (!made) {
+        EXPECT_NE(made.error().code, ErrorCode::kInternal) << schema;
+      }
     }
   }
 }

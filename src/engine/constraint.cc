@@ -212,10 +212,24 @@ Result<Constraint::Fit> Constraint::Keeps(TokenId token, const Closing& closing)
 
 Result<bool> Constraint::LosesUnseen(const Closing& closing) {
   if (loses_) return *loses_;
+  using Place = grammar::Matcher::StringPlace;
   bool loses = matcher_->IsComplete() && !matcher_->IsWhole();
-  if (matcher_->InStringValue() == grammar::Matcher::StringPlace::kStart) {
-    INFE_ASSIGN(const Way way, WayWithin(closing.left));
-    loses = !way.tokens || *way.tokens + way.empty_strings > closing.left;
+  switch (matcher_->InStringValue()) {
+    case Place::kStart: {
+      INFE_ASSIGN(const Way way, WayWithin(closing.left));
+      loses = !way.tokens || *way.tokens + way.empty_strings > closing.left;
+      break;
+    }
+    case Place::kInside:
+      break;
+    case Place::kOutside: {
+      // Strings that no token is left for, besides what opening them costs.
+      INFE_ASSIGN(const Way way, WayWithin(closing.left + 1));
+      if (way.tokens && !way.far)
+        loses = loses ||
+                (way.empty_strings > 0 && *way.tokens + 2 * way.empty_strings > closing.left + 1);
+      break;
+    }
   }
   loses_ = loses;
   return loses;

@@ -148,7 +148,7 @@ class EngineCore {
   Result<TokenId> SampleRow(Row& row);
   Result<void> TakeToken(Sequence& sequence, TokenId token);
   static void RestartRoom(Sequence& sequence);
-  static Result<void> NoteCut(Sequence& sequence, const Constraint::Closing& closing);
+  Result<void> NoteCut(Sequence& sequence, const Constraint::Closing& closing, TokenId token);
   void EndAtLimit(Sequence& sequence);
   Result<TokenId> SampleClosing(Sequence& sequence, SampleInput input);
   void Append(Sequence& sequence, TokenId token, SampledToken sampled);

@@ -279,6 +279,7 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
     input.banned = banned;
     const auto token = samplers_[0].Sample(input);
     if (!token) break;
+    if (i > 0) INFE_TRY(NoteCut(sequence, closing, *token));
     INFE_ASSIGN(const bool good, closes(*token, Fit::kWell));
     if (good) return *token;
     banned.insert(std::lower_bound(banned.begin(), banned.end(), *token), *token);
@@ -295,7 +296,7 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
   input.allowed = finish->allowed;
   const auto token = samplers_[0].Sample(input);
   if (!token) return Internal("no token can follow: the model's logits are not numbers");
-  INFE_TRY(NoteCut(sequence, closing));
+  INFE_TRY(NoteCut(sequence, closing, *token));
   for (const Fit least : {Fit::kWell, Fit::kJust}) {
     INFE_ASSIGN(const bool good, closes(*token, least));
     if (good) return *token;
@@ -312,16 +313,19 @@ Result<TokenId> EngineCore::SampleClosing(Sequence& sequence, SampleInput input)
   return *token;
 }
 
-// The model's own next tokens had no room. What goes missing where no reader can see it makes the
-// answer end with kLength, valid though it is.
-Result<void> EngineCore::NoteCut(Sequence& sequence, const Constraint::Closing& closing) {
+// The model's own next tokens had no room, so this one is tried. What goes missing where no reader
+// can see it makes the answer end with kLength, valid though it is.
+Result<void> EngineCore::NoteCut(Sequence& sequence, const Constraint::Closing& closing,
+                                 TokenId token) {
   sequence.question = [closing](Constraint& c) -> Result<void> {
     INFE_TRY(c.LosesUnseen(closing));
     return {};
   };
   INFE_ASSIGN(const bool loses, sequence.constraint->LosesUnseen(closing));
-  const bool nothing = sequence.constraint->IsComplete() && sequence.completion_tokens == 0;
-  sequence.cut = sequence.cut || loses || nothing;
+  const bool complete = sequence.constraint->IsComplete();
+  const bool nothing = complete && sequence.completion_tokens == 0;
+  // Free text goes on with another token as well.
+  sequence.cut = sequence.cut || ((loses || nothing) && (!complete || IsEnd(sequence, token)));
   return {};
 }
 

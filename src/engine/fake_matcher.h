@@ -81,6 +81,7 @@ class FakeMatcher : public grammar::Matcher {
   bool IsComplete() const override {
     return states_.back().any && states_.back().depth == 0 && states_.back().forced == 0;
   }
+  bool IsWhole() const override { return IsComplete(); }  // no item goes on by itself
   std::string ForcedBytes() override {
     std::string bytes;
     for (uint32_t left = states_.back().forced; left > 0; --left) {

@@ -151,6 +151,7 @@ inline SlowText SlowGenerate(const FakeModel& model, std::vector<TokenId> prompt
     history.push_back(token);
     text.tokens.push_back(token);
   }
+  if (matcher != nullptr && matcher->IsWhole()) text.reason = FinishReason::kStop;
   return text;
 }
 

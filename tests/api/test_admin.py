@@ -297,11 +297,11 @@ def test_audit_entries_hold_what_was_asked_for_with_its_old_values(organization)
     limits = {"requests_per_minute": 60, "tokens_per_day": 1000}
     made = organization.projects.service_accounts.create(project.id, name="worker", extra_body={"limits": limits, "weight": 2})
     changes = {"scopes": ["chat"], "expires_in_seconds": 3600}
-    extra = {"limits": {"requests_per_minute": 5, "tokens_per_day": 1000}, "models": ["infe-pulse"], "weight": 3}
+    extra = {"limits": {"requests_per_minute": 5, "tokens_per_day": 1000}, "models": ["smollm2-135m"], "weight": 3}
     organization.projects.api_keys.update(made.api_key.id, project_id=project.id, extra_body=extra, **changes)
     organization.projects.service_accounts.update(made.id, project_id=project.id, name="renamed")
-    organization.projects.rate_limits.update_rate_limit("rl-infe-pulse", project_id=project.id, max_requests_per_1_minute=9)
-    organization.projects.rate_limits.update_rate_limit("rl-infe-pulse", project_id=project.id, max_requests_per_1_minute=8)
+    organization.projects.rate_limits.update_rate_limit("rl-smollm2-135m", project_id=project.id, max_requests_per_1_minute=9)
+    organization.projects.rate_limits.update_rate_limit("rl-smollm2-135m", project_id=project.id, max_requests_per_1_minute=8)
     organization.projects.service_accounts.delete(made.id, project_id=project.id)
     entries = [json.loads(e.to_json()) for e in organization.audit_logs.list(project_ids=[project.id])]
     by_type = {}
@@ -314,11 +314,11 @@ def test_audit_entries_hold_what_was_asked_for_with_its_old_values(organization)
     # Also what was asked for and was so already.
     assert to["limits"] == extra["limits"] and was["limits"] == limits
     assert (to["scopes"], was["scopes"]) == (["chat"], ["chat", "models.read", "usage.read"])
-    assert (to["models"], was["models"]) == (["infe-pulse"], []) and (to["weight"], was["weight"]) == (3, 2)
+    assert (to["models"], was["models"]) == (["smollm2-135m"], []) and (to["weight"], was["weight"]) == (3, 2)
     assert abs(to["expires_at"] - time.time() - 3600) < 60 and was["expires_at"] == 0
     account = by_type["service_account.updated"]
     assert account["changes_requested"]["name"] == "renamed" and account["changes_from"]["name"] == "worker"
-    assert by_type["rate_limit.updated"] == {"id": "rl-infe-pulse", "changes_requested": {"max_requests_per_1_minute": 8},
+    assert by_type["rate_limit.updated"] == {"id": "rl-smollm2-135m", "changes_requested": {"max_requests_per_1_minute": 8},
                                              "changes_from": {"max_requests_per_1_minute": 9}}
     assert by_type["service_account.deleted"]["changes_from"]["name"] == "renamed"
     assert by_type["api_key.deleted"]["id"] == made.api_key.id

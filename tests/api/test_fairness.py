@@ -20,7 +20,15 @@ def crowded(tmp_path_factory):
 
 
 def client_of(server, key):
-    return openai.OpenAI(base_url=server.base_url, api_key=key, max_retries=0, timeout=120 * SLOW)
+    client = openai.OpenAI(base_url=server.base_url, api_key=key, max_retries=0, timeout=120 * SLOW)
+    deadline = time.monotonic() + 20 * SLOW
+    while True:  # a running server sees a new key within a second
+        try:
+            client.models.list()
+            return client
+        except openai.AuthenticationError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def first_token_s(client, **more):

@@ -33,7 +33,7 @@ def samples(text):
         if line.startswith("#"):
             assert re.match(r"# (HELP|TYPE) [a-zA-Z_:][a-zA-Z0-9_:]* \S", line), line
             continue
-        match = re.fullmatch(r'([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[a-z_]+="[^"]*",?)*\})?) (\S+)', line)
+        match = re.fullmatch(r'([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[a-z_][a-z0-9_]*="[^"]*",?)*\})?) (\S+)', line)
         assert match, line
         assert match[1] not in values, f"twice: {match[1]}"
         values[match[1]] = float(match[2])

@@ -88,5 +88,5 @@ def test_doctor_says_what_it_found(data):
 def test_perplexity_of_a_text(data, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text(" ".join(f"The number {i} comes before the number {i + 1}." for i in range(120)))
-    result = json.loads(infe("perplexity", str(text), "--json", env=data).stdout)
+    result = json.loads(infe("perplexity", str(text), "--model", "smollm2-135m", "--json", env=data).stdout)
     assert 1 < result["perplexity"] < 10 and result["windows"] >= 2

@@ -296,5 +296,6 @@ def test_a_damaged_model_that_nobody_named_leaves_the_others_served(data, file, 
     server = serving()
     assert [m["id"] for m in json.loads(server.get("/v1/models"))["data"]] == [NAME]
     assert re.search(f"mine is not served.*{digest(spoilt)}.*{digest(file)}", server.log_text())
+    assert server.stop() == 0
     status, said = serve(data, models=(NAME, "mine"))  # named: the start is refused
     assert status == 1 and digest(spoilt) in said

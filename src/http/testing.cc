@@ -1,4 +1,4 @@
-// The helpers of testing.h. In a _test file, so that they are part of the test program only.
+// The helpers of testing.h: a library of its own (cmake/InfeModule.cmake), linked to tests only.
 #include "http/testing.h"
 
 #include <cstdio>

@@ -343,8 +343,7 @@ api::Parsed<NextStage> Constrain(Services& services, const std::shared_ptr<Compl
   GrammarSource source(services.grammars, mode,
                        {&reply.context()->cancelled(), reply.caller().deadline});
   const auto constraint =
-      CompileFormat(source, call->request.format,
-                    ConstraintOptionsOf(call->settings->config));
+      CompileFormat(source, call->request.format, ConstraintOptionsOf(call->settings->config));
   if (source.missed())
     return MakeStage({.pool = &services.pools.compiles,
                       .kind = "compile",

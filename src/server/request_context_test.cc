@@ -31,7 +31,10 @@ class RequestContextTest : public ::testing::Test {
     accounting_ = std::make_unique<Accounting>(models_, services_->metrics,
                                                *AccessLog::Open(path_ + "/access.log"));
     http::ServerOptions options;
-    options.head_hook = [this](http::HttpRequest& head) { return Authenticate(*services_, head); };
+    options.head_hook = [this](http::HttpRequest& head) {
+      begun_ += 1;
+      return Authenticate(*services_, head);
+    };
     options.on_exchange_end = [this](const http::ExchangeRecord& record) {
       ended_ += 1;
       accounting_->OnExchangeEnd(record);
@@ -60,7 +63,7 @@ class RequestContextTest : public ::testing::Test {
   std::unique_ptr<store::Store> stores_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Accounting> accounting_;
-  std::atomic<int> ended_{0};
+  std::atomic<int> begun_{0}, ended_{0};
   std::unique_ptr<http::HttpServer> server_;
 };
 
@@ -75,27 +78,27 @@ std::string ChatOf(size_t bytes) {
 
 TEST_F(RequestContextTest,
        ClientsThatLeaveWhileTheirBodiesAreParsedAreAccountedOnceAndNoThreadRaces) {
-  int sent = 0;
   for (const size_t mebibytes : {1, 2, 4, 15, 1, 2}) {
     const std::string request = ChatOf(mebibytes << 20);
     for (const int leave_after_ms : {0, 1, 5, 20}) {
       http_testing::RawClient client(server_->port());
       ASSERT_TRUE(client.Send(request));
-      ++sent;
       std::this_thread::sleep_for(std::chrono::milliseconds(leave_after_ms));
       client.Reset();
     }
     // One that stays gets its answer.
     http_testing::RawClient client(server_->port());
     ASSERT_TRUE(client.Send(request));
-    ++sent;
     EXPECT_EQ(client.ReadResponse().status, 404);
   }
-  EXPECT_TRUE(http_testing::Eventually([&] { return ended_ == sent; })) << ended_ << " of " << sent;
+  // A reset may overtake what was sent; whatever head was read is accounted for.
+  EXPECT_TRUE(http_testing::Eventually([&] { return ended_ == begun_; }))
+      << ended_ << " of " << begun_;
   EXPECT_TRUE(http_testing::Eventually([&] { return services_->live.count() == 0; }));
   server_.reset();
-  EXPECT_EQ(ended_, sent);
-  EXPECT_EQ(Lines().size(), static_cast<size_t>(sent));
+  EXPECT_GE(begun_, 6);
+  EXPECT_EQ(ended_, begun_);
+  EXPECT_EQ(Lines().size(), static_cast<size_t>(ended_));
 }
 
 TEST_F(RequestContextTest, WhatTaskThreadsLearntIsInTheLogLineOfARefusedRequest) {

@@ -13,6 +13,7 @@ import time
 import openai
 import pytest
 from conftest import BINARY, SLOW, Server, free_port
+from harness import MODEL
 
 HELLO = [{"role": "user", "content": "Say hello."}]
 
@@ -121,7 +122,7 @@ def test_always_means_never_without_keys(tmp_path):
     assert "require_keys" in start(server, "--require-keys", "always")
     assert "auto, always or never" in start(server, "--require-keys", "perhaps")
     server.start()
-    assert status(server) == 200 and "no keys" in server.log_text()
+    assert status(server) == 200 and "there are no API keys" in server.log_text()
     server.stop()
 
 
@@ -225,7 +226,7 @@ DAY = 86400
 def ask(server, key):
     try:
         openai.OpenAI(base_url=server.base_url, api_key=key, max_retries=0).chat.completions.create(
-            model="infe-pulse", messages=HELLO, max_tokens=1)
+            model=MODEL, messages=HELLO, max_tokens=1)
         return 200
     except openai.APIStatusError as error:
         return error.status_code

@@ -8,6 +8,7 @@
 // calls may have one each: the CPU clock is first read after kStepsBetweenLooks steps.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -54,6 +55,12 @@ class Fuel {
     return bound_ == Bound::kNone;
   }
   void Release(size_t bytes) { bytes_ -= bytes < bytes_ ? bytes : bytes_; }
+  // More steps and bytes, for input that turned out to be large: up to `most` in all.
+  void Allow(uint64_t steps, size_t bytes, const Limits& most) {
+    limits_.steps = std::min(most.steps, limits_.steps + steps);
+    limits_.bytes = std::min(most.bytes, limits_.bytes + bytes);
+    next_look_ = 0;
+  }
   // Ends it by a bound of the worker's own choice; the first one stays.
   void RunOut(Bound bound) {
     if (bound_ == Bound::kNone) bound_ = bound;
@@ -74,7 +81,7 @@ class Fuel {
 
   bool Look();
 
-  const Limits limits_;
+  Limits limits_;
   const std::atomic<bool>* const cancelled_;
   const Clock::time_point deadline_;
   std::optional<std::chrono::nanoseconds> cpu_start_;  // null: not read yet

@@ -24,6 +24,18 @@ TEST(Fuel, IsSpentStepByStepToo) {
   EXPECT_EQ(taken, 10'000u);
 }
 
+TEST(Fuel, IsMoreWhereMoreIsAllowedButNeverMoreThanTheMost) {
+  const Fuel::Limits most{.steps = 150, .bytes = 1000};
+  Fuel fuel({.steps = 100, .bytes = 100});
+  fuel.Allow(20, 10, most);
+  EXPECT_TRUE(fuel.Spend(120));
+  fuel.Allow(1'000'000, 0, most);
+  EXPECT_TRUE(fuel.Spend(30));
+  EXPECT_TRUE(fuel.Hold(110));
+  EXPECT_FALSE(fuel.Spend());
+  EXPECT_EQ(fuel.Refusal("it").message, "it needs more than 150 steps");
+}
+
 TEST(Fuel, CountsMemoryThatIsHeldNow) {
   Fuel fuel({.bytes = 100});
   EXPECT_TRUE(fuel.Hold(100));

@@ -33,10 +33,12 @@ GrammarBuilder::Part GrammarBuilder::Lexeme(LexemeId lexeme, bool may_be_empty) 
 
 GrammarBuilder::Part GrammarBuilder::Literal(std::string_view text) {
   if (text.empty()) return Empty();
+  builder_->Reads(text.size());
   return Lexeme(builder_->AddLexeme({.content = builder_->pool().Literal(text)}), false);
 }
 
 GrammarBuilder::Part GrammarBuilder::OneOf(const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) builder_->Reads(text.size());
   RegexPool& pool = builder_->pool();
   RegexId content = pool.Literals(texts);
   const bool nullable = pool.Nullable(content);
@@ -51,6 +53,7 @@ GrammarBuilder::Part GrammarBuilder::SpecialToken(uint32_t token) {
 }
 
 Result<GrammarBuilder::Part> GrammarBuilder::Pattern(std::string_view pattern) {
+  builder_->Reads(pattern.size());
   RegexPool& pool = builder_->pool();
   INFE_ASSIGN(RegexId content, CompilePattern(pool, pattern, PatternMode::kWhole));
   const bool nullable = pool.Nullable(content);
@@ -89,6 +92,7 @@ Result<GrammarBuilder::Part> GrammarBuilder::TextObject(const TextMember& member
       value.lexemes.push_back(values_->AnyString());
       break;
     case TextSyntax::kRegex: {
+      builder_->Reads(member.definition.size());
       INFE_ASSIGN(const RegexId content,
                   CompilePattern(builder_->pool(), member.definition, PatternMode::kWhole));
       value.lexemes.push_back(

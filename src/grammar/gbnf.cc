@@ -246,6 +246,7 @@ Result<NodeId> GbnfInto(ProgramBuilder& builder, std::string_view source, Spelli
     return ResourceExhausted(
         fmt::format("a grammar of more than {} bytes (kGrammarBytesMax)", kGrammarBytesMax));
   if (!IsValidUtf8(source)) return InvalidArgument("the grammar is not UTF-8");
+  builder.Reads(source.size());
   Cfg cfg(&builder, spelling);
   INFE_TRY(GbnfParser(source, &cfg).Parse());
   return cfg.Build("root");

@@ -29,11 +29,16 @@ uint64_t Hash(const Lexeme& l) {
 }  // namespace
 
 ProgramBuilder::ProgramBuilder(const CompileBudget& budget)
-    : fuel_({.steps = kCompileStepsMax,
-             .bytes = kCompileBytesMax,
+    : fuel_({.steps = kCompileSteps,
+             .bytes = kCompileBytes,
              .cpu = std::chrono::milliseconds(kCompileCpuMsMax)},
             budget.cancelled, budget.deadline) {
   program_.pool.SetFuel(&fuel_);
+}
+
+void ProgramBuilder::Reads(size_t source_bytes) {
+  fuel_.Allow(kCompileStepsPerByte * source_bytes, kCompileBytesPerByte * source_bytes,
+              {.steps = kCompileStepsMax, .bytes = kCompileBytesMax});
 }
 
 Error ProgramBuilder::Refusal(std::string_view what) const {

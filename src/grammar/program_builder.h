@@ -31,6 +31,9 @@ class ProgramBuilder {
   ProgramBuilder& operator=(const ProgramBuilder&) = delete;
 
   Fuel& fuel() { return fuel_; }
+  // A schema, pattern, grammar or text of so many bytes is going to be built: the fuel grows with
+  // it. REQUIRES: at most kSchemaBytesMax or so.
+  void Reads(size_t source_bytes);
   // Whether the fuel, or a bound of the pool, has run out: what is built from now on is of no use.
   bool exhausted() const { return fuel_.empty() || program_.pool.overflowed(); }
   // The error to report then. what: whose work it was, as the beginning of a sentence. CHECKs.

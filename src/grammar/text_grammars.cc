@@ -35,6 +35,7 @@ Result<GrammarPtr> OneLexeme(ProgramBuilder& builder, RegexId content) {
 
 Result<GrammarPtr> CompileRegex(std::string_view pattern, const CompileBudget& budget) {
   ProgramBuilder builder(budget);
+  builder.Reads(pattern.size());
   INFE_ASSIGN(const RegexId content, CompilePattern(builder.pool(), pattern, PatternMode::kWhole));
   return OneLexeme(builder, content);
 }
@@ -45,6 +46,7 @@ Result<GrammarPtr> CompileChoice(const std::vector<std::string>& choices,
   if (choices.size() > kEnumValuesMax)
     return ResourceExhausted("a choice of more texts than kEnumValuesMax");
   ProgramBuilder builder(budget);
+  for (const std::string& choice : choices) builder.Reads(choice.size());
   return OneLexeme(builder, builder.pool().Literals(choices));
 }
 

@@ -118,19 +118,24 @@ std::optional<api::ApiError> TakePermits(Services& services, const store::KeyRec
   return TakePermit(services, ask, account, limits, grant);
 }
 
-std::optional<api::ApiError> TakePlace(Services& services, const AdmissionAsk& ask,
-                                       Charge::Holdings& holdings) {
+std::optional<api::ApiError> TakePlace(Services& services, const Caller& caller,
+                                       const AdmissionAsk& ask, Charge::Holdings& holdings) {
   const double token_ms = ask.model->prefill_ms_per_token();
-  QueueGate::Entry entry = ask.model->gate().Enter(ask.sequences, ask.prompt_tokens,
-                                                   ask.model->QueueTokensMax(token_ms));
+  QueueGate::Entry entry =
+      ask.model->gate().Enter({.sequences = ask.sequences,
+                               .prompt_tokens = ask.prompt_tokens,
+                               .prompt_tokens_max = ask.model->QueueTokensMax(token_ms),
+                               .key = caller.pool_key()});
   if (entry.place == nullptr) {
     services.metrics.AddRejected(entry.refusal == QueueGate::Refusal::kSequences
                                      ? Rejection::kQueueRequests
                                      : Rejection::kQueueTokens);
     // Until prompts that are in the way have been computed.
     const double over_ms = static_cast<double>(entry.tokens_over) * token_ms;
-    return api::Overloaded(JitteredRetryMs() +
-                           static_cast<int64_t>(std::min(over_ms, kRetryAfterMostMs)));
+    const int64_t retry_ms =
+        JitteredRetryMs() + static_cast<int64_t>(std::min(over_ms, kRetryAfterMostMs));
+    if (entry.refusal == QueueGate::Refusal::kOwnPromptTokens) return api::TooManyWaiting(retry_ms);
+    return api::Overloaded(retry_ms);
   }
   holdings.place = std::move(entry.place);
   return std::nullopt;
@@ -173,7 +178,7 @@ std::optional<api::ApiError> Admit(Services& services, Reply& reply, const Admis
     error = TakePermits(services, *caller.key, ask, grant);
     reply.set_rate(grant.rate);
   }
-  if (!error && ask.generates) error = TakePlace(services, ask, grant.holdings);
+  if (!error && ask.generates) error = TakePlace(services, caller, ask, grant.holdings);
   if (!error && ask.generates) error = TakeRow(services, caller, ask, grant.holdings);
   if (error) {
     for (const auto& permit : grant.holdings.permits) permit->Cancel();

@@ -51,10 +51,10 @@ class ChargeTest : public ::testing::Test {
     start.model = "m";
     start.started_ms = 1000;
     holdings.row = *ledger_->Reserve(start);
-    holdings.place = std::move(gate_.Enter(1, 10).place);
+    holdings.place = std::move(gate_.Enter({.prompt_tokens = 10}).place);
     return holdings;
   }
-  bool GateIsEmpty() { return gate_.Enter(1, 0).place != nullptr; }
+  bool GateIsEmpty() { return gate_.Enter({}).place != nullptr; }
 
   std::vector<store::UsageRow> Rows() {
     EXPECT_TRUE(ledger_->Flush(std::chrono::seconds(20)));

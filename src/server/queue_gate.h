@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <unordered_map>
 
 namespace infe::server {
 
@@ -17,17 +19,24 @@ class QueueGate {
   };
   explicit QueueGate(Limits limits) : state_(std::make_shared<State>(limits)) {}
 
-  enum class Refusal { kNone, kSequences, kPromptTokens };
+  // kOwnPromptTokens: this key's own prompts hold its share of a full queue.
+  enum class Refusal { kNone, kSequences, kPromptTokens, kOwnPromptTokens };
   // A place inside, given back when it is destroyed. Thread-safe.
   class Place;
   struct Entry {
     std::unique_ptr<Place> place;  // null: refused
     Refusal refusal = Refusal::kNone;
-    uint64_t tokens_over = 0;  // kPromptTokens: how many less would have fitted
+    uint64_t tokens_over = 0;  // kPromptTokens and its own: how many less would have fitted
   };
-  // What finds nobody inside always enters, however large. prompt_tokens: of all choices together,
-  // an estimate. prompt_tokens_max: a bound of this moment, beside that of the limits.
-  Entry Enter(uint32_t sequences, uint64_t prompt_tokens, uint64_t prompt_tokens_max = UINT64_MAX);
+  struct Ask {
+    uint32_t sequences = 1;
+    uint64_t prompt_tokens = 0;               // of all choices together, an estimate
+    uint64_t prompt_tokens_max = UINT64_MAX;  // a bound of this moment, beside that of the limits
+    std::string key = {};                     // whose prompts wait together (Caller::pool_key)
+  };
+  // What finds nobody inside always enters, however large. A key of which no prompt waits enters a
+  // queue that others' prompts fill, up to twice its bound: nobody is shut out by them.
+  Entry Enter(const Ask& ask);
   // Whether Enter would refuse any request now.
   bool IsFull() const;
 
@@ -36,16 +45,24 @@ class QueueGate {
     explicit State(Limits of) : limits(of) {}
     const Limits limits;
     std::mutex mutex;
-    uint64_t sequences = 0;      // guarded by mutex
-    uint64_t prompt_tokens = 0;  // guarded by mutex
+    uint64_t sequences = 0;                            // guarded by mutex
+    uint64_t prompt_tokens = 0;                        // guarded by mutex
+    std::unordered_map<std::string, uint64_t> of_key;  // prompt tokens, none of 0; guarded by mutex
+
+    Entry Check(const Ask& ask) const;                     // under mutex
+    void Add(const std::string& key, uint64_t tokens);     // under mutex
+    void Remove(const std::string& key, uint64_t tokens);  // under mutex
   };
   const std::shared_ptr<State> state_;  // shared with the places
 };
 
 class QueueGate::Place {
  public:
-  Place(std::shared_ptr<State> state, uint32_t sequences, uint64_t prompt_tokens)
-      : state_(std::move(state)), sequences_(sequences), prompt_tokens_(prompt_tokens) {}
+  Place(std::shared_ptr<State> state, const Ask& ask)
+      : state_(std::move(state)),
+        key_(ask.key),
+        sequences_(ask.sequences),
+        prompt_tokens_(ask.prompt_tokens) {}
   ~Place();
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
@@ -57,6 +74,7 @@ class QueueGate::Place {
 
  private:
   const std::shared_ptr<State> state_;
+  const std::string key_;
   const uint32_t sequences_;
   uint64_t prompt_tokens_;
 };

@@ -257,7 +257,7 @@ def test_a_clock_that_jumps_neither_blocks_a_quota_nor_gives_it_back(tmp_path):
     assert server.stop() == 0
     # Started while the clock is behind, and then set right: spent is spent.
     server.start()
-    assert "behind what the database has seen" in server.log_text()
+    wait_for(lambda: "behind what the database has seen" in server.log_text(), server.log_text())
     assert ask(server, key) == 429
     clock.set(0)
     assert ask(server, key) == 429

@@ -14,6 +14,7 @@ namespace infe::grammar {
 
 Result<Value> CompileSchemaInto(ProgramBuilder& builder, const Json& schema,
                                 const SchemaOptions& options, std::vector<Unenforced>* unenforced) {
+  builder.Reads(schema.Dump().size());
   INFE_ASSIGN(std::unique_ptr<Document> document,
               Document::Make(schema, options.default_dialect, &builder.fuel()));
   SchemaContext context(options, document.get(), &builder);

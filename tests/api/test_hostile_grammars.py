@@ -51,7 +51,7 @@ HOSTILE = {
     "two schemas that are each other": (schema({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}), "leads back to itself"),
     "endless required": (schema({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"], "additionalProperties": False}), "no text matches"),
     "exploding choices": (schema({"allOf": [{"anyOf": [{"properties": {f"k{i}_{j}": {"const": j}}, "required": [f"k{i}_{j}"]} for j in range(8)]}
-                                            for i in range(8)], "type": "object"}), "kAlternativesMax"),
+                                            for i in range(8)], "type": "object"}), "bytes of memory"),
     "exploding pattern": (schema({"type": "string", "allOf": [{"pattern": f"^(a|b)*{c}(a|b){{{n}}}$"} for n, c in ((14, "a"), (15, "b"), (17, "a"))]}), "kEmptinessStatesMax"),
     # Not strict, so one function that cannot be compiled in time takes any object, and it is said.
     "exploding function": (function({"type": "object", "properties": {"a": {"type": "string", "not": {"pattern": "(a|b)*a(a|b){18}c"}, "pattern": "^(a|b)*b(a|b){17}c$"}}}), None),

@@ -180,6 +180,17 @@ Result<Json> ParseJson(std::string_view text, const JsonLimits& limits) {
   return parser.handler().TakeRoot();
 }
 
+Json::Json() noexcept = default;
+Json::Json(const Json& other) = default;
+Json::Json(Json&& other) noexcept = default;
+Json& Json::operator=(const Json& other) = default;
+Json& Json::operator=(Json&& other) noexcept = default;
+Json::~Json() = default;
+Json::Json(bool value) : value_(value) {}
+Json::Json(JsonNumber value) : value_(std::move(value)) {}
+Json::Json(std::string value) : value_(std::move(value)) {}
+Json::Json(std::string_view value) : value_(std::string(value)) {}
+Json::Json(const char* value) : value_(std::string(value)) {}
 Json::Json(int64_t value) : value_(JsonNumber{std::to_string(value)}) {}
 Json::Json(uint64_t value) : value_(JsonNumber{std::to_string(value)}) {}
 Json::Json(double value) {

@@ -32,19 +32,25 @@ class Json {
   using Array = std::vector<Json>;
   using Object = std::vector<JsonMember>;  // in the order of the text; keys are unique
 
-  Json() = default;
-  Json(std::nullptr_t) {}                                       // NOLINT: by design
-  Json(bool value) : value_(value) {}                           // NOLINT
-  Json(int value) : Json(static_cast<int64_t>(value)) {}        // NOLINT
-  Json(int64_t value);                                          // NOLINT
-  Json(uint64_t value);                                         // NOLINT
-  Json(double value);                                           // NOLINT: finite; shortest text
-  Json(JsonNumber value) : value_(std::move(value)) {}          // NOLINT
-  Json(std::string value) : value_(std::move(value)) {}         // NOLINT
-  Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT
-  Json(const char* value) : value_(std::string(value)) {}       // NOLINT
-  Json(Array value);                                            // NOLINT
-  Json(Object value);                                           // NOLINT
+  // Out of line, or every file would compile the tree's copies and ends again.
+  Json() noexcept;
+  Json(const Json& other);
+  Json(Json&& other) noexcept;
+  Json& operator=(const Json& other);
+  Json& operator=(Json&& other) noexcept;
+  ~Json();
+  Json(std::nullptr_t) : Json() {}                        // NOLINT: by design
+  Json(bool value);                                       // NOLINT
+  Json(int value) : Json(static_cast<int64_t>(value)) {}  // NOLINT
+  Json(int64_t value);                                    // NOLINT
+  Json(uint64_t value);                                   // NOLINT
+  Json(double value);                                     // NOLINT: finite; shortest text
+  Json(JsonNumber value);                                 // NOLINT
+  Json(std::string value);                                // NOLINT
+  Json(std::string_view value);                           // NOLINT
+  Json(const char* value);                                // NOLINT
+  Json(Array value);                                      // NOLINT
+  Json(Object value);                                     // NOLINT
   static Json MakeArray();
   static Json MakeObject();
 

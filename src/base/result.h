@@ -7,24 +7,40 @@
 //   INFE_TRY(Save(n));                       // the same for Result<void>
 #pragma once
 
+#include <new>
 #include <optional>
+#include <type_traits>
 #include <utility>
-#include <variant>
 
 #include "base/check.h"
 #include "base/error.h"
 
 namespace infe {
 
+// Not a std::variant, whose tables for every pair of types cost each file that names a Result
+// a tenth of a second of compile time.
 template <typename T, typename E = Error>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: by design
-  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: by design
+  Result(T value) : value_(std::move(value)), has_value_(true) {}   // NOLINT: by design
+  Result(E error) : error_(std::move(error)), has_value_(false) {}  // NOLINT: by design
+  Result(Result&& other) noexcept : has_value_(other.has_value_) { Construct(std::move(other)); }
+  Result(const Result& other)
+    requires std::is_copy_constructible_v<T>
+      : has_value_(other.has_value_) {
+    Construct(other);
+  }
+  Result& operator=(Result other) noexcept {
+    Destroy();
+    has_value_ = other.has_value_;
+    Construct(std::move(other));
+    return *this;
+  }
+  ~Result() { Destroy(); }
 
-  bool has_value() const { return state_.index() == 0; }
-  explicit operator bool() const { return has_value(); }
+  bool has_value() const { return has_value_; }
+  explicit operator bool() const { return has_value_; }
   T& value() & { return Get(); }
   const T& value() const& { return Get(); }
   T&& value() && { return std::move(Get()); }
@@ -34,24 +50,41 @@ class [[nodiscard]] Result {
   T* operator->() { return &Get(); }
   const T* operator->() const { return &Get(); }
   const E& error() const& {
-    INFE_CHECK(!has_value());
-    return *std::get_if<1>(&state_);
+    INFE_CHECK(!has_value_);
+    return error_;
   }
   E&& error() && {
-    INFE_CHECK(!has_value());
-    return std::move(*std::get_if<1>(&state_));
+    INFE_CHECK(!has_value_);
+    return std::move(error_);
   }
 
  private:
+  template <typename Other>
+  void Construct(Other&& other) {
+    if (has_value_)
+      new (static_cast<void*>(&value_)) T(std::forward<Other>(other).value_);
+    else
+      new (static_cast<void*>(&error_)) E(std::forward<Other>(other).error_);
+  }
+  void Destroy() {
+    if (has_value_)
+      value_.~T();
+    else
+      error_.~E();
+  }
   T& Get() {
-    INFE_CHECK(has_value());
-    return *std::get_if<0>(&state_);
+    INFE_CHECK(has_value_);
+    return value_;
   }
   const T& Get() const {
-    INFE_CHECK(has_value());
-    return *std::get_if<0>(&state_);
+    INFE_CHECK(has_value_);
+    return value_;
   }
-  std::variant<T, E> state_;
+  union {
+    T value_;
+    E error_;
+  };
+  bool has_value_;
 };
 
 template <typename E>

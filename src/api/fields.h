@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "api/api_error.h"
-#include "api/ignored_params.h"
+#include "api/openai/ignored_params.h"
 #include "api/parse_options.h"
 #include "base/json.h"
 

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "api/chat_completion_request.h"
+#include "api/openai/chat_completion_request.h"
 #include "base/json.h"
 
 namespace infe::api {

@@ -2,8 +2,8 @@
 // the depth that its parser takes.
 #include <string>
 
-#include "api/completion_request.h"
-#include "api/test_bodies.h"
+#include "api/openai/completion_request.h"
+#include "api/openai/test_bodies.h"
 #include "base/small_stack.h"
 
 namespace infe::api {

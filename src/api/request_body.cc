@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "api/output_format.h"
+#include "api/openai/output_format.h"
 
 namespace infe::api {
 namespace {

@@ -17,7 +17,7 @@
 #include "cli/read_config.h"
 #include "kernels/table.h"
 #include "model/gguf.h"
-#include "server/door.h"
+#include "server/door/door.h"
 #include "store/key_store.h"
 #include "store/model_file.h"
 #include "store/model_registry.h"

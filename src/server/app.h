@@ -42,7 +42,7 @@ class App {
   virtual void SkipGrace() = 0;
   // The access log is opened anew: for log rotation.
   virtual void ReopenLogs() = 0;
-  // Nothing is stuck (server/liveness.h): what a watchdog asks. Any thread.
+  // Nothing is stuck (server/metrics/liveness.h): what a watchdog asks. Any thread.
   virtual bool IsAlive() = 0;
 };
 

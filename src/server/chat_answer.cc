@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "api/chat_completion_chunk.h"
-#include "api/chat_completion_response.h"
+#include "api/openai/chat_completion_chunk.h"
+#include "api/openai/chat_completion_response.h"
 #include "http/sse.h"
 #include "server/errors.h"
 

@@ -4,8 +4,8 @@
 
 #include <memory>
 
-#include "api/chat_completion_request.h"
-#include "api/response_parts.h"
+#include "api/openai/chat_completion_request.h"
+#include "api/openai/response_parts.h"
 #include "http/response_writer.h"
 #include "server/choice_reader.h"
 #include "server/generation.h"

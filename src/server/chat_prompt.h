@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "api/chat_completion_request.h"
+#include "api/openai/chat_completion_request.h"
 #include "api/parsed.h"
 #include "chat/output_parser.h"
 #include "server/served_model.h"

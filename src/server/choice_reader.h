@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "api/chat_completion_response.h"
+#include "api/openai/chat_completion_response.h"
 #include "chat/custom_input.h"
 #include "chat/output_parser.h"
 

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
-#include "server/cors.h"
+#include "server/door/cors.h"
 #include "store/database.h"
 #include "store/usage_ledger.h"
 

@@ -44,9 +44,10 @@ struct ServerConfig {
   // The same for the operations port; without them it takes the API's where others than this
   // machine can reach it.
   std::string ops_tls_certificate, ops_tls_key;
-  std::vector<std::string> cors_origins;   // web pages that may call: "https://app.example", "*"
-  std::vector<std::string> allowed_hosts;  // Host names beside loopback's (server/host_guard.h)
-  bool insecure = false;                   // allow a public address without keys or TLS
+  std::vector<std::string> cors_origins;  // web pages that may call: "https://app.example", "*"
+  std::vector<std::string>
+      allowed_hosts;      // Host names beside loopback's (server/door/host_guard.h)
+  bool insecure = false;  // allow a public address without keys or TLS
   // Without keys a server takes everybody on this machine. "auto": unless keys have been made with
   // its data folder, in which case they were lost; "always": never; "never": even then.
   std::string require_keys = "auto";

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "api/chat_completion_request.h"
+#include "api/openai/chat_completion_request.h"
 #include "api/parsed.h"
 #include "grammar/grammar.h"
 #include "server/chat_prompt.h"

@@ -20,7 +20,7 @@
 #include "engine/engine.h"
 #include "server/choice_text.h"
 #include "server/live_generations.h"
-#include "server/metrics.h"
+#include "server/metrics/metrics.h"
 #include "server/reply.h"
 #include "server/served_model.h"
 

@@ -17,7 +17,7 @@
 
 #include "base/result.h"
 #include "grammar/grammar.h"
-#include "server/metrics.h"
+#include "server/metrics/metrics.h"
 
 namespace infe::server {
 

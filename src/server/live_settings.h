@@ -7,8 +7,8 @@
 
 #include "api/parse_options.h"
 #include "server/config.h"
-#include "server/cors.h"
-#include "server/host_guard.h"
+#include "server/door/cors.h"
+#include "server/door/host_guard.h"
 
 namespace infe::server {
 

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "server/admin_routes.h"
+#include "server/door/request_context.h"
 #include "server/handlers/handlers.h"
-#include "server/request_context.h"
 #include "server/version.h"
 
 namespace infe::server {

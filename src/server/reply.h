@@ -10,7 +10,7 @@
 
 #include "api/api_error.h"
 #include "http/response_writer.h"
-#include "server/request_context.h"
+#include "server/door/request_context.h"
 
 namespace infe::server {
 

@@ -3,11 +3,11 @@
 
 #include <optional>
 
+#include "api/openai/sampling.h"
+#include "api/openai/service_tier.h"
 #include "api/parsed.h"
-#include "api/sampling.h"
-#include "api/service_tier.h"
 #include "engine/request.h"
-#include "server/caller.h"
+#include "server/door/caller.h"
 #include "server/served_model.h"
 
 namespace infe::server {

@@ -9,15 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "api/model_object.h"
+#include "api/openai/model_object.h"
 #include "base/thread_pool.h"
 #include "chat/prompt_renderer.h"
 #include "engine/engine.h"
 #include "engine/loader.h"
 #include "grammar/token_trie.h"
 #include "server/config.h"
+#include "server/door/queue_gate.h"
 #include "server/marker_tokens.h"
-#include "server/queue_gate.h"
 #include "store/model_file.h"
 #include "store/model_registry.h"
 #include "tokenizer/tokenizer.h"

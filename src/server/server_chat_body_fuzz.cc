@@ -3,7 +3,7 @@
 #include <optional>
 #include <string_view>
 
-#include "api/chat_completion_request.h"
+#include "api/openai/chat_completion_request.h"
 #include "base/check.h"
 #include "grammar/fuzz_walk.h"
 

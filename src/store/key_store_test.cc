@@ -272,7 +272,8 @@ TEST_P(KeyStoreTest, ANewerSchemaIsRefused) {
   EXPECT_NE(refused.error().message.find("newer infe"), std::string::npos);
 }
 
-// What makes the API's door shut (server/door.h): the database lost in all the ways that it can be.
+// What makes the API's door shut (server/door/door.h): the database lost in all the ways that it
+// can be.
 TEST_P(KeyStoreTest, KeysThatAreLostAreNotKeysThatNeverWere) {
   EXPECT_EQ(Open()->state(), KeyState::kNone);
   EXPECT_EQ(Open()->state(), KeyState::kNone);  // a second start with nothing

@@ -4,9 +4,9 @@
 
 #include <string>
 
-#include "api/admin_objects.h"
+#include "api/openai/admin_objects.h"
 #include "api/parsed.h"
-#include "server/caller.h"
+#include "server/door/caller.h"
 #include "server/handlers/handlers.h"
 
 namespace infe::server {

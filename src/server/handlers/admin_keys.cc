@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "api/admin_request.h"
+#include "api/openai/admin_request.h"
 #include "base/json.h"
 #include "server/errors.h"
 #include "server/handlers/admin.h"

@@ -1,5 +1,5 @@
 // /v1/organization/projects: projects and their rate limits.
-#include "api/admin_request.h"
+#include "api/openai/admin_request.h"
 #include "server/errors.h"
 #include "server/handlers/admin.h"
 #include "store/project_store.h"

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "api/admin_request.h"
+#include "api/openai/admin_request.h"
 #include "server/errors.h"
 #include "server/handlers/admin.h"
 #include "store/audit_log.h"

@@ -4,15 +4,15 @@
 
 #include <fmt/format.h>
 
-#include "api/chat_completion_request.h"
 #include "api/ids.h"
-#include "api/prompt_view.h"
+#include "api/openai/chat_completion_request.h"
+#include "api/openai/prompt_view.h"
 #include "base/random.h"
 #include "grammar/matcher.h"
-#include "server/admission.h"
 #include "server/chat_answer.h"
 #include "server/chat_prompt.h"
 #include "server/constraint.h"
+#include "server/door/admission.h"
 #include "server/errors.h"
 #include "server/handlers/handlers.h"
 #include "server/handlers/stages.h"

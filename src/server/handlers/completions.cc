@@ -5,15 +5,15 @@
 
 #include <fmt/format.h>
 
-#include "api/completion_request.h"
-#include "api/completion_response.h"
 #include "api/ids.h"
+#include "api/openai/completion_request.h"
+#include "api/openai/completion_response.h"
 #include "base/utf8.h"
 #include "grammar/matcher.h"
 #include "http/sse.h"
-#include "server/admission.h"
 #include "server/chat_answer.h"
 #include "server/constraint.h"
+#include "server/door/admission.h"
 #include "server/errors.h"
 #include "server/handlers/handlers.h"
 #include "server/handlers/stages.h"

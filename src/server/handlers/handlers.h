@@ -22,7 +22,7 @@ void HandleRoot(Services& services, http::HttpRequest request, WriterPtr writer)
 void HandleLive(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleReady(Services& services, http::HttpRequest request, WriterPtr writer);
 
-// What does not make progress (server/liveness.h).
+// What does not make progress (server/metrics/liveness.h).
 std::vector<Stuck> WhatIsStuck(Services& services);
 // Whether /readyz says so: models loaded, not stopping, usage can be written.
 bool IsReady(Services& services);

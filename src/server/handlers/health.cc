@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "server/door.h"
+#include "server/door/door.h"
 #include "server/handlers/handlers.h"
 #include "server/reply.h"
 

@@ -1,6 +1,6 @@
 // GET /v1/models and GET /v1/models/{id}.
-#include "api/model_object.h"
-#include "server/admission.h"
+#include "api/openai/model_object.h"
+#include "server/door/admission.h"
 #include "server/handlers/handlers.h"
 #include "server/reply.h"
 

@@ -1,0 +1,165 @@
+#include "api/openai/chat_completion_request.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "api/fields.h"
+#include "api/request_body.h"
+
+namespace infe::api {
+namespace {
+
+constexpr std::array<EnumName<ReasoningEffort>, 7> kEfforts{{{"none", ReasoningEffort::kNone},
+                                                             {"minimal", ReasoningEffort::kMinimal},
+                                                             {"low", ReasoningEffort::kLow},
+                                                             {"medium", ReasoningEffort::kMedium},
+                                                             {"high", ReasoningEffort::kHigh},
+                                                             {"xhigh", ReasoningEffort::kXHigh},
+                                                             {"max", ReasoningEffort::kMax}}};
+enum class Verbosity { kLow, kMedium, kHigh };
+constexpr std::array<EnumName<Verbosity>, 3> kVerbosities{
+    {{"low", Verbosity::kLow}, {"medium", Verbosity::kMedium}, {"high", Verbosity::kHigh}}};
+constexpr std::array<EnumName<Truncation>, 2> kTruncations{
+    {{"disabled", Truncation::kDisabled}, {"auto", Truncation::kAuto}}};
+
+std::optional<int64_t> ParseMaxTokens(Fields& body) {
+  const auto max_tokens = body.Integer("max_tokens", {.min = 1});
+  const auto max_completion_tokens = body.Integer("max_completion_tokens", {.min = 1});
+  if (max_tokens && max_completion_tokens)
+    body.context().Fail(InvalidCombination(
+        "max_tokens",
+        "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."));
+  return max_completion_tokens ? max_completion_tokens : max_tokens;
+}
+
+void ParseLogprobs(Fields& body, ChatCompletionRequest& request) {
+  request.logprobs = body.Bool("logprobs").value_or(false);
+  const auto top = body.Integer("top_logprobs", {.min = 0, .max = kTopLogprobsMax});
+  if (top && !request.logprobs)
+    body.context().Fail(OnlyAllowedWhen("top_logprobs", "'logprobs' is true"));
+  request.top_logprobs = static_cast<int>(top.value_or(0));
+}
+
+std::optional<std::string> ParsePrediction(Fields& body) {
+  const Json* prediction = body.TakeObject("prediction");
+  if (prediction == nullptr) return std::nullopt;
+  ParseContext& context = body.context();
+  Fields fields(*prediction, "prediction", context);
+  const std::string type = fields.RequireString("type");
+  constexpr std::array<std::string_view, 1> kTypes{"content"};
+  if (type != kTypes[0]) context.Fail(InvalidEnum(fields.Path("type"), type, kTypes));
+  Message message;
+  if (const Json* content = fields.Require("content"))
+    message.content = ParseContent(*content, fields.Path("content"), ContentOwner::kOther, context);
+  fields.Finish();
+  return message.Text();
+}
+
+std::optional<Metadata> ParseMetadata(Fields& body) {
+  const Json* object = body.TakeObject("metadata");
+  if (object == nullptr) return std::nullopt;
+  ParseContext& context = body.context();
+  Metadata out;
+  if (object->object().size() > kMetadataPairsMax)
+    context.Fail(ObjectTooLarge("metadata", kMetadataPairsMax, object->object().size()));
+  for (const auto& [key, value] : object->object()) {
+    if (context.failed()) break;
+    if (const size_t size = CountCharacters(key); size > kMetadataKeyMax)
+      context.Fail(StringTooLong("metadata", kMetadataKeyMax, size));
+    const std::string path = fmt::format("metadata.{}", Quoted(key));
+    std::optional<std::string> text = ReadString(value, path, context);
+    if (!text) break;
+    if (const size_t size = CountCharacters(*text); size > kMetadataValueMax)
+      context.Fail(StringTooLong(path, kMetadataValueMax, size));
+    out.emplace_back(key, *std::move(text));
+  }
+  return out;
+}
+
+// null and ["text"] say what infe does anyway.
+void CheckModalities(Fields& body) {
+  const Json* modalities = body.TakeArray("modalities");
+  if (modalities == nullptr) return;
+  ParseContext& context = body.context();
+  for (size_t i = 0; i < modalities->array().size(); ++i) {
+    const auto text = ReadString(modalities->array()[i], Indexed("modalities", i), context);
+    if (!text) return;
+    if (*text != "text")
+      return context.Fail(
+          UnsupportedValue("modalities", fmt::format("'{}'", Quoted(*text)), "[\"text\"]"));
+  }
+}
+
+// Parameters of OpenAI whose only accepted value is the one that changes nothing.
+void CheckUnimplemented(Fields& body) {
+  ParseContext& context = body.context();
+  if (body.Bool("store").value_or(false)) context.Fail(UnsupportedValue("store", "true", "false"));
+  const auto verbosity = body.Enum("verbosity", kVerbosities);
+  if (verbosity.value_or(Verbosity::kMedium) != Verbosity::kMedium)
+    context.Fail(UnsupportedValue("verbosity", *verbosity == Verbosity::kLow ? "'low'" : "'high'",
+                                  "'medium'"));
+  CheckModalities(body);
+  body.Refuse("audio");
+  body.Refuse("web_search_options");
+  body.Refuse("moderation");
+  body.Hint("prompt_cache_retention");
+  body.Hint("prompt_cache_options");
+}
+
+bool MentionsJson(const std::vector<Message>& messages) {
+  constexpr std::string_view kWord = "json";
+  const auto same = [](char a, char b) { return (a | 0x20) == b; };
+  for (const Message& message : messages)
+    for (const ContentPart& part : message.content)
+      if (std::search(part.text.begin(), part.text.end(), kWord.begin(), kWord.end(), same) !=
+          part.text.end())
+        return true;
+  return false;
+}
+
+}  // namespace
+
+std::string_view Name(ReasoningEffort effort) {
+  for (const auto& entry : kEfforts)
+    if (entry.value == effort) return entry.name;
+  return "medium";
+}
+
+Parsed<ChatCompletionRequest> ParseChatCompletionRequest(std::string_view text,
+                                                         const ParseOptions& options) {
+  Parsed<Json> json = ParseBody(text, options);
+  if (!json) return std::move(json).error();
+  ParseContext context(options);
+  Fields body(*json, "", context);
+  ChatCompletionRequest request;
+  request.model = body.RequireString("model");
+  request.messages = ParseMessages(body);
+  request.streaming = ParseStreaming(body);
+  request.sampling = ParseSampling(body);
+  request.max_tokens = ParseMaxTokens(body);
+  const int n_max = std::min(options.n_max, kChoicesMax);
+  request.n = static_cast<int>(body.Integer("n", {.min = 1, .max = n_max}).value_or(1));
+  ParseLogprobs(body, request);
+  request.format = ParseOutputFormat(body);
+  request.tool_use = ParseToolUse(body);
+  request.prediction = ParsePrediction(body);
+  request.service_tier = ParseServiceTier(body);
+  request.metadata = ParseMetadata(body);
+  request.prompt_cache_key = body.String("prompt_cache_key", kIdentityMax).value_or("");
+  request.user = body.String("user", kIdentityMax).value_or("");
+  request.safety_identifier = body.String("safety_identifier", kSafetyIdentifierMax).value_or("");
+  request.reasoning_effort = body.Enum("reasoning_effort", kEfforts);
+  request.truncation = body.Enum("truncation", kTruncations).value_or(Truncation::kDisabled);
+  CheckUnimplemented(body);
+  if (options.json_word_check && request.format.kind == OutputFormat::Kind::kJsonObject &&
+      request.format.param == "response_format" && !MentionsJson(request.messages))
+    context.Fail(MissingJsonWord());
+  body.Finish();
+  if (context.failed()) return context.TakeError();
+  request.ignored = context.TakeIgnored();
+  return request;
+}
+
+}  // namespace infe::api

@@ -1,0 +1,60 @@
+// The body of POST /v1/chat/completions (and of its input_tokens and render twins), parsed and
+// validated once. What needs a model to be checked is left to the handler: that the model exists,
+// the length of the prompt, that token ids are in the vocabulary, that schemas and grammars
+// compile.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "api/openai/ignored_params.h"
+#include "api/openai/message.h"
+#include "api/openai/output_format.h"
+#include "api/openai/sampling.h"
+#include "api/openai/service_tier.h"
+#include "api/openai/tool.h"
+#include "api/parse_options.h"
+#include "api/parsed.h"
+
+namespace infe::api {
+
+enum class ReasoningEffort { kNone, kMinimal, kLow, kMedium, kHigh, kXHigh, kMax };
+std::string_view Name(ReasoningEffort effort);
+
+enum class Truncation {
+  kDisabled,  // a prompt that does not fit is a 400
+  kAuto,      // drop the oldest turns after the system message
+};
+
+using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+struct ChatCompletionRequest {
+  std::string model;
+  std::vector<Message> messages;  // 1..messages_max; roles and tool answers are in a legal order
+  Streaming streaming;
+  Sampling sampling;
+  std::optional<int64_t> max_tokens;  // >= 1, of max_tokens or max_completion_tokens
+  int n = 1;                          // 1..n_max
+  bool logprobs = false;
+  int top_logprobs = 0;  // 0..20
+  OutputFormat format;
+  ToolUse tool_use;
+  std::optional<std::string> prediction;  // the text expected; never changes the answer
+  std::optional<ServiceTier> service_tier;
+  std::optional<Metadata> metadata;  // to be echoed
+  std::string prompt_cache_key;      // "" if none
+  std::string user;                  // "" if none
+  std::string safety_identifier;     // "" if none
+  std::optional<ReasoningEffort> reasoning_effort;
+  Truncation truncation = Truncation::kDisabled;
+  IgnoredParams ignored;  // the handler adds what the model's template has no place for
+};
+
+Parsed<ChatCompletionRequest> ParseChatCompletionRequest(std::string_view body,
+                                                         const ParseOptions& options = {});
+
+}  // namespace infe::api

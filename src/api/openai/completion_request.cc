@@ -1,0 +1,117 @@
+#include "api/openai/completion_request.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "api/fields.h"
+#include "api/request_body.h"
+
+namespace infe::api {
+namespace {
+
+constexpr int64_t kTokenIdMax = 0x7FFFFFFF;
+
+std::vector<int64_t> ParseTokens(const Json::Array& array, const std::string& path,
+                                 ParseContext& context) {
+  std::vector<int64_t> tokens;
+  if (array.empty()) context.Fail(EmptyArray(path));
+  tokens.reserve(array.size());
+  for (size_t i = 0; i < array.size() && !context.failed(); ++i) {
+    // The path is built for the error only: a prompt may hold a million ids.
+    if (const auto token = array[i].is_number() ? array[i].as_int64() : std::nullopt;
+        token && *token >= 0 && *token <= kTokenIdMax) {
+      tokens.push_back(*token);
+    } else {
+      ReadInteger(array[i], Indexed(path, i), {.min = 0, .max = kTokenIdMax}, context);
+    }
+  }
+  return tokens;
+}
+
+std::vector<CompletionPrompt> ParsePrompts(Fields& body) {
+  std::vector<CompletionPrompt> prompts;
+  ParseContext& context = body.context();
+  const Json* prompt = body.Require("prompt");
+  if (prompt == nullptr) return prompts;
+  if (prompt->is_string()) {
+    prompts.emplace_back(prompt->as_string());
+    return prompts;
+  }
+  if (!prompt->is_array()) {
+    context.Fail(InvalidType("prompt", "a string or an array", TypeName(*prompt)));
+    return prompts;
+  }
+  const Json::Array& array = prompt->array();
+  if (array.empty()) {
+    context.Fail(EmptyArray("prompt"));
+    return prompts;
+  }
+  if (array[0].is_number()) {
+    prompts.emplace_back(ParseTokens(array, "prompt", context));
+    return prompts;
+  }
+  if (array.size() > context.options().prompts_max) {
+    context.Fail(ArrayTooLong("prompt", context.options().prompts_max, array.size()));
+    return prompts;
+  }
+  const Json::Kind kind = array[0].kind();  // all of one kind
+  for (size_t i = 0; i < array.size() && !context.failed(); ++i) {
+    const std::string path = Indexed("prompt", i);
+    if (array[i].kind() == kind && array[i].is_string()) {
+      prompts.emplace_back(array[i].as_string());
+    } else if (array[i].kind() == kind && array[i].is_array()) {
+      prompts.emplace_back(ParseTokens(array[i].array(), path, context));
+    } else {
+      context.Fail(InvalidType(path,
+                               kind == Json::Kind::kArray ? "an array of integers" : "a string",
+                               TypeName(array[i])));
+    }
+  }
+  return prompts;
+}
+
+void ParseChoices(Fields& body, CompletionRequest& request) {
+  ParseContext& context = body.context();
+  const int n_max = std::min(context.options().n_max, kChoicesMax);
+  request.n = static_cast<int>(body.Integer("n", {.min = 1, .max = n_max}).value_or(1));
+  if (const auto best_of = body.Integer("best_of", {}); best_of && *best_of != request.n)
+    context.Fail(UnsupportedValue("best_of", std::to_string(*best_of), "the value of 'n'"));
+  const size_t choices = request.prompts.size() * static_cast<size_t>(request.n);
+  if (choices > static_cast<size_t>(kChoicesMax))
+    context.Fail(InvalidCombination(
+        "n", fmt::format("{} prompts with 'n' {} are {} choices. The limit is {}.",
+                         request.prompts.size(), request.n, choices, kChoicesMax)));
+}
+
+}  // namespace
+
+Parsed<CompletionRequest> ParseCompletionRequest(std::string_view text,
+                                                 const ParseOptions& options) {
+  Parsed<Json> json = ParseBody(text, options);
+  if (!json) return std::move(json).error();
+  ParseContext context(options);
+  Fields body(*json, "", context);
+  CompletionRequest request;
+  request.model = body.RequireString("model");
+  request.prompts = ParsePrompts(body);
+  request.streaming = ParseStreaming(body);
+  request.sampling = ParseSampling(body);
+  request.max_tokens = body.Integer("max_tokens", {.min = 0}).value_or(16);
+  ParseChoices(body, request);
+  request.echo = body.Bool("echo").value_or(false);
+  if (const auto logprobs = body.Integer("logprobs", {.min = 0, .max = kCompletionLogprobsMax}))
+    request.logprobs = static_cast<int>(*logprobs);
+  body.Refuse("suffix");
+  request.format = ParseOutputFormat(body);
+  request.service_tier = ParseServiceTier(body);
+  request.prompt_cache_key = body.String("prompt_cache_key", kIdentityMax).value_or("");
+  request.user = body.String("user", kIdentityMax).value_or("");
+  request.safety_identifier = body.String("safety_identifier", kSafetyIdentifierMax).value_or("");
+  body.Finish();
+  if (context.failed()) return context.TakeError();
+  request.ignored = context.TakeIgnored();
+  return request;
+}
+
+}  // namespace infe::api

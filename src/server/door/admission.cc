@@ -1,0 +1,202 @@
+#include "server/door/admission.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "server/errors.h"
+
+namespace infe::server {
+namespace {
+
+// What an answer without max_tokens is taken for until its end is known: longer than most, short
+// enough that a limit of some thousand tokens a minute does not stop every chat.
+constexpr uint64_t kAnswerTokensUnstated = 1024;
+// Official clients give up rather than wait for longer than two minutes.
+constexpr double kRetryAfterMostMs = 60'000;
+
+const char* LimitText(store::LimitKind kind) {
+  switch (kind) {
+    case store::LimitKind::kRequestsPerMinute:
+      return "requests per min (RPM)";
+    case store::LimitKind::kTokensPerMinute:
+      return "tokens per min (TPM)";
+    case store::LimitKind::kConcurrentRequests:
+      return "concurrent requests";
+    case store::LimitKind::kNone:
+    case store::LimitKind::kRequestsPerDay:
+    case store::LimitKind::kTokensPerDay:
+    case store::LimitKind::kTokensPerMonth:
+      break;
+  }
+  return store::Name(kind);
+}
+
+LimitSeries SeriesOf(store::LimitKind kind) {
+  switch (kind) {
+    case store::LimitKind::kTokensPerMinute:
+      return LimitSeries::kTokens;
+    case store::LimitKind::kConcurrentRequests:
+      return LimitSeries::kConcurrent;
+    case store::LimitKind::kRequestsPerDay:
+    case store::LimitKind::kTokensPerDay:
+    case store::LimitKind::kTokensPerMonth:
+      return LimitSeries::kQuota;
+    case store::LimitKind::kNone:
+    case store::LimitKind::kRequestsPerMinute:
+      break;
+  }
+  return LimitSeries::kRequests;
+}
+
+api::ApiError LimitError(const store::LimitDecision& decision, const AdmissionAsk& ask) {
+  if (decision.quota_spent()) return api::QuotaSpent();
+  api::RateLimitFacts facts;
+  facts.kind = decision.refused_by == store::LimitKind::kTokensPerMinute ? api::RateKind::kTokens
+                                                                         : api::RateKind::kRequests;
+  facts.model = ask.model->name();
+  facts.limit_name = LimitText(decision.refused_by);
+  facts.limit = decision.limit;
+  facts.used = decision.used;
+  facts.requested = decision.asked;
+  if (decision.retry_after_ms < 0) return api::RequestTooLarge(facts);
+  facts.retry_after_ms = decision.retry_after_ms;
+  return api::RateLimited(facts);
+}
+
+int64_t TokensToCharge(const AdmissionAsk& ask, const store::KeyLimits& limits) {
+  const auto prompt = static_cast<int64_t>(ask.prompt_tokens);
+  if (ask.answer_tokens) {
+    const uint64_t context = uint64_t{ask.model->context_max()} * ask.sequences;
+    return prompt + static_cast<int64_t>(std::min(*ask.answer_tokens, context));
+  }
+  const int64_t guess = prompt + static_cast<int64_t>(kAnswerTokensUnstated * ask.sequences);
+  // A guess of ours must not make a request too large for ever.
+  if (limits.tokens_per_minute == 0) return guess;
+  return std::min(guess, std::max(limits.tokens_per_minute, prompt + 1));
+}
+
+// The one with less left: what a client has to heed.
+store::RateNumbers Tighter(const store::RateNumbers& a, const store::RateNumbers& b) {
+  if (a.limit == 0) return b;
+  if (b.limit == 0) return a;
+  return b.remaining < a.remaining ? b : a;
+}
+
+// What is given to a request step by step.
+struct Grant {
+  RateHeaders rate;
+  Charge::Holdings holdings;
+};
+
+std::optional<api::ApiError> TakePermit(Services& services, const AdmissionAsk& ask,
+                                        const std::string& account, const store::KeyLimits& limits,
+                                        Grant& grant) {
+  store::LimitDecision decision = services.limits.Admit({.account = account,
+                                                         .limits = limits,
+                                                         .requests = ask.sequences,
+                                                         .tokens = TokensToCharge(ask, limits)});
+  grant.rate = {Tighter(grant.rate.requests, decision.requests),
+                Tighter(grant.rate.tokens, decision.tokens)};
+  if (!decision.allowed()) {
+    services.metrics.AddRateLimited(SeriesOf(decision.refused_by));
+    return LimitError(decision, ask);
+  }
+  grant.holdings.permits.push_back(std::move(decision.permit));
+  return std::nullopt;
+}
+
+// Of the key, then of its project for this model.
+std::optional<api::ApiError> TakePermits(Services& services, const store::KeyRecord& key,
+                                         const AdmissionAsk& ask, Grant& grant) {
+  if (auto error = TakePermit(services, ask, key.account, key.limits, grant)) return error;
+  const store::KeyLimits limits = services.projects.LimitsOf(key.project, ask.model->name());
+  if (limits == store::KeyLimits{}) return std::nullopt;
+  // No account of a key looks like this.
+  const std::string account = fmt::format("project:{}:{}", key.project, ask.model->name());
+  return TakePermit(services, ask, account, limits, grant);
+}
+
+std::optional<api::ApiError> TakePlace(Services& services, const Caller& caller,
+                                       const AdmissionAsk& ask, Charge::Holdings& holdings) {
+  const double token_ms = ask.model->prefill_ms_per_token();
+  QueueGate::Entry entry =
+      ask.model->gate().Enter({.sequences = ask.sequences,
+                               .prompt_tokens = ask.prompt_tokens,
+                               .prompt_tokens_max = ask.model->QueueTokensMax(token_ms),
+                               .key = caller.pool_key()});
+  if (entry.place == nullptr) {
+    services.metrics.AddRejected(entry.refusal == QueueGate::Refusal::kSequences
+                                     ? Rejection::kQueueRequests
+                                     : Rejection::kQueueTokens);
+    // Until prompts that are in the way have been computed.
+    const double over_ms = static_cast<double>(entry.tokens_over) * token_ms;
+    const int64_t retry_ms =
+        JitteredRetryMs() + static_cast<int64_t>(std::min(over_ms, kRetryAfterMostMs));
+    if (entry.refusal == QueueGate::Refusal::kOwnPromptTokens) return api::TooManyWaiting(retry_ms);
+    return api::Overloaded(retry_ms);
+  }
+  holdings.place = std::move(entry.place);
+  return std::nullopt;
+}
+
+std::optional<api::ApiError> TakeRow(Services& services, const Caller& caller,
+                                     const AdmissionAsk& ask, Charge::Holdings& holdings) {
+  store::UsageStart start;
+  start.request_id = caller.request_id;
+  start.project = caller.project();
+  if (caller.key) {
+    start.key_id = caller.key->id;
+    start.account = caller.key->account;
+  }
+  start.model = ask.model->name();
+  start.endpoint = ask.endpoint;
+  start.service_tier = ask.service_tier;
+  start.end_user = ask.end_user;
+  const store::StoreClock::Reading now = services.clock.Now();
+  start.started_ms = now.unix_ms;
+  start.in_jump = now.jumped;
+  start.reserved_tokens = TokensToCharge(ask, {});
+  auto row = services.ledger.Reserve(std::move(start));
+  if (!row) {
+    services.metrics.AddRejected(Rejection::kLedger);
+    return api::Overloaded(JitteredRetryMs());
+  }
+  holdings.row = std::move(*row);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<api::ApiError> Admit(Services& services, Reply& reply, const AdmissionAsk& ask) {
+  const Caller& caller = reply.caller();
+  Grant grant;
+  std::optional<api::ApiError> error;
+  // What only reads a prompt costs no answer; the fair pools bound it.
+  if (caller.key && ask.generates) {
+    error = TakePermits(services, *caller.key, ask, grant);
+    reply.set_rate(grant.rate);
+  }
+  if (!error && ask.generates) error = TakePlace(services, caller, ask, grant.holdings);
+  if (!error && ask.generates) error = TakeRow(services, caller, ask, grant.holdings);
+  if (error) {
+    for (const auto& permit : grant.holdings.permits) permit->Cancel();
+    return error;
+  }
+  reply.charge().Take(std::move(grant.holdings));
+  return std::nullopt;
+}
+
+bool MayUse(const Caller& caller, const ServedModel& model, std::string_view name) {
+  return !caller.key || caller.key->MayUseModel(name) || caller.key->MayUseModel(model.name());
+}
+
+std::shared_ptr<ServedModel> FindModel(const Services& services, const Caller& caller,
+                                       std::string_view name) {
+  auto model = services.models.Find(name);
+  if (model && !MayUse(caller, *model, name)) return nullptr;
+  return model;
+}
+
+}  // namespace infe::server

@@ -1,0 +1,203 @@
+#include "server/door/auth.h"
+
+#include <algorithm>
+
+#include "api/parsed.h"
+#include "server/door/door.h"
+#include "server/door/request_context.h"
+#include "server/errors.h"
+#include "server/reply.h"
+
+namespace infe::server {
+namespace {
+
+constexpr int64_t kRetryWhileLoadingMs = 1000;
+
+bool EqualIgnoringCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i)
+    if (std::tolower(static_cast<unsigned char>(a[i])) !=
+        std::tolower(static_cast<unsigned char>(b[i])))
+      return false;
+  return true;
+}
+
+// application/json, with or without parameters; a body without a type is taken for JSON.
+bool IsJson(std::string_view content_type) {
+  std::string_view type = content_type.substr(0, content_type.find(';'));
+  while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
+  return type.empty() || EqualIgnoringCase(type, "application/json");
+}
+
+// The token of "Bearer TOKEN"; the scheme in any case. Nothing for another scheme or none.
+std::optional<std::string_view> BearerToken(std::string_view header) {
+  constexpr std::string_view kScheme = "Bearer";
+  if (header.size() <= kScheme.size() ||
+      !EqualIgnoringCase(header.substr(0, kScheme.size()), kScheme) ||
+      header[kScheme.size()] != ' ')
+    return std::nullopt;
+  header.remove_prefix(kScheme.size());
+  header.remove_prefix(std::min(header.find_first_not_of(' '), header.size()));
+  if (header.empty()) return std::nullopt;
+  return header;
+}
+
+// The live record of the key that the head presents, of either class.
+api::Parsed<store::KeyRecord> Identify(Services& services, const http::HttpRequest& head,
+                                       const Caller& caller) {
+  // Two credentials are an attempt to have two parties read two different ones.
+  const bool ambiguous = head.headers.Count("Authorization") > 1;
+  const auto token = BearerToken(head.headers.Get("Authorization"));
+  if (!token) return api::MissingKey();
+  auto key = ambiguous ? std::nullopt : services.keys.Find(*token, services.clock.unix_s());
+  if (!key) {
+    if (services.key_failures.Allow(head.remote_address, caller.arrival))
+      return api::InvalidKey(ambiguous ? std::string_view() : *token);
+    services.metrics.AddRejected(Rejection::kKeys);
+    return api::TooManyKeyFailures(FailureThrottle::retry_after().count());
+  }
+  // The keys of an archived project are dead; which of the two it was is nobody's business.
+  if (key->kind == store::KeyKind::kApi && services.projects.IsArchived(key->project))
+    return api::InvalidKey({});
+  return *std::move(key);
+}
+
+// What keys with usage.read may ask on both listeners, of their own project.
+bool IsUsageRoute(std::string_view path) {
+  return path == "/v1/organization/usage/completions" || path == "/v1/organization/costs";
+}
+
+// What a route of the public API asks of a key.
+store::KeyScope ScopeOf(const http::HttpRequest& head) {
+  if (IsUsageRoute(head.path)) return store::KeyScope::kUsageRead;
+  return head.method == "POST" ? store::KeyScope::kChat : store::KeyScope::kModelsRead;
+}
+
+// Leaves the key in caller, if it is one.
+std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpRequest& head,
+                                       Caller& caller, Door door) {
+  switch (door) {
+    case Door::kOpen:
+      return std::nullopt;
+    case Door::kShut:
+      return api::KeysMissing();
+    case Door::kKeys:
+      break;
+  }
+  auto key = Identify(services, head, caller);
+  if (!key) return std::move(key).error();
+  if (key->kind != store::KeyKind::kApi) return api::InsufficientPermissions("chat");
+  caller.key = std::move(*key);
+  services.limits.Numbers(caller.key->account, caller.key->limits, caller.rate.emplace().requests,
+                          caller.rate->tokens);
+  const store::KeyScope scope = ScopeOf(head);
+  if (!caller.key->Has(scope))
+    return api::InsufficientPermissions(store::ScopeNames(store::Bit(scope)).front());
+  return std::nullopt;
+}
+
+// Administration takes admin keys, and for the usage of its own project an API key with usage.read;
+// the handler looks at the scopes.
+std::optional<api::ApiError> RefuseOpsKey(Services& services, const http::HttpRequest& head,
+                                          Caller& caller) {
+  auto key = Identify(services, head, caller);
+  if (!key) return std::move(key).error();
+  if (key->kind != store::KeyKind::kAdmin && !IsUsageRoute(head.path))
+    return api::InsufficientPermissions("admin");
+  caller.key = std::move(*key);
+  return std::nullopt;
+}
+
+bool IsGeneration(const http::HttpRequest& head) {
+  return head.method == "POST" &&
+         (head.path == "/v1/chat/completions" || head.path == "/v1/completions");
+}
+
+// Whichever model the body asks for, its queue is full: no need to read it.
+bool AllQueuesFull(const Services& services) {
+  const auto models = services.models.All();
+  return !models.empty() && std::all_of(models.begin(), models.end(),
+                                        [](const auto& model) { return model->gate().IsFull(); });
+}
+
+// Who asks, and what a head says by itself. Completes caller.
+std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRequest& head,
+                                          Caller& caller, Door door) {
+  if (auto error = RefuseKey(services, head, caller, door)) return error;
+  if (head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
+    return api::UnsupportedContentType(head.headers.Get("Content-Type"));
+  return std::nullopt;
+}
+
+// The state of the server. REQUIRES: the request counts as live already, so that a server which
+// begins to drain either refuses it here or waits for it.
+std::optional<api::ApiError> RefuseByState(Services& services, const http::HttpRequest& head) {
+  switch (services.state.load()) {
+    case ServingState::kLoading:
+      services.metrics.AddRejected(Rejection::kLoading);
+      return api::ModelLoading(kRetryWhileLoadingMs);
+    case ServingState::kDraining:
+      services.metrics.AddRejected(Rejection::kDraining);
+      return api::ShuttingDown(JitteredRetryMs());
+    case ServingState::kReady:
+    case ServingState::kLeaving:
+      break;
+  }
+  if (IsGeneration(head) && AllQueuesFull(services)) {
+    services.metrics.AddRejected(Rejection::kQueueRequests);
+    return api::Overloaded(JitteredRetryMs());
+  }
+  return std::nullopt;
+}
+
+// The answer, for an error.
+std::optional<http::HttpResponse> Verdict(const std::shared_ptr<RequestContext>& context,
+                                          const std::optional<api::ApiError>& error) {
+  if (!error) return std::nullopt;
+  context->facts().error_code = ErrorCodeOf(*error);
+  return ErrorResponse(*error, CommonHeaders(context->caller, context->caller.rate));
+}
+
+}  // namespace
+
+std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpRequest& head) {
+  Caller caller = ReadCaller(head);
+  LiveRequests* live = nullptr;
+  const SettingsPtr settings = services.settings.Get();
+  caller.cors_origin = settings->cors.AllowedOrigin(head.headers.Get("Origin"));
+  std::optional<api::ApiError> error;
+  const Door door = DoorFor(services.keys.state(), settings->config.require_keys);
+  // With keys there is nothing that a foreign page could do.
+  if (door == Door::kOpen && !settings->api_hosts.Allows(head.headers.Get("Host"))) {
+    error = api::ForeignHost(head.headers.Get("Host"));
+  } else if (head.path.starts_with("/v1/")) {
+    live = &services.live;
+    error = RefuseByHead(services, head, caller, door);
+  }
+  const auto context = std::make_shared<RequestContext>(std::move(caller), live);
+  head.context = context;
+  if (!error && live != nullptr) error = RefuseByState(services, head);
+  // A refusal for want of capacity says nothing against the caller.
+  head.vouched =
+      context->caller.key.has_value() || (live != nullptr && !error && door == Door::kOpen);
+  return Verdict(context, error);
+}
+
+std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::HttpRequest& head) {
+  Caller caller = ReadCaller(head);
+  const std::string_view host = head.headers.Get("Host");
+  std::optional<api::ApiError> error;
+  if (!services.settings.Get()->ops_hosts.Allows(host)) {
+    error = api::ForeignHost(host);
+  } else if (head.path.starts_with("/v1/")) {
+    error = RefuseOpsKey(services, head, caller);
+    if (!error && head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
+      error = api::UnsupportedContentType(head.headers.Get("Content-Type"));
+    head.vouched = caller.key.has_value();
+  }
+  const auto context = std::make_shared<RequestContext>(std::move(caller), nullptr);
+  head.context = context;
+  return Verdict(context, error);
+}
+
+}  // namespace infe::server

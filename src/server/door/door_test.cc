@@ -1,0 +1,34 @@
+#include "server/door/door.h"
+
+#include <gtest/gtest.h>
+
+namespace infe::server {
+namespace {
+
+using store::KeyState;
+
+TEST(Door, OnceThereWereKeysNoneIsAnError) {
+  EXPECT_EQ(DoorFor(KeyState::kNone, "auto"), Door::kOpen);
+  EXPECT_EQ(DoorFor(KeyState::kThere, "auto"), Door::kKeys);
+  EXPECT_EQ(DoorFor(KeyState::kLost, "auto"), Door::kShut);
+  EXPECT_EQ(DoorFor(KeyState::kForeign, "auto"), Door::kShut);
+}
+
+TEST(Door, TheOperatorMayAlwaysOrNeverInsist) {
+  EXPECT_EQ(DoorFor(KeyState::kNone, "always"), Door::kShut);
+  EXPECT_EQ(DoorFor(KeyState::kLost, "never"), Door::kOpen);
+  // Keys that are there are asked for, and a wrong pepper opens nothing.
+  EXPECT_EQ(DoorFor(KeyState::kThere, "never"), Door::kKeys);
+  EXPECT_EQ(DoorFor(KeyState::kForeign, "never"), Door::kShut);
+}
+
+TEST(Door, AShutDoorSaysHowToGoOn) {
+  const std::string lost = WhyShut(KeyState::kLost, "/data");
+  for (const char* word : {"/data", "backup", "infe keys create", "--first-key", "require_keys"})
+    EXPECT_NE(lost.find(word), std::string::npos) << word;
+  EXPECT_NE(WhyShut(KeyState::kNone, "/data").find("--first-key"), std::string::npos);
+  EXPECT_NE(WhyShut(KeyState::kForeign, "/data").find("/data/pepper"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace infe::server

@@ -1,0 +1,34 @@
+// The Prometheus text (0.0.4) of /metrics: infe_* and, under their own names, the vllm:* series
+// that routers and dashboards look for. Only what we can fill truthfully.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "http/server.h"
+#include "server/grammar_cache.h"
+#include "server/metrics/liveness.h"
+#include "server/metrics/metrics.h"
+#include "server/model_set.h"
+#include "server/pools.h"
+#include "store/usage_ledger.h"
+
+namespace infe::server {
+
+struct ScrapeSources {
+  Metrics& metrics;
+  const ModelSet& models;
+  const GrammarCache& grammars;
+  const Pools& pools;
+  std::vector<Stuck> stuck;
+  const http::HttpServer* http = nullptr;  // the public server, once it listens
+  store::LedgerStats ledger;
+  bool ready = false;
+  uint64_t log_lines_dropped = 0;
+};
+
+// Takes no engine's lock for longer than a copy of its counters.
+std::string WriteMetrics(const ScrapeSources& sources);
+
+}  // namespace infe::server

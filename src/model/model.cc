@@ -24,6 +24,8 @@ constexpr uint32_t kQueryRowsMax = 16;
 // Room for the partial sums of long contexts: 16 MiB at most.
 constexpr size_t kPartialFloatsMax = size_t{4} << 20;
 constexpr uint32_t kUnitsSplitMax = 8;  // per thread
+// Of kStateGroupsMax: no family that is known has more, and the rest is for other kinds of state.
+constexpr size_t kWindowsMax = 2;
 
 Result<std::vector<KvGroup>> MakeGroups(const ModelConfig& config, size_t tile_bytes) {
   std::vector<KvGroup> groups;
@@ -34,11 +36,12 @@ Result<std::vector<KvGroup>> MakeGroups(const ModelConfig& config, size_t tile_b
     if (group == groups.end()) {
       groups.push_back({});
       group = groups.end() - 1;
+      group->kind = window > 0 ? StateKind::kWindow : StateKind::kPositions;
       group->window = window;
     }
     group->layers.push_back(layer);
   }
-  if (groups.size() > kKvGroupsMax) return Unsupported("more than two attention windows");
+  if (groups.size() > kWindowsMax) return Unsupported("more than two attention windows");
   // Global layers first: the group that every sequence pays for in full.
   std::sort(groups.begin(), groups.end(),
             [](const KvGroup& a, const KvGroup& b) { return a.window < b.window; });

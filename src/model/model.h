@@ -29,8 +29,9 @@ using TokenId = uint32_t;
 struct BatchItem {
   std::span<const TokenId> tokens;  // not empty
   uint32_t position = 0;            // absolute position of tokens[0]
-  // Per group, block of positions 32*i..32*i+31; covers position + tokens.size() positions.
-  std::span<const uint32_t> blocks[kKvGroupsMax];
+  // The block tables of state.h, one per group. Of positions and windows: covers position +
+  // tokens.size() positions. Of a running state: {from, to}.
+  std::span<const uint32_t> blocks[kStateGroupsMax];
   uint32_t logits_rows = 0;  // logits are wanted for the last so many tokens (0: none)
   // If not empty, only these vocabulary rows of the head need computing for every wanted row of
   // this item; the others get -infinity. The bits of a computed row never depend on this.

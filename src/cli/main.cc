@@ -4,11 +4,12 @@
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "server/version.h"
 
 int main(int argc, char** argv) {
   using namespace infe::cli;
   try {
-    CommandLine line("0.1.0");
+    CommandLine line(infe::server::kVersion);
     AddServe(line);
     AddChat(line);
     AddPull(line);

@@ -7,7 +7,7 @@
 #include "api/openai/chat_completion_chunk.h"
 #include "api/openai/chat_completion_response.h"
 #include "http/sse.h"
-#include "server/errors.h"
+#include "server/door/errors.h"
 
 namespace infe::server {
 namespace {

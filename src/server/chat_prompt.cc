@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "chat/custom_input.h"
-#include "server/errors.h"
+#include "server/door/errors.h"
 
 namespace infe::server {
 namespace {

@@ -7,7 +7,7 @@
 #include "base/sha256.h"
 #include "grammar/combine.h"
 #include "server/call_grammar.h"
-#include "server/errors.h"
+#include "server/door/errors.h"
 #include "server/strict_schema.h"
 
 namespace infe::server {

@@ -19,9 +19,9 @@
 #include "api/api_error.h"
 #include "engine/engine.h"
 #include "server/choice_text.h"
+#include "server/door/reply.h"
 #include "server/live_generations.h"
 #include "server/metrics/metrics.h"
-#include "server/reply.h"
 #include "server/served_model.h"
 
 namespace infe::server {

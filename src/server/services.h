@@ -9,12 +9,12 @@
 #include "server/door/cache_salt.h"
 #include "server/door/failure_throttle.h"
 #include "server/door/live_requests.h"
+#include "server/door/pools.h"
 #include "server/live_generations.h"
 #include "server/live_settings.h"
 #include "server/metrics/liveness.h"
 #include "server/metrics/metrics.h"
 #include "server/model_set.h"
-#include "server/pools.h"
 #include "store/store.h"
 
 namespace infe::server {

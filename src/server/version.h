@@ -1,8 +1,8 @@
-// The version as /version and the metrics tell it; cli/main.cc has the same for --version.
+// The version as `infe --version`, /version and the metrics tell it. It stands in CMakeLists.txt.
 #pragma once
 
 namespace infe::server {
 
-inline constexpr const char* kVersion = "0.1.0";
+extern const char* const kVersion;  // "1.2.3"
 
 }  // namespace infe::server

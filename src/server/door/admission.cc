@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include <fmt/format.h>
-
-#include "server/errors.h"
+#include "server/door/errors.h"
 
 namespace infe::server {
 namespace {
@@ -113,8 +111,7 @@ std::optional<api::ApiError> TakePermits(Services& services, const store::KeyRec
   if (auto error = TakePermit(services, ask, key.account, key.limits, grant)) return error;
   const store::KeyLimits limits = services.projects.LimitsOf(key.project, ask.model->name());
   if (limits == store::KeyLimits{}) return std::nullopt;
-  // No account of a key looks like this.
-  const std::string account = fmt::format("project:{}:{}", key.project, ask.model->name());
+  const std::string account = store::ProjectAccount(key.project, ask.model->name());
   return TakePermit(services, ask, account, limits, grant);
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "api/api_error.h"
-#include "server/reply.h"
+#include "server/door/reply.h"
 #include "server/services.h"
 
 namespace infe::server {

@@ -4,9 +4,9 @@
 
 #include "api/parsed.h"
 #include "server/door/door.h"
+#include "server/door/errors.h"
+#include "server/door/reply.h"
 #include "server/door/request_context.h"
-#include "server/errors.h"
-#include "server/reply.h"
 
 namespace infe::server {
 namespace {

@@ -1,7 +1,7 @@
 #include "server/handlers/admin.h"
 
-#include "server/errors.h"
-#include "server/reply.h"
+#include "server/door/errors.h"
+#include "server/door/reply.h"
 #include "store/audit_log.h"
 
 namespace infe::server {

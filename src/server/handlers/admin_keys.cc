@@ -5,7 +5,7 @@
 
 #include "api/openai/admin_request.h"
 #include "base/json.h"
-#include "server/errors.h"
+#include "server/door/errors.h"
 #include "server/handlers/admin.h"
 #include "store/key_text.h"
 

@@ -1,6 +1,6 @@
 // /v1/organization/projects: projects and their rate limits.
 #include "api/openai/admin_request.h"
-#include "server/errors.h"
+#include "server/door/errors.h"
 #include "server/handlers/admin.h"
 #include "store/project_store.h"
 

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "api/openai/admin_request.h"
-#include "server/errors.h"
+#include "server/door/errors.h"
 #include "server/handlers/admin.h"
 #include "store/audit_log.h"
 #include "store/usage_query.h"

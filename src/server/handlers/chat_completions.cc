@@ -13,7 +13,7 @@
 #include "server/chat_prompt.h"
 #include "server/constraint.h"
 #include "server/door/admission.h"
-#include "server/errors.h"
+#include "server/door/errors.h"
 #include "server/handlers/handlers.h"
 #include "server/handlers/stages.h"
 #include "server/sampling.h"

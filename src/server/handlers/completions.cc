@@ -14,7 +14,7 @@
 #include "server/chat_answer.h"
 #include "server/constraint.h"
 #include "server/door/admission.h"
-#include "server/errors.h"
+#include "server/door/errors.h"
 #include "server/handlers/handlers.h"
 #include "server/handlers/stages.h"
 #include "server/sampling.h"

@@ -5,8 +5,8 @@
 #include <fmt/ranges.h>
 
 #include "server/door/door.h"
+#include "server/door/reply.h"
 #include "server/handlers/handlers.h"
-#include "server/reply.h"
 
 namespace infe::server {
 namespace {

@@ -1,8 +1,8 @@
 // GET /v1/models and GET /v1/models/{id}.
 #include "api/openai/model_object.h"
 #include "server/door/admission.h"
+#include "server/door/reply.h"
 #include "server/handlers/handlers.h"
-#include "server/reply.h"
 
 namespace infe::server {
 void HandleListModels(Services& services, http::HttpRequest request, WriterPtr writer) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "server/errors.h"
+#include "server/door/errors.h"
 
 namespace infe::server {
 namespace {

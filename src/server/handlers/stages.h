@@ -9,8 +9,8 @@
 #include <memory>
 
 #include "api/parsed.h"
+#include "server/door/reply.h"
 #include "server/handlers/handlers.h"
-#include "server/reply.h"
 
 namespace infe::server {
 

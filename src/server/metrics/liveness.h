@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "http/server.h"
+#include "server/door/pools.h"
 #include "server/model_set.h"
-#include "server/pools.h"
 
 namespace infe::server {
 

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "http/server.h"
+#include "server/door/pools.h"
 #include "server/grammar_cache.h"
 #include "server/metrics/liveness.h"
 #include "server/metrics/metrics.h"
 #include "server/model_set.h"
-#include "server/pools.h"
 #include "store/usage_ledger.h"
 
 namespace infe::server {

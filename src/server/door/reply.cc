@@ -1,8 +1,8 @@
-#include "server/reply.h"
+#include "server/door/reply.h"
 
 #include <utility>
 
-#include "server/errors.h"
+#include "server/door/errors.h"
 
 namespace infe::server {
 

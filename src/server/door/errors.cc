@@ -1,4 +1,4 @@
-#include "server/errors.h"
+#include "server/door/errors.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "server/task_pool.h"
+#include "server/door/task_pool.h"
 
 #include <semaphore>
 

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "server/task_pool.h"
+#include "server/door/task_pool.h"
 
 namespace infe::server {
 

@@ -112,6 +112,7 @@ class EngineCore {
   // core_batch.cc: the batch
   void FormBatch(TimePoint now);
   void ShareOut(TimePoint now);
+  void NamePrompts();
   void ChooseResting(TimePoint now);
   static PrefillView ViewOf(const Sequence& sequence);
   void PrepareNext(Sequence& sequence);

@@ -52,6 +52,7 @@ void EngineCore::FormBatch(TimePoint now) {
     if (IsPrefilling(*sequence)) AttachPrefix(*sequence);
   }
   ShareOut(now);
+  NamePrompts();
   ChooseResting(now);
   AddDecodes();
   AddDrafts();
@@ -86,8 +87,16 @@ void EngineCore::ShareOut(TimePoint now) {
     const auto found = keys.find(sequence->request.fairness_key);
     if (found == keys.end()) continue;
     sequence->share = found->second.share;
-    sequence->crowds = found->second.waits && found->second.share >= kMuchShare * least;
+    sequence->crowds = found->second.waits && RunsMuch(found->second.share, least);
   }
+}
+
+// Whose prompts take turns in this step.
+void EngineCore::NamePrompts() {
+  std::vector<const std::string*> keys;
+  for (const auto& sequence : sequences_)
+    if (IsPrefilling(*sequence)) keys.push_back(&sequence->request.fairness_key);
+  scheduler_.prefill_turns().SetPresent(keys);
 }
 
 // The first token of a prompt whose key runs little waits for no step of those that run much.
@@ -131,6 +140,8 @@ void EngineCore::ChooseResting(TimePoint now) {
 
 PrefillView EngineCore::ViewOf(const Sequence& sequence) {
   return {.priority = sequence.request.priority,
+          .fairness_key = sequence.request.fairness_key,
+          .weight = sequence.request.fairness_weight,
           .remaining = sequence.remaining(),
           .position = sequence.kv.computed,
           .all_logits =
@@ -221,7 +232,7 @@ void EngineCore::AddDrafts() {
     Sequence& sequence = *item.sequence;
     const auto size = static_cast<uint32_t>(sequence.tokens.size());
     // What drafts win is not worth a step more for somebody's first token.
-    const bool makes_way = urgent_share_ && sequence.share >= kMuchShare * *urgent_share_;
+    const bool makes_way = urgent_share_ && RunsMuch(sequence.share, *urgent_share_);
     const uint32_t room = sequence.generates() && !makes_way
                               ? std::min(kDraftMax, sequence.tokens_max - size - 1)
                               : 0;
@@ -314,6 +325,8 @@ void EngineCore::AddPrefills(TimePoint now) {
       if (sequence.finish || sequence.resting()) continue;
       samples = chunk.rows == sequence.remaining();  // not if tokens were forced
     }
+    scheduler_.prefill_turns().Charge(sequence.request.fairness_key,
+                                      chunk.rows / sequence.request.fairness_weight);
     items_.push_back({&sequence, chunk.rows, samples});
   }
 }

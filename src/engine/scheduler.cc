@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <tuple>
 
 #include "base/check.h"
 #include "model/kv_view.h"
@@ -21,6 +23,13 @@ int Band(Priority priority, TimePoint arrival, TimePoint now) {
   const auto lifts = (now - arrival) / kBandAging;
   return std::max<int>(0,
                        static_cast<int>(priority) - static_cast<int>(std::min<int64_t>(lifts, 3)));
+}
+
+// Of a prompt in the batch. Age lifts it to where everybody is, never above: there keys take turns,
+// and a long prompt that came first would else keep all others waiting to its end.
+int PrefillBand(Priority priority, TimePoint arrival, TimePoint now) {
+  const int ordinary = static_cast<int>(Priority::kDefault);
+  return std::max(std::min(static_cast<int>(priority), ordinary), Band(priority, arrival, now));
 }
 
 // Shortest remaining first, but a millisecond of waiting counts as much as one of work: a request
@@ -86,22 +95,49 @@ size_t Scheduler::PickAdmission(std::span<const WaitingView> waiting, TimePoint 
 }
 
 std::vector<size_t> Scheduler::Order(std::span<const PrefillView> prompts, const StepCost& cost,
-                                     TimePoint now) {
-  std::vector<size_t> order(prompts.size());
-  std::iota(order.begin(), order.end(), size_t{0});
+                                     TimePoint now) const {
   double least = std::numeric_limits<double>::infinity();
   for (const PrefillView& prompt : prompts) least = std::min(least, prompt.share);
-  std::vector<double> score(prompts.size());
+  struct Rank {
+    int band = 0;
+    bool gives_way = false;  // its key runs much, and it has not waited long
+    double score = 0;        // among the key's own
+  };
+  std::vector<Rank> ranks(prompts.size());
   for (size_t i = 0; i < prompts.size(); ++i) {
     const PrefillView& prompt = prompts[i];
-    const bool much = prompt.share > 0 && prompt.share >= kMuchShare * least;
-    const TimePoint since = much ? prompt.admitted + kMuchShareDelay : prompt.arrival;
-    // Aging lifts a band by kBandAging of score: the same clock for bands and lengths.
-    score[i] = Score(prompt.remaining * cost.prefill_ms_per_token(), since, now) +
-               static_cast<int>(prompt.priority) * Milliseconds(kBandAging);
+    ranks[i] = {PrefillBand(prompt.priority, prompt.arrival, now),
+                RunsMuch(prompt.share, least) && now - prompt.admitted < kMuchShareDelay,
+                Score(prompt.remaining * cost.prefill_ms_per_token(), prompt.arrival, now)};
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return score[a] < score[b]; });
+  // One after the other: each has had its tokens when the next one is chosen.
+  PrefillTurns turns = prefill_turns_;
+  const auto after = [&](size_t i) {
+    return turns.After(prompts[i].fairness_key, prompts[i].remaining, prompts[i].weight);
+  };
+  std::vector<size_t> left(prompts.size());
+  std::iota(left.begin(), left.end(), size_t{0});
+  std::vector<size_t> order;
+  while (!left.empty()) {
+    std::map<std::string_view, size_t> firsts;  // of each key
+    for (const size_t i : left) {
+      const auto [first, is_new] = firsts.try_emplace(prompts[i].fairness_key, i);
+      const Rank& best = ranks[first->second];
+      if (!is_new && std::tie(ranks[i].band, ranks[i].gives_way, ranks[i].score) <
+                         std::tie(best.band, best.gives_way, best.score))
+        first->second = i;
+    }
+    const auto rank = [&](size_t i) {
+      return std::tuple(ranks[i].band, ranks[i].gives_way, after(i), prompts[i].share, i);
+    };
+    const size_t chosen =
+        std::min_element(firsts.begin(), firsts.end(), [&](const auto& a, const auto& b) {
+          return rank(a.second) < rank(b.second);
+        })->second;
+    order.push_back(chosen);
+    turns.Charge(prompts[chosen].fairness_key, prompts[chosen].remaining / prompts[chosen].weight);
+    std::erase(left, chosen);
+  }
   return order;
 }
 
@@ -131,7 +167,7 @@ std::vector<size_t> Scheduler::PickResting(std::span<const DecodeView> decodes,
     const DecodeView& decode = decodes[i];
     const uint32_t logits = decode.samples ? 1 : 0;
     add(all, decode.rows, decode.position, logits);
-    if (!decode.rested && decode.share >= kMuchShare * share) {
+    if (!decode.rested && RunsMuch(decode.share, share)) {
       resting.push_back(i);
     } else {
       add(staying, decode.rows, decode.position, logits);

@@ -3,10 +3,12 @@
 //   admission   bands (priority, default, flex; waiting lifts a request one band per kBandAging),
 //               then the fairness key with the smallest virtual counter, then the shortest prompt
 //               left to compute, aged: nobody is overtaken for longer than its own prompt takes.
-//   prefill     decode first; what is left of the step's time goes to prompts, shortest left first
-//               with the same aging, in chunks that end on block borders. A prompt of a key that
-//               runs little comes before those of a key that runs much, and may have a step for
-//               itself: the other key's decoding rests.
+//   prefill     decode first; what is left of the step's time goes to prompts, in chunks that end
+//   on
+//               block borders: by bands, then keys in turns (prefill_turns.h), then the shortest
+//               left with the same aging. A prompt of a key that runs little comes before those of
+//               a key that runs much, and may have a step for itself: the other key's decoding
+//               rests.
 //   preemption  paused first, then the lowest band, then the latest arrival: the first in that
 //               order reversed always finishes.
 // Engine thread only.
@@ -19,8 +21,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "engine/prefill_turns.h"
 #include "engine/request.h"
 #include "engine/step_cost.h"
 
@@ -61,6 +65,8 @@ struct WaitingView {
 
 struct PrefillView {
   Priority priority = Priority::kDefault;
+  std::string_view fairness_key = {};
+  double weight = 1;        // of the key
   uint32_t remaining = 0;   // tokens to compute, >= 1
   uint32_t position = 0;    // of the first of them
   bool all_logits = false;  // every row needs the head, not only the last
@@ -114,6 +120,12 @@ inline constexpr uint32_t kChunkRowsMin = 16;
 inline constexpr std::chrono::seconds kBandAging{30};
 // A key that has this many times the share of another runs much, the other little.
 inline constexpr double kMuchShare = 3;
+// Fewer sequences crowd nobody: a step with them takes little longer than one without.
+inline constexpr double kMuchShareMin = 8;
+// Whether a key with `share` of the batch runs much beside one with `other`.
+inline bool RunsMuch(double share, double other) {
+  return share >= kMuchShareMin && share >= kMuchShare * other;
+}
 // A prompt of a key that runs much gives way to those of keys that run little until it has been in
 // the batch for so long: bounded, so that nobody starves. What it waited in the queue does not
 // count, since whoever sends too much waits there.
@@ -127,6 +139,7 @@ class Scheduler {
   explicit Scheduler(const StepLimits& limits) : limits_(limits) {}
 
   VirtualCounters& counters() { return counters_; }
+  PrefillTurns& prefill_turns() { return prefill_turns_; }
   const StepLimits& limits() const { return limits_; }
 
   // The one to admit next; waiting is not empty.
@@ -158,11 +171,12 @@ class Scheduler {
   // So many rows more than the budget has room for cost less than a step for them alone.
   static constexpr uint32_t kTailRowsMax = 4;
   // Indexes of prompts, first to compute first.
-  static std::vector<size_t> Order(std::span<const PrefillView> prompts, const StepCost& cost,
-                                   TimePoint now);
+  std::vector<size_t> Order(std::span<const PrefillView> prompts, const StepCost& cost,
+                            TimePoint now) const;
 
   StepLimits limits_;
   VirtualCounters counters_;
+  PrefillTurns prefill_turns_;
 };
 
 }  // namespace infe::engine

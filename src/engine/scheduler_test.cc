@@ -2,6 +2,8 @@
 #include "engine/scheduler.h"
 
 #include <deque>
+#include <map>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -310,6 +312,95 @@ TEST(SchedulerPrefill, KeyThatRunsMuchGivesWayForAWhile) {
   prompts[1].share = 1;
   prompts[0].admitted = kStart - seconds(3);
   EXPECT_EQ(scheduler.PickPrompt(prompts, cost, kStart), 0u);
+}
+
+// Runs steps until the prompt is computed; how many that took.
+int StepsUntilDone(Scheduler& scheduler, std::vector<PrefillView> prompts, size_t which) {
+  const StepCost cost = Learnt(3, 0.5, 0);
+  const StepShape decode{.rows = 4, .attended = 400, .logits_rows = 4};
+  std::vector<std::string> names;
+  for (const PrefillView& prompt : prompts) names.emplace_back(prompt.fairness_key);
+  std::vector<const std::string*> keys;
+  for (const std::string& name : names) keys.push_back(&name);
+  for (int steps = 1; steps < 1000; ++steps) {
+    scheduler.prefill_turns().SetPresent(keys);
+    for (const Chunk& chunk : scheduler.PlanPrefill(prompts, decode, cost, kStart)) {
+      PrefillView& prompt = prompts[chunk.index];
+      prompt.remaining -= chunk.rows;
+      prompt.position += chunk.rows;
+      scheduler.prefill_turns().Charge(prompt.fairness_key, chunk.rows / prompt.weight);
+      if (chunk.index == which && prompt.remaining == 0) return steps;
+      if (prompt.remaining == 0) prompt.remaining = 4000;  // its key sends another
+    }
+  }
+  return 1000;
+}
+
+TEST(SchedulerPrefill, ShortPromptWaitsForNoLongOnesOfOtherKeys) {
+  Scheduler scheduler({.budget_ms = 50});
+  std::vector<PrefillView> prompts;
+  for (const char* key : {"a", "b", "c"}) {
+    prompts.push_back(
+        {.fairness_key = key, .remaining = 4000, .share = 1, .arrival = kStart - seconds(100)});
+  }
+  // Their age, and what their keys have had alone, is nothing to a newcomer of another key.
+  std::ignore = StepsUntilDone(scheduler, prompts, 0);
+  prompts.push_back({.fairness_key = "d", .remaining = 30, .share = 4, .arrival = kStart});
+  EXPECT_LE(StepsUntilDone(scheduler, prompts, 3), 2);
+  prompts.back().priority = Priority::kFlex;
+  for (PrefillView& prompt : prompts) prompt.arrival = kStart;
+  EXPECT_GT(StepsUntilDone(scheduler, prompts, 3), 10);
+}
+
+TEST(SchedulerPrefill, KeysTakeTurnsByWeightWhereverTheirPromptsStand) {
+  const StepCost cost = Learnt(3, 0.5, 0);
+  Scheduler scheduler({.budget_ms = 50});
+  const std::string a = "a", b = "b";
+  std::vector<PrefillView> prompts = {
+      {.fairness_key = a, .remaining = 100000, .arrival = kStart - seconds(9)},
+      {.fairness_key = a, .remaining = 90000, .arrival = kStart - seconds(9)},
+      {.fairness_key = b, .weight = 2, .remaining = 80000, .arrival = kStart}};
+  const std::vector<const std::string*> keys = {&a, &b};
+  std::map<std::string_view, double> had;
+  for (int step = 0; step < 600; ++step) {
+    scheduler.prefill_turns().SetPresent(keys);
+    for (const Chunk& chunk : scheduler.PlanPrefill(prompts, {}, cost, kStart)) {
+      PrefillView& prompt = prompts[chunk.index];
+      prompt.remaining -= chunk.rows;
+      had[prompt.fairness_key] += chunk.rows;
+      scheduler.prefill_turns().Charge(prompt.fairness_key, chunk.rows / prompt.weight);
+    }
+    if (had[b] > 60000) break;
+  }
+  EXPECT_NEAR(had[b] / had[a], 2, 0.1);
+}
+
+TEST(PrefillTurns, WhoWasAwayStartsWithTheLeast) {
+  PrefillTurns turns;
+  const std::string a = "a", b = "b", c = "c";
+  turns.SetPresent(std::vector{&a, &b});
+  turns.Charge(a, 500);
+  turns.Charge(b, 300);
+  turns.SetPresent(std::vector{&a, &b, &c});
+  EXPECT_EQ(turns.After(c, 0, 1), turns.After(b, 0, 1));
+  EXPECT_LT(turns.After(c, 0, 1), turns.After(a, 0, 1));
+  // Who left ahead of the others comes back ahead of them.
+  turns.SetPresent(std::vector{&b, &c});
+  turns.SetPresent(std::vector{&a, &b, &c});
+  EXPECT_EQ(turns.After(a, 0, 1), 500);
+  // Once all have gone there is nothing to be ahead of.
+  turns.SetPresent({});
+  turns.SetPresent(std::vector{&a, &b});
+  EXPECT_EQ(turns.After(a, 0, 1), turns.After(b, 0, 1));
+}
+
+TEST(PrefillTurns, ShorterPromptsGoFirstByOneTurnAtMost) {
+  PrefillTurns turns;
+  const std::string a = "a", b = "b";
+  turns.SetPresent(std::vector{&a, &b});
+  EXPECT_LT(turns.After(a, 30, 1), turns.After(b, 4000, 1));
+  turns.Charge(a, PrefillTurns::kTurnTokens);
+  EXPECT_GT(turns.After(a, 30, 1), turns.After(b, 4000, 1));
 }
 
 TEST(SchedulerPrefill, KeyThatCrowdsOthersHasLessOfTheBudget) {

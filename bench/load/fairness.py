@@ -29,6 +29,10 @@ class Keys:
         self.number, self.enough = 0, False
 
     async def end_when(self, counts, tokens):
+        """Counts from where every key has had an answer: who comes first finds the batch empty, and may fill it."""
+        while min(counts) == 0:
+            await asyncio.sleep(0.01)
+        counts[:] = [0] * len(counts)
         while sum(counts) < tokens:
             await asyncio.sleep(0.01)
         self.enough = True

@@ -10,11 +10,13 @@ QueueGate::Entry QueueGate::State::Check(const Ask& ask) const {
   const uint64_t most = std::min(limits.prompt_tokens, ask.prompt_tokens_max);
   const uint64_t together = prompt_tokens + ask.prompt_tokens;
   if (prompt_tokens == 0 || together <= most) return {};
-  const auto own = of_key.find(ask.key);
-  if (own == of_key.end() && together / 2 <= most) return {};
-  // Its share: as if all whose prompts wait had as much.
-  const bool is_own = own != of_key.end() && of_key.size() > 1 &&
-                      own->second + ask.prompt_tokens > most / of_key.size();
+  // Its share: keys take turns, so its prompts wait as if all whose prompts wait had as much.
+  const auto found = of_key.find(ask.key);
+  const uint64_t own = found == of_key.end() ? 0 : found->second;
+  const uint64_t keys = of_key.size() + (own == 0 ? 1 : 0);
+  const bool has_room = own == 0 || own + ask.prompt_tokens <= most / keys;
+  if (keys > 1 && has_room && together / 2 <= most) return {};
+  const bool is_own = keys > 1 && own > 0 && !has_room;
   return {nullptr, is_own ? Refusal::kOwnPromptTokens : Refusal::kPromptTokens, together - most};
 }
 

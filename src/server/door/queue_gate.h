@@ -34,8 +34,9 @@ class QueueGate {
     uint64_t prompt_tokens_max = UINT64_MAX;  // a bound of this moment, beside that of the limits
     std::string key = {};                     // whose prompts wait together (Caller::pool_key)
   };
-  // What finds nobody inside always enters, however large. A key of which no prompt waits enters a
-  // queue that others' prompts fill, up to twice its bound: nobody is shut out by them.
+  // What finds nobody inside always enters, however large. A key whose prompts hold less than its
+  // share of the queue, or none of it, enters one that others' prompts fill, up to twice the bound:
+  // nobody is shut out by them.
   Entry Enter(const Ask& ask);
   // Whether Enter would refuse any request now.
   bool IsFull() const;

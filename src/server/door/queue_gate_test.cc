@@ -63,11 +63,12 @@ TEST(QueueGate, PromptsOfOthersShutNobodyOut) {
   const auto a = gate.Enter({.prompt_tokens = 600, .key = "a"});
   const auto b = gate.Enter({.prompt_tokens = 400, .key = "b"});
   ASSERT_NE(b.place, nullptr);
-  // Both have their share; who has nothing inside still comes in, and is then like them.
+  // Both have their share; who has less than that still comes in, until it is like them.
   EXPECT_EQ(gate.Enter({.prompt_tokens = 200, .key = "a"}).refusal, Refusal::kOwnPromptTokens);
   const auto c = gate.Enter({.prompt_tokens = 100, .key = "c"});
   ASSERT_NE(c.place, nullptr);
-  EXPECT_EQ(gate.Enter({.prompt_tokens = 100, .key = "c"}).refusal, Refusal::kPromptTokens);
+  EXPECT_NE(gate.Enter({.prompt_tokens = 200, .key = "c"}).place, nullptr);
+  EXPECT_EQ(gate.Enter({.prompt_tokens = 300, .key = "c"}).refusal, Refusal::kOwnPromptTokens);
   // Up to twice the bound.
   EXPECT_EQ(gate.Enter({.prompt_tokens = 5000, .key = "d"}).refusal, Refusal::kPromptTokens);
   // A key that was served is a newcomer again.

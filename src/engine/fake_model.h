@@ -34,7 +34,7 @@ class FakeModel : public model::StepModel {
   explicit FakeModel(const FakeModelOptions& options) : options_(options) {
     config_.vocabulary = options.vocabulary;
     config_.context_length = options.context_length;
-    config_.layers = 2;
+    config_.layers.resize(2);
     groups_.push_back(
         {.layers = {0}, .window = 0, .layer_bytes = kBlockBytes, .block_bytes = kBlockBytes});
     if (options.window > 0) {

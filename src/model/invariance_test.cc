@@ -50,7 +50,7 @@ Rows FeedInCrowd(Model& model, std::span<const TokenId> tokens, uint32_t others,
     std::vector<BatchItem> items;
     std::vector<uint32_t> sequence_of_item;
     std::vector<std::vector<uint32_t>> tables;  // with holes; spans into them stay
-    tables.reserve(kKvGroupsMax);
+    tables.reserve(kStateGroupsMax);
     uint32_t first_row = 0;
     const uint32_t our_place = random() % (others + 1);
     for (uint32_t i = 0, wanted = 0; i <= others; ++i) {

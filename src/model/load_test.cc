@@ -181,8 +181,9 @@ TEST(Load, LinearScalingAppliesToGlobalLayersOnly) {
     ASSERT_TRUE(file);
     const auto config = ReadModelConfig(*file);
     ASSERT_TRUE(config) << config.error().message;
-    EXPECT_EQ(config->rope_scale_of_layer[0], pattern == 1 ? 8 : 1);
-    EXPECT_EQ(config->window_of_layer[0], pattern == 1 ? 0u : 16u);
+    const auto& attention = std::get<AttentionConfig>(config->layers[0].mixer);
+    EXPECT_EQ(attention.rope.scale, pattern == 1 ? 8 : 1);
+    EXPECT_EQ(attention.window, pattern == 1 ? 0u : 16u);
   }
 }
 

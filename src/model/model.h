@@ -13,11 +13,11 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "kernels/table.h"
-#include "model/kv_view.h"
 #include "model/logit_summary.h"
 #include "model/model_config.h"
 #include "model/packed_file.h"
 #include "model/phase_times.h"
+#include "model/state.h"
 
 namespace infe::model {
 
@@ -54,10 +54,10 @@ class StepModel {
  public:
   virtual ~StepModel() = default;
   virtual const ModelConfig& config() const = 0;
-  virtual std::span<const KvGroup> kv_groups() const = 0;
+  virtual std::span<const StateGroup> kv_groups() const = 0;
   // Runs the batch. Logits rows come in item order, then token order; row r of the result is at
   // logits()[r * logits_stride()], `vocabulary` floats, valid until the next Forward.
-  virtual void Forward(const Batch& batch, const KvView& kv) = 0;
+  virtual void Forward(const Batch& batch, const StateView& kv) = 0;
   virtual const float* logits() const = 0;
   virtual size_t logits_stride() const = 0;
   // Summaries of result row r at [r * LogitSpans(vocabulary)], if its item wanted them; valid as

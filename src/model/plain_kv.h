@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "base/memory.h"
-#include "model/kv_view.h"
+#include "model/state.h"
 
 namespace infe::model {
 
 class PlainKv {
  public:
-  PlainKv(std::span<const KvGroup> groups, uint32_t sequences, uint32_t positions_max)
+  PlainKv(std::span<const StateGroup> groups, uint32_t sequences, uint32_t positions_max)
       : blocks_per_sequence_((positions_max + kBlockPositions - 1) / kBlockPositions),
         table_(size_t{sequences} * blocks_per_sequence_) {
     std::iota(table_.begin(), table_.end(), 0u);
@@ -24,7 +24,7 @@ class PlainKv {
     }
   }
 
-  const KvView& view() const { return view_; }
+  const StateView& view() const { return view_; }
   // The block table of one sequence, the same in every group.
   std::span<const uint32_t> Blocks(uint32_t sequence) const {
     return std::span(table_).subspan(size_t{sequence} * blocks_per_sequence_, blocks_per_sequence_);
@@ -34,7 +34,7 @@ class PlainKv {
   size_t blocks_per_sequence_;
   std::vector<uint32_t> table_;
   std::vector<HugeBuffer> arenas_;
-  KvView view_;
+  StateView view_;
 };
 
 }  // namespace infe::model

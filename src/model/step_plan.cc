@@ -1,6 +1,7 @@
 #include "model/step_plan.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -17,16 +18,33 @@ uint32_t LowestVisible(uint32_t position, uint32_t window) {
   return window == 0 || position + 1 <= window ? 0 : position + 1 - window;
 }
 
-// Partials begin on cache lines.
-size_t PartialStride(const AttentionShape& shape, uint32_t rows, uint32_t heads) {
-  return (shape.partial_floats(rows, heads, shape.head_dim) + 15) / 16 * 16;
+// Every kind of state has its table, and the table covers the item.
+void CheckBlocks(const BatchItem& item, std::span<const StateGroup> groups) {
+  for (size_t g = 0; g < groups.size(); ++g) {
+    if (groups[g].kind == StateKind::kRunning) {
+      INFE_CHECK(item.blocks[g].size() == 2);
+      const uint32_t from = item.blocks[g][kRunningFrom];
+      INFE_CHECK((from == kNoBlock) == (item.position == 0));
+      INFE_CHECK(item.blocks[g][kRunningTo] != kNoBlock && item.blocks[g][kRunningTo] != from);
+    } else {
+      INFE_CHECK(item.blocks[g].size() * kBlockPositions >=
+                 size_t{item.position} + item.tokens.size());
+    }
+  }
 }
 
-// Appends the units of `rows` query rows of an item, starting at step row `row`.
-void AddUnits(AttentionPlan& plan, const AttentionShape& shape, AttentionUnit unit, uint32_t rows) {
+}  // namespace
+
+// Partials begin on cache lines.
+size_t StepPlan::PartialStride(const AttentionShape& shape, uint32_t rows, uint32_t heads) const {
+  return (cut_.partial_floats(rows, heads, shape.head_dim) + 15) / 16 * 16;
+}
+
+void StepPlan::AddUnits(AttentionPlan& plan, const AttentionShape& shape, AttentionUnit unit,
+                        uint32_t rows) const {
   const uint32_t group = shape.heads / shape.kv_heads;
   for (uint32_t done = 0; done < rows; done += unit.rows) {
-    unit.rows = std::min(rows - done, shape.query_rows_max);
+    unit.rows = std::min(rows - done, cut_.query_rows_max);
     for (uint32_t kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
       unit.kv_head = kv_head;
       unit.head = kv_head * group;
@@ -39,18 +57,23 @@ void AddUnits(AttentionPlan& plan, const AttentionShape& shape, AttentionUnit un
   }
 }
 
-void AddTasks(AttentionPlan& plan, const AttentionShape& shape, uint32_t window) {
-  const bool few = plan.units.size() < size_t{shape.threads} * kUnitsPerThreadMin;
+void StepPlan::AddTasks(AttentionPlan& plan, const AttentionShape& shape) const {
+  // Atomics do not move: a plan that grows takes a new array.
+  if (plan.units.size() > plan.unfinished_size) {
+    plan.unfinished_size = plan.units.size() * 2;
+    plan.unfinished = std::make_unique<std::atomic<uint32_t>[]>(plan.unfinished_size);
+  }
+  const bool few = plan.units.size() < size_t{cut_.threads} * kUnitsPerThreadMin;
   size_t partials = 0;
   for (uint32_t u = 0; u < plan.units.size(); ++u) {
     AttentionUnit& unit = plan.units[u];
-    const uint32_t lowest = LowestVisible(unit.position, window);
+    const uint32_t lowest = LowestVisible(unit.position, shape.window);
     const uint32_t end = unit.position + unit.rows;
     const uint32_t first_span = lowest / kAttentionSpan;
     const uint32_t spans = (end + kAttentionSpan - 1) / kAttentionSpan - first_span;
     const size_t floats =
         few && spans > 1 ? PartialStride(shape, unit.rows, unit.heads) * spans : 0;
-    if (floats == 0 || partials + floats > shape.partial_floats_max) {
+    if (floats == 0 || partials + floats > cut_.partial_floats_max) {
       plan.tasks.push_back({u, 0, uint64_t{unit.rows} * unit.heads * (end - lowest)});
       continue;
     }
@@ -70,9 +93,16 @@ void AddTasks(AttentionPlan& plan, const AttentionShape& shape, uint32_t window)
                    [](const AttentionTask& a, const AttentionTask& b) { return a.cost > b.cost; });
 }
 
-}  // namespace
+uint32_t AttentionShapes::IndexOf(const AttentionShape& shape) {
+  const auto found = std::find(shapes.begin(), shapes.end(), shape);
+  const uint32_t index = static_cast<uint32_t>(found - shapes.begin());
+  if (found == shapes.end()) shapes.push_back(shape);
+  return index;
+}
 
-StepPlan::StepPlan(uint32_t rows_max, uint32_t logits_rows_max) {
+StepPlan::StepPlan(uint32_t rows_max, uint32_t logits_rows_max, std::vector<AttentionShape> shapes,
+                   const AttentionCut& cut)
+    : attention(shapes.size()), shapes_(std::move(shapes)), cut_(cut) {
   rows.reserve(rows_max);
   wanted.reserve(logits_rows_max);
 }
@@ -87,8 +117,39 @@ std::span<const TokenId> StepPlan::SortedHeadRows(const BatchItem& item) {
   return copy;  // spans stay: moving a vector does not move its elements
 }
 
-void StepPlan::Build(const Batch& batch, std::span<const KvGroup> groups, uint32_t last_group,
-                     const AttentionShape& shape) {
+void StepPlan::AddItem(const BatchItem& item, uint32_t index, const AttentionShape* last_shape) {
+  const uint32_t tokens = static_cast<uint32_t>(item.tokens.size());
+  INFE_CHECK(tokens > 0 && item.logits_rows <= tokens);
+  const uint32_t row = static_cast<uint32_t>(rows.size());
+  for (uint32_t t = 0; t < tokens; ++t) {
+    rows.push_back({item.tokens[t], index, item.position + t});
+  }
+  AttentionUnit unit;
+  unit.item = index;
+  unit.row = row;
+  unit.out_row = row;
+  unit.position = item.position;
+  for (size_t s = 0; s < shapes_.size(); ++s) AddUnits(attention[s], shapes_[s], unit, tokens);
+  const uint32_t skipped = tokens - item.logits_rows;
+  if (last_shape != nullptr) {
+    unit.row += skipped;
+    unit.position += skipped;
+    unit.out_row = static_cast<uint32_t>(wanted.size());
+    AddUnits(attention_wanted, *last_shape, unit, item.logits_rows);
+  }
+  const std::span<const TokenId> chosen = SortedHeadRows(item);
+  INFE_CHECK(item.masks.empty() || item.masks.size() == item.logits_rows);
+  for (uint32_t t = skipped; t < tokens; ++t) {
+    wanted.push_back(
+        {.row = row + t,
+         .tokens = chosen,
+         .inverse_temperature = chosen.empty() ? item.inverse_temperature : -1,
+         .mask = item.masks.empty() ? std::span<const uint64_t>{} : item.masks[t - skipped]});
+  }
+}
+
+void StepPlan::Build(const Batch& batch, std::span<const StateGroup> groups,
+                     const AttentionShape* last_shape) {
   rows.clear();
   wanted.clear();
   sorted.clear();
@@ -99,47 +160,11 @@ void StepPlan::Build(const Batch& batch, std::span<const KvGroup> groups, uint32
   attention_wanted.units.clear();
   attention_wanted.tasks.clear();
   for (uint32_t i = 0; i < batch.items.size(); ++i) {
-    const BatchItem& item = batch.items[i];
-    const uint32_t tokens = static_cast<uint32_t>(item.tokens.size());
-    INFE_CHECK(tokens > 0 && item.logits_rows <= tokens);
-    const uint32_t row = static_cast<uint32_t>(rows.size());
-    for (uint32_t t = 0; t < tokens; ++t) {
-      rows.push_back({item.tokens[t], i, item.position + t});
-    }
-    AttentionUnit unit;
-    unit.item = i;
-    unit.row = row;
-    unit.out_row = row;
-    unit.position = item.position;
-    for (size_t g = 0; g < groups.size(); ++g) {
-      INFE_CHECK(item.blocks[g].size() * kBlockPositions >= size_t{item.position} + tokens);
-      AddUnits(attention[g], shape, unit, tokens);
-    }
-    const uint32_t skipped = tokens - item.logits_rows;
-    unit.row += skipped;
-    unit.position += skipped;
-    unit.out_row = static_cast<uint32_t>(wanted.size());
-    AddUnits(attention_wanted, shape, unit, item.logits_rows);
-    const std::span<const TokenId> chosen = SortedHeadRows(item);
-    INFE_CHECK(item.masks.empty() || item.masks.size() == item.logits_rows);
-    for (uint32_t t = skipped; t < tokens; ++t) {
-      wanted.push_back(
-          {.row = row + t,
-           .tokens = chosen,
-           .inverse_temperature = chosen.empty() ? item.inverse_temperature : -1,
-           .mask = item.masks.empty() ? std::span<const uint64_t>{} : item.masks[t - skipped]});
-    }
+    CheckBlocks(batch.items[i], groups);
+    AddItem(batch.items[i], i, last_shape);
   }
-  const auto finish = [&](AttentionPlan& plan, uint32_t window) {
-    // Atomics do not move: a plan that grows takes a new array.
-    if (plan.units.size() > plan.unfinished_size) {
-      plan.unfinished_size = plan.units.size() * 2;
-      plan.unfinished = std::make_unique<std::atomic<uint32_t>[]>(plan.unfinished_size);
-    }
-    AddTasks(plan, shape, window);
-  };
-  for (size_t g = 0; g < groups.size(); ++g) finish(attention[g], groups[g].window);
-  finish(attention_wanted, groups[last_group].window);
+  for (size_t s = 0; s < shapes_.size(); ++s) AddTasks(attention[s], shapes_[s]);
+  if (last_shape != nullptr) AddTasks(attention_wanted, *last_shape);
 }
 
 }  // namespace infe::model

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "kernels/table.h"
-#include "model/kv_view.h"
 #include "model/model.h"
+#include "model/state.h"
 
 namespace infe::model {
 
@@ -45,7 +45,7 @@ struct AttentionTask {
   uint64_t cost = 0;  // query rows times keys
 };
 
-// The units of one KV group (one window) over one set of rows.
+// The units of attention of one shape over one set of rows.
 struct AttentionPlan {
   std::vector<AttentionUnit> units;
   std::vector<AttentionTask> tasks;                     // most expensive first
@@ -53,14 +53,31 @@ struct AttentionPlan {
   size_t unfinished_size = 0;
 };
 
+// What attention's units depend on: layers of one shape share a plan.
 struct AttentionShape {
   uint32_t heads = 0;
   uint32_t kv_heads = 0;
+  uint32_t head_dim = 0;
+  uint32_t window = 0;  // 0: global
+
+  bool operator==(const AttentionShape&) const = default;
+};
+
+// Those of a model.
+struct AttentionShapes {
+  std::vector<AttentionShape> shapes;
+  size_t partial_floats = 0;  // room that their partial sums have
+
+  // The index of a shape, added if it is new.
+  uint32_t IndexOf(const AttentionShape& shape);
+};
+
+// How attention is cut, the same for all shapes.
+struct AttentionCut {
   uint32_t query_rows_max = 0;  // rows of a unit
   uint32_t threads = 0;
   size_t partial_floats_max = 0;  // room for partials
   size_t (*partial_floats)(uint32_t rows, uint32_t group, uint32_t head_dim) = nullptr;
-  uint32_t head_dim = 0;
 };
 
 // A wanted row of logits.
@@ -74,21 +91,32 @@ struct LogitsRow {
 
 struct StepPlan {
   // Reserves for rows_max rows, so that a step allocates nothing (but for the first ones).
-  StepPlan(uint32_t rows_max, uint32_t logits_rows_max);
+  StepPlan(uint32_t rows_max, uint32_t logits_rows_max, std::vector<AttentionShape> shapes,
+           const AttentionCut& cut);
 
-  // Rows, positions and wanted rows of `batch`, and the attention plans of each group: over all
-  // rows, and over the wanted rows only (for the last layer, after which the others are dropped).
-  void Build(const Batch& batch, std::span<const KvGroup> groups, uint32_t last_group,
-             const AttentionShape& shape);
+  // Rows, positions and wanted rows of `batch`, and the attention plans of each shape: over all
+  // rows, and over the wanted rows only, for the last layer, after which the others are dropped
+  // (empty if its mixer is of another kind: last_shape is null).
+  void Build(const Batch& batch, std::span<const StateGroup> groups,
+             const AttentionShape* last_shape);
 
   std::vector<StepRow> rows;
   std::vector<LogitsRow> wanted;
   std::vector<std::vector<TokenId>> sorted;  // head_rows of items that came in another order
-  AttentionPlan attention[kKvGroupsMax];
-  AttentionPlan attention_wanted;  // of the last layer's group; used if some rows are not wanted
+  std::vector<AttentionPlan> attention;      // of each shape
+  AttentionPlan attention_wanted;            // of the last layer; used if some rows are not wanted
 
  private:
+  void AddItem(const BatchItem& item, uint32_t index, const AttentionShape* last_shape);
+  // Appends the units of `rows` query rows of an item, starting at step row `unit.row`.
+  void AddUnits(AttentionPlan& plan, const AttentionShape& shape, AttentionUnit unit,
+                uint32_t rows) const;
+  void AddTasks(AttentionPlan& plan, const AttentionShape& shape) const;
+  size_t PartialStride(const AttentionShape& shape, uint32_t rows, uint32_t heads) const;
   std::span<const TokenId> SortedHeadRows(const BatchItem& item);
+
+  std::vector<AttentionShape> shapes_;
+  AttentionCut cut_;
 };
 
 }  // namespace infe::model

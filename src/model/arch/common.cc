@@ -57,6 +57,51 @@ Result<float> RopeScale(const GgufFile& file, const std::string& prefix) {
   return static_cast<float>(factor);
 }
 
+Result<AttentionConfig> ReadAttention(const GgufFile& file, const std::string& prefix,
+                                      uint32_t embedding) {
+  AttentionConfig a;
+  INFE_ASSIGN(a.heads, Size(file, prefix + "attention.head_count", kWidthMax));
+  INFE_ASSIGN(a.kv_heads, Size(file, prefix + "attention.head_count_kv", kWidthMax, a.heads));
+  INFE_ASSIGN(a.head_dim,
+              Size(file, prefix + "attention.key_length", kHeadDimMax, embedding / a.heads));
+  INFE_ASSIGN(const uint32_t value_dim,
+              Size(file, prefix + "attention.value_length", kHeadDimMax, a.head_dim));
+  if (value_dim != a.head_dim) {
+    return Unsupported("keys and values of different lengths are not supported");
+  }
+  INFE_ASSIGN(a.rope.dims, Size(file, prefix + "rope.dimension_count", kHeadDimMax, a.head_dim));
+  if (a.rope.dims != a.head_dim) {
+    return Unsupported(
+        fmt::format("RoPE over {} of {} dimensions is not supported", a.rope.dims, a.head_dim));
+  }
+  if (a.head_dim > 0) a.scale = 1.0F / std::sqrt(float(a.head_dim));
+  INFE_ASSIGN(const double base, file.Float(prefix + "rope.freq_base", 10000.0));
+  if (!(base >= 1) || !(base < 1e12)) return Corrupt("rope.freq_base is out of range");
+  a.rope.base = static_cast<float>(base);
+  INFE_ASSIGN(a.rope.scale, RopeScale(file, prefix));
+  if (file.FindTensor("rope_freqs.weight") != nullptr) a.rope.factors = "rope_freqs.weight";
+  a.qkv_bias = file.FindTensor("blk.0.attn_q.bias") != nullptr;
+  a.qk_norm = file.FindTensor("blk.0.attn_q_norm.weight") != nullptr;
+  return a;
+}
+
+Result<void> CheckWidth(uint64_t width) {
+  if (width % 32 == 0) return {};
+  return Unsupported(fmt::format("widths must be multiples of 32; one is {}", width));
+}
+
+Result<void> CheckAttention(const AttentionConfig& a) {
+  if (a.head_dim < 2 || a.head_dim > kHeadDimMax || a.head_dim % 2 != 0) {
+    return Unsupported(fmt::format("heads of {} dimensions are not supported", a.head_dim));
+  }
+  if (a.heads % a.kv_heads != 0) {
+    return Corrupt(fmt::format("{} heads cannot share {} key/value heads", a.heads, a.kv_heads));
+  }
+  const uint64_t width = uint64_t{a.heads} * a.head_dim;
+  if (width > kWidthMax) return Corrupt("the attention is too wide");
+  return CheckWidth(width);
+}
+
 }  // namespace
 
 Result<ModelConfig> ReadCommonConfig(const GgufFile& file, std::string_view architecture) {
@@ -71,58 +116,37 @@ Result<ModelConfig> ReadCommonConfig(const GgufFile& file, std::string_view arch
 
   INFE_ASSIGN(const uint64_t experts, file.Unsigned(prefix + "expert_count", 0));
   if (experts > 0) return Unsupported("mixture-of-experts models are not supported");
-  INFE_ASSIGN(config.layers, Size(file, prefix + "block_count", kLayersMax));
+  INFE_ASSIGN(const uint32_t layers, Size(file, prefix + "block_count", kLayersMax));
   INFE_ASSIGN(config.embedding, Size(file, prefix + "embedding_length", kWidthMax));
-  INFE_ASSIGN(config.feed_forward, Size(file, prefix + "feed_forward_length", kWidthMax));
-  INFE_ASSIGN(config.heads, Size(file, prefix + "attention.head_count", kWidthMax));
-  INFE_ASSIGN(config.kv_heads,
-              Size(file, prefix + "attention.head_count_kv", kWidthMax, config.heads));
+  LayerConfig layer;
+  INFE_ASSIGN(DenseFfnOf(layer).width, Size(file, prefix + "feed_forward_length", kWidthMax));
+  INFE_ASSIGN(layer.mixer, ReadAttention(file, prefix, config.embedding));
   INFE_ASSIGN(config.context_length, Size(file, prefix + "context_length", kContextMax));
   INFE_ASSIGN(config.vocabulary, Vocabulary(file));
-  INFE_ASSIGN(config.head_dim, Size(file, prefix + "attention.key_length", kHeadDimMax,
-                                    config.embedding / config.heads));
-  INFE_ASSIGN(const uint32_t value_dim,
-              Size(file, prefix + "attention.value_length", kHeadDimMax, config.head_dim));
-  if (value_dim != config.head_dim) {
-    return Unsupported("keys and values of different lengths are not supported");
-  }
-  INFE_ASSIGN(const uint32_t rope_dim,
-              Size(file, prefix + "rope.dimension_count", kHeadDimMax, config.head_dim));
-  if (rope_dim != config.head_dim) {
-    return Unsupported(
-        fmt::format("RoPE over {} of {} dimensions is not supported", rope_dim, config.head_dim));
-  }
   INFE_ASSIGN(const double epsilon, file.Float(prefix + "attention.layer_norm_rms_epsilon"));
   if (!(epsilon >= 0) || !(epsilon < 1)) return Corrupt("the RMS epsilon is out of range");
   config.rms_epsilon = static_cast<float>(epsilon);
-  if (config.head_dim > 0) config.attention_scale = 1.0F / std::sqrt(float(config.head_dim));
-
-  INFE_ASSIGN(const double rope_base, file.Float(prefix + "rope.freq_base", 10000.0));
-  if (!(rope_base >= 1) || !(rope_base < 1e12)) return Corrupt("rope.freq_base is out of range");
-  INFE_ASSIGN(const float rope_scale, RopeScale(file, prefix));
-  config.window_of_layer.assign(config.layers, 0);
-  config.rope_base_of_layer.assign(config.layers, static_cast<float>(rope_base));
-  config.rope_scale_of_layer.assign(config.layers, rope_scale);
-
+  config.layers.assign(layers, layer);
   config.tied_head = file.FindTensor("output.weight") == nullptr;
-  config.qkv_bias = file.FindTensor("blk.0.attn_q.bias") != nullptr;
-  config.qk_norm = file.FindTensor("blk.0.attn_q_norm.weight") != nullptr;
   return config;
 }
 
+AttentionConfig& AttentionOf(LayerConfig& layer) {
+  return std::get<AttentionConfig>(layer.mixer);
+}
+
+DenseFfnConfig& DenseFfnOf(LayerConfig& layer) {
+  return std::get<DenseFfnConfig>(layer.feed_forward);
+}
+
 Result<void> CheckConfig(const ModelConfig& config) {
-  if (config.head_dim < 2 || config.head_dim > kHeadDimMax || config.head_dim % 2 != 0) {
-    return Unsupported(fmt::format("heads of {} dimensions are not supported", config.head_dim));
-  }
-  if (config.heads % config.kv_heads != 0) {
-    return Corrupt(
-        fmt::format("{} heads cannot share {} key/value heads", config.heads, config.kv_heads));
-  }
-  const uint64_t attention = uint64_t{config.heads} * config.head_dim;
-  if (attention > kWidthMax) return Corrupt("the attention is too wide");
-  for (uint64_t width : {uint64_t{config.embedding}, uint64_t{config.feed_forward}, attention}) {
-    if (width % 32 != 0) {
-      return Unsupported(fmt::format("widths must be multiples of 32; one is {}", width));
+  INFE_TRY(CheckWidth(config.embedding));
+  for (const LayerConfig& layer : config.layers) {
+    if (const auto* attention = std::get_if<AttentionConfig>(&layer.mixer)) {
+      INFE_TRY(CheckAttention(*attention));
+    }
+    if (const auto* dense = std::get_if<DenseFfnConfig>(&layer.feed_forward)) {
+      INFE_TRY(CheckWidth(dense->width));
     }
   }
   return {};

@@ -10,10 +10,14 @@
 
 namespace infe::model {
 
-// Shapes, names, epsilon, RoPE base and scaling (the same for every layer), scale 1/sqrt(head_dim).
-// Keys are "<architecture>.block_count" and so on. Whether biases, norms and a separate head exist
-// is read off the tensor table.
+// Shapes, names, epsilon, RoPE base and scaling, scale 1/sqrt(head_dim): every layer dense
+// attention and SwiGLU, all alike. Keys are "<architecture>.block_count" and so on. Whether biases,
+// norms and a separate head exist is read off the tensor table.
 Result<ModelConfig> ReadCommonConfig(const GgufFile& file, std::string_view architecture);
+
+// The parts of a layer that ReadCommonConfig made.
+AttentionConfig& AttentionOf(LayerConfig& layer);
+DenseFfnConfig& DenseFfnOf(LayerConfig& layer);
 
 // Shapes that the kernels can compute and sizes that are sane.
 Result<void> CheckConfig(const ModelConfig& config);

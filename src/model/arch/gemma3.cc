@@ -16,20 +16,13 @@ constexpr uint64_t kWindowPatternDefault = 6;
 constexpr double kLocalRopeBaseDefault = 10000.0;
 // The 27B model scales its scores by the width of a head as embedding / heads, not by its head
 // size; the file does not say so.
-constexpr uint32_t kLayersOf27B = 62;
+constexpr size_t kLayersOf27B = 62;
 
 }  // namespace
 
 Result<ModelConfig> ReadGemma3Config(const GgufFile& file) {
   INFE_ASSIGN(ModelConfig config, ReadCommonConfig(file, "gemma3"));
-  config.activation = Activation::kGeGlu;
-  config.qk_norm = true;
-  config.post_norms = true;
   config.embedding_scale = std::sqrt(static_cast<float>(config.embedding));
-  if (config.layers == kLayersOf27B) {
-    config.attention_scale =
-        1.0F / std::sqrt(static_cast<float>(config.embedding) / static_cast<float>(config.heads));
-  }
   INFE_ASSIGN(const double cap, file.Float("gemma3.final_logit_softcapping", 0.0));
   if (cap != 0) return Unsupported("capped logits are not supported");
   INFE_ASSIGN(const uint64_t window, file.Unsigned("gemma3.attention.sliding_window"));
@@ -44,11 +37,20 @@ Result<ModelConfig> ReadGemma3Config(const GgufFile& file) {
   if (!(local_base >= 1) || !(local_base < 1e12)) {
     return Corrupt("gemma3.rope.freq_base_swa is out of range");
   }
-  for (uint32_t layer = 0; layer < config.layers; ++layer) {
-    if ((layer + 1) % pattern == 0) continue;  // global
-    config.window_of_layer[layer] = static_cast<uint32_t>(window);
-    config.rope_base_of_layer[layer] = static_cast<float>(local_base);
-    config.rope_scale_of_layer[layer] = 1;
+  for (uint32_t l = 0; l < config.layers.size(); ++l) {
+    LayerConfig& layer = config.layers[l];
+    layer.post_norms = true;
+    DenseFfnOf(layer).activation = Activation::kGeGlu;
+    AttentionConfig& attention = AttentionOf(layer);
+    attention.qk_norm = true;
+    if (config.layers.size() == kLayersOf27B) {
+      attention.scale = 1.0F / std::sqrt(static_cast<float>(config.embedding) /
+                                         static_cast<float>(attention.heads));
+    }
+    if ((l + 1) % pattern == 0) continue;  // global
+    attention.window = static_cast<uint32_t>(window);
+    attention.rope.base = static_cast<float>(local_base);
+    attention.rope.scale = 1;
   }
   return config;
 }

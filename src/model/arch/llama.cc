@@ -9,7 +9,7 @@ namespace infe::model {
 
 Result<ModelConfig> ReadLlamaConfig(const GgufFile& file) {
   INFE_ASSIGN(ModelConfig config, ReadCommonConfig(file, "llama"));
-  config.rope_interleaved = true;
+  for (LayerConfig& layer : config.layers) AttentionOf(layer).rope.interleaved = true;
   return config;
 }
 

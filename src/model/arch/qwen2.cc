@@ -7,7 +7,7 @@ namespace infe::model {
 
 Result<ModelConfig> ReadQwen2Config(const GgufFile& file) {
   INFE_ASSIGN(ModelConfig config, ReadCommonConfig(file, "qwen2"));
-  config.qkv_bias = true;
+  for (LayerConfig& layer : config.layers) AttentionOf(layer).qkv_bias = true;
   return config;
 }
 

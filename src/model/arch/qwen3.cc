@@ -7,7 +7,7 @@ namespace infe::model {
 
 Result<ModelConfig> ReadQwen3Config(const GgufFile& file) {
   INFE_ASSIGN(ModelConfig config, ReadCommonConfig(file, "qwen3"));
-  config.qk_norm = true;
+  for (LayerConfig& layer : config.layers) AttentionOf(layer).qk_norm = true;
   return config;
 }
 

@@ -1,0 +1,294 @@
+#include "model/parts/attention.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "model/parts/product-inl.h"
+#include "model/parts/residual.h"
+
+namespace infe::model {
+namespace {
+
+using kernels::Activations;
+using kernels::kAttentionSpan;
+using kernels::kStripeRows;
+
+// Room for the partial sums of long contexts: 16 MiB at most.
+constexpr size_t kPartialFloatsMax = size_t{4} << 20;
+constexpr uint32_t kUnitsSplitMax = 8;  // per thread
+
+// The stripes of some whole heads.
+struct HeadStripes {
+  HeadStripes(uint32_t head, uint32_t heads, uint32_t dim)
+      : begin(head * dim / kStripeRows),
+        end((head * dim + heads * dim + kStripeRows - 1) / kStripeRows),
+        cols((end - begin) * kStripeRows) {}
+  uint32_t begin, end, cols;
+};
+
+}  // namespace
+
+AttentionShape ShapeOf(const AttentionConfig& config) {
+  return {config.heads, config.kv_heads, config.head_dim, config.window};
+}
+
+uint32_t HeadsPerUnit(uint32_t heads, uint32_t head_dim) {
+  uint32_t n = 1;
+  while (n < heads && (n * head_dim % kStripeRows != 0 || heads % n != 0)) ++n;
+  return n;
+}
+
+Result<void> AttentionPart::Plan(PartPlan& plan) {
+  INFE_TRY(PlanTensors(plan));
+  if (config_.rope.dims > 0) {
+    INFE_ASSIGN(rope_, plan.ropes.Table(config_.rope, plan.tensors));
+  }
+  tile_bytes_ = plan.kernels.kv_tile_bytes(plan.kv_type, config_.head_dim);
+  plan.state.Need(plan.layer,
+                  {.kind = config_.window > 0 ? StateKind::kWindow : StateKind::kPositions,
+                   .window = config_.window,
+                   .bytes = config_.kv_heads * tile_bytes_},
+                  &slot_);
+  shape_ = plan.attention.IndexOf(ShapeOf(config_));
+  PlanBuffers(plan);
+  return {};
+}
+
+Result<void> AttentionPart::PlanTensors(PartPlan& plan) {
+  TensorPlan& t = plan.tensors;
+  const uint32_t d = plan.config.embedding;
+  const uint32_t dim = config_.head_dim;
+  const uint32_t k_rows = config_.kv_heads * dim;
+  std::span<const uint32_t> q_order;
+  std::span<const uint32_t> k_order;
+  if (config_.rope.interleaved) {
+    q_order = t.Deinterleaved(config_.heads, dim, config_.rope.dims);
+    k_order = t.Deinterleaved(config_.kv_heads, dim, config_.rope.dims);
+  }
+  const auto matrix = [&](std::string_view name, uint32_t rows, uint32_t cols,
+                          std::span<const uint32_t> order, kernels::PackedMatrix* to) {
+    return t.Matrix({.name = plan.Name(name), .rows = rows, .cols = cols, .order = order}, to);
+  };
+  INFE_TRY(t.Vector(plan.Name("attn_norm.weight"), d, {}, &norm_));
+  INFE_TRY(matrix("attn_k.weight", k_rows, d, k_order, &k_.matrix));
+  INFE_TRY(matrix("attn_v.weight", k_rows, d, {}, &v_.matrix));
+  INFE_TRY(matrix("attn_q.weight", width(), d, q_order, &q_.matrix));
+  if (config_.qkv_bias) {
+    INFE_TRY(t.Vector(plan.Name("attn_q.bias"), width(), q_order, &q_.bias));
+    INFE_TRY(t.Vector(plan.Name("attn_k.bias"), k_rows, k_order, &k_.bias));
+    INFE_TRY(t.Vector(plan.Name("attn_v.bias"), k_rows, {}, &v_.bias));
+  }
+  if (config_.qk_norm) {
+    INFE_TRY(t.Vector(plan.Name("attn_q_norm.weight"), dim, {}, &q_.norm));
+    INFE_TRY(t.Vector(plan.Name("attn_k_norm.weight"), dim, {}, &k_.norm));
+  }
+  INFE_TRY(matrix("attn_output.weight", d, width(), {}, &o_));
+  if (post_norms_) {
+    INFE_TRY(t.Vector(plan.Name("post_attention_norm.weight"), d, {}, &post_norm_));
+  }
+  for (const Projection* p : {&q_, &k_, &v_}) {
+    plan.float_products |= kernels::IsFloat(p->matrix.type);
+  }
+  return {};
+}
+
+void AttentionPart::PlanBuffers(PartPlan& plan) {
+  ScratchPlan& scratch = plan.scratch;
+  const size_t rows = plan.limits.rows_max;
+  queries_ = scratch.shared.Floats("queries", rows * width());
+  attended_ = scratch.shared.Floats("attended", rows * width());
+  activations_ = scratch.shared.Bytes("attended activations",
+                                      kernels::ActivationsBytes(plan.limits.rows_max, width()));
+  const size_t spans = plan.config.context_length / kAttentionSpan + 1;
+  const size_t partial =
+      plan.kernels.attention_partial_floats(kQueryRowsMax, group(), config_.head_dim) + 16;
+  const size_t partials =
+      std::min(kPartialFloatsMax, partial * spans * kUnitsSplitMax * plan.limits.threads);
+  partials_ = scratch.shared.Floats("partials", partials);
+  plan.attention.partial_floats = std::max(plan.attention.partial_floats, partials);
+  // At least one row of the widest unit that is not cut: all heads, if they do not end on stripes.
+  scratch.own.Floats("tile a", width() + kStripeRows);
+  scratch.own.Floats("tile b", width() + kStripeRows);
+  own_scratch_ = scratch.own.Floats(
+      "attention", plan.kernels.attention_scratch_floats(kQueryRowsMax, group(), config_.head_dim));
+  own_tiles_ = scratch.own.Bytes(
+      "tiles", (plan.config.context_length / kBlockPositions + 1) * sizeof(std::byte*));
+}
+
+std::vector<Phase> AttentionPart::phases() const {
+  return {{StepPart::kQkv, RunPhase<AttentionPart, &AttentionPart::Qkv>},
+          {StepPart::kAttention, RunPhase<AttentionPart, &AttentionPart::Attend>, true},
+          {StepPart::kOutput, RunPhase<AttentionPart, &AttentionPart::Output>}};
+}
+
+Activations AttentionPart::Attended(const Step& step, uint32_t rows) const {
+  return kernels::MakeActivations(step.scratch.shared.Bytes(activations_), rows, width(),
+                                  step.scratch.shared.Floats(attended_));
+}
+
+std::byte* AttentionPart::Tile(const Step& step, uint32_t kv_head, uint32_t item,
+                               uint32_t position) const {
+  const uint32_t block = step.batch.items[item].blocks[slot_.group][position / kBlockPositions];
+  if (block == kNoBlock) return nullptr;
+  return step.state.arena[slot_.group] + block * step.model.groups[slot_.group].block_bytes +
+         slot_.offset + kv_head * tile_bytes_;
+}
+
+void AttentionPart::Qkv(Lane& lane, const Step& step) const {
+  const Activations input = Normalise(lane, step, norm_);
+  const uint32_t kv_heads = HeadsPerUnit(config_.kv_heads, config_.head_dim);
+  const uint32_t q_heads = HeadsPerUnit(config_.heads, config_.head_dim);
+  const uint32_t kv_units = config_.kv_heads / kv_heads;
+  // Keys and values first: their units are twice as large, and the tail should be fine-grained.
+  Share(lane, kv_units + config_.heads / q_heads, [&](uint32_t begin, uint32_t end) {
+    for (uint32_t unit = begin; unit < end; ++unit) {
+      if (unit < kv_units) {
+        KeyValueUnit(lane, step, input, unit * kv_heads, kv_heads);
+      } else {
+        QueryUnit(lane, step, input, (unit - kv_units) * q_heads, q_heads);
+      }
+    }
+  });
+}
+
+// Bias, head norm and rotation of one head of one row of Q or K, in place.
+void AttentionPart::FinishHead(const Step& step, float* head, uint32_t row, const float* bias,
+                               const float* norm) const {
+  const uint32_t dim = config_.head_dim;
+  if (bias != nullptr) step.kernels.add(head, bias, dim);
+  if (norm != nullptr) {
+    step.kernels.rms_norm(head, norm, step.model.config.rms_epsilon, dim, head);
+  }
+  if (config_.rope.dims == 0) return;
+  const PlannedRope& rope = step.model.ropes[rope_];
+  const float* turns = step.scratch.shared.Floats(step.model.residual.rope) +
+                       rope.offset * step.plan.rows.size() + size_t{row} * rope.dims;
+  step.kernels.rope(head, turns, rope.dims);
+}
+
+void AttentionPart::QueryUnit(Lane& lane, const Step& step, const Activations& input, uint32_t head,
+                              uint32_t heads) const {
+  const uint32_t dim = config_.head_dim;
+  const HeadStripes stripes(head, heads, dim);
+  const uint32_t rows = RowsPerTile(lane.rows, stripes.cols, input.cols);
+  float* tile = lane.own.Floats(step.model.residual.tile_a);
+  float* queries = step.scratch.shared.Floats(queries_);
+  for (uint32_t r0 = 0; r0 < lane.rows; r0 += rows) {
+    const uint32_t r1 = std::min(r0 + rows, lane.rows);
+    Multiply(step, q_.matrix, input, r0, r1, stripes.begin, stripes.end, tile, stripes.cols);
+    for (uint32_t r = r0; r < r1; ++r) {
+      float* row = tile + size_t{r - r0} * stripes.cols;
+      for (uint32_t h = 0; h < heads; ++h) {
+        const float* bias = q_.bias == nullptr ? nullptr : q_.bias + (head + h) * dim;
+        FinishHead(step, row + h * dim, r, bias, q_.norm);
+      }
+      std::memcpy(queries + size_t{r} * width() + head * dim, row, heads * dim * sizeof(float));
+    }
+  }
+}
+
+void AttentionPart::KeyValueUnit(Lane& lane, const Step& step, const Activations& input,
+                                 uint32_t head, uint32_t heads) const {
+  const uint32_t dim = config_.head_dim;
+  const HeadStripes stripes(head, heads, dim);
+  const uint32_t rows = RowsPerTile(lane.rows, stripes.cols, input.cols);
+  float* keys = lane.own.Floats(step.model.residual.tile_a);
+  float* values = lane.own.Floats(step.model.residual.tile_b);
+  for (uint32_t r0 = 0; r0 < lane.rows; r0 += rows) {
+    const uint32_t r1 = std::min(r0 + rows, lane.rows);
+    Multiply(step, k_.matrix, input, r0, r1, stripes.begin, stripes.end, keys, stripes.cols);
+    Multiply(step, v_.matrix, input, r0, r1, stripes.begin, stripes.end, values, stripes.cols);
+    for (uint32_t r = r0; r < r1; ++r) {
+      const StepRow& row = step.plan.rows[r];
+      for (uint32_t h = 0; h < heads; ++h) {
+        const uint32_t at = (head + h) * dim;
+        float* k = keys + size_t{r - r0} * stripes.cols + h * dim;
+        float* v = values + size_t{r - r0} * stripes.cols + h * dim;
+        FinishHead(step, k, r, k_.bias == nullptr ? nullptr : k_.bias + at, k_.norm);
+        if (v_.bias != nullptr) step.kernels.add(v, v_.bias + at, dim);
+        std::byte* tile = Tile(step, head + h, row.item, row.position);
+        INFE_DCHECK(tile != nullptr);
+        step.kernels.kv_write(step.model.kv_type, tile, row.position % kBlockPositions, k, v, dim);
+      }
+    }
+  }
+}
+
+void AttentionPart::Attend(Lane& lane, const Step& step) const {
+  const AttentionPlan& plan =
+      lane.only_wanted ? step.plan.attention_wanted : step.plan.attention[shape_];
+  for (;;) {
+    const uint32_t t = lane.cursor->Take(1);
+    if (t >= plan.tasks.size()) return;
+    RunTask(lane, step, plan, plan.tasks[t]);
+  }
+}
+
+void AttentionPart::RunTask(Lane& lane, const Step& step, const AttentionPlan& plan,
+                            const AttentionTask& task) const {
+  const AttentionUnit& unit = plan.units[task.unit];
+  const uint32_t dim = config_.head_dim;
+  const uint32_t window = config_.window;
+  const kernels::KvType kv_type = step.model.kv_type;
+  // Tiles of this task: those from the first position its first row sees, or its span's.
+  uint32_t begin = window != 0 && unit.position + 1 > window ? unit.position + 1 - window : 0;
+  uint32_t end = unit.position + unit.rows;
+  if (unit.spans > 0) {
+    begin = std::max(begin, task.span * kAttentionSpan);
+    end = std::min(end, (task.span + 1) * kAttentionSpan);
+  }
+  auto* tiles = reinterpret_cast<const std::byte**>(lane.own.Bytes(own_tiles_));
+  for (uint32_t b = begin / kBlockPositions; b * kBlockPositions < end; ++b) {
+    tiles[b] = Tile(step, unit.kv_head, unit.item, b * kBlockPositions);
+  }
+  float* attended = step.scratch.shared.Floats(attended_);
+  kernels::AttentionArgs args;
+  args.q = step.scratch.shared.Floats(queries_) + size_t{unit.row} * width() + unit.head * dim;
+  args.q_stride = width();
+  args.out = attended + size_t{unit.out_row} * width() + unit.head * dim;
+  args.out_stride = width();
+  args.rows = unit.rows;
+  args.group = unit.heads;
+  args.head_dim = dim;
+  args.position = unit.position;
+  args.window = window;
+  args.scale = config_.scale;
+  args.tiles = tiles;
+  args.scratch = lane.own.Floats(own_scratch_);
+  if (unit.spans == 0) {
+    step.kernels.attention(kv_type, args);
+  } else {
+    float* partials = step.scratch.shared.Floats(partials_) + unit.partials;
+    step.kernels.attention_span(kv_type, args, task.span,
+                                partials + (task.span - unit.first_span) * unit.partial_stride);
+    std::atomic<uint32_t>& unfinished = plan.unfinished[task.unit];
+    if (unfinished.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    unfinished.store(unit.spans, std::memory_order_relaxed);  // for the next layer
+    step.kernels.attention_merge(args, partials, unit.spans, unit.partial_stride);
+  }
+  if (dim % kernels::kActivationBlock != 0) return;  // QuantiseAttended does it
+  const Activations out = Attended(step, lane.rows);
+  for (uint32_t r = unit.out_row; r < unit.out_row + unit.rows; ++r) {
+    step.kernels.quantise_row(attended + size_t{r} * width(), unit.head * dim,
+                              (unit.head + unit.heads) * dim, r, out);
+  }
+}
+
+// Heads that do not end on blocks of activations are quantised by row, after attention.
+void AttentionPart::QuantiseAttended(Lane& lane, const Step& step) const {
+  if (config_.head_dim % kernels::kActivationBlock == 0) return;
+  const float* attended = step.scratch.shared.Floats(attended_);
+  const Activations out = Attended(step, lane.rows);
+  for (uint32_t r = lane.worker.index(); r < lane.rows; r += lane.worker.count()) {
+    step.kernels.quantise_row(attended + size_t{r} * width(), 0, width(), r, out);
+  }
+  lane.worker.Barrier();
+}
+
+void AttentionPart::Output(Lane& lane, const Step& step) const {
+  QuantiseAttended(lane, step);
+  AddToStream(lane, step, o_, Attended(step, lane.rows), post_norm_);
+}
+
+}  // namespace infe::model

@@ -1,0 +1,84 @@
+// Softmax attention over the keys and values of a sequence, grouped queries. Three phases:
+//   1 the input, Q, K and V; then bias, head norms, rotation and the write of K and V
+//   2 attention, then quantise
+//   3 output projection, added to the stream
+// What follows a semicolon or a comma is done by the thread that produced the values, on what is
+// still in its cache. Tensors: attn_norm, attn_{q,k,v,output}, attn_{q,k}_norm, biases of Q, K, V,
+// post_attention_norm.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/packed_matrix.h"
+#include "model/parts/part.h"
+
+namespace infe::model {
+
+class AttentionPart : public Part {
+ public:
+  explicit AttentionPart(const LayerConfig& layer)
+      : config_(std::get<AttentionConfig>(layer.mixer)), post_norms_(layer.post_norms) {}
+
+  Result<void> Plan(PartPlan& plan) override;
+  std::vector<Phase> phases() const override;
+
+ private:
+  // The projection of Q, K or V and what is done to each head of it.
+  struct Projection {
+    kernels::PackedMatrix matrix;  // [heads * head_dim, embedding]
+    const float* bias = nullptr;   // [heads * head_dim]
+    const float* norm = nullptr;   // [head_dim]
+  };
+
+  Result<void> PlanTensors(PartPlan& plan);
+  void PlanBuffers(PartPlan& plan);
+
+  void Qkv(Lane& lane, const Step& step) const;
+  void Attend(Lane& lane, const Step& step) const;
+  void Output(Lane& lane, const Step& step) const;
+
+  void QueryUnit(Lane& lane, const Step& step, const kernels::Activations& input, uint32_t head,
+                 uint32_t heads) const;
+  void KeyValueUnit(Lane& lane, const Step& step, const kernels::Activations& input, uint32_t head,
+                    uint32_t heads) const;
+  void FinishHead(const Step& step, float* head, uint32_t row, const float* bias,
+                  const float* norm) const;
+  void RunTask(Lane& lane, const Step& step, const AttentionPlan& plan,
+               const AttentionTask& task) const;
+  void QuantiseAttended(Lane& lane, const Step& step) const;
+
+  kernels::Activations Attended(const Step& step, uint32_t rows) const;
+  std::byte* Tile(const Step& step, uint32_t kv_head, uint32_t item, uint32_t position) const;
+  uint32_t group() const { return config_.heads / config_.kv_heads; }
+  uint32_t width() const { return config_.heads * config_.head_dim; }
+
+  const AttentionConfig config_;
+  const bool post_norms_;
+
+  const float* norm_ = nullptr;  // [embedding]
+  Projection q_, k_, v_;
+  kernels::PackedMatrix o_;           // [embedding, heads * head_dim]
+  const float* post_norm_ = nullptr;  // [embedding], null without
+
+  StateSlot slot_;
+  size_t tile_bytes_ = 0;
+  uint32_t rope_ = 0;   // index of the table
+  uint32_t shape_ = 0;  // index of the plan of units
+  BufferId queries_;    // [rows][heads * head_dim]
+  BufferId attended_;   // [rows][heads * head_dim]
+  BufferId activations_;
+  BufferId partials_;
+  BufferId own_scratch_;
+  BufferId own_tiles_;  // pointers to the tiles of one unit: [context / 32]
+};
+
+// Query rows of one attention unit: enough to use a key tile several times while it is in L1.
+inline constexpr uint32_t kQueryRowsMax = 16;
+
+AttentionShape ShapeOf(const AttentionConfig& config);
+
+// Heads of one unit of phase 1: as few as end on a stripe.
+uint32_t HeadsPerUnit(uint32_t heads, uint32_t head_dim);
+
+}  // namespace infe::model

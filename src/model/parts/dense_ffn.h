@@ -1,0 +1,41 @@
+// The gated feed-forward part: down(activation(gate x) * up x). Two phases:
+//   1 the input, gate and up; then the activation, and quantise
+//   2 down projection, added to the stream
+// Tensors: ffn_norm, ffn_{gate,up,down}, post_ffw_norm. Shazeer 2020.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/packed_matrix.h"
+#include "model/parts/part.h"
+
+namespace infe::model {
+
+class DenseFfnPart : public Part {
+ public:
+  explicit DenseFfnPart(const LayerConfig& layer)
+      : config_(std::get<DenseFfnConfig>(layer.feed_forward)), post_norms_(layer.post_norms) {}
+
+  Result<void> Plan(PartPlan& plan) override;
+  std::vector<Phase> phases() const override;
+
+ private:
+  void GateUp(Lane& lane, const Step& step) const;
+  void Down(Lane& lane, const Step& step) const;
+  kernels::Activations Hidden(const Step& step, uint32_t rows) const;
+
+  const DenseFfnConfig config_;
+  const bool post_norms_;
+
+  const float* norm_ = nullptr;       // [embedding]
+  kernels::PackedMatrix gate_, up_;   // [width, embedding]
+  kernels::PackedMatrix down_;        // [embedding, width]
+  const float* post_norm_ = nullptr;  // [embedding], null without
+
+  BufferId hidden_;  // [rows][width], null unless the down projection reads floats
+  BufferId activations_;
+  BufferId own_row_;
+};
+
+}  // namespace infe::model

@@ -1,0 +1,36 @@
+// The residual stream: how parts read it (normalised and quantised) and how they add to it.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/activations.h"
+#include "kernels/packed_matrix.h"
+#include "model/parts/part.h"
+
+namespace infe::model {
+
+// Up to this many rows every thread normalises and quantises all rows for itself rather than wait
+// at a barrier for the others' share. The bits are the same.
+inline constexpr uint32_t kPrivateNormRowsMax = 6;
+
+// Asks for the buffers of every part's input and output. Those that only float products or
+// post-norms need have no bytes yet.
+ResidualBuffers PlanResidual(const ModelConfig& config, const StepLimits& limits,
+                             ScratchPlan& scratch);
+// The rest, when the parts have planned: for products that read floats.
+void PlanFloatInput(const ModelConfig& config, const StepLimits& limits, ScratchPlan& scratch);
+
+// The input of a part. First what waits in `delta` is post-normed and added to the stream, then the
+// stream is normalised by `weight` [embedding] and quantised: by every thread for itself if rows
+// are few, else shared with one more barrier.
+kernels::Activations Normalise(Lane& lane, const Step& step, const float* weight);
+
+// The output of a part: matrix * input is added to the stream; or, if post_norm is not null, is
+// left in `delta` for the next Normalise to add.
+void AddToStream(Lane& lane, const Step& step, const kernels::PackedMatrix& matrix,
+                 const kernels::Activations& input, const float* post_norm);
+
+// Goes on with the plan's wanted rows alone. Nobody may read them before the next barrier.
+void DropUnwantedRows(Lane& lane, const Step& step);
+
+}  // namespace infe::model

@@ -1,0 +1,118 @@
+#include "model/tensor_plan.h"
+
+#include <fmt/format.h>
+
+namespace infe::model {
+namespace {
+
+using kernels::QuantType;
+
+constexpr size_t kMatrixAlignment = 4096;
+
+Result<void> CheckShape(const GgufTensor& tensor, uint64_t cols, uint64_t rows) {
+  if (tensor.cols() != cols || tensor.rows() != rows) {
+    return Corrupt(
+        fmt::format("tensor {} has shape [{}, {}]; the model's metadata asks for [{}, {}]",
+                    tensor.name, tensor.cols(), tensor.rows(), cols, rows));
+  }
+  return {};
+}
+
+Result<QuantType> Type(const GgufTensor& tensor) {
+  const auto type = kernels::QuantTypeFromGguf(tensor.type);
+  if (!type) {
+    return Unsupported(fmt::format("tensor {} has type {}, which infe does not compute",
+                                   tensor.name, tensor.type_name));
+  }
+  return *type;
+}
+
+size_t Aligned(size_t bytes) {
+  return (bytes + kMatrixAlignment - 1) / kMatrixAlignment * kMatrixAlignment;
+}
+
+}  // namespace
+
+Result<const GgufTensor*> TensorPlan::Need(const std::string& name) {
+  const GgufTensor* tensor = file_.FindTensor(name);
+  if (tensor == nullptr) {
+    const auto architecture = file_.String("general.architecture", "");
+    return Corrupt(fmt::format("the model file has no tensor {}, which a {} model needs", name,
+                               architecture ? *architecture : ""));
+  }
+  taken_.insert(tensor->name);
+  return tensor;
+}
+
+Result<void> TensorPlan::Matrix(const MatrixSpec& spec, kernels::PackedMatrix* matrix) {
+  INFE_ASSIGN(const GgufTensor* tensor, Need(spec.name));
+  INFE_TRY(CheckShape(*tensor, spec.cols, spec.tensor_rows == 0 ? spec.rows : spec.tensor_rows));
+  INFE_ASSIGN(matrix->type, Type(*tensor));
+  matrix->rows = spec.rows;
+  matrix->cols = spec.cols;
+  packs_.push_back({matrix, tensor, spec.first_row, spec.order, packed_bytes_});
+  packed_bytes_ += Aligned(kernels_.packed_bytes(matrix->type, spec.rows, spec.cols));
+  return {};
+}
+
+Result<void> TensorPlan::Rows(const std::string& name, uint32_t rows, uint32_t cols,
+                              RowTable* table) {
+  INFE_ASSIGN(const GgufTensor* tensor, Need(name));
+  INFE_TRY(CheckShape(*tensor, cols, rows));
+  INFE_ASSIGN(table->type, Type(*tensor));
+  table->cols = cols;
+  table->row_bytes = kernels::RowBytes(table->type, cols);
+  copies_.push_back({table, tensor, Aligned(row_bytes_)});
+  row_bytes_ = copies_.back().offset + tensor->bytes;
+  return {};
+}
+
+Result<std::vector<float>> TensorPlan::Dequantise(const GgufTensor& tensor) const {
+  INFE_ASSIGN(const QuantType type, Type(tensor));
+  std::vector<float> values(static_cast<size_t>(tensor.cols() * tensor.rows()));
+  std::vector<std::byte> blocks(tensor.bytes);
+  INFE_TRY(file_.ReadTensor(tensor, 0, blocks));
+  kernels::Traits(type).dequantise(blocks.data(), values.data(), values.size());
+  return values;
+}
+
+Result<std::vector<float>> TensorPlan::Values(const std::string& name, uint32_t size) {
+  INFE_ASSIGN(const GgufTensor* tensor, Need(name));
+  INFE_TRY(CheckShape(*tensor, size, 1));
+  return Dequantise(*tensor);
+}
+
+Result<void> TensorPlan::Vector(const std::string& name, uint32_t size,
+                                std::span<const uint32_t> order, const float** vector) {
+  INFE_ASSIGN(const std::vector<float> values, Values(name, size));
+  vectors_.emplace_back(vector, floats_.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    floats_.push_back(values[order.empty() ? i : order[i]]);
+  }
+  floats_.resize((floats_.size() + 15) / 16 * 16);  // whole cache lines
+  return {};
+}
+
+std::span<const uint32_t> TensorPlan::Deinterleaved(uint32_t heads, uint32_t dim, uint32_t turned) {
+  std::vector<uint32_t>& order = orders_.emplace_back(size_t{heads} * dim);
+  for (uint32_t head = 0; head < heads; ++head) {
+    for (uint32_t i = 0; i < turned / 2; ++i) {
+      order[head * dim + i] = head * dim + 2 * i;
+      order[head * dim + turned / 2 + i] = head * dim + 2 * i + 1;
+    }
+    for (uint32_t i = turned; i < dim; ++i) order[head * dim + i] = head * dim + i;
+  }
+  return order;
+}
+
+Result<void> TensorPlan::CheckAllTaken(std::string_view architecture) const {
+  for (const GgufTensor& tensor : file_.tensors()) {
+    if (!taken_.contains(tensor.name)) {
+      return Unsupported(fmt::format("tensor {} is not part of a {} model as infe computes it",
+                                     tensor.name, architecture));
+    }
+  }
+  return {};
+}
+
+}  // namespace infe::model

@@ -59,7 +59,7 @@ Result<std::unique_ptr<BenchEngine>> BenchEngine::Start(engine::LoadedModel& loa
   options.context_max = positions;
   // Every sequence in full, and as much again so that prompts stay known.
   size_t position_bytes = 0;
-  for (const model::KvGroup& group : loaded.model->kv_groups())
+  for (const model::StateGroup& group : loaded.model->kv_groups())
     position_bytes += group.block_bytes / model::kBlockPositions;
   options.kv_memory_bytes = 2 * position_bytes * positions * streams + (size_t{64} << 20);
   options.speculation = speculation;

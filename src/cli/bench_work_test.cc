@@ -20,11 +20,11 @@ class BookKeeper : public model::StepModel {
     group_.layer_bytes = group_.block_bytes = 64;
   }
   const model::ModelConfig& config() const override { return config_; }
-  std::span<const model::KvGroup> kv_groups() const override { return {&group_, 1}; }
+  std::span<const model::StateGroup> kv_groups() const override { return {&group_, 1}; }
   const float* logits() const override { return logits_.data(); }
   size_t logits_stride() const override { return kVocabulary; }
 
-  void Forward(const model::Batch& batch, const model::KvView& kv) override {
+  void Forward(const model::Batch& batch, const model::StateView& kv) override {
     ++steps;
     EXPECT_NE(kv.arena[0], nullptr);
     uint32_t rows = 0;
@@ -50,7 +50,7 @@ class BookKeeper : public model::StepModel {
  private:
   static constexpr uint32_t kVocabulary = 50;
   model::ModelConfig config_;
-  model::KvGroup group_;
+  model::StateGroup group_;
   std::vector<float> logits_;
   std::map<uint32_t, uint32_t> written_;  // positions, by a sequence's first block
 };

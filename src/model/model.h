@@ -17,7 +17,7 @@
 #include "model/model_config.h"
 #include "model/packed_file.h"
 #include "model/phase_times.h"
-#include "model/state.h"
+#include "model/kv_view.h"  // the older names, for those who include us
 
 namespace infe::model {
 

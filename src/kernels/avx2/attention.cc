@@ -1,10 +1,15 @@
-// The products and the softmax of a tile in AVX2; see attention_rows.h for what they are parts of.
+// The products of a tile in AVX2; see vec/attention-inl.h for what they are parts of.
 #include "kernels/avx2/attention.h"
 
-#include "kernels/avx2/attention_rows.h"
+#include "kernels/avx2/vec.h"
+#include "kernels/vec/attention-inl.h"
 
 namespace infe::kernels::avx2 {
 namespace {
+
+using vec::kInt8Header;
+using vec::kTile;
+using vec::QueryRows;
 
 // Query rows in one register tile.
 constexpr uint32_t kRowsMax = 6;
@@ -166,58 +171,8 @@ inline void AddValuesRows(const QueryRows& in, Values values, const char* ahead,
     AddValuesPart<Values, rows, 2>(in, values, ahead, first, count, d);
 }
 
-// Scores to probabilities of one row, which sees positions [begin, end) of the tile; updates the
-// row's maximum, sum and correction.
-inline void SoftmaxRow(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
-                       const float* value_scales) {
-  float* weights = in.weights + row * kTile;
-  float* state = in.acc + row * in.acc_stride + in.head_dim;
-  if (begin >= end) {
-    in.correction[row] = 1.0f;
-    for (int v = 0; v < 4; ++v) _mm256_store_ps(weights + 8 * v, _mm256_setzero_ps());
-    return;
-  }
-  __m256 seen[4];
-  __m256 scores[4];
-  for (int v = 0; v < 4; ++v) scores[v] = _mm256_load_ps(weights + 8 * v);
-  const bool all = begin == 0 && end == kTile;
-  if (!all) {
-    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m256i last = _mm256_set1_epi32(static_cast<int32_t>(end));
-    const __m256i before = _mm256_set1_epi32(static_cast<int32_t>(begin) - 1);
-    for (int v = 0; v < 4; ++v) {
-      const __m256i at = _mm256_add_epi32(lanes, _mm256_set1_epi32(8 * v));
-      seen[v] = _mm256_castsi256_ps(
-          _mm256_and_si256(_mm256_cmpgt_epi32(last, at), _mm256_cmpgt_epi32(at, before)));
-      scores[v] = _mm256_blendv_ps(_mm256_set1_ps(kNothingSeen), scores[v], seen[v]);
-    }
-  }
-  const float top = MaxOf(
-      _mm256_max_ps(_mm256_max_ps(scores[0], scores[1]), _mm256_max_ps(scores[2], scores[3])));
-  const float old_max = state[0];
-  const float max = top > old_max ? top : old_max;
-  const __m256 maxes = _mm256_set1_ps(max);
-  for (int v = 0; v < 4; ++v) scores[v] = Exp(_mm256_sub_ps(scores[v], maxes));
-  if (!all)
-    for (int v = 0; v < 4; ++v) scores[v] = _mm256_and_ps(scores[v], seen[v]);
-  const float sum = SumOf(
-      _mm256_add_ps(_mm256_add_ps(scores[0], scores[1]), _mm256_add_ps(scores[2], scores[3])));
-  const float correction = max == old_max ? 1.0f : Exp1(old_max - max);
-  in.correction[row] = correction;
-  state[0] = max;
-  state[1] = state[1] * correction + sum;
-  for (int v = 0; v < 4; ++v) {
-    __m256 w = scores[v];
-    if (value_scales != nullptr) {
-      w = _mm256_mul_ps(w, _mm256_loadu_ps(value_scales + 8 * v));
-      // A scale beyond the row's sight may hold anything, even a NaN.
-      if (!all) w = _mm256_and_ps(w, seen[v]);
-    }
-    _mm256_store_ps(weights + 8 * v, w);
-  }
-}
-
 struct F16Tile {
+  using V = Vec;
   static constexpr uint32_t kRowsMax = avx2::kRowsMax;
   template <int rows>
   static inline void Scores(const QueryRows& in, const std::byte* tile, const std::byte* next,
@@ -233,19 +188,17 @@ struct F16Tile {
     AddValuesRows<F16Values, rows>(in, {halves + values},
                                    reinterpret_cast<const char*>(next) + 2 * values, first, count);
   }
-  static inline void Softmax(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
-                             const std::byte*) {
-    SoftmaxRow(in, row, begin, end, nullptr);
-  }
+  static inline const float* ValueScales(const std::byte*) { return nullptr; }
   // q times the scale of the scores.
   static inline void PrepareQuery(const QueryRows& in, uint32_t row, const float* q, float scale) {
     float* out = in.q + size_t{row} * in.head_dim;
-    for (uint32_t d = 0; d < in.head_dim; d += 8)
-      _mm256_storeu_ps(out + d, _mm256_mul_ps(_mm256_loadu_ps(q + d), _mm256_set1_ps(scale)));
+    for (uint32_t d = 0; d < in.head_dim; d += Vec::kLanes)
+      (Vec::Load(q + d) * Vec::All(scale)).Store(out + d);
   }
 };
 
 struct Int8Tile {
+  using V = Vec;
   static constexpr uint32_t kRowsMax = avx2::kRowsMax;
   template <int rows>
   static inline void Scores(const QueryRows& in, const std::byte* tile, const std::byte* next,
@@ -261,51 +214,42 @@ struct Int8Tile {
                                     reinterpret_cast<const char*>(next) + kInt8Header + values,
                                     first, count);
   }
-  static inline void Softmax(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
-                             const std::byte* tile) {
-    SoftmaxRow(in, row, begin, end, reinterpret_cast<const float*>(tile) + kTile);
+  static inline const float* ValueScales(const std::byte* tile) {
+    return reinterpret_cast<const float*>(tile) + kTile;
   }
   static inline void PrepareQuery(const QueryRows& in, uint32_t row, const float* q, float scale) {
     auto* out = reinterpret_cast<int8_t*>(in.q + size_t{row} * in.head_dim);
-    in.q_scales[row] = QuantiseQuery(q, in.head_dim, out) * scale;
+    in.q_scales[row] = vec::QuantiseHead<Vec>(q, in.head_dim, out) * scale;
   }
 };
 
 }  // namespace
 
 size_t AttentionPartialFloats(uint32_t rows, uint32_t group, uint32_t head_dim) {
-  return size_t{rows} * group * (head_dim + 16);
+  return vec::PartialFloats(rows, group, head_dim);
 }
 
 size_t AttentionScratchFloats(uint32_t rows, uint32_t group, uint32_t head_dim) {
-  return RowsFloats(rows * group, head_dim) + 2 * AttentionPartialFloats(rows, group, head_dim);
+  return vec::RowsFloats(rows * group, head_dim) + 2 * vec::PartialFloats(rows, group, head_dim);
 }
 
 void Attention(KvType type, const AttentionArgs& args) {
   if (type == KvType::kF16)
-    AttentionAll<F16Tile>(args);
+    vec::AttentionAll<F16Tile>(args);
   else
-    AttentionAll<Int8Tile>(args);
+    vec::AttentionAll<Int8Tile>(args);
 }
 
 void AttentionSpan(KvType type, const AttentionArgs& args, uint32_t span, float* partial) {
   if (type == KvType::kF16)
-    AttentionOneSpan<F16Tile>(args, span, partial);
+    vec::AttentionOneSpan<F16Tile>(args, span, partial);
   else
-    AttentionOneSpan<Int8Tile>(args, span, partial);
+    vec::AttentionOneSpan<Int8Tile>(args, span, partial);
 }
 
-void AttentionMerge(const AttentionArgs& a, const float* partials, uint32_t count,
+void AttentionMerge(const AttentionArgs& args, const float* partials, uint32_t count,
                     size_t partial_stride) {
-  const size_t row_floats = a.head_dim + 16;
-  for (uint32_t i = 0; i < a.rows * a.group; ++i) {
-    alignas(32) float row[kHeadDimMax + 16];
-    const float* from = partials + i * row_floats;
-    __builtin_memcpy(row, from, (a.head_dim + 2) * sizeof(float));
-    for (uint32_t s = 1; s < count; ++s) MergeRow(row, from + s * partial_stride, a.head_dim);
-    WriteRow(row, a.head_dim,
-             a.out + i / a.group * a.out_stride + size_t{i % a.group} * a.head_dim);
-  }
+  vec::MergeSpans<Vec>(args, partials, count, partial_stride);
 }
 
 }  // namespace infe::kernels::avx2

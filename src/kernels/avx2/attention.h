@@ -1,10 +1,4 @@
-// The AVX2 attention kernels (table.h). head_dim is a multiple of 16.
-//
-// A tile of 32 positions:
-//   f16   keys [head_dim][32], values [32][head_dim]
-//   int8  f32 scales of the 32 keys, of the 32 values; keys [head_dim / 4][32][4], values
-//         [32][head_dim]
-// so that lanes are positions in q.k and dimensions in p.v, and neither needs a horizontal sum.
+// The AVX2 attention kernels (table.h) on the tiles of vec/attention-inl.h.
 #pragma once
 
 #include "kernels/table.h"

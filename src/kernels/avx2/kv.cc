@@ -1,8 +1,7 @@
 // Writing keys and values into their tiles.
-#include <immintrin.h>
-
 #include "kernels/avx2/attention.h"
-#include "kernels/avx2/vec_math.h"
+#include "kernels/avx2/vec.h"
+#include "kernels/vec/quantise_head-inl.h"
 
 namespace infe::kernels::avx2 {
 namespace {
@@ -11,24 +10,6 @@ constexpr uint32_t kInt8Header = 2 * kKvTilePositions * sizeof(float);
 
 inline __m128i ToHalf(const float* x) {
   return _mm256_cvtps_ph(_mm256_loadu_ps(x), _MM_FROUND_TO_NEAREST_INT);
-}
-
-// s8 with one scale for the head; the same operations as activations (quantise.cc).
-inline float QuantiseHead(const float* x, uint32_t n, int8_t* out) {
-  const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-  __m256 largest = _mm256_setzero_ps();
-  for (uint32_t i = 0; i < n; i += 8)
-    largest = _mm256_max_ps(_mm256_and_ps(_mm256_loadu_ps(x + i), magnitude), largest);
-  const float top = MaxOf(largest);
-  const bool zero = !(top >= 1e-30f);
-  const __m256 inverse = _mm256_set1_ps(zero ? 0.0f : 127.0f / top);
-  for (uint32_t i = 0; i < n; i += 8) {
-    const __m256i q = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), inverse));
-    const __m128i words =
-        _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(out + i), _mm_packs_epi16(words, words));
-  }
-  return zero ? 0.0f : top / 127.0f;
 }
 
 void WriteF16(uint16_t* tile, uint32_t slot, const float* k, const float* v, uint32_t head_dim) {
@@ -47,10 +28,10 @@ void WriteInt8(std::byte* tile, uint32_t slot, const float* k, const float* v, u
   auto* keys = reinterpret_cast<int8_t*>(tile + kInt8Header);
   int8_t* values = keys + (size_t{kKvTilePositions} + slot) * head_dim;
   // The value's row serves as room for the key's integers first.
-  scales[slot] = QuantiseHead(k, head_dim, values);
+  scales[slot] = vec::QuantiseHead<Vec>(k, head_dim, values);
   for (uint32_t i = 0; i < head_dim; i += 4)
     __builtin_memcpy(keys + (size_t{i} / 4 * kKvTilePositions + slot) * 4, values + i, 4);
-  scales[kKvTilePositions + slot] = QuantiseHead(v, head_dim, values);
+  scales[kKvTilePositions + slot] = vec::QuantiseHead<Vec>(v, head_dim, values);
 }
 
 }  // namespace

@@ -1,17 +1,9 @@
 // Quantisation of activations: the same operations as generic/products.cc, hence the same bits.
-#include <immintrin.h>
-
 #include "kernels/avx2/products.h"
+#include "kernels/avx2/vec.h"
 
 namespace infe::kernels::avx2 {
 namespace {
-
-inline float LargestOf(__m256 v) {
-  __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  m = _mm_max_ps(m, _mm_movehl_ps(m, m));
-  m = _mm_max_ss(m, _mm_movehdup_ps(m));
-  return _mm_cvtss_f32(m);
-}
 
 // Stores the negated pair sums of 32 integers; returns the sum of all.
 inline int PairSums(__m256i q, int16_t* out) {

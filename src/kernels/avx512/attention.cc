@@ -1,22 +1,21 @@
-// The products and the softmax of a tile in AVX-512; see avx2/attention_rows.h for what they are
-// parts of. A tile's 32 positions are two vectors. Queries lie by dimension, so that the values for
-// all rows of a register tile are one short range of memory.
+// The products of a tile in AVX-512; see vec/attention-inl.h for what they are parts of. A tile's
+// 32 positions are two vectors. Queries lie by dimension, so that the values for all rows of a
+// register tile are one short range of memory.
 #include "kernels/avx512/attention.h"
 
 // g++ 12 takes the deliberately undefined operands of its own AVX-512 intrinsics for mistakes.
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
-#include "kernels/avx2/attention_rows.h"
-#include "kernels/avx512/vec_math.h"
+#include "kernels/avx512/vec.h"
+#include "kernels/vec/attention-inl.h"
 
 namespace infe::kernels::INFE_AVX512_NAMESPACE {
 namespace {
 
-using avx2::kInt8Header;
-using avx2::kNothingSeen;
-using avx2::kTile;
-using avx2::QueryRows;
+using vec::kInt8Header;
+using vec::kTile;
+using vec::QueryRows;
 
 // Query rows in one register tile: 24 sums, 2 keys or values and 1 factor.
 constexpr uint32_t kRowsMaxOfTile = 12;
@@ -150,45 +149,8 @@ inline void AddValuesRows(const QueryRows& in, Values values, const char* ahead,
   if (d < in.head_dim) AddValuesPart<Values, rows, 1>(in, values, ahead, first, count, d);
 }
 
-// Scores to probabilities of one row, which sees positions [begin, end) of the tile; updates the
-// row's maximum, sum and correction. value_scales: null, or of the tile's 32 values.
-inline void SoftmaxRow(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
-                       const float* value_scales) {
-  float* weights = in.weights + row * kTile;
-  float* state = in.acc + row * in.acc_stride + in.head_dim;
-  if (begin >= end) {
-    in.correction[row] = 1.0f;
-    _mm512_storeu_ps(weights, _mm512_setzero_ps());
-    _mm512_storeu_ps(weights + 16, _mm512_setzero_ps());
-    return;
-  }
-  const uint64_t seen = ((uint64_t{1} << end) - 1) & ~((uint64_t{1} << begin) - 1);
-  const auto seen_low = static_cast<__mmask16>(seen);
-  const auto seen_high = static_cast<__mmask16>(seen >> 16);
-  const __m512 nothing = _mm512_set1_ps(kNothingSeen);
-  __m512 low = _mm512_mask_loadu_ps(nothing, seen_low, weights);
-  __m512 high = _mm512_mask_loadu_ps(nothing, seen_high, weights + 16);
-  const float top = avx2::MaxOf(MaxOfHalves(_mm512_max_ps(low, high)));
-  const float old_max = state[0];
-  const float max = top > old_max ? top : old_max;
-  const __m512 maxes = _mm512_set1_ps(max);
-  low = _mm512_maskz_mov_ps(seen_low, Exp(_mm512_sub_ps(low, maxes)));
-  high = _mm512_maskz_mov_ps(seen_high, Exp(_mm512_sub_ps(high, maxes)));
-  const float sum = avx2::SumOf(_mm256_add_ps(SumOfHalves(low), SumOfHalves(high)));
-  const float correction = max == old_max ? 1.0f : avx2::Exp1(old_max - max);
-  in.correction[row] = correction;
-  state[0] = max;
-  state[1] = state[1] * correction + sum;
-  if (value_scales != nullptr) {
-    // A scale beyond the row's sight may hold anything, even a NaN.
-    low = _mm512_maskz_mul_ps(seen_low, low, _mm512_loadu_ps(value_scales));
-    high = _mm512_maskz_mul_ps(seen_high, high, _mm512_loadu_ps(value_scales + 16));
-  }
-  _mm512_storeu_ps(weights, low);
-  _mm512_storeu_ps(weights + 16, high);
-}
-
 struct F16Tile {
+  using V = Vec;
   static constexpr uint32_t kRowsMax = kRowsMaxOfTile;
   template <int rows>
   static inline void Scores(const QueryRows& in, const std::byte* tile, const std::byte* next,
@@ -204,16 +166,14 @@ struct F16Tile {
     AddValuesRows<F16Values, rows>(in, {halves + values},
                                    reinterpret_cast<const char*>(next) + 2 * values, first, count);
   }
-  static inline void Softmax(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
-                             const std::byte*) {
-    SoftmaxRow(in, row, begin, end, nullptr);
-  }
+  static inline const float* ValueScales(const std::byte*) { return nullptr; }
   static inline void PrepareQuery(const QueryRows& in, uint32_t row, const float* q, float scale) {
     for (uint32_t d = 0; d < in.head_dim; ++d) in.q[size_t{d} * in.count + row] = q[d] * scale;
   }
 };
 
 struct Int8Tile {
+  using V = Vec;
   static constexpr uint32_t kRowsMax = kRowsMaxOfTile;
   template <int rows>
   static inline void Scores(const QueryRows& in, const std::byte* tile, const std::byte* next,
@@ -229,13 +189,12 @@ struct Int8Tile {
                                     reinterpret_cast<const char*>(next) + kInt8Header + values,
                                     first, count);
   }
-  static inline void Softmax(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
-                             const std::byte* tile) {
-    SoftmaxRow(in, row, begin, end, reinterpret_cast<const float*>(tile) + kTile);
+  static inline const float* ValueScales(const std::byte* tile) {
+    return reinterpret_cast<const float*>(tile) + kTile;
   }
   static inline void PrepareQuery(const QueryRows& in, uint32_t row, const float* q, float scale) {
-    alignas(64) int8_t bytes[avx2::kHeadDimMax];
-    in.q_scales[row] = avx2::QuantiseQuery(q, in.head_dim, bytes) * scale;
+    alignas(64) int8_t bytes[vec::kHeadDimMax];
+    in.q_scales[row] = vec::QuantiseHead<Vec>(q, in.head_dim, bytes) * scale;
     for (uint32_t d = 0; d < in.head_dim; d += 4) {
       uint32_t four;
       __builtin_memcpy(&four, bytes + d, 4);
@@ -249,16 +208,16 @@ struct Int8Tile {
 
 void Attention(KvType type, const AttentionArgs& args) {
   if (type == KvType::kF16)
-    avx2::AttentionAll<F16Tile>(args);
+    vec::AttentionAll<F16Tile>(args);
   else
-    avx2::AttentionAll<Int8Tile>(args);
+    vec::AttentionAll<Int8Tile>(args);
 }
 
 void AttentionSpan(KvType type, const AttentionArgs& args, uint32_t span, float* partial) {
   if (type == KvType::kF16)
-    avx2::AttentionOneSpan<F16Tile>(args, span, partial);
+    vec::AttentionOneSpan<F16Tile>(args, span, partial);
   else
-    avx2::AttentionOneSpan<Int8Tile>(args, span, partial);
+    vec::AttentionOneSpan<Int8Tile>(args, span, partial);
 }
 
 }  // namespace infe::kernels::INFE_AVX512_NAMESPACE

@@ -1,10 +1,14 @@
+// Attention as it is defined, a row and a head at a time, products in f64: the reference for the
+// tiles and the online softmax of vec/attention-inl.h, with which it shares no code but the
+// exponential.
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <cstring>
 
 #include "kernels/generic/generic.h"
+#include "kernels/generic/vec.h"
 #include "kernels/half.h"
+#include "kernels/vec/exp-inl.h"
+#include "kernels/vec/quantise_head-inl.h"
 
 namespace infe::kernels::generic {
 namespace {
@@ -15,19 +19,8 @@ constexpr float kNothingSeen = -1e30f;
 // The int8 tile: f32 scales of the 32 keys, of the 32 values, then s8 keys and values.
 constexpr size_t kInt8Header = 2 * kKvTilePositions * sizeof(float);
 
-float QuantiseHead(const float* x, uint32_t n, int8_t* out) {
-  float largest = 0;
-  for (uint32_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[i]));
-  if (!(largest >= 1e-30f)) {
-    std::memset(out, 0, n);
-    return 0;
-  }
-  const float inverse = 127.0f / largest;
-  for (uint32_t i = 0; i < n; ++i) {
-    const float shifted = x[i] * inverse + 12582912.0f;  // see RoundToEven in products.cc
-    out[i] = static_cast<int8_t>(std::bit_cast<uint32_t>(shifted) - 0x4b400000u);
-  }
-  return largest / 127.0f;
+float Exp(float x) {
+  return vec::Exp(Vec{x}).v;
 }
 
 // One key or value of a tile as f32. which: 0 keys, 1 values.
@@ -105,8 +98,8 @@ void KvWrite(KvType type, std::byte* tile, uint32_t slot, const float* k, const 
         std::memcpy(tile + 2 * (row * head_dim + i), &bits, sizeof bits);
       }
     } else {
-      const float scale =
-          QuantiseHead(x, head_dim, reinterpret_cast<int8_t*>(tile + kInt8Header + row * head_dim));
+      const float scale = vec::QuantiseHead<Vec>(
+          x, head_dim, reinterpret_cast<int8_t*>(tile + kInt8Header + row * head_dim));
       std::memcpy(tile + row * sizeof(float), &scale, sizeof scale);
     }
   }

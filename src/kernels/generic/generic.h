@@ -20,7 +20,6 @@ void Matmul(const PackedMatrix& matrix, const Activations& x, uint32_t row_begin
 void MatvecRows(const PackedMatrix& matrix, const Activations& x, uint32_t m, const uint32_t* rows,
                 uint32_t count, float* out);
 
-float Exp(float x);  // the polynomial that every ISA uses, without its fused operations
 void RmsNorm(const float* x, const float* weight, float eps, uint32_t n, float* out);
 void Add(float* y, const float* x, uint32_t n);
 void Rope(float* head, const float* cos_sin, uint32_t n);

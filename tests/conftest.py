@@ -1,4 +1,4 @@
-"""Starts the real server for tests: bench/load/harness.py does, here with fixtures and with a skip
+"""Starts the real server for tests: tests/load/harness.py does, here with fixtures and with a skip
 where a model is not pulled."""
 import os
 import pathlib
@@ -7,7 +7,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "bench/load"))
+sys.path.insert(0, str(ROOT / "tests/load"))
 import harness  # noqa: E402
 from harness import BINARY, MODEL_DIR, SLOW, free_port  # noqa: E402, F401
 

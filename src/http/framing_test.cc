@@ -2,7 +2,7 @@
 // a loopback socket, each with the status it must get, after which the server must close. Classes
 // after RFC 9112 and the public lists of server differences; the strings are ours. Behind every
 // case a second request is waiting: if a server gets the end of the first wrong, it answers that
-// too. bench/load/framing.py sends the same table through proxies.
+// too. tests/load/framing.py sends the same table through proxies.
 #include <atomic>
 #include <fstream>
 #include <iterator>

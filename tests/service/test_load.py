@@ -1,4 +1,4 @@
-"""The proofs of bench/load in their short form: each script's claims must all hold. The long forms
+"""The proofs of tests/load in their short form: each script's claims must all hold. The long forms
 and their numbers are in docs/load-tests.md."""
 import asyncio
 import importlib

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The limits at the edge: sizes, times, connections, TLS, and slow clients by the hundred.
 
-  python3 bench/load/edge_limits.py            about 2 minutes (keep-alive is 75 s)
-  python3 bench/load/edge_limits.py --short    about 20 s
+  python3 tests/load/edge_limits.py            about 2 minutes (keep-alive is 75 s)
+  python3 tests/load/edge_limits.py --short    about 20 s
 
 Every client is on loopback. Limits per address are seen from 127.0.0.2 and 127.0.0.3, since
 127.0.0.1 stands for a proxy and has none.

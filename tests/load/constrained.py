@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """JSON mode and a JSON schema beside free text of as many tokens: constrained text is not slower.
 
-  python3 bench/load/constrained.py            about 40 s
-  python3 bench/load/constrained.py --short    once, without claims about time
+  python3 tests/load/constrained.py            about 40 s
+  python3 tests/load/constrained.py --short    once, without claims about time
 
 The runs take turns. Speed is that of the answer, from its first token to its last, as a client sees
 it.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Request smuggling: the table of tests/conformance/framing_cases.json, straight and through proxies.
 
-  python3 bench/load/framing.py
+  python3 tests/load/framing.py
 
 Straight, every byte string gets its status and the end of the connection, and the request that waits
 behind it is never answered. Through nginx and HAProxy both sides must count the same requests: what

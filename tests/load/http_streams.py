@@ -2,7 +2,7 @@
 """N clients stream chat completions from a running server at once: what HTTP and the scheduler leave
 of the engine's speed. Compare with `infe bench --work batched --streams N` on the same machine.
 
-  python3 bench/load/http_streams.py --model smollm2-135m --streams 8 --tokens 64 --key sk-...
+  python3 tests/load/http_streams.py --model smollm2-135m --streams 8 --tokens 64 --key sk-...
 
 Tokens are counted by the server's own usage; time to the first token and gaps are what a client
 sees between chunks with content. Standard library only. Talks to the loopback interface unless

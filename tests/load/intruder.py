@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A prompt of 1,500 words arrives while three streams decode: what they notice, and what it pays.
 
-  python3 bench/load/intruder.py            about 30 s
-  python3 bench/load/intruder.py --short    once, without claims about time
+  python3 tests/load/intruder.py            about 30 s
+  python3 tests/load/intruder.py --short    once, without claims about time
 
 The streams' share is what their tokens would have cost them without the intruder: the tokens that
 one of them got meanwhile, times the median gap of three streams alone.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Streams through HTTP beside the engine alone (`infe bench --work batched`): at most 5% slower.
 
-  python3 bench/load/beside_engine.py            25 turns at 1 and 16 streams, about 4 minutes
-  python3 bench/load/beside_engine.py --short    one turn of each, without claims about time
+  python3 tests/load/beside_engine.py            25 turns at 1 and 16 streams, about 4 minutes
+  python3 tests/load/beside_engine.py --short    one turn of each, without claims about time
 
 The two take turns, and the median of the ratios counts: single turns on a shared machine differ by
 a fifth. Both decode as many tokens behind prompts of 64, without drafts; the client looks every 20

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Two instances on one PostgreSQL: one rate limit for both, and a revocation that both see at once.
 
-  python3 bench/load/shared_store.py            a minute
-  python3 bench/load/shared_store.py --short    20 s
+  python3 tests/load/shared_store.py            a minute
+  python3 tests/load/shared_store.py --short    20 s
 
 A key with so many requests a minute is used on both instances
 at once as fast as answers come; what is let in may be the limit and what it regains meanwhile, and 5%.

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Hostile grammars of every front end beside honest streams, on one core.
 
-  python3 bench/load/hostile_grammars.py             200 requests, about 2 minutes
-  python3 bench/load/hostile_grammars.py --short     36, one of each family, wide bounds
-  python3 bench/load/hostile_grammars.py --seed 7 --requests 1000
+  python3 tests/load/hostile_grammars.py             200 requests, about 2 minutes
+  python3 tests/load/hostile_grammars.py --short     36, one of each family, wide bounds
+  python3 tests/load/hostile_grammars.py --seed 7 --requests 1000
 
 Three keys send what hostile.py makes, each with two requests at once; a fourth key holds three streams
 and asks short questions beside them. No stream has a gap of more than 80 ms, the questions' first tokens

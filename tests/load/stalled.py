@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Readers that stop reading: paused, then cancelled, while memory stays flat and others keep their pace.
 
-  python3 bench/load/stalled.py            500 of them, about 6 minutes
-  python3 bench/load/stalled.py --short    20 of them, about 45 s
+  python3 tests/load/stalled.py            500 of them, about 6 minutes
+  python3 tests/load/stalled.py --short    20 of them, about 45 s
 
 Each asks for a long stream with 20 logprobs a token, so that 256 KiB fill up within some hundred
 tokens, reads its head and nothing more. The server pauses its sequence at 256 KiB, gives its place in

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Ten times the load that the machine can carry: what is served stays served, the rest is told at once.
 
-  python3 bench/load/overload.py            60 s at ten times the peak
-  python3 bench/load/overload.py --short    8 s
+  python3 tests/load/overload.py            60 s at ten times the peak
+  python3 tests/load/overload.py --short    8 s
 
 First the peak: as many clients as the batch has places and half as many again, one request after
 another. Then arrivals at ten times that rate, each on a connection of its own, whatever becomes of

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """kill -9 at random moments under traffic: the ledger opens clean and bills what clients saw.
 
-  python3 bench/load/kills.py            200 kills, about 6 minutes
-  python3 bench/load/kills.py --short    5 kills
+  python3 tests/load/kills.py            200 kills, about 6 minutes
+  python3 tests/load/kills.py --short    5 kills
 
 Each client remembers of every request its id and the tokens that it saw. After the kill the server
 starts again, on the same data folder; its ledger must be ready, sound (PRAGMA integrity_check), and

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Keys, prompts and answers are nowhere but with their client: not in a log, a metric, an error, a file.
 
-  python3 bench/load/canaries.py
+  python3 tests/load/canaries.py
 
 Canaries go in wherever text can: key, wrong keys, prompts, system prompts, schemas, tool arguments,
 stop strings, names, model names, paths, queries, headers, broken JSON, whole and cut requests,

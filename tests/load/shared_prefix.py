@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Eight requests at once that share a prefix of 800 tokens, and a prompt of 800 tokens sent again.
 
-  python3 bench/load/shared_prefix.py            about 20 s
-  python3 bench/load/shared_prefix.py --short    once, without claims about time
+  python3 tests/load/shared_prefix.py            about 20 s
+  python3 tests/load/shared_prefix.py --short    once, without claims about time
 """
 
 import asyncio

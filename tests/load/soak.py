@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Everything at once for a long time: no error but the intended, no memory that grows, no count that lies.
 
-  python3 bench/load/soak.py --minutes 30
-  python3 bench/load/soak.py --short        30 s
-  python3 bench/load/soak.py --minutes 30 --hostile --damage --clock
+  python3 tests/load/soak.py --minutes 30
+  python3 tests/load/soak.py --short        30 s
+  python3 tests/load/soak.py --minutes 30 --hostile --damage --clock
 
 --hostile adds what hostile.py makes, of a key of its own; --damage puts a damaged model file beside the
 good one every few seconds, or takes it away, and asks for a reload; --clock makes the server's wall clock

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Clients that disconnect at random moments: nothing of them stays, and nobody else notices.
 
-  python3 bench/load/vanishing.py            200 of them, about a minute
-  python3 bench/load/vanishing.py --short    36 of them
+  python3 tests/load/vanishing.py            200 of them, about a minute
+  python3 tests/load/vanishing.py --short    36 of them
 
 They leave while the head or the body is sent, in the queue, in prefill, in decode, in the middle of
 a stream, with FIN or RST; some ask for n = 3, tools or a JSON format. Beside them survivors ask what

@@ -2,8 +2,8 @@
 """Two instances on one PostgreSQL behind HAProxy, then nginx, restarted in turn under load: no request
 fails.
 
-  python3 bench/load/rolling.py            four rounds of each, about 3 minutes
-  python3 bench/load/rolling.py --short    one round of each
+  python3 tests/load/rolling.py            four rounds of each, about 3 minutes
+  python3 tests/load/rolling.py --short    one round of each
 
 A round is SIGTERM, the drain, the exit with 0, the start and the return of each instance in turn.
 Clients ask without pause all the while, streams and whole answers, on connections of their own and on

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A disk that is full: nothing is served unmetered, nothing hangs, and all is well when there is room.
 
-  python3 bench/load/disk_full.py        20 s; needs root, for a tmpfs of its own
+  python3 tests/load/disk_full.py        20 s; needs root, for a tmpfs of its own
 
 The data folder lies on a tmpfs of 24 MiB. Under traffic a file takes all that is left of it: new
 requests must be told 503 and those that run must end whole; the server stays alive. Then the file

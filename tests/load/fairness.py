@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """One greedy key with 64 streams against three polite ones: the polite hardly notice.
 
-  python3 bench/load/fairness.py            about 2 minutes
-  python3 bench/load/fairness.py --short    about 15 s; its bounds are wide, the machine may be busy
+  python3 tests/load/fairness.py            about 2 minutes
+  python3 tests/load/fairness.py --short    about 15 s; its bounds are wide, the machine may be busy
 
 A polite key has one stream at a time. Solo is its time to the first token while the server is its
 own; the claim is about the 95th percentile beside the greedy key. Then all four keys have 32 streams

@@ -22,11 +22,13 @@ constexpr int64_t kToleranceMs = 5'000;
 constexpr int64_t kBelieveAfterMs = 3'600'000;
 constexpr size_t kNotesMax = 64;
 
+// To the nearest whole unit: a jump of three days is measured as a millisecond more or less.
 std::string Length(int64_t ms) {
-  const int64_t s = std::abs(ms) / 1000;
-  if (s >= 2 * kDayS) return fmt::format("{} days", s / kDayS);
-  if (s >= 7200) return fmt::format("{} hours", s / 3600);
-  if (s >= 120) return fmt::format("{} minutes", s / 60);
+  const int64_t s = (std::abs(ms) + 500) / 1000;
+  const auto in = [s](int64_t unit) { return (s + unit / 2) / unit; };
+  if (s >= 2 * kDayS) return fmt::format("{} days", in(kDayS));
+  if (s >= 7200) return fmt::format("{} hours", in(3600));
+  if (s >= 120) return fmt::format("{} minutes", in(60));
   return fmt::format("{} seconds", s);
 }
 

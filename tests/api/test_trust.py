@@ -1,6 +1,5 @@
 """What a server does when its keys, its secrets, its folder or its clock are not what they were."""
 import contextlib
-import datetime
 import glob
 import http.client
 import json
@@ -203,20 +202,22 @@ def test_a_second_server_on_one_folder_is_refused_and_commands_are_not(tmp_path)
 
 
 class Clock:
-    """A server's wall clock, set by libfaketime; the kernel's uninterrupted clock goes on."""
+    """A server's wall clock, set by libfaketime; the kernel's uninterrupted clock goes on. It begins at noon,
+    so that no test meets the end of a day."""
 
     def __init__(self, folder):
         found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
         if not found:
             pytest.skip("Debian's package faketime is not installed")
         self.file = folder / "faketime"
+        self.noon = int(DAY / 2 - time.time() % DAY)
         self.set(0)
         self.environment = {"LD_PRELOAD": found[0], "FAKETIME_TIMESTAMP_FILE": str(self.file), "FAKETIME_NO_CACHE": "1",
                             "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
 
     def set(self, seconds):
         aside = self.file.with_suffix(".new")
-        aside.write_text(f"{seconds:+d}\n")
+        aside.write_text(f"{self.noon + seconds:+d}\n")
         aside.rename(self.file)
 
 
@@ -232,17 +233,20 @@ def ask(server, key):
         return error.status_code
 
 
-def far_from_midnight():
-    now = datetime.datetime.now(datetime.timezone.utc)
-    if now.hour == 23 and now.minute >= 50:
-        time.sleep(60 * (60 - now.minute) + 5)
-
-
-def test_a_clock_that_jumps_neither_blocks_a_quota_nor_gives_it_back(tmp_path):
-    far_from_midnight()
+@pytest.fixture
+def clocked(tmp_path):
+    """A server that is not started, and its clock."""
     clock = Clock(tmp_path)
     server = Server(tmp_path, start=False)
     server.environment.update(clock.environment)
+    yield server, clock
+    if server.process is not None and server.process.poll() is None:
+        server.process.kill()
+        server.process.wait()
+
+
+def test_a_clock_that_jumps_neither_blocks_a_quota_nor_gives_it_back(clocked):
+    server, clock = clocked
     key, _ = server.new_key("daily", "--requests-per-day", "3")
     server.start()
     assert [ask(server, key) for _ in range(2)] == [200, 200]
@@ -275,10 +279,8 @@ def test_a_clock_that_jumps_neither_blocks_a_quota_nor_gives_it_back(tmp_path):
     server.stop()
 
 
-def test_an_expired_key_stays_so_whatever_the_clock_says(tmp_path):
-    clock = Clock(tmp_path)
-    server = Server(tmp_path, start=False)
-    server.environment.update(clock.environment)
+def test_an_expired_key_stays_so_whatever_the_clock_says(clocked):
+    server, clock = clocked
     key, key_id = server.new_key("brief", "--expires", "2s")
     server.start()
     assert status(server, server.key) == 200

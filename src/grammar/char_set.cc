@@ -77,7 +77,7 @@ CharSet CharSet::Intersect(const CharSet& other) const {
 
 CharSet CharSet::WithoutSurrogates() const {
   CharSet scalars;
-  scalars.ranges_ = {{0, 0xD7FF}, {0xE000, kTextEnd}};
+  scalars.ranges_ = {{0, 0xD7FF}, {0xE000, kCodePointMax}};
   return Intersect(scalars);
 }
 

@@ -8,10 +8,6 @@
 namespace infe::grammar {
 
 inline constexpr uint32_t kCodePointMax = 0x10FFFF;
-// Two symbols past Unicode stand for the borders of a text while a pattern with ^ and $ is
-// compiled.
-inline constexpr uint32_t kTextStart = 0x110000;
-inline constexpr uint32_t kTextEnd = 0x110001;
 
 struct CharRange {
   uint32_t lo = 0;

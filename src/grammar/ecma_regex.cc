@@ -1,439 +1,232 @@
 #include "grammar/ecma_regex.h"
 
-#include <algorithm>
-#include <memory>
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include "base/utf8.h"
+#include "grammar/ecma_tree.h"
 #include "grammar/limits.h"
 
 namespace infe::grammar {
 namespace {
 
-struct Tree {
-  enum class Kind { kEmpty, kSet, kConcat, kOr, kRepeat, kAhead };
-  Kind kind = Kind::kEmpty;
-  CharSet set;
-  std::vector<std::unique_ptr<Tree>> children;
-  uint32_t min = 0;
-  uint32_t max = 0;
-  size_t at = 0;           // the byte where it begins
-  bool negative = false;   // of lookahead
-  bool has_ahead = false;  // here or below
-};
-using TreePtr = std::unique_ptr<Tree>;
+using Kind = EcmaTree::Kind;
 
-CharSet WordCharacters() {
-  CharSet set = CharSet::Range('0', '9');
-  set.Add('A', 'Z');
-  set.Add('_', '_');
-  set.Add('a', 'z');
-  return set;
-}
+// What follows a place of the text, to the text's end: by whether the place is the text's start.
+// An anchor consumes nothing; it asks where it stands. So everything is said twice, and where the
+// two are the same id, as wherever no ^ is in play, the work is done once.
+using ByStart = std::array<RegexId, 2>;
 
-CharSet SpaceCharacters() {
-  CharSet set = CharSet::Range(9, 13);
-  for (const auto& [lo, hi] : {CharRange{' ', ' '},
-                               {0xA0, 0xA0},
-                               {0x1680, 0x1680},
-                               {0x2000, 0x200A},
-                               {0x2028, 0x2029},
-                               {0x202F, 0x202F},
-                               {0x205F, 0x205F},
-                               {0x3000, 0x3000},
-                               {0xFEFF, 0xFEFF}})
-    set.Add(lo, hi);
-  return set;
-}
-
-CharSet DotCharacters() {
-  CharSet lines = CharSet::Of('\n');
-  lines.Add('\r', '\r');
-  lines.Add(0x2028, 0x2029);
-  return lines.Complement();
-}
-
-class Parser {
- public:
-  explicit Parser(std::string_view text) : text_(text) {}
-
-  Result<TreePtr> Parse() {
-    INFE_ASSIGN(TreePtr tree, Alternatives(0));
-    if (at_ < text_.size()) return Bad("a ) that closes nothing");
-    return tree;
-  }
-
- private:
-  Error Bad(std::string_view what) const {
-    return InvalidArgument(fmt::format("pattern: {} at byte {}", what, at_));
-  }
-  Error No(std::string_view what) const {
-    return Unsupported(fmt::format("pattern: {} at byte {} is not supported", what, at_));
-  }
-  bool AtEnd() const { return at_ >= text_.size(); }
-  char Peek(size_t ahead = 0) const {
-    return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
-  }
-  bool Take(std::string_view what) {
-    if (text_.substr(at_, what.size()) != what) return false;
-    at_ += what.size();
-    return true;
-  }
-
-  static TreePtr Set(CharSet set) {
-    auto tree = std::make_unique<Tree>();
-    tree->kind = Tree::Kind::kSet;
-    tree->set = std::move(set);
-    return tree;
-  }
-
-  Result<TreePtr> Alternatives(size_t depth) {
-    if (depth > kRegexDepthMax)
-      return ResourceExhausted(fmt::format(
-          "pattern: more than {} groups inside each other (kRegexDepthMax)", kRegexDepthMax));
-    auto tree = std::make_unique<Tree>();
-    tree->kind = Tree::Kind::kOr;
-    do {
-      INFE_ASSIGN(TreePtr child, Sequence(depth));
-      tree->has_ahead = tree->has_ahead || child->has_ahead;
-      tree->children.push_back(std::move(child));
-    } while (Take("|"));
-    if (tree->children.size() == 1) return std::move(tree->children.front());
-    return tree;
-  }
-
-  Result<TreePtr> Sequence(size_t depth) {
-    auto tree = std::make_unique<Tree>();
-    tree->kind = Tree::Kind::kConcat;
-    bool after_anchor = false;
-    while (!AtEnd() && Peek() != '|' && Peek() != ')') {
-      const char c = Peek();
-      if (c == '^' || c == '$') {
-        ++at_;
-        if (IsQuantifier()) return No("a repeated anchor");
-        // Twice the same anchor says no more than once.
-        const uint32_t symbol = c == '^' ? kTextStart : kTextEnd;
-        const bool again = after_anchor && tree->children.back()->set == CharSet::Of(symbol);
-        if (!again) tree->children.push_back(Set(CharSet::Of(symbol)));
-        after_anchor = true;
-        continue;
-      }
-      after_anchor = false;
-      const size_t begin = at_;
-      INFE_ASSIGN(TreePtr atom, Atom(depth));
-      atom->at = begin;
-      INFE_ASSIGN(atom, Quantified(std::move(atom)));
-      tree->has_ahead = tree->has_ahead || atom->has_ahead;
-      tree->children.push_back(std::move(atom));
-    }
-    return tree;
-  }
-
-  bool IsQuantifier() const {
-    const char c = Peek();
-    return c == '*' || c == '+' || c == '?' || (c == '{' && Counts().has_value());
-  }
-
-  struct Count {
-    uint32_t min;
-    uint32_t max;
-    size_t length;
-  };
-  // {3}, {3,} and {3,5}; anything else in braces is text.
-  std::optional<Count> Counts() const {
-    size_t i = at_ + 1;
-    const auto number = [&](uint64_t* value) {
-      const size_t begin = i;
-      *value = 0;
-      while (i < text_.size() && text_[i] >= '0' && text_[i] <= '9')
-        *value =
-            std::min<uint64_t>(*value * 10 + static_cast<uint64_t>(text_[i++] - '0'), 1ull << 40);
-      return i > begin;
-    };
-    uint64_t min = 0;
-    uint64_t max = 0;
-    if (!number(&min)) return std::nullopt;
-    max = min;
-    if (i < text_.size() && text_[i] == ',') {
-      ++i;
-      if (!number(&max)) max = kUnbounded;
-    }
-    if (i >= text_.size() || text_[i] != '}') return std::nullopt;
-    return Count{static_cast<uint32_t>(std::min<uint64_t>(min, kUnbounded - 1)),
-                 static_cast<uint32_t>(std::min<uint64_t>(max, kUnbounded)), i + 1 - at_};
-  }
-
-  Result<TreePtr> Quantified(TreePtr atom) {
-    uint32_t min = 1;
-    uint32_t max = 1;
-    if (Take("*")) {
-      min = 0;
-      max = kUnbounded;
-    } else if (Take("+")) {
-      max = kUnbounded;
-    } else if (Take("?")) {
-      min = 0;
-    } else if (Peek() == '{') {
-      const auto count = Counts();
-      if (!count) return atom;
-      min = count->min;
-      max = count->max;
-      if (min > max) return Bad("a repeat whose bounds are the wrong way round");
-      if (min > kRepeatMax || (max > kRepeatMax && max != kUnbounded))
-        return ResourceExhausted(
-            fmt::format("pattern: a repeat of more than {} (kRepeatMax)", kRepeatMax));
-      at_ += count->length;
-    } else {
-      return atom;
-    }
-    Take("?");  // lazy or greedy: the same language
-    if (IsQuantifier()) return Bad("two quantifiers in a row");
-    if (atom->has_ahead) return No("lookahead inside a repeat");
-    auto tree = std::make_unique<Tree>();
-    tree->kind = Tree::Kind::kRepeat;
-    tree->min = min;
-    tree->max = max;
-    tree->at = atom->at;
-    tree->children.push_back(std::move(atom));
-    return tree;
-  }
-
-  Result<TreePtr> Atom(size_t depth) {
-    const char c = Peek();
-    if (c == '(') {
-      ++at_;
-      bool ahead = false;
-      bool negative = false;
-      if (Take("?:")) {
-      } else if (Take("?=")) {
-        ahead = true;
-      } else if (Take("?!")) {
-        ahead = negative = true;
-      } else if (Take("?<=") || Take("?<!")) {
-        return No("lookbehind");
-      } else if (Take("?<") || Take("?P<")) {
-        const size_t end = text_.find('>', at_);
-        if (end == std::string_view::npos) return Bad("a group name without >");
-        at_ = end + 1;
-      } else if (Peek() == '?') {
-        return No("a group of this kind");
-      }
-      INFE_ASSIGN(TreePtr inner, Alternatives(depth + 1));
-      if (!Take(")")) return Bad("a group that is not closed");
-      if (!ahead) return inner;
-      if (inner->has_ahead) return No("lookahead inside lookahead");
-      auto tree = std::make_unique<Tree>();
-      tree->kind = Tree::Kind::kAhead;
-      tree->negative = negative;
-      tree->has_ahead = true;
-      tree->children.push_back(std::move(inner));
-      return tree;
-    }
-    if (c == '[') {
-      ++at_;
-      return Class();
-    }
-    if (c == '.') {
-      ++at_;
-      return Set(DotCharacters());
-    }
-    if (c == '\\') {
-      ++at_;
-      if (Peek() == 'b' || Peek() == 'B') return No("a word border");
-      if ((Peek() >= '1' && Peek() <= '9') || Peek() == 'k') return No("a back reference");
-      INFE_ASSIGN(const CharSet set, Escape());
-      return Set(set);
-    }
-    if (c == '*' || c == '+' || c == '?') return Bad("a quantifier with nothing before it");
-    return Set(CharSet::Of(DecodeUtf8(text_, at_)));
-  }
-
-  std::optional<uint32_t> Hex(size_t digits) {
-    if (at_ + digits > text_.size()) return std::nullopt;
-    uint32_t value = 0;
-    for (size_t i = 0; i < digits; ++i) {
-      const char c = text_[at_ + i];
-      const int d = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
-      if (d < 0) return std::nullopt;
-      value = value * 16 + static_cast<uint32_t>(d);
-    }
-    at_ += digits;
-    return value;
-  }
-
-  // After a backslash.
-  Result<CharSet> Escape() {
-    if (AtEnd()) return Bad("a backslash at the end");
-    const char c = text_[at_];
-    if (static_cast<uint8_t>(c) >= 0x80) return CharSet::Of(DecodeUtf8(text_, at_));
-    ++at_;
-    switch (c) {
-      case 'd':
-        return CharSet::Range('0', '9');
-      case 'D':
-        return CharSet::Range('0', '9').Complement();
-      case 'w':
-        return WordCharacters();
-      case 'W':
-        return WordCharacters().Complement();
-      case 's':
-        return SpaceCharacters();
-      case 'S':
-        return SpaceCharacters().Complement();
-      case 't':
-        return CharSet::Of('\t');
-      case 'n':
-        return CharSet::Of('\n');
-      case 'r':
-        return CharSet::Of('\r');
-      case 'f':
-        return CharSet::Of('\f');
-      case 'v':
-        return CharSet::Of('\v');
-      case '0':
-        return CharSet::Of(0);
-      case 'p':
-      case 'P':
-        return No("a Unicode property");
-      case 'c':
-        if (!AtEnd() && ((Peek() | 0x20) >= 'a') && ((Peek() | 0x20) <= 'z'))
-          return CharSet::Of(static_cast<uint32_t>(text_[at_++] & 31));
-        return Bad("\\c without a letter");
-      case 'x':
-        if (const auto value = Hex(2)) return CharSet::Of(*value);
-        return Bad("\\x without two hexadecimal digits");
-      case 'u':
-        return UnicodeEscape();
-      default:
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return Bad("an unknown escape");
-        return CharSet::Of(static_cast<uint8_t>(c));
-    }
-  }
-
-  Result<CharSet> UnicodeEscape() {
-    if (Take("{")) {
-      uint32_t value = 0;
-      size_t digits = 0;
-      while (const auto digit = Hex(1)) {
-        value = std::min(value * 16 + *digit, 0x200000u);
-        ++digits;
-      }
-      if (digits == 0 || !Take("}") || value > kCodePointMax) return Bad("a malformed \\u{}");
-      return CharSet::Of(value);
-    }
-    const auto value = Hex(4);
-    if (!value) return Bad("\\u without four hexadecimal digits");
-    if (*value >= 0xD800 && *value <= 0xDBFF && text_.substr(at_, 2) == "\\u") {
-      const size_t before = at_;
-      at_ += 2;
-      const auto low = Hex(4);
-      if (low && *low >= 0xDC00 && *low <= 0xDFFF)
-        return CharSet::Of(0x10000 + ((*value - 0xD800) << 10) + (*low - 0xDC00));
-      at_ = before;
-    }
-    return CharSet::Of(*value);
-  }
-
-  Result<TreePtr> Class() {
-    const bool negative = Take("^");
-    CharSet set;
-    while (true) {
-      if (AtEnd()) return Bad("a class that is not closed");
-      if (Take("]")) break;
-      INFE_ASSIGN(const CharSet low, ClassMember());
-      const bool single = low.ranges().size() == 1 && low.ranges()[0].lo == low.ranges()[0].hi;
-      if (single && Peek() == '-' && Peek(1) != ']' && Peek(1) != '\0') {
-        const size_t before = at_;
-        ++at_;
-        INFE_ASSIGN(const CharSet high, ClassMember());
-        const bool closes = high.ranges().size() == 1 && high.ranges()[0].lo == high.ranges()[0].hi;
-        if (closes) {
-          if (high.ranges()[0].lo < low.ranges()[0].lo) return Bad("a range the wrong way round");
-          set.Add(low.ranges()[0].lo, high.ranges()[0].lo);
-          continue;
-        }
-        at_ = before;  // [a-\d]: the hyphen is itself
-      }
-      set.Add(low);
-    }
-    return Set(negative ? set.Complement() : set);
-  }
-
-  Result<CharSet> ClassMember() {
-    if (!Take("\\")) return CharSet::Of(DecodeUtf8(text_, at_));
-    if (Take("b")) return CharSet::Of(8);
-    return Escape();
-  }
-
-  std::string_view text_;
-  size_t at_ = 0;
+// The texts of a part of the pattern. Between two characters a text neither starts nor ends, so a
+// part that reads something asks of its first place only whether the text starts there, and of its
+// last whether it ends there; one that reads nothing asks both of the same place.
+struct Ways {
+  bool nothing[2][2] = {};  // [at the start][at the end]: it may read nothing
+  RegexId text[2][2] = {};  // what else it may read
 };
 
 class Compiler {
  public:
   explicit Compiler(RegexPool* pool) : pool_(pool) {}
 
-  // Without lookahead below: a regex of its own.
-  RegexId Plain(const Tree& tree) {
-    const RegexId id = Make(tree);
+  // tree followed by rest.
+  ByStart Before(const EcmaTree& tree, ByStart rest) {
+    const ByStart made = MakeBefore(tree, rest);
     if (pool_->overflowed() && !full_at_) full_at_ = tree.at;
-    return id;
-  }
-
-  // tree followed by rest, which reaches to the end of the text: what lookahead needs to know.
-  RegexId Before(const Tree& tree, RegexId rest) {
-    if (!tree.has_ahead) return pool_->Concat(Plain(tree), rest);
-    switch (tree.kind) {
-      case Tree::Kind::kAhead: {
-        const RegexId seen = pool_->Concat(Plain(*tree.children[0]), kAnything);
-        return pool_->And(tree.negative ? pool_->Not(seen) : seen, rest);
-      }
-      case Tree::Kind::kConcat:
-        for (size_t i = tree.children.size(); i-- > 0;) rest = Before(*tree.children[i], rest);
-        return rest;
-      case Tree::Kind::kOr: {
-        std::vector<RegexId> parts;
-        for (const TreePtr& child : tree.children) parts.push_back(Before(*child, rest));
-        return pool_->Or(std::move(parts));
-      }
-      case Tree::Kind::kEmpty:
-      case Tree::Kind::kSet:
-      case Tree::Kind::kRepeat:
-        break;
-    }
-    return pool_->Concat(Plain(tree), rest);
+    return made;
   }
 
   // Where in the pattern the pool was used up; nothing if it was not.
   const std::optional<size_t>& full_at() const { return full_at_; }
 
  private:
-  RegexId Make(const Tree& tree) {
+  ByStart MakeBefore(const EcmaTree& tree, ByStart rest) {
+    if (!tree.has_ahead && !tree.has_anchor) return Behind(Plain(tree), rest);
     switch (tree.kind) {
-      case Tree::Kind::kEmpty:
-      case Tree::Kind::kAhead:
+      case Kind::kStart:
+        return {kNothing, rest[1]};
+      case Kind::kEnd: {
+        const auto ends = [&](RegexId id) { return pool_->Nullable(id) ? kEmptyText : kNothing; };
+        return {ends(rest[0]), ends(rest[1])};
+      }
+      case Kind::kAhead: {
+        const ByStart seen = Before(*tree.children[0], {kAnything, kAnything});
+        const auto with = [&](RegexId ahead, RegexId id) {
+          return pool_->And(tree.negative ? pool_->Not(ahead) : ahead, id);
+        };
+        const RegexId inside = with(seen[0], rest[0]);
+        const bool same = seen[0] == seen[1] && rest[0] == rest[1];
+        return {inside, same ? inside : with(seen[1], rest[1])};
+      }
+      case Kind::kConcat:
+        for (size_t i = tree.children.size(); i-- > 0;) rest = Before(*tree.children[i], rest);
+        return rest;
+      case Kind::kOr: {
+        std::vector<RegexId> inside, at_start;
+        for (const EcmaTreePtr& child : tree.children) {
+          const ByStart way = Before(*child, rest);
+          inside.push_back(way[0]);
+          at_start.push_back(way[1]);
+        }
+        return {pool_->Or(std::move(inside)), pool_->Or(std::move(at_start))};
+      }
+      case Kind::kRepeat:
+        return Join(RepeatedWays(tree), rest);
+      case Kind::kEmpty:
+      case Kind::kSet:
+        break;
+    }
+    return rest;
+  }
+
+  // A part without anchors, followed by rest.
+  ByStart Behind(RegexId part, ByStart rest) {
+    const RegexId inside = pool_->Concat(part, rest[0]);
+    if (rest[0] == rest[1]) return {inside, inside};
+    const RegexId stays = pool_->Nullable(part) ? rest[1] : kNothing;
+    return {inside, pool_->Or(pool_->Concat(pool_->NonEmpty(part), rest[0]), stays)};
+  }
+
+  ByStart Join(const Ways& ways, ByStart rest) {
+    ByStart joined = {kNothing, kNothing};
+    for (const size_t start : {0, 1}) {
+      const auto& text = ways.text[start];
+      const auto& nothing = ways.nothing[start];
+      std::vector<RegexId> parts;
+      if (text[0] == text[1]) {
+        parts.push_back(pool_->Concat(text[0], rest[0]));
+      } else {
+        parts.push_back(pool_->Concat(text[0], pool_->NonEmpty(rest[0])));
+        if (pool_->Nullable(rest[0])) parts.push_back(text[1]);
+      }
+      if (nothing[0]) parts.push_back(pool_->NonEmpty(rest[start]));
+      if (nothing[1] && pool_->Nullable(rest[start])) parts.push_back(kEmptyText);
+      joined[start] = pool_->Or(std::move(parts));
+    }
+    return joined;
+  }
+
+  // Of a part without lookahead.
+  Ways WaysOf(const EcmaTree& tree) {
+    Ways ways;
+    switch (tree.kind) {
+      case Kind::kStart:
+        ways.nothing[1][0] = ways.nothing[1][1] = true;
+        return ways;
+      case Kind::kEnd:
+        ways.nothing[0][1] = ways.nothing[1][1] = true;
+        return ways;
+      case Kind::kOr:
+        for (const EcmaTreePtr& child : tree.children) ways = Either(ways, WaysOf(*child));
+        return ways;
+      case Kind::kConcat:
+        if (!tree.has_anchor) break;
+        ways = WaysOfPlain(kEmptyText);
+        for (size_t i = tree.children.size(); i-- > 0;)
+          ways = Both(WaysOf(*tree.children[i]), ways);
+        return ways;
+      case Kind::kRepeat:
+        if (!tree.has_anchor) break;
+        return RepeatedWays(tree);
+      case Kind::kEmpty:
+      case Kind::kSet:
+      case Kind::kAhead:
+        break;
+    }
+    return WaysOfPlain(Plain(tree));
+  }
+
+  Ways WaysOfPlain(RegexId id) {
+    Ways ways;
+    for (const size_t start : {0, 1}) {
+      for (const size_t end : {0, 1}) {
+        ways.nothing[start][end] = pool_->Nullable(id);
+        ways.text[start][end] = pool_->NonEmpty(id);
+      }
+    }
+    return ways;
+  }
+
+  Ways Either(const Ways& a, const Ways& b) {
+    Ways ways;
+    for (const size_t start : {0, 1}) {
+      for (const size_t end : {0, 1}) {
+        ways.nothing[start][end] = a.nothing[start][end] || b.nothing[start][end];
+        ways.text[start][end] = pool_->Or(a.text[start][end], b.text[start][end]);
+      }
+    }
+    return ways;
+  }
+
+  Ways Both(const Ways& a, const Ways& b) {
+    Ways ways;
+    for (const size_t start : {0, 1}) {
+      for (const size_t end : {0, 1}) {
+        ways.nothing[start][end] = a.nothing[start][end] && b.nothing[start][end];
+        std::vector<RegexId> texts = {pool_->Concat(a.text[start][0], b.text[0][end])};
+        if (a.nothing[start][0]) texts.push_back(b.text[start][end]);
+        if (b.nothing[0][end]) texts.push_back(a.text[start][end]);
+        ways.text[start][end] = pool_->Or(std::move(texts));
+      }
+    }
+    return ways;
+  }
+
+  // Rounds that read something: one, or a first, some in the middle and a last. Where a round may
+  // also read nothing, at any of the places between them, too few rounds are as good as enough.
+  Ways RepeatedWays(const EcmaTree& tree) {
+    const Ways round = WaysOf(*tree.children[0]);
+    Ways ways;
+    for (const size_t start : {0, 1}) {
+      for (const size_t end : {0, 1}) {
+        ways.nothing[start][end] = tree.min == 0 || (tree.max > 0 && round.nothing[start][end]);
+        const bool idles = round.nothing[start][0] || round.nothing[0][end];
+        std::vector<RegexId> texts;
+        if (tree.max >= 1 && (tree.min <= 1 || idles)) texts.push_back(round.text[start][end]);
+        if (tree.max >= 2) {
+          const uint32_t least = idles || round.nothing[0][0] ? 2 : std::max(tree.min, 2u);
+          const uint32_t most = tree.max == kUnbounded ? kUnbounded : tree.max - 2;
+          texts.push_back(
+              pool_->Concat({round.text[start][0], pool_->Repeat(round.text[0][0], least - 2, most),
+                             round.text[0][end]}));
+        }
+        ways.text[start][end] = pool_->Or(std::move(texts));
+      }
+    }
+    return ways;
+  }
+
+  // Without lookahead and anchors below: a regex of its own.
+  RegexId Plain(const EcmaTree& tree) {
+    const RegexId id = Make(tree);
+    if (pool_->overflowed() && !full_at_) full_at_ = tree.at;
+    return id;
+  }
+
+  RegexId Make(const EcmaTree& tree) {
+    switch (tree.kind) {
+      case Kind::kEmpty:
+      case Kind::kStart:
+      case Kind::kEnd:
+      case Kind::kAhead:
         return kEmptyText;
-      case Tree::Kind::kSet:
+      case Kind::kSet:
         return pool_->Class(tree.set);
-      case Tree::Kind::kConcat: {
+      case Kind::kConcat: {
         RegexId id = kEmptyText;
         for (size_t i = tree.children.size(); i-- > 0;)
           id = pool_->Concat(Plain(*tree.children[i]), id);
         return id;
       }
-      case Tree::Kind::kOr: {
+      case Kind::kOr: {
         std::vector<RegexId> parts;
-        for (const TreePtr& child : tree.children) parts.push_back(Plain(*child));
+        for (const EcmaTreePtr& child : tree.children) parts.push_back(Plain(*child));
         return pool_->Or(std::move(parts));
       }
-      case Tree::Kind::kRepeat:
+      case Kind::kRepeat:
         return pool_->Repeat(Plain(*tree.children[0]), tree.min, tree.max);
     }
     return kNothing;
@@ -446,23 +239,16 @@ class Compiler {
 }  // namespace
 
 Result<RegexId> CompilePattern(RegexPool& pool, std::string_view pattern, PatternMode mode) {
-  if (pattern.size() > kRegexBytesMax)
-    return ResourceExhausted(
-        fmt::format("pattern: longer than {} bytes (kRegexBytesMax)", kRegexBytesMax));
-  if (!IsValidUtf8(pattern)) return InvalidArgument("pattern: not UTF-8");
-  INFE_ASSIGN(const TreePtr tree, Parser(pattern).Parse());
+  INFE_ASSIGN(const EcmaTreePtr tree, ParseEcmaPattern(pattern));
   Compiler compiler(&pool);
-  // The text with its borders: START text END. A search may begin behind START or anywhere later,
-  // and end before END or anywhere earlier; anchors are the border symbols themselves.
-  const RegexId start = pool.Char(kTextStart);
-  const RegexId end = pool.Char(kTextEnd);
+  // A search may begin at the start or anywhere later, and end anywhere.
   const bool search = mode == PatternMode::kSearch;
-  const RegexId gap = search ? kAnything : kEmptyText;
-  const RegexId behind = pool.Optional(pool.Concat(gap, end));
-  const RegexId before = pool.Optional(pool.Concat(start, gap));
-  const RegexId framed = pool.Concat(before, compiler.Before(*tree, behind));
-  const RegexId result =
-      pool.WithoutBorders(pool.QuotientSymbol(pool.DeriveSymbol(framed, kTextStart), kTextEnd));
+  const RegexId behind = search ? kAnything : kEmptyText;
+  const ByStart found = compiler.Before(*tree, {behind, behind});
+  RegexId result = found[1];
+  if (search && found[0] == found[1]) result = pool.Concat(kAnything, found[0]);
+  if (search && found[0] != found[1])
+    result = pool.Or(found[1], pool.Concat(pool.NonEmpty(kAnything), found[0]));
   if (!pool.overflowed()) return result;
   const std::string where =
       compiler.full_at() ? fmt::format(" at byte {}", *compiler.full_at()) : std::string();

@@ -74,8 +74,7 @@ RegexPool::EdgeList RegexPool::ComputeEdges(RegexId id) {
     case Kind::kClass: {
       EdgeList result;
       for (const CharRange& r : classes_[node.a].ranges())
-        if (r.lo <= kCodePointMax)
-          result.push_back({r.lo, std::min(r.hi, kCodePointMax), kEmptyText});
+        result.push_back({r.lo, r.hi, kEmptyText});
       return result;
     }
     case Kind::kConcat: {

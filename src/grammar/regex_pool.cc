@@ -338,126 +338,55 @@ bool RegexPool::IsClassWindow(RegexId id, RegexId* character, uint32_t* min, uin
   return true;
 }
 
-// The three below work on the nodes under one of them, each once, parts before wholes: a pattern
+// Works on the nodes under one of them that may be empty, each once, parts before wholes: a pattern
 // may be nested as deep as its bound allows, and the machine's stack knows nothing of that.
-template <typename Make>
-RegexId RegexPool::Rewrite(RegexId root, const Make& make) {
+RegexId RegexPool::NonEmpty(RegexId root) {
   std::unordered_map<RegexId, RegexId> made;
+  const auto of = [&](RegexId id) { return nodes_[id].nullable ? made.at(id) : id; };
   std::vector<RegexId> open{root};
   while (!open.empty() && Spend(1)) {
     const RegexId id = open.back();
     const Node node = nodes_[id];
     const size_t before = open.size();
     const auto need = [&](RegexId part) {
-      if (!made.contains(part)) open.push_back(part);
+      if (nodes_[part].nullable && !made.contains(part)) open.push_back(part);
     };
-    switch (node.kind) {
-      case Kind::kNothing:
-      case Kind::kEmptyText:
-      case Kind::kClass:
-      case Kind::kRemainder:
-        break;
-      case Kind::kConcat:
-        need(node.a);
-        need(node.b);
-        break;
-      case Kind::kOr:
-      case Kind::kAnd:
+    if (node.nullable) {
+      if (node.kind == Kind::kOr)
         for (const RegexId part : List(node)) need(part);
-        break;
-      case Kind::kNot:
-      case Kind::kRepeat:
-        need(node.a);
-        break;
+      if (node.kind == Kind::kConcat || node.kind == Kind::kRepeat) need(node.a);
+      if (node.kind == Kind::kConcat) need(node.b);
     }
     if (open.size() > before) continue;
     open.pop_back();
-    if (!made.contains(id))
-      made.emplace(id, make(id, node, [&](RegexId part) { return made.at(part); }));
+    if (node.nullable && !made.contains(id)) made.emplace(id, MakeNonEmpty(id, of));
   }
-  return overflowed() ? kNothing : made.at(root);
+  return overflowed() ? kNothing : of(root);
 }
 
-RegexId RegexPool::DeriveSymbol(RegexId root, uint32_t symbol) {
-  return Rewrite(root, [&](RegexId, const Node& node, const auto& derived) {
-    switch (node.kind) {
-      case Kind::kNothing:
-      case Kind::kEmptyText:
-      case Kind::kRemainder:
-        return kNothing;
-      case Kind::kClass:
-        return classes_[node.a].Contains(symbol) ? kEmptyText : kNothing;
-      case Kind::kConcat: {
-        const RegexId first = Concat(derived(node.a), node.b);
-        return nodes_[node.a].nullable ? Or(first, derived(node.b)) : first;
-      }
-      case Kind::kOr:
-      case Kind::kAnd: {
-        std::vector<RegexId> parts(List(node).begin(), List(node).end());
-        for (RegexId& part : parts) part = derived(part);
-        return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
-      }
-      case Kind::kNot:
-        return Not(derived(node.a));
-      case Kind::kRepeat:
-        return Concat(derived(node.a), OneLess(node));
+template <typename Of>
+RegexId RegexPool::MakeNonEmpty(RegexId id, const Of& of) {
+  const Node node = nodes_[id];
+  switch (node.kind) {
+    case Kind::kNothing:
+    case Kind::kEmptyText:
+    case Kind::kClass:
+      return kNothing;
+    case Kind::kConcat:
+      return Or(Concat(of(node.a), node.b), of(node.b));
+    case Kind::kOr: {
+      std::vector<RegexId> parts(List(node).begin(), List(node).end());
+      for (RegexId& part : parts) part = of(part);
+      return Or(std::move(parts));
     }
-    return kNothing;
-  });
-}
-
-RegexId RegexPool::QuotientSymbol(RegexId root, uint32_t symbol) {
-  return Rewrite(root, [&](RegexId, const Node& node, const auto& quotient) {
-    switch (node.kind) {
-      case Kind::kNothing:
-      case Kind::kEmptyText:
-      case Kind::kRemainder:
-        return kNothing;
-      case Kind::kClass:
-        return classes_[node.a].Contains(symbol) ? kEmptyText : kNothing;
-      case Kind::kConcat: {
-        const RegexId last = Concat(node.a, quotient(node.b));
-        return nodes_[node.b].nullable ? Or(last, quotient(node.a)) : last;
-      }
-      case Kind::kOr:
-      case Kind::kAnd: {
-        std::vector<RegexId> parts(List(node).begin(), List(node).end());
-        for (RegexId& part : parts) part = quotient(part);
-        return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
-      }
-      case Kind::kNot:
-        return Not(quotient(node.a));
-      case Kind::kRepeat:
-        return Concat(OneLess(node), quotient(node.a));
-    }
-    return kNothing;
-  });
-}
-
-RegexId RegexPool::WithoutBorders(RegexId root) {
-  return Rewrite(root, [&](RegexId id, const Node& node, const auto& without) {
-    switch (node.kind) {
-      case Kind::kNothing:
-      case Kind::kEmptyText:
-      case Kind::kRemainder:
-        return id;
-      case Kind::kClass:
-        return Class(classes_[node.a].Intersect(CharSet::All()));
-      case Kind::kConcat:
-        return Concat(without(node.a), without(node.b));
-      case Kind::kOr:
-      case Kind::kAnd: {
-        std::vector<RegexId> parts(List(node).begin(), List(node).end());
-        for (RegexId& part : parts) part = without(part);
-        return node.kind == Kind::kOr ? Or(std::move(parts)) : And(std::move(parts));
-      }
-      case Kind::kNot:
-        return Not(without(node.a));
-      case Kind::kRepeat:
-        return Repeat(without(node.a), node.min, node.max);
-    }
-    return id;
-  });
+    case Kind::kRepeat:  // rounds that read nothing count, so one that reads is enough
+      return node.max == 0 ? kNothing : Repeat(of(node.a), 1, node.max);
+    case Kind::kAnd:
+    case Kind::kNot:
+    case Kind::kRemainder:
+      break;
+  }
+  return And(id, Repeat(Class(CharSet::All()), 1, kUnbounded));
 }
 
 // What a repeat still has to read after one of them.

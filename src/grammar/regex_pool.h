@@ -65,6 +65,7 @@ class RegexPool {
   RegexId Repeat(RegexId a, uint32_t min, uint32_t max);
   RegexId Star(RegexId a) { return Repeat(a, 0, kUnbounded); }
   RegexId Optional(RegexId a) { return Repeat(a, 0, 1); }
+  RegexId NonEmpty(RegexId a);  // the same language without the empty text
   // Digits, with or without a point and more digits, whose value is a multiple of divisor/10^scale.
   // The automaton of remainders, one node each, made as far as it is visited. divisor below 2^30.
   RegexId Multiple(uint32_t divisor, uint32_t scale) {
@@ -78,12 +79,6 @@ class RegexPool {
   std::span<const RegexEdge> Edges(RegexId id);
   RegexId Derive(RegexId id, uint32_t code_point);  // kNothing when there is no edge
   bool IsEmpty(RegexId id) { return !IsLive(id); }
-  // What may follow symbol in front, for the two border symbols.
-  RegexId DeriveSymbol(RegexId id, uint32_t symbol);
-  // {s : s + symbol is in the language}, for the two border symbols.
-  RegexId QuotientSymbol(RegexId id, uint32_t symbol);
-  // The same language within Unicode: whatever needs a border symbol cannot match any more.
-  RegexId WithoutBorders(RegexId id);
   // Code points of the shortest match; an upper bound when the search is cut by its limit.
   uint32_t ShortestLength(RegexId id);
   // If the language is all texts of min..max characters of one class: that class and window.
@@ -141,8 +136,8 @@ class RegexPool {
   std::span<const RegexId> List(const Node& node) const {
     return {lists_.data() + node.list_begin, node.list_size};
   }
-  template <typename Make>
-  RegexId Rewrite(RegexId root, const Make& make);
+  template <typename Of>
+  RegexId MakeNonEmpty(RegexId id, const Of& of);
   RegexId OneLess(const Node& repeat);
   const EdgeList& RawEdges(RegexId id);
   EdgeList ComputeEdges(RegexId id);

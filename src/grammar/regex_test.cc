@@ -1,6 +1,9 @@
 // g++ 12 takes std::regex's own code for uninitialised when sanitizers are on.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <iterator>
+#include <random>
 #include <regex>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -43,6 +46,97 @@ TEST(EcmaRegex, AgreesWithTheStandardLibrary) {
     for (const char* text : texts)
       EXPECT_EQ(Search(pattern, text), std::regex_search(text, expected))
           << pattern << " on '" << text << "'";
+  }
+}
+
+// An anchor asks where it stands, as often as it is reached.
+TEST(EcmaRegex, AnchorsConsumeNothing) {
+  const char* patterns[] = {"^(?!^a$)a*$",
+                            "^(?:^a|b)c$",
+                            "^([a-c]+(,|$))*$",
+                            "^^a$$",
+                            "(^a|b$)*",
+                            "^(?:$|a(?:$|b))",
+                            "^(?!^0$)(?!^$)[ab]*$",
+                            "(?:^|b)a(?:b|$)",
+                            "^(?:a|^){2}b",
+                            "^(a|$){3}$",
+                            "^(?:^b?){2,3}a",
+                            "a$|^b",
+                            "^(?=^a)ab",
+                            "(?=a$)a",
+                            "b(?!$)",
+                            "^(?!$)",
+                            "^((^|,)[ab])+$",
+                            "^(a*$|b)*$",
+                            "(^|a)(^|b)(c|$)",
+                            "^(?:(?:^a)?b)*$",
+                            "^(?=.*(?:^a|c$)).*",
+                            "^(?:a$|ab|abc$|$)$",
+                            "^(?![^b]*$)[ab]*",
+                            "^(()|^)*a$"};
+  const char* texts[] = {"",    "a",   "b",   "c",   "ab",   "ac",   "ba",   "bc",  "aa",
+                         "aaa", "abc", "a,",  "a,b", ",a,b", "a,b,", ",a",   "abb", "bb",
+                         "bab", "cab", "aba", "bca", "acb",  "aab",  "abab", "cc",  "0"};
+  for (const char* pattern : patterns) {
+    const std::regex expected(pattern, std::regex::ECMAScript);
+    for (const char* text : texts)
+      EXPECT_EQ(Search(pattern, text), std::regex_search(text, expected))
+          << pattern << " on '" << text << "'";
+  }
+}
+
+// Patterns by chance, as deep as the standard library's backtracking can follow.
+class PatternMaker {
+ public:
+  explicit PatternMaker(uint64_t seed) : random_(seed) {}
+
+  std::string Alternatives(int depth) {
+    std::string out = Sequence(depth);
+    while (Below(4) == 0) out += "|" + Sequence(depth);
+    return out;
+  }
+
+ private:
+  uint32_t Below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
+  std::string Sequence(int depth) {
+    std::string out;
+    for (uint32_t parts = Below(4); parts > 0; --parts) out += Part(depth);
+    return out;
+  }
+  std::string Part(int depth) {
+    static constexpr const char* kCounts[] = {"*", "+", "?", "{2}", "{1,2}", "{0}"};
+    switch (Below(depth > 0 ? 6 : 4)) {
+      case 0:
+        return "^";
+      case 1:
+        return "$";
+      case 2:
+        return "a";
+      case 3:
+        return "b";
+      default: {
+        const std::string group = "(?:" + Alternatives(depth - 1) + ")";
+        return Below(2) == 0 ? group : group + kCounts[Below(std::size(kCounts))];
+      }
+    }
+  }
+  std::mt19937_64 random_;
+};
+
+TEST(EcmaRegex, PatternsByChanceAgreeWithTheStandardLibrary) {
+  for (uint64_t seed = 0; seed < 1500; ++seed) {
+    const std::string pattern = PatternMaker(seed).Alternatives(3);
+    const std::regex expected(pattern, std::regex::ECMAScript);
+    RegexPool pool;
+    const auto id = CompilePattern(pool, pattern);
+    ASSERT_TRUE(id) << pattern << ": " << id.error().message;
+    for (uint32_t bits = 1; bits < 32; ++bits) {  // every text of a and b up to four characters
+      std::string text;
+      for (uint32_t b = bits; b > 1; b >>= 1) text += (b & 1) != 0 ? 'a' : 'b';
+      ASSERT_EQ(Matches(pool, *id, text), std::regex_search(text, expected))
+          << pattern << " on '" << text << "', seed " << seed;
+    }
   }
 }
 

@@ -82,8 +82,14 @@ enum class OpenObjects {
 };
 
 enum class FormatPolicy {
-  kEnforce,     // the formats we know; others are annotations (an error under kStrict)
+  kEnforce,     // the formats we know; others are listed in unenforced() (an error under kStrict)
   kAnnotation,  // none
+};
+
+// What a $ref that leads nowhere in the document does.
+enum class DanglingReference {
+  kRefused,  // kNotFound
+  kNamed,    // says nothing, and is listed in unenforced(); an error under kStrict
 };
 
 struct SchemaOptions {
@@ -92,6 +98,7 @@ struct SchemaOptions {
   KeyOrder key_order = KeyOrder::kDeclared;
   OpenObjects open_objects = OpenObjects::kAsWritten;
   FormatPolicy formats = FormatPolicy::kEnforce;
+  DanglingReference dangling = DanglingReference::kRefused;
   // Whether 1.0 is written where an integer is asked for. The specification takes it; most programs
   // that read integers do not.
   bool integers_with_fraction = false;

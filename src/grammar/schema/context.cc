@@ -51,6 +51,15 @@ Result<RegexId> SchemaContext::Pattern(const Place* place, std::string_view keyw
   return *regex;
 }
 
+Result<const Place*> SchemaContext::Target(const Place* place, const std::string& reference) {
+  auto target = document().Resolve(place, reference);
+  if (target || target.error().code != ErrorCode::kNotFound ||
+      options_.dangling == DanglingReference::kRefused)
+    return target;
+  INFE_TRY(NotEnforced(place, "$ref", target.error().message));
+  return nullptr;
+}
+
 std::optional<RegexId> SchemaContext::Format(const std::string& name) {
   const auto known = formats_.find(name);
   if (known != formats_.end()) return known->second;

@@ -32,6 +32,8 @@ class SchemaContext {
 
   // A pattern, compiled once per text. Errors name the place, kUnsupported only the reason.
   Result<RegexId> Pattern(const Place* place, std::string_view keyword, const std::string& pattern);
+  // What a reference at a place leads to. Null where it leads nowhere and that is only named.
+  Result<const Place*> Target(const Place* place, const std::string& reference);
   // A format that we know, compiled once; nothing for others.
   std::optional<RegexId> Format(const std::string& name);
   // Takes steps for work at a place. Errors: the fuel, or a bound of the pool, has run out; the

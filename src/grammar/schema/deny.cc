@@ -125,11 +125,14 @@ Result<void> Normaliser::TakeFailing(Branch* branch, const Place* place, Branche
 Result<void> Normaliser::Deny(Branch branch, const Place* place, Branches* out) {
   INFE_TRY(context_->Spend(place, 4));
   INFE_TRY(TakeFailing(&branch, place, out));
+  if (IsNullable(place)) branch.shape.types = Without(branch.shape.types, kNullType);
   if (branch.shape.types == 0) return {};
   if (const Json* ref = Keyword(place, "$ref"); ref != nullptr && ref->is_string()) {
-    INFE_ASSIGN(const Place* target, context_->document().Resolve(place, ref->as_string()));
-    INFE_ASSIGN(Branch* const way, Fork(branch, place, out));
-    way->todo.push_back({target, true});
+    INFE_ASSIGN(const Place* target, context_->Target(place, ref->as_string()));
+    if (target != nullptr) {
+      INFE_ASSIGN(Branch* const way, Fork(branch, place, out));
+      way->todo.push_back({target, true});
+    }
     if (place->draft <= Draft::k7) return {};
   }
   const auto fails = [&](const Terms& terms) -> Result<void> {

@@ -23,6 +23,9 @@ std::optional<Draft> DraftOf(std::string_view uri) {
   if (uri == "json-schema.org/draft-04/schema" || uri == "json-schema.org/draft-03/schema")
     return Draft::k4;
   if (uri == "json-schema.org/schema") return Draft::k2020;
+  // OpenAPI 3.1 and later: 2020-12 with annotations of its own.
+  if (uri.starts_with("spec.openapis.org/oas/3.") && uri.find("/dialect/") != uri.npos)
+    return Draft::k2020;
   return std::nullopt;
 }
 

@@ -125,6 +125,13 @@ Result<std::optional<TypeChoice>> TypeKeyword(const Place* place) {
   return std::optional<TypeChoice>(choice);
 }
 
+bool IsNullable(const Place* place) {
+  const Json* nullable = Keyword(place, "nullable");
+  if (nullable == nullptr || !nullable->is_bool() || !nullable->as_bool()) return false;
+  const auto types = TypeKeyword(place);
+  return !types || !*types || ((*types)->types & kNullType) == 0;
+}
+
 Result<NumberBounds> BoundsKeywords(const Place* place) {
   NumberBounds bounds;
   const auto side = [&](std::string_view plain, std::string_view exclusive, int sign,

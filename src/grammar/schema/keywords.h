@@ -34,6 +34,8 @@ struct TypeChoice {
   bool integer_only = false;
 };
 Result<std::optional<TypeChoice>> TypeKeyword(const Place* place);
+// `nullable: true` of OpenAPI 3.0: null as well. False where `type` lists null already.
+bool IsNullable(const Place* place);
 // Bounds of all three dialect families: `exclusiveMinimum: true` and `exclusiveMinimum: 3`.
 Result<NumberBounds> BoundsKeywords(const Place* place);
 // `dependencies`, `dependentRequired`, `dependentSchemas` in one form.

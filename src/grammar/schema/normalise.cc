@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "grammar/formats.h"
 #include "grammar/limits.h"
 #include "grammar/schema/keywords.h"
 
@@ -20,6 +21,18 @@ bool HasAssertion(const Json& schema) {
   return std::ranges::any_of(schema.object(), [&](const JsonMember& member) {
     return std::ranges::find(kSilent, member.first) == kSilent.end();
   });
+}
+
+// Both bounds hold.
+void Narrow(const NumberBounds& more, NumberBounds* bounds) {
+  const auto tighter = [](const NumberBounds::Bound& a, const NumberBounds::Bound& b, int sign) {
+    const int order = Compare(a.value, b.value) * sign;
+    return order > 0 || (order == 0 && a.exclusive);
+  };
+  if (more.lower && (!bounds->lower || tighter(*more.lower, *bounds->lower, 1)))
+    bounds->lower = more.lower;
+  if (more.upper && (!bounds->upper || tighter(*more.upper, *bounds->upper, -1)))
+    bounds->upper = more.upper;
 }
 
 }  // namespace
@@ -123,6 +136,10 @@ Result<void> Normaliser::Apply(Branch branch, const Term& term, Branches* out) {
 }
 
 Result<void> Normaliser::Assert(Branch branch, const Place* place, Branches* out) {
+  if (IsNullable(place)) {
+    INFE_ASSIGN(Branch* const null, Fork(branch, place, out));
+    null->shape.types &= kNullType;
+  }
   const size_t said = Said(*place->schema);
   branch.shape.held.Grow(said * kSaidBytes);
   INFE_TRY(context_->Spend(place, 4 + said));
@@ -157,10 +174,12 @@ Result<void> Normaliser::CheckReference(const Place* place) {
     const Json* ref = Keyword(at, "$ref");
     const bool ends = checked_references_.contains(at) || ref == nullptr || !ref->is_string() ||
                       HasAssertion(*at->schema);
-    if (!ends) {
-      INFE_ASSIGN(at, context_->document().Resolve(at, ref->as_string()));
+    const auto target = ends ? at : context_->document().Resolve(at, ref->as_string());
+    if (!target && target.error().code != ErrorCode::kNotFound) return Error(target.error());
+    if (!ends && target && (*target)->schema->is_object()) {
+      at = *target;
+      continue;
     }
-    if (!ends && at->schema->is_object()) continue;
     checked_references_.insert(seen.begin(), seen.end());
     return {};
   }
@@ -172,8 +191,8 @@ Result<void> Normaliser::AssertReferences(Branch& branch, const Place* place) {
   if (const Json* ref = Keyword(place, "$ref")) {
     if (!ref->is_string()) return SchemaContext::Malformed(place, "$ref", "must be a string");
     INFE_TRY(CheckReference(place));
-    INFE_ASSIGN(const Place* target, context_->document().Resolve(place, ref->as_string()));
-    branch.todo.push_back({target, false, branch.scope});
+    INFE_ASSIGN(const Place* target, context_->Target(place, ref->as_string()));
+    if (target != nullptr) branch.todo.push_back({target, false, branch.scope});
     if (place->draft <= Draft::k7) return {};
   }
   for (const char* name : {"$dynamicRef", "$recursiveRef"}) {
@@ -226,11 +245,12 @@ Result<void> Normaliser::AssertString(Branch& branch, const Place* place) {
   if (const Json* format = Keyword(place, "format");
       format != nullptr && context_->options().formats == FormatPolicy::kEnforce) {
     if (!format->is_string()) return SchemaContext::Malformed(place, "format", "must be a string");
-    if (const auto regex = context_->Format(format->as_string())) {
+    const std::string& name = format->as_string();
+    if (const auto regex = context_->Format(name)) {
       part.all.push_back(*regex);
-    } else if (context_->options().strictness == Strictness::kStrict) {
-      // The specification makes an unknown format an annotation; who asks for strictness is told.
-      return context_->NotEnforced(place, "format", "an unknown format");
+    } else if (!FormatBounds(name) && !IsFreeFormat(name) && Keyword(place, "pattern") == nullptr) {
+      // The specification makes an unknown format an annotation. A pattern beside it says it all.
+      return context_->NotEnforced(place, "format", fmt::format("no format \"{}\" is known", name));
     }
   }
   return {};
@@ -239,14 +259,12 @@ Result<void> Normaliser::AssertString(Branch& branch, const Place* place) {
 Result<void> Normaliser::AssertNumber(Branch& branch, const Place* place) {
   NumberBounds& bounds = branch.shape.number.bounds;
   INFE_ASSIGN(NumberBounds more, BoundsKeywords(place));
-  const auto tighter = [](const NumberBounds::Bound& a, const NumberBounds::Bound& b, int sign) {
-    const int order = Compare(a.value, b.value) * sign;
-    return order > 0 || (order == 0 && a.exclusive);
-  };
-  if (more.lower && (!bounds.lower || tighter(*more.lower, *bounds.lower, 1)))
-    bounds.lower = more.lower;
-  if (more.upper && (!bounds.upper || tighter(*more.upper, *bounds.upper, -1)))
-    bounds.upper = more.upper;
+  const Json* format = Keyword(place, "format");
+  if (format != nullptr && format->is_string() &&
+      context_->options().formats == FormatPolicy::kEnforce) {
+    if (const auto width = FormatBounds(format->as_string())) Narrow(*width, &bounds);
+  }
+  Narrow(more, &bounds);
   for (Decimal& m : more.multiples) {
     if (NumberRegex(context_->pool(), {.multiples = {m}})) {
       bounds.multiples.push_back(std::move(m));

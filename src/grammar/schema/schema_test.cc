@@ -23,6 +23,97 @@ void Expect(std::string_view schema, const std::vector<const char*>& good,
   for (const char* text : bad) EXPECT_FALSE(Takes(*grammar, text)) << schema << " on " << text;
 }
 
+// Every sized number of Rust's schemars, and OpenAPI's.
+TEST(Schema, NumericFormatsAreBounds) {
+  Expect(R"({"type":"integer","format":"uint8"})", {"0", "255"}, {"-1", "256", "1.5"});
+  Expect(R"({"type":"integer","format":"int32"})", {"-2147483648", "2147483647"},
+         {"2147483648", "-2147483649"});
+  Expect(R"({"type":"integer","format":"uint64","minimum":3})", {"3", "18446744073709551615"},
+         {"2", "18446744073709551616"});
+  Expect(R"({"type":"integer","format":"int64","maximum":7})", {"7", "-9223372036854775808"},
+         {"8", "-9223372036854775809"});
+  Expect(R"({"type":"number","format":"double"})", {"1.5", "-3"}, {"\"1\""},
+         {.strictness = Strictness::kStrict});
+  Expect(R"({"type":"string","format":"uint8"})", {R"("x")"}, {"1"});
+}
+
+TEST(Schema, FormatsOfTheLibrariesAreEnforced) {
+  const SchemaOptions strict{.strictness = Strictness::kStrict};
+  Expect(R"({"type":"string","format":"base64"})", {R"("")", R"("aGk=")"},
+         {R"("aGk")", R"("a b=")"}, strict);
+  Expect(R"({"type":"string","format":"e164"})", {R"("+4930123456")"}, {R"("030123456")"}, strict);
+  Expect(R"({"type":"string","format":"ulid"})", {R"("01ARZ3NDEKTSV4RRFFQ69G5FAV")"},
+         {R"("01ARZ3NDEKTSV4RRFFQ69G5FAU")", R"("81ARZ3NDEKTSV4RRFFQ69G5FAV")"}, strict);
+  Expect(R"({"type":"string","format":"uuid4"})", {R"("2eb8aa08-aa98-41ea-b4aa-73b441d16380")"},
+         {R"("2eb8aa08-aa98-11ea-b4aa-73b441d16380")"}, strict);
+  Expect(R"({"type":"string","format":"cidrv4"})", {R"("10.0.0.0/8")"},
+         {R"("10.0.0.0")", R"("10.0.0.0/33")"}, strict);
+  Expect(R"({"type":"string","format":"iri"})", {R"("http://\u00e4.example/\u20ac")"},
+         {R"("//x")", R"("http://a b")"}, strict);
+  Expect(R"({"type":"string","format":"uri"})", {}, {R"("http://\u00e4.example/")"}, strict);
+  Expect(R"({"type":"string","format":"uri-template"})", {R"("/users/{id}{?page,size*}")"},
+         {R"("/users/{id")", R"("/a b")"}, strict);
+  Expect(R"({"type":"string","format":"idn-email"})", {R"("j\u00fcrgen@ex\u00e4mple.org")"}, {R"("j@")"},
+         strict);
+  // What says how a value is kept, or is said by the pattern beside it.
+  Expect(R"({"type":"string","format":"password"})", {R"("x")"}, {"1"}, strict);
+  Expect(R"({"type":"string","format":"house-number","pattern":"^[0-9]+[a-z]?$"})", {R"("12b")"},
+         {R"("b")"}, strict);
+}
+
+TEST(Schema, AFormatThatIsNotEnforcedIsNamed) {
+  for (const char* format : {"regex", "idn-hostname", "house-number"}) {
+    const std::string schema = fmt::format(R"({{"type":"string","format":"{}"}})", format);
+    const auto named = Compile(schema);
+    ASSERT_TRUE(named);
+    ASSERT_EQ((*named)->unenforced().size(), 1u) << format;
+    EXPECT_NE((*named)->unenforced()[0].reason.find(format), std::string::npos);
+    const auto refused = Compile(schema, {.strictness = Strictness::kStrict});
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find(format), std::string::npos);
+  }
+}
+
+TEST(Schema, DigitsOfTimesAreBounded) {
+  const std::string many(140, '9');
+  Expect(R"({"format":"time"})", {R"("10:00:00.123456789Z")"},
+         {fmt::format(R"("10:00:00.{}Z")", many).c_str()});
+  Expect(R"({"format":"duration"})", {R"("P3Y6M4DT12H30M5S")"},
+         {fmt::format(R"("P{}D")", many).c_str()});
+}
+
+TEST(Schema, NullableOfOpenApiAllowsNull) {
+  Expect(R"({"type":"string","nullable":true})", {R"("x")", "null"}, {"1"});
+  Expect(R"({"enum":["a"],"nullable":true})", {R"("a")", "null"}, {R"("b")"});
+  Expect(R"({"nullable":true,"allOf":[{"$ref":"#/$defs/a"}],"$defs":{"a":{"type":"integer"}}})",
+         {"1", "null"}, {R"("x")"});
+  Expect(R"({"type":["string","null"],"nullable":true})", {R"("x")", "null"}, {"1"});
+  Expect(R"({"type":"string","nullable":false})", {R"("x")"}, {"null"});
+  Expect(R"({"not":{"type":"string","nullable":true}})", {"1"}, {"null", R"("x")"});
+}
+
+TEST(Schema, DialectsOfOpenApiAreKnown) {
+  for (const char* uri : {"https://spec.openapis.org/oas/3.1/dialect/base",
+                          "https://spec.openapis.org/oas/3.1/dialect/2024-11-10"}) {
+    Expect(fmt::format(R"({{"$schema":"{}","type":"integer"}})", uri), {"1"}, {"null"},
+           {.strictness = Strictness::kStrict});
+  }
+}
+
+TEST(Schema, AReferenceToNothingIsNamedWhereThatIsAskedFor) {
+  const char* schema = R"({"type":"object","properties":{"a":{"$ref":"#/$defs/gone"},
+      "b":{"type":"integer"}},"required":["a","b"],"additionalProperties":false})";
+  EXPECT_EQ(Compile(schema).error().code, ErrorCode::kNotFound);
+  const auto named = Compile(schema, {.dangling = DanglingReference::kNamed});
+  ASSERT_TRUE(named) << named.error().message;
+  ASSERT_EQ((*named)->unenforced().size(), 1u);
+  EXPECT_EQ((*named)->unenforced()[0].keyword, "$ref");
+  EXPECT_TRUE(Takes(*named, R"({"a":[1],"b":2})"));
+  EXPECT_FALSE(Takes(*named, R"({"a":[1],"b":"x"})"));
+  EXPECT_FALSE(
+      Compile(schema, {.strictness = Strictness::kStrict, .dangling = DanglingReference::kNamed}));
+}
+
 TEST(Schema, BoundsThatNoCountMeetsHaveNoText) {
   for (const char* schema : {R"({"type":"object","minProperties":4,"maxProperties":3})",
                              R"({"type":"object","required":["a","b"],"maxProperties":1})",

@@ -18,10 +18,11 @@ constexpr std::string_view kDate =
 // Seconds of 60 only where RFC 3339 lets a leap second be: 23:59:60 in UTC. Other offsets shift it;
 // those are left out.
 constexpr std::string_view kTime =
-    "(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?(?:[zZ]|[+-](?:[01][0-9]|2[0-3]"
+    "(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,18})?(?:[zZ]|[+-](?:[01][0-9]|2[0-"
+    "3]"
     "):["
     "0-5][0-9])"
-    "|23:59:60(?:\\.[0-9]{1,9})?(?:[zZ]|[+-]00:00))";
+    "|23:59:60(?:\\.[0-9]{1,18})?(?:[zZ]|[+-]00:00))";
 // ISO 8601 durations as RFC 3339 appendix A restricts them: units in order without gaps, or weeks.
 constexpr std::string_view kDuration =
     "P(?:[0-9]{1,9}W|(?:[0-9]{1,9}D|[0-9]{1,9}M(?:[0-9]{1,9}D)?|[0-9]{1,9}Y(?:[0-9]{1,9}M(?:[0-9]{"
@@ -68,19 +69,23 @@ constexpr std::string_view kIriLetters =
     "\\u00A0-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFEF\\u{10000}-\\u{1FFFD}\\u{20000}-\\u{2FFFD}"
     "\\u{30000}-\\u{DFFFD}\\u{E1000}-\\u{EFFFD}";
 
+// Private use, in queries alone.
+constexpr const char* kIriPrivate = "\\uE000-\\uF8FF\\u{F0000}-\\u{FFFFD}\\u{100000}-\\u{10FFFD}";
+
 // letters: beside those of RFC 3986, as part of a class.
 std::string Authority(std::string_view letters) {
   const std::string plain = std::string("[A-Za-z0-9._~!$&'()*+,;=") + std::string(letters);
   const std::string user = "(?:(?:" + plain + ":-]|%[0-9A-Fa-f]{2})*@)?";
   const std::string name = "(?:" + plain + "-]|%[0-9A-Fa-f]{2})*";
-  return user + "(?:\\[" + Ipv6() + "\\]|\\[v[0-9a-fA-F]+\\.[A-Za-z0-9._~!$&'()*+,;=:-]+\\]|" +
+  return user + "(?:\\[" + Ipv6() + "\\]|\\[[vV][0-9a-fA-F]+\\.[A-Za-z0-9._~!$&'()*+,;=:-]+\\]|" +
          name + ")(?::[0-9]*)?";
 }
 
 std::string Uri(bool reference, std::string_view letters) {
   const std::string plain = std::string("[A-Za-z0-9._~!$&'()*+,;=@") + std::string(letters);
   const std::string p = "(?:" + plain + ":-]|%[0-9A-Fa-f]{2})";
-  const std::string tail = "(?:\\?(?:" + p + "|[/?])*)?(?:#(?:" + p + "|[/?])*)?";
+  const std::string query = "(?:" + p + "|[/?" + (letters.empty() ? "" : kIriPrivate) + "])*";
+  const std::string tail = "(?:\\?" + query + ")?(?:#(?:" + p + "|[/?])*)?";
   const std::string slashes = "//" + Authority(letters) + "(?:/" + p + "*)*";
   const std::string absolute = "/(?:" + p + "+(?:/" + p + "*)*)?";
   const std::string rootless = p + "+(?:/" + p + "*)*";
@@ -106,7 +111,7 @@ std::string Email(std::string_view letters) {
 std::string UriTemplate() {
   const std::string name = "(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})";
   const std::string variable = name + "(?:\\.?" + name + ")*(?:\\*|:[1-9][0-9]{0,3})?";
-  return "(?:[^\\u0000- \"'%<>\\\\^`{|}\\u007F]|%[0-9A-Fa-f]{2}|\\{[+#./;?&=,!@|]?" + variable +
+  return "(?:[^\\u0000- \"%<>\\\\^`{|}\\u007F]|%[0-9A-Fa-f]{2}|\\{[+#./;?&=,!@|]?" + variable +
          "(?:," + variable + ")*\\})*";
 }
 

@@ -16,7 +16,7 @@ TESTS_MIN = 1200
 PASSED_MIN = 0.75
 # optional/format: only what is enforced counts.
 FORMATS = {"date", "time", "date-time", "duration", "ipv4", "ipv6", "uuid", "hostname", "email", "uri",
-           "uri-reference", "json-pointer", "relative-json-pointer"}
+           "uri-reference", "json-pointer", "relative-json-pointer", "iri", "iri-reference", "idn-email", "uri-template"}
 
 
 def main():

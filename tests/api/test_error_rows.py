@@ -94,7 +94,7 @@ def test_the_stricter_schema_dialect_refuses_what_openai_refuses(strict):
     ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
      "messages[0].content[0].type", "unsupported_value"),
     ({"moderation": {}}, "moderation", "unsupported_parameter"),
-    ({"verbosity": "high"}, "verbosity", "unsupported_value"),
+    ({"verbosity": "loud"}, "verbosity", "invalid_value"),
     ({"temperature": None, "top_p": 1.5}, "top_p", "decimal_above_max_value"),
     ({"min_p": -1}, "min_p", "decimal_below_min_value"),
     ({"repetition_penalty": 0}, "repetition_penalty", "decimal_below_min_value"),

@@ -96,10 +96,9 @@ void CheckModalities(Fields& body) {
 void CheckUnimplemented(Fields& body) {
   ParseContext& context = body.context();
   if (body.Bool("store").value_or(false)) context.Fail(UnsupportedValue("store", "true", "false"));
-  const auto verbosity = body.Enum("verbosity", kVerbosities);
-  if (verbosity.value_or(Verbosity::kMedium) != Verbosity::kMedium)
-    context.Fail(UnsupportedValue("verbosity", *verbosity == Verbosity::kLow ? "'low'" : "'high'",
-                                  "'medium'"));
+  // No model here takes it, so it changes nothing, and says so.
+  if (body.Enum("verbosity", kVerbosities).value_or(Verbosity::kMedium) != Verbosity::kMedium)
+    context.Ignore("verbosity");
   CheckModalities(body);
   body.Refuse("audio");
   body.Refuse("web_search_options");

@@ -133,6 +133,7 @@ TEST(ChatCompletionRequest, NumbersKeepToTheirRangesAndBoundariesAreValid) {
                               R"("min_p":0)",
                               R"("min_p":1)",
                               R"("top_k":0)",
+                              R"("top_k":-1)",
                               R"("top_k":100000)",
                               R"("repetition_penalty":0.01)",
                               R"("max_tokens":1)",
@@ -157,7 +158,7 @@ TEST(ChatCompletionRequest, NumbersKeepToTheirRangesAndBoundariesAreValid) {
               {R"("repetition_penalty":0)", "repetition_penalty", "decimal_below_min_value"},
               {R"("repetition_penalty":1e-300)", "repetition_penalty", "decimal_below_min_value"},
               {R"("repetition_penalty":-1)", "repetition_penalty", "decimal_below_min_value"},
-              {R"("top_k":-1)", "top_k", "integer_below_min_value"},
+              {R"("top_k":-2)", "top_k", "integer_below_min_value"},
               {R"("max_tokens":0)", "max_tokens", "integer_below_min_value"},
               {R"("max_completion_tokens":0)", "max_completion_tokens", "integer_below_min_value"},
               {R"("n":0)", "n", "integer_below_min_value"},
@@ -261,7 +262,6 @@ TEST(ChatCompletionRequest, FieldsThatNeedAnotherFieldAreRefusedWithoutIt) {
               {R"("top_logprobs":2)", "top_logprobs", "-"},
               {R"("logprobs":false,"top_logprobs":0)", "top_logprobs", "-"},
               {R"("tool_choice":"auto")", "tool_choice", "-"},
-              {R"("tools":[],"tool_choice":"none")", "tool_choice", "-"},
               {R"("parallel_tool_calls":true)", "parallel_tool_calls", "-"},
               {R"("function_call":"auto")", "function_call", "-"}});
   const auto streaming =
@@ -295,13 +295,19 @@ TEST(ChatCompletionRequest, EnumsListWhatTheyTake) {
               {R"("verbosity":"loud")", "verbosity", "invalid_value"}});
 }
 
+TEST(ChatCompletionRequest, VerbosityIsTakenAndNamed) {
+  for (const char* value : {"low", "high"}) {
+    const auto request = MustParse(ChatBody(fmt::format("\"verbosity\":\"{}\"", value)));
+    EXPECT_EQ(request.ignored.Header(), "verbosity");
+  }
+  EXPECT_EQ(MustParse(ChatBody(R"("verbosity":"medium")")).ignored.Header(), "");
+}
+
 TEST(ChatCompletionRequest, ParametersThatWouldChangeTheAnswerAreRefused) {
   for (const char* members : {R"("store":false)", R"("verbosity":"medium")",
                               R"("modalities":["text"])", R"("modalities":[])"})
     MustParse(ChatBody(members));
   ExpectRows({{R"("store":true)", "store", "unsupported_value"},
-              {R"("verbosity":"low")", "verbosity", "unsupported_value"},
-              {R"("verbosity":"high")", "verbosity", "unsupported_value"},
               {R"("modalities":["text","audio"])", "modalities", "unsupported_value"},
               {R"("modalities":["audio"])", "modalities", "unsupported_value"},
               {R"("audio":{"voice":"alloy","format":"wav"})", "audio", "unsupported_parameter"},

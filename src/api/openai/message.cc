@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -93,7 +95,9 @@ ToolCall ParseToolCall(const Json& value, const std::string& path, ParseContext&
 void ParseAssistant(Fields& fields, size_t index, Message& message) {
   ParseContext& context = fields.context();
   message.refusal = fields.String("refusal").value_or("");
-  message.reasoning_content = fields.String("reasoning_content").value_or("");
+  // Two names of one field; who sends both means the same by them.
+  const std::optional<std::string> reasoning = fields.String("reasoning");
+  message.reasoning_content = fields.String("reasoning_content").value_or(reasoning.value_or(""));
   // Answers of ours come back with an empty list of annotations; a full one has no place to go.
   if (const Json* annotations = fields.Take("annotations")) {
     if (!annotations->is_array() || !annotations->array().empty())
@@ -149,10 +153,12 @@ Message ParseMessage(const Json& value, size_t index, ParseContext& context) {
         context);
   } else if (*role == WireRole::kFunction) {
     message.has_content = true;  // null there means an empty result
-  } else if (message.role != Role::kAssistant ||
-             (message.tool_calls.empty() && message.refusal.empty() &&
-              message.reasoning_content.empty())) {
+  } else if (message.role != Role::kAssistant) {
     context.Fail(MissingParameter(fields.Path("content")));
+  } else {
+    // A turn of which nothing was kept, an answer of no tokens say, comes back with the history.
+    message.has_content =
+        message.tool_calls.empty() && message.refusal.empty() && message.reasoning_content.empty();
   }
   fields.Finish();
   return message;

@@ -31,12 +31,26 @@ TEST(Message, WhatIsMissingOrWrongIsNamed) {
                 "missing_required_parameter");
   ExpectRefused(ChatBodyOf(R"({"role":"system","content":null})"), "messages[0].content",
                 "missing_required_parameter");
-  ExpectRefused(ChatBodyOf(R"({"role":"assistant","content":null})"), "messages[0].content",
-                "missing_required_parameter");
   ExpectRefused(ChatBodyOf(R"({"role":"user","content":7})"), "messages[0].content",
                 "invalid_type");
   ExpectRefused(ChatBodyOf(R"({"role":"user","content":"a","name":7})"), "messages[0].name",
                 "invalid_type");
+}
+
+// A turn that said nothing comes back with the history, for ever after.
+TEST(Message, AnAssistantTurnWithoutContentIsEmpty) {
+  for (const char* turn :
+       {R"({"role":"assistant","content":null})", R"({"role":"assistant"})",
+        R"({"role":"assistant","content":""})", R"({"role":"assistant","tool_calls":[]})"}) {
+    const auto messages = MustParse(ChatBodyOf(std::string(R"({"role":"user","content":"x"},)") +
+                                               turn + R"(,{"role":"user","content":"y"})"))
+                              .messages;
+    EXPECT_TRUE(messages[1].has_content) << turn;
+    EXPECT_EQ(messages[1].Text(), "") << turn;
+  }
+  const auto thought =
+      MustParse(ChatBodyOf(R"({"role":"assistant","content":null,"reasoning":"hm"})")).messages;
+  EXPECT_EQ(thought[0].reasoning_content, "hm");
 }
 
 TEST(Message, ContentPartsAreTextAndForTheAssistantRefusal) {

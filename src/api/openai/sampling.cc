@@ -87,7 +87,8 @@ Sampling ParseSampling(Fields& body) {
   Sampling out;
   out.temperature = body.Decimal("temperature", {.min = 0, .max = 2});
   out.top_p = body.Decimal("top_p", {.min = 0, .max = 1});
-  out.top_k = body.Integer("top_k", {.min = 0});
+  out.top_k = body.Integer("top_k", {.min = -1});
+  if (out.top_k == -1) out.top_k = 0;  // two ways of saying all tokens
   out.min_p = body.Decimal("min_p", {.min = 0, .max = 1});
   out.presence_penalty = body.Decimal("presence_penalty", {.min = -2, .max = 2}).value_or(0);
   out.frequency_penalty = body.Decimal("frequency_penalty", {.min = -2, .max = 2}).value_or(0);

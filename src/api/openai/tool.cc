@@ -293,7 +293,11 @@ ToolUse ParseToolUse(Fields& body) {
     out.legacy_functions = true;
   }
   if (const Json* choice = body.Take("tool_choice")) {
-    if (!has_tools) context.Fail(OnlyAllowedWhen("tool_choice", "'tools' are specified"));
+    // An empty list is how many programs say that there are none; then these say so too.
+    const bool says_none = tools != nullptr && choice->is_string() &&
+                           (choice->as_string() == "auto" || choice->as_string() == "none");
+    if (!has_tools && !says_none)
+      context.Fail(OnlyAllowedWhen("tool_choice", "'tools' are specified"));
     if (!context.failed()) out.choice = ParseToolChoice(*choice, out.tools, context);
   }
   if (const Json* call = body.Take("function_call")) {
@@ -302,7 +306,7 @@ ToolUse ParseToolUse(Fields& body) {
     if (!context.failed()) out.choice = ParseFunctionCall(*call, out.tools, context);
   }
   const std::optional<bool> parallel = body.Bool("parallel_tool_calls");
-  if (parallel && !has_tools)
+  if (parallel && tools == nullptr)
     context.Fail(OnlyAllowedWhen("parallel_tool_calls", "'tools' are specified"));
   // A function_call field holds one call.
   out.parallel_calls = parallel.value_or(true) && !out.legacy_functions;

@@ -153,6 +153,14 @@ TEST(ToolChoice, UnknownNamesAndFormsAreRefused) {
           "tool_choice", "-");
 }
 
+TEST(Tool, AnEmptyListMayChooseAndRunInParallel) {
+  for (const char* members :
+       {R"("tools":[],"tool_choice":"auto")", R"("tools":[],"tool_choice":"none")",
+        R"("tools":[],"parallel_tool_calls":true)"})
+    EXPECT_TRUE(MustParse(ChatBody(members)).tool_use.tools.empty()) << members;
+  ExpectRefused(ChatBody(R"("tools":[],"tool_choice":"required")"), "tool_choice", "-");
+}
+
 TEST(LegacyFunctions, BecomeToolsWithOneCall) {
   const ToolUse use = MustParse(ChatBody(R"("functions":[{"name":"f","parameters":{}}],)"
                                          R"("function_call":{"name":"f"})"))

@@ -109,14 +109,8 @@ bool Walker::WorthBase(LexStateId start) {
   return free > all / 2;
 }
 
-template <typename Reader>
-void Walker::Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk) {
-  if (view == kWholeTrie && lexer_->IsFree(start) && lexer_->AtBoundary(start)) {
-    walk->base = start;
-    return;
-  }
-  const bool with_base = view == kWholeTrie && !lexer_->Windowed(start) && WorthBase(start);
-  const std::vector<uint64_t>* touched = nullptr;
+// What a walk meets before it is put in order.
+struct Walker::Found {
   struct Ending {
     LexemeSetId ended;
     uint32_t chars;
@@ -127,17 +121,46 @@ void Walker::Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk
     uint32_t token;
     uint32_t chars;
   };
+  bool with_base = false;
+  bool counted = false;
+  LexStateId base = kDeadLex;
   std::vector<Ending> endings;
   std::vector<Stay> stays;
-  const bool counted = lexer_->Windowed(start);
-  const auto ending_of = [&](LexemeSetId ended, uint32_t chars) -> Ending& {
+  // Tokens of a subtree (or of one node) that are decided here and not by the base.
+  std::vector<std::pair<uint32_t, uint32_t>> decided;
+
+  Ending& EndingOf(LexemeSetId ended, uint32_t chars) {
     for (Ending& e : endings)
       if (e.ended == ended && e.chars == chars) return e;
     return endings.emplace_back(Ending{ended, chars, {}, {}});
-  };
-  // Tokens of a subtree (or of one node) that are decided here and not by the base.
-  std::vector<std::pair<uint32_t, uint32_t>> decided;
+  }
+  void Decide(uint32_t from, uint32_t to) {
+    if (with_base) decided.emplace_back(from, to);
+  }
+};
+
+template <typename Reader>
+void Walker::Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk) {
+  if (view == kWholeTrie && lexer_->IsFree(start) && lexer_->AtBoundary(start)) {
+    walk->base = start;
+    return;
+  }
+  Found found;
+  found.with_base = view == kWholeTrie && !lexer_->Windowed(start) && WorthBase(start);
+  found.counted = lexer_->Windowed(start);
   const std::vector<uint32_t> roots = views_[view].roots;
+  if (!Read(reader, roots, start, &found)) return;
+  walk->base = found.base;
+  walk->counted = found.counted;
+  if (walk->base != kDeadLex) ListExceptions(reader, found, walk);
+  KeepStays(&found, walk);
+  KeepEndings(view, &found, walk);
+}
+
+// False when the fuel runs out.
+template <typename Reader>
+bool Walker::Read(const Reader& reader, const std::vector<uint32_t>& roots, LexStateId start,
+                  Found* found) {
   uint32_t unpaid = 0;  // nodes
   for (const uint32_t root : roots) {
     const uint32_t end = root + reader.Skip(root);
@@ -148,87 +171,106 @@ void Walker::Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk
       const Frame frame = stack_.back();
       if (++unpaid == kNodesPerStep) {
         unpaid = 0;
-        if (!Spend(1)) return;
+        if (!Spend(1)) return false;
       }
       const uint32_t skip = reader.Skip(i);
       const LexStateId next = lexer_->Next(frame.state, reader.Byte(i));
       if (next == kDeadLex) {
-        if (with_base) decided.emplace_back(i, i + skip);
+        found->Decide(i, i + skip);
         i += skip;
         continue;
       }
-      if (with_base && lexer_->IsFree(next) && !lexer_->Windowed(next)) {
+      if (found->with_base && lexer_->IsFree(next) && !lexer_->Windowed(next)) {
         // Half-written characters of one string share the base of that string.
         const LexStateId whole = lexer_->FreeBoundary(next);
-        if (walk->base == kDeadLex) walk->base = whole;
-        if (walk->base == whole) {
+        if (found->base == kDeadLex) found->base = whole;
+        if (found->base == whole) {
           i += skip;
           continue;
         }
       }
       uint32_t chars = frame.chars;
-      if (lexer_->Windowed(frame.state)) {
-        if (lexer_->AtBoundary(frame.state)) {
-          const Lexeme& lexeme = lexer_->WindowLexeme(frame.state);
-          const bool closes = !lexer_->Windowed(next);
-          if (!closes) ++chars;
-          if (!counted && (closes ? chars < lexeme.min_chars : chars > lexeme.max_chars)) {
-            if (with_base) decided.emplace_back(i, i + skip);
-            i += skip;
-            continue;
-          }
-        }
-      } else {
-        chars = 0;
+      if (!CountChars(frame.state, next, *found, &chars)) {
+        found->Decide(i, i + skip);
+        i += skip;
+        continue;
       }
-      const LexemeSetId ended = lexer_->Accepts(next);
+      if (!TakeEnding(reader, i, next, chars, found)) return false;
       const bool goes_on = lexer_->CanContinue(next);
-      const bool has_token = reader.HasToken(i);
-      if (ended != kNoLexemes) {
-        const bool only_last = lexer_->OnlyLast(ended);
-        if ((skip > 1 && !only_last) || (has_token && !goes_on)) {
-          if (!Spend(1 + endings.size() / 4)) return;
-          Ending& ending = ending_of(ended, counted ? chars : 0);
-          if (skip > 1 && !only_last) ending.roots.push_back(i);
-          if (!goes_on) reader.Tokens(i, [&](uint32_t t) { ending.tokens.push_back(t); });
-        }
-      }
-      if (with_base) decided.emplace_back(i, goes_on ? i + 1 : i + skip);
+      found->Decide(i, goes_on ? i + 1 : i + skip);
       if (!goes_on) {
         i += skip;
         continue;
       }
-      if (has_token) reader.Tokens(i, [&](uint32_t t) { stays.push_back({t, chars}); });
+      reader.Tokens(i, [&](uint32_t t) { found->stays.push_back({t, chars}); });
       if (skip > 1) stack_.push_back({next, i + skip, chars});
       ++i;
     }
   }
-  if (walk->base != kDeadLex) {
-    touched = &trie_->free_strings().Get(lexer_->FreeSpelling(walk->base)).touched;
-    for (const auto& [from, to] : decided)
-      for (uint32_t i = from; i < to; ++i)
-        reader.Tokens(i, [&](uint32_t t) {
-          if (((*touched)[t / 64] >> (t % 64) & 1) != 0) walk->except.push_back(t);
-        });
+  return true;
+}
+
+bool Walker::CountChars(LexStateId state, LexStateId next, const Found& found, uint32_t* chars) {
+  if (!lexer_->Windowed(state)) {
+    *chars = 0;
+    return true;
   }
-  walk->counted = counted;
-  if (counted) {
+  if (!lexer_->AtBoundary(state)) return true;
+  const Lexeme& lexeme = lexer_->WindowLexeme(state);
+  const bool closes = !lexer_->Windowed(next);
+  if (!closes) ++*chars;
+  return found.counted || (closes ? *chars >= lexeme.min_chars : *chars <= lexeme.max_chars);
+}
+
+// The lexemes that end with node i. False when the fuel runs out.
+template <typename Reader>
+bool Walker::TakeEnding(const Reader& reader, uint32_t i, LexStateId next, uint32_t chars,
+                        Found* found) {
+  const LexemeSetId ended = lexer_->Accepts(next);
+  if (ended == kNoLexemes) return true;
+  const bool goes_on = lexer_->CanContinue(next);
+  const bool leads_on = reader.Skip(i) > 1 && !lexer_->OnlyLast(ended);
+  if (!leads_on && (goes_on || !reader.HasToken(i))) return true;
+  if (!Spend(1 + found->endings.size() / 4)) return false;
+  Found::Ending& ending = found->EndingOf(ended, found->counted ? chars : 0);
+  if (leads_on) ending.roots.push_back(i);
+  if (!goes_on) reader.Tokens(i, [&](uint32_t t) { ending.tokens.push_back(t); });
+  return true;
+}
+
+template <typename Reader>
+void Walker::ListExceptions(const Reader& reader, const Found& found, Walk* walk) const {
+  const std::vector<uint64_t>& touched =
+      trie_->free_strings().Get(lexer_->FreeSpelling(walk->base)).touched;
+  for (const auto& [from, to] : found.decided)
+    for (uint32_t i = from; i < to; ++i)
+      reader.Tokens(i, [&](uint32_t t) {
+        if ((touched[t / 64] >> (t % 64) & 1) != 0) walk->except.push_back(t);
+      });
+}
+
+void Walker::KeepStays(Found* found, Walk* walk) const {
+  std::vector<Found::Stay>& stays = found->stays;
+  if (walk->counted) {
     std::stable_sort(stays.begin(), stays.end(),
-                     [](const Stay& a, const Stay& b) { return a.chars < b.chars; });
+                     [](const Found::Stay& a, const Found::Stay& b) { return a.chars < b.chars; });
     for (size_t i = 0; i < stays.size(); ++i)
       while (walk->chars_begin.size() <= stays[i].chars)
         walk->chars_begin.push_back(static_cast<uint32_t>(i));
   }
   walk->tokens.reserve(stays.size());
-  for (const Stay& stay : stays) walk->tokens.push_back(stay.token);
+  for (const Found::Stay& stay : stays) walk->tokens.push_back(stay.token);
   if (walk->tokens.size() > trie_->vocab_size() / kBitsFromShare) {
     walk->bits.assign(trie_->mask_words(), 0);
     for (const uint32_t first : walk->tokens)
       for (uint32_t t = first; t != kNoToken; t = trie_->NextSame(t))
         walk->bits[t / 64] |= uint64_t{1} << (t % 64);
-    if (!counted) walk->tokens = {};
+    if (!walk->counted) walk->tokens = {};
   }
-  for (Ending& e : endings) {
+}
+
+void Walker::KeepEndings(ViewId view, Found* found, Walk* walk) {
+  for (Found::Ending& e : found->endings) {
     Walk::Crossing crossing{e.ended, e.chars, kNoView, std::move(e.tokens)};
     if (!e.roots.empty()) {
       crossing.rest = static_cast<ViewId>(views_.size());

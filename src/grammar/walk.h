@@ -77,8 +77,21 @@ class Walker {
     uint32_t end;
     uint32_t chars;
   };
+  struct Found;
   template <typename Reader>
   void Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk);
+  template <typename Reader>
+  bool Read(const Reader& reader, const std::vector<uint32_t>& roots, LexStateId start,
+            Found* found);
+  // Whether `chars` characters, with the byte that leads from `state` to `next`, can be within the
+  // bounds of the string under way; counts that byte. Outside of such strings: 0 characters.
+  bool CountChars(LexStateId state, LexStateId next, const Found& found, uint32_t* chars);
+  template <typename Reader>
+  bool TakeEnding(const Reader& reader, uint32_t i, LexStateId next, uint32_t chars, Found* found);
+  template <typename Reader>
+  void ListExceptions(const Reader& reader, const Found& found, Walk* walk) const;
+  void KeepStays(Found* found, Walk* walk) const;
+  void KeepEndings(ViewId view, Found* found, Walk* walk);
   bool WorthBase(LexStateId start);
 
   bool Spend(uint64_t steps) { return fuel_ == nullptr || fuel_->Spend(steps); }

@@ -19,10 +19,8 @@
 #include "server/door/errors.h"
 #include "server/door/exposure.h"
 #include "server/door/request_context.h"
+#include "server/endpoints.h"
 #include "server/handlers/handlers.h"
-#include "server/metrics/metrics_text.h"
-#include "server/ops_routes.h"
-#include "server/routes.h"
 #include "store/model_file.h"
 #include "store/pepper.h"
 #include "store/secret_files.h"
@@ -69,7 +67,9 @@ class AppImpl : public App {
               config.pin_threads ? ThreadPool::Placement::kOwnCpus
                                  : ThreadPool::Placement::kAnywhere),
         services_(config, models_, *stores_, std::move(salt)),
-        accounting_(models_, services_.metrics, std::move(log)) {}
+        accounting_(models_, services_.metrics, std::move(log)) {
+    services_.accounting.store(&accounting_);
+  }
 
   Result<void> CheckKeys(const ServerConfig& config);
   void SayKeyState();
@@ -177,7 +177,8 @@ Result<void> AppImpl::Listen() {
                                    const http::HttpRequest& head) {
     Caller caller = head.context ? ContextOf(head)->caller : ReadCaller(head);
     caller.cors_origin = services_.settings.Get()->cors.AllowedOrigin(head.headers.Get("Origin"));
-    return ErrorResponse(FromHttpStatus(status, reason), CommonHeaders(caller, caller.rate));
+    return ErrorResponse(FindEndpoint(services_.endpoints, head), FromHttpStatus(status, reason),
+                         CommonHeaders(caller, caller.rate));
   };
   options.head_hook = [this](http::HttpRequest& head) { return Authenticate(services_, head); };
   options.on_exchange_end = [this](const http::ExchangeRecord& record) {
@@ -186,7 +187,8 @@ Result<void> AppImpl::Listen() {
   options.options_responder = [this](const http::HttpRequest& request, const std::string& allow) {
     return services_.settings.Get()->cors.Preflight(request, allow);
   };
-  INFE_ASSIGN(public_, http::HttpServer::Start(std::move(options), MakeRoutes(services_)));
+  INFE_ASSIGN(public_,
+              http::HttpServer::Start(std::move(options), MakeRoutes(services_, Listener::kApi)));
   services_.api_server.store(public_.get());
   return {};
 }
@@ -198,18 +200,7 @@ Result<void> AppImpl::ListenOps() {
   options.listen = {{.host = config.ops_host, .port = static_cast<uint16_t>(config.ops_port)}};
   options.tls = OpsTls(config);
   options.head_hook = [this](http::HttpRequest& head) { return AuthenticateOps(services_, head); };
-  const auto metrics = [this] {
-    return WriteMetrics({.metrics = services_.metrics,
-                         .models = models_,
-                         .grammars = services_.grammars,
-                         .pools = services_.pools,
-                         .stuck = WhatIsStuck(services_),
-                         .http = public_.get(),
-                         .ledger = services_.ledger.Stats(),
-                         .ready = IsReady(services_),
-                         .log_lines_dropped = accounting_.log_lines_dropped()});
-  };
-  auto started = http::HttpServer::Start(std::move(options), MakeOpsRoutes(services_, metrics));
+  auto started = http::HttpServer::Start(std::move(options), MakeRoutes(services_, Listener::kOps));
   if (!started) {
     Error error = std::move(started).error();
     error.message += "; choose another --ops-port, or 0 for none";

@@ -10,6 +10,7 @@
 #include "server/door/failure_throttle.h"
 #include "server/door/live_requests.h"
 #include "server/door/pools.h"
+#include "server/endpoints.h"
 #include "server/live_generations.h"
 #include "server/live_settings.h"
 #include "server/metrics/liveness.h"
@@ -22,6 +23,8 @@ namespace infe::server {
 // kLoading -> kReady -> kLeaving -> kDraining. Leaving: not ready any more, but still serving,
 // until load balancers have noticed; draining: new work is refused, what runs is finished.
 enum class ServingState { kLoading, kReady, kLeaving, kDraining };
+
+class Accounting;
 
 struct Services {
   Services(const ServerConfig& config, ModelSet& model_set, store::Store& stores,
@@ -56,6 +59,8 @@ struct Services {
   Liveness liveness;
   // Null until they listen.
   std::atomic<const http::HttpServer*> api_server{nullptr}, ops_server{nullptr};
+  std::atomic<const Accounting*> accounting{nullptr};
+  std::span<const Endpoint> endpoints = Endpoints();  // what the door looks a request up in
   // A few hundred agents' tool sets; a compiled schema is some tens of kilobytes.
   GrammarCache grammars{512, 256 << 20};
   Pools pools{GetCpuFeatures().cores_allowed};

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/check.h"
 #include "server/door/errors.h"
+#include "server/endpoint.h"
 
 namespace infe::server {
 namespace {
@@ -138,8 +140,9 @@ std::optional<api::ApiError> TakePlace(Services& services, const Caller& caller,
   return std::nullopt;
 }
 
-std::optional<api::ApiError> TakeRow(Services& services, const Caller& caller,
+std::optional<api::ApiError> TakeRow(Services& services, const Reply& reply,
                                      const AdmissionAsk& ask, Charge::Holdings& holdings) {
+  const Caller& caller = reply.caller();
   store::UsageStart start;
   start.request_id = caller.request_id;
   start.project = caller.project();
@@ -148,7 +151,7 @@ std::optional<api::ApiError> TakeRow(Services& services, const Caller& caller,
     start.account = caller.key->account;
   }
   start.model = ask.model->name();
-  start.endpoint = ask.endpoint;
+  start.endpoint = reply.endpoint()->pattern;
   start.service_tier = ask.service_tier;
   start.end_user = ask.end_user;
   const store::StoreClock::Reading now = services.clock.Now();
@@ -167,16 +170,23 @@ std::optional<api::ApiError> TakeRow(Services& services, const Caller& caller,
 }  // namespace
 
 std::optional<api::ApiError> Admit(Services& services, Reply& reply, const AdmissionAsk& ask) {
+  INFE_CHECK(reply.endpoint() != nullptr);
+  switch (reply.endpoint()->cost) {
+    case Cost::kFree:
+    case Cost::kReads:
+      return std::nullopt;
+    case Cost::kGenerates:
+      break;
+  }
   const Caller& caller = reply.caller();
   Grant grant;
   std::optional<api::ApiError> error;
-  // What only reads a prompt costs no answer; the fair pools bound it.
-  if (caller.key && ask.generates) {
+  if (caller.key) {
     error = TakePermits(services, *caller.key, ask, grant);
     reply.set_rate(grant.rate);
   }
-  if (!error && ask.generates) error = TakePlace(services, caller, ask, grant.holdings);
-  if (!error && ask.generates) error = TakeRow(services, caller, ask, grant.holdings);
+  if (!error) error = TakePlace(services, caller, ask, grant.holdings);
+  if (!error) error = TakeRow(services, reply, ask, grant.holdings);
   if (error) {
     for (const auto& permit : grant.holdings.permits) permit->Cancel();
     return error;

@@ -15,17 +15,16 @@ namespace infe::server {
 
 struct AdmissionAsk {
   std::shared_ptr<ServedModel> model;
-  std::string endpoint;  // the route
   std::string service_tier = "default";
   std::string end_user;                   // whom the client names, for the ledger
   uint32_t sequences = 1;                 // choices of all prompts
   uint64_t prompt_tokens = 0;             // an estimate, of all sequences
   std::optional<uint64_t> answer_tokens;  // max_tokens of all sequences, where it was given
-  bool generates = true;                  // false: only reads the prompt (input_tokens, render)
 };
 
-// Nothing: admitted, and the reply's charge holds it. Either way the reply gets the key's limits as
-// they are now. Task thread; never waits, unless limits are shared through a database.
+// What the endpoint's row says that a request costs. Nothing: admitted, and the reply's charge
+// holds it. Either way the reply gets the key's limits as they are now. Task thread; never waits,
+// unless limits are shared through a database.
 std::optional<api::ApiError> Admit(Services& services, Reply& reply, const AdmissionAsk& ask);
 
 // The served model of that name, if there is one that the key may use.

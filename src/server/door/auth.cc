@@ -62,22 +62,16 @@ api::Parsed<store::KeyRecord> Identify(Services& services, const http::HttpReque
   return *std::move(key);
 }
 
-// What keys with usage.read may ask on both listeners, of their own project.
-bool IsUsageRoute(std::string_view path) {
-  return path == "/v1/organization/usage/completions" || path == "/v1/organization/costs";
-}
-
-// What a route of the public API asks of a key.
-store::KeyScope ScopeOf(const http::HttpRequest& head) {
-  if (IsUsageRoute(head.path)) return store::KeyScope::kUsageRead;
-  return head.method == "POST" ? store::KeyScope::kChat : store::KeyScope::kModelsRead;
+api::ApiError Lacks(store::KeyScope scope) {
+  return api::InsufficientPermissions(store::ScopeNames(store::Bit(scope)).front());
 }
 
 // Leaves the key in caller, if it is one.
 std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpRequest& head,
-                                       Caller& caller, Door door) {
+                                       const Endpoint& row, Caller& caller, Door door) {
   switch (door) {
     case Door::kOpen:
+      if (row.IsAdministration()) return Lacks(*row.admin_scope);
       return std::nullopt;
     case Door::kShut:
       return api::KeysMissing();
@@ -90,27 +84,23 @@ std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpReque
   caller.key = std::move(*key);
   services.limits.Numbers(caller.key->account, caller.key->limits, caller.rate.emplace().requests,
                           caller.rate->tokens);
-  const store::KeyScope scope = ScopeOf(head);
-  if (!caller.key->Has(scope))
-    return api::InsufficientPermissions(store::ScopeNames(store::Bit(scope)).front());
+  if (!caller.key->Has(*row.api_scope)) return Lacks(*row.api_scope);
   return std::nullopt;
 }
 
-// Administration takes admin keys, and for the usage of its own project an API key with usage.read;
-// the handler looks at the scopes.
+// Admin keys by the row's scope for them, API keys only where there is one for theirs: the usage of
+// their own project.
 std::optional<api::ApiError> RefuseOpsKey(Services& services, const http::HttpRequest& head,
-                                          Caller& caller) {
+                                          const Endpoint* row, Caller& caller) {
   auto key = Identify(services, head, caller);
   if (!key) return std::move(key).error();
-  if (key->kind != store::KeyKind::kAdmin && !IsUsageRoute(head.path))
-    return api::InsufficientPermissions("admin");
+  const bool is_admin = key->kind == store::KeyKind::kAdmin;
+  std::optional<store::KeyScope> scope;
+  if (row != nullptr) scope = is_admin ? row->admin_scope : row->api_scope;
+  if (!scope) return api::InsufficientPermissions("admin");
   caller.key = std::move(*key);
+  if (!caller.key->Has(*scope)) return Lacks(*scope);
   return std::nullopt;
-}
-
-bool IsGeneration(const http::HttpRequest& head) {
-  return head.method == "POST" &&
-         (head.path == "/v1/chat/completions" || head.path == "/v1/completions");
 }
 
 // Whichever model the body asks for, its queue is full: no need to read it.
@@ -122,8 +112,8 @@ bool AllQueuesFull(const Services& services) {
 
 // Who asks, and what a head says by itself. Completes caller.
 std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRequest& head,
-                                          Caller& caller, Door door) {
-  if (auto error = RefuseKey(services, head, caller, door)) return error;
+                                          const Endpoint& row, Caller& caller, Door door) {
+  if (auto error = RefuseKey(services, head, row, caller, door)) return error;
   if (head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
     return api::UnsupportedContentType(head.headers.Get("Content-Type"));
   return std::nullopt;
@@ -131,7 +121,7 @@ std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRe
 
 // The state of the server. REQUIRES: the request counts as live already, so that a server which
 // begins to drain either refuses it here or waits for it.
-std::optional<api::ApiError> RefuseByState(Services& services, const http::HttpRequest& head) {
+std::optional<api::ApiError> RefuseByState(Services& services, const Endpoint& row) {
   switch (services.state.load()) {
     case ServingState::kLoading:
       services.metrics.AddRejected(Rejection::kLoading);
@@ -143,7 +133,7 @@ std::optional<api::ApiError> RefuseByState(Services& services, const http::HttpR
     case ServingState::kLeaving:
       break;
   }
-  if (IsGeneration(head) && AllQueuesFull(services)) {
+  if (row.cost == Cost::kGenerates && AllQueuesFull(services)) {
     services.metrics.AddRejected(Rejection::kQueueRequests);
     return api::Overloaded(JitteredRetryMs());
   }
@@ -155,13 +145,15 @@ std::optional<http::HttpResponse> Verdict(const std::shared_ptr<RequestContext>&
                                           const std::optional<api::ApiError>& error) {
   if (!error) return std::nullopt;
   context->facts().error_code = ErrorCodeOf(*error);
-  return ErrorResponse(*error, CommonHeaders(context->caller, context->caller.rate));
+  return ErrorResponse(context->endpoint, *error,
+                       CommonHeaders(context->caller, context->caller.rate));
 }
 
 }  // namespace
 
 std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpRequest& head) {
   Caller caller = ReadCaller(head);
+  const Endpoint* row = FindEndpoint(services.endpoints, head);
   LiveRequests* live = nullptr;
   const SettingsPtr settings = services.settings.Get();
   caller.cors_origin = settings->cors.AllowedOrigin(head.headers.Get("Origin"));
@@ -170,13 +162,13 @@ std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpReq
   // With keys there is nothing that a foreign page could do.
   if (door == Door::kOpen && !settings->api_hosts.Allows(head.headers.Get("Host"))) {
     error = api::ForeignHost(head.headers.Get("Host"));
-  } else if (head.path.starts_with("/v1/")) {
+  } else if (row != nullptr && row->NeedsKey()) {
     live = &services.live;
-    error = RefuseByHead(services, head, caller, door);
+    error = RefuseByHead(services, head, *row, caller, door);
   }
-  const auto context = std::make_shared<RequestContext>(std::move(caller), live);
+  const auto context = std::make_shared<RequestContext>(std::move(caller), live, row);
   head.context = context;
-  if (!error && live != nullptr) error = RefuseByState(services, head);
+  if (!error && live != nullptr) error = RefuseByState(services, *row);
   // A refusal for want of capacity says nothing against the caller.
   head.vouched =
       context->caller.key.has_value() || (live != nullptr && !error && door == Door::kOpen);
@@ -185,17 +177,18 @@ std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpReq
 
 std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::HttpRequest& head) {
   Caller caller = ReadCaller(head);
+  const Endpoint* row = FindEndpoint(services.endpoints, head);
   const std::string_view host = head.headers.Get("Host");
   std::optional<api::ApiError> error;
   if (!services.settings.Get()->ops_hosts.Allows(host)) {
     error = api::ForeignHost(host);
-  } else if (head.path.starts_with("/v1/")) {
-    error = RefuseOpsKey(services, head, caller);
+  } else if (row == nullptr || row->NeedsKey()) {
+    error = RefuseOpsKey(services, head, row, caller);
     if (!error && head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
       error = api::UnsupportedContentType(head.headers.Get("Content-Type"));
     head.vouched = caller.key.has_value();
   }
-  const auto context = std::make_shared<RequestContext>(std::move(caller), nullptr);
+  const auto context = std::make_shared<RequestContext>(std::move(caller), nullptr, row);
   head.context = context;
   return Verdict(context, error);
 }

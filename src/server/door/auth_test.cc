@@ -36,6 +36,7 @@ class AuthTest : public ::testing::Test {
     http::HttpRequest head;
     head.method = method;
     head.path = head.target = path;
+    head.route = path;  // of rows without {names}
     head.remote_address = "192.0.2.1";
     head.arrival = std::chrono::steady_clock::now();
     head.headers.Add("Host", "localhost");

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/random.h"
+#include "server/endpoint.h"
 
 namespace infe::server {
 namespace {
@@ -81,13 +82,14 @@ int64_t JitteredRetryMs() {
   return 1000 + static_cast<int64_t>(RandomUint64() % 4001);
 }
 
-http::HttpResponse ErrorResponse(const api::ApiError& error, http::Headers headers) {
+http::HttpResponse ErrorResponse(const Endpoint* row, const api::ApiError& error,
+                                 http::Headers headers) {
   http::HttpResponse response;
   response.status = error.status;
   response.headers = std::move(headers);
   response.headers.Set("Content-Type", "application/json");
   for (const auto& [name, value] : error.headers) response.headers.Set(name, value);
-  response.body = api::WriteError(error);
+  response.body = DialectOf(row).write_error(error);
   return response;
 }
 

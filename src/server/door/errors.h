@@ -8,6 +8,8 @@
 
 namespace infe::server {
 
+struct Endpoint;
+
 // For errors without a constructor of their own in api/. The message of a kInternal or kIo error
 // stays in the log.
 api::ApiError ToApiError(const Error& error);
@@ -19,6 +21,8 @@ api::ApiError FromHttpStatus(int status, std::string_view reason);
 // For Retry-After of our own overload: 1 to 5 s at random, so that those who are refused together
 // do not come back together.
 int64_t JitteredRetryMs();
-http::HttpResponse ErrorResponse(const api::ApiError& error, http::Headers headers = {});
+// In the dialect of the row; null: in OpenAI's.
+http::HttpResponse ErrorResponse(const Endpoint* row, const api::ApiError& error,
+                                 http::Headers headers = {});
 
 }  // namespace infe::server

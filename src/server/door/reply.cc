@@ -22,7 +22,7 @@ void Reply::SendJson(std::string body, const http::Headers& more) const {
 
 void Reply::SendError(const api::ApiError& error) const {
   Note([code = ErrorCodeOf(error)](RequestFacts& facts) { facts.error_code = code; });
-  writer_->Send(ErrorResponse(error, Headers()));
+  writer_->Send(ErrorResponse(endpoint(), error, Headers()));
 }
 
 }  // namespace infe::server

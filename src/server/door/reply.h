@@ -20,6 +20,7 @@ class Reply {
       : context_(std::move(context)), writer_(std::move(writer)), rate_(context_->caller.rate) {}
 
   const Caller& caller() const { return context_->caller; }
+  const Endpoint* endpoint() const { return context_->endpoint; }
   const std::shared_ptr<RequestContext>& context() const { return context_; }
   Charge& charge() const { return context_->charge; }
   const std::shared_ptr<http::ResponseWriter>& writer() const { return writer_; }

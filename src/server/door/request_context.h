@@ -2,6 +2,7 @@
 // it while its client may leave at any moment, so nothing in it is both shared and changing:
 //
 //   caller     const                    any thread reads it
+//   endpoint   const                    any thread reads it
 //   charge     guards itself            any thread
 //   cancelled  atomic, only ever set    any thread
 //   facts      the connection's loop's  others hand over what they learnt (reply.h, Reply::Note)
@@ -23,6 +24,8 @@
 
 namespace infe::server {
 
+struct Endpoint;
+
 // What the log tells at the end, and what is billed.
 struct RequestFacts {
   std::string model;  // as the client called it
@@ -40,14 +43,16 @@ struct RequestFacts {
 class RequestContext {
  public:
   // On the thread of the connection's loop. live: where it counts while it lives; null for what a
-  // stopping server does not wait for.
-  RequestContext(Caller of, LiveRequests* live) : caller(std::move(of)) {
+  // stopping server does not wait for. row: of a request that has one.
+  RequestContext(Caller of, LiveRequests* live, const Endpoint* row = nullptr)
+      : caller(std::move(of)), endpoint(row) {
     if (live != nullptr) place_.emplace(*live, cancelled_);
   }
   RequestContext(const RequestContext&) = delete;
   RequestContext& operator=(const RequestContext&) = delete;
 
   const Caller caller;
+  const Endpoint* const endpoint;
   Charge charge;
 
   // Nobody waits for an answer any more: the client has it or has left, its deadline has passed, or

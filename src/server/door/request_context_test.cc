@@ -10,7 +10,7 @@
 #include "http/testing.h"
 #include "server/door/accounting.h"
 #include "server/door/auth.h"
-#include "server/routes.h"
+#include "server/endpoints.h"
 
 namespace infe::server {
 namespace {
@@ -39,7 +39,7 @@ class RequestContextTest : public ::testing::Test {
       ended_ += 1;
       accounting_->OnExchangeEnd(record);
     };
-    server_ = http_testing::StartServer(std::move(options), MakeRoutes(*services_));
+    server_ = http_testing::StartServer(std::move(options), MakeRoutes(*services_, Listener::kApi));
   }
   void TearDown() override {
     server_.reset();

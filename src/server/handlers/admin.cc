@@ -1,5 +1,6 @@
 #include "server/handlers/admin.h"
 
+#include "base/check.h"
 #include "server/door/errors.h"
 #include "server/door/reply.h"
 #include "store/audit_log.h"
@@ -7,20 +8,11 @@
 namespace infe::server {
 
 void RunAdmin(Services& services, http::HttpRequest request, WriterPtr writer,
-              store::KeyScope scope, AdminHandler handler) {
+              AdminHandler handler) {
   const auto http = std::make_shared<http::HttpRequest>(std::move(request));
   const Reply reply(ContextOf(*http), std::move(writer));
   const std::optional<store::KeyRecord>& key = reply.caller().key;
-  // The head hook has let in whose class may come here; this is the second lock.
-  const bool is_api = key && key->kind == store::KeyKind::kApi;
-  const bool is_usage = scope == store::KeyScope::kAdminUsage;
-  const bool own_usage = is_usage && is_api && key->Has(store::KeyScope::kUsageRead);
-  const bool admin = key && key->kind == store::KeyKind::kAdmin && key->Has(scope);
-  if (!admin && !own_usage) {
-    const store::KeyScope missing = is_usage && is_api ? store::KeyScope::kUsageRead : scope;
-    return reply.SendError(
-        api::InsufficientPermissions(store::ScopeNames(store::Bit(missing)).front()));
-  }
+  INFE_CHECK(key.has_value());
   const auto run = [&services, http, reply, handler] {
     auto body = handler({services, *http, reply.caller(), services.clock.unix_s()});
     if (!body) return reply.SendError(body.error());

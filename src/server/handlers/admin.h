@@ -1,8 +1,9 @@
 // The administration endpoints. Each runs on a task thread, as it waits for the database, and
-// returns the body of its answer; admin_routes.cc names them all.
+// returns the body of its answer; endpoints.cc names them all.
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "api/openai/admin_objects.h"
 #include "api/parsed.h"
@@ -14,16 +15,21 @@ namespace infe::server {
 struct AdminCall {
   Services& services;
   const http::HttpRequest& http;
-  const Caller& caller;  // with the admin key
+  const Caller& caller;  // with a key
   int64_t now = 0;       // Unix seconds
 
   std::string Param(std::string_view name) const { return std::string(http.PathParam(name)); }
 };
 using AdminHandler = api::Parsed<std::string> (*)(const AdminCall&);
 
-// I/O thread. The key lacks `scope`: 403.
+// I/O thread. The head hook has let the key in, by the scopes of the row.
 void RunAdmin(Services& services, http::HttpRequest request, WriterPtr writer,
-              store::KeyScope scope, AdminHandler handler);
+              AdminHandler handler);
+// As the table of endpoints takes it.
+template <AdminHandler kHandler>
+void Administer(Services& services, http::HttpRequest request, WriterPtr writer) {
+  RunAdmin(services, std::move(request), std::move(writer), kHandler);
+}
 
 // Who makes the change, for the audit log.
 store::ChangeBy ChangeBy(const AdminCall& call);

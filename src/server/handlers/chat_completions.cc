@@ -30,17 +30,13 @@ struct ChatCall {
   std::vector<engine::TokenId> prediction;
 };
 
-enum class Purpose { kGenerate, kRead };
-
-AdmissionAsk AskOf(const ChatCall& call, const http::HttpRequest& http, Purpose purpose) {
+AdmissionAsk AskOf(const ChatCall& call, const http::HttpRequest& http) {
   AdmissionAsk ask;
   ask.model = call.model;
-  ask.endpoint = http.route;
-  ask.generates = purpose == Purpose::kGenerate;
   if (call.request.service_tier) ask.service_tier = api::Name(*call.request.service_tier);
   ask.end_user =
       call.request.safety_identifier.empty() ? call.request.user : call.request.safety_identifier;
-  ask.sequences = ask.generates ? static_cast<uint32_t>(call.request.n) : 1;
+  ask.sequences = static_cast<uint32_t>(call.request.n);
   // The choices share one prompt.
   ask.prompt_tokens = EstimatePromptTokens(http.body.size());
   if (call.request.max_tokens)
@@ -61,7 +57,7 @@ void NoteAsked(const api::ChatCompletionRequest& request, const Reply& reply) {
 
 // Intake: body, model, admission.
 api::Parsed<std::shared_ptr<ChatCall>> TakeIn(Services& services, const http::HttpRequest& http,
-                                              Purpose purpose, Reply& reply) {
+                                              Reply& reply) {
   auto call = std::make_shared<ChatCall>();
   call->body_bytes = http.body.size();
   call->settings = services.settings.Get();
@@ -71,7 +67,7 @@ api::Parsed<std::shared_ptr<ChatCall>> TakeIn(Services& services, const http::Ht
   NoteAsked(call->request, reply);
   call->model = FindModel(services, reply.caller(), call->request.model);
   if (!call->model) return api::UnknownModel(call->request.model);
-  if (auto error = Admit(services, reply, AskOf(*call, http, purpose))) return *error;
+  if (auto error = Admit(services, reply, AskOf(*call, http))) return *error;
   return call;
 }
 
@@ -234,26 +230,24 @@ api::Parsed<NextStage> Render(Services& services, const std::shared_ptr<ChatCall
   return finish(services, call, reply);
 }
 
-void Serve(Services& services, http::HttpRequest request, WriterPtr writer, Purpose purpose,
-           Finish finish) {
+void Serve(Services& services, http::HttpRequest request, WriterPtr writer, Finish finish) {
   const auto http = std::make_shared<http::HttpRequest>(std::move(request));
   const size_t bytes = http->body.size();
   const Reply reply(ContextOf(*http), std::move(writer));
-  RunStages(
-      services, reply,
-      MakeStage({.pool = &IntakePool(services, bytes),
-                 .kind = "parse",
-                 .bytes = bytes,
-                 .run = [&services, http, purpose, finish](Reply& to) -> api::Parsed<NextStage> {
-                   auto call = TakeIn(services, *http, purpose, to);
-                   if (!call) return std::move(call).error();
-                   return MakeStage({.pool = &services.pools.prompts,
-                                     .kind = "render",
-                                     .bytes = http->body.size(),
-                                     .run = [&services, call = *call, finish](Reply& next) {
-                                       return Render(services, call, next, finish);
-                                     }});
-                 }}));
+  RunStages(services, reply,
+            MakeStage({.pool = &IntakePool(services, bytes),
+                       .kind = "parse",
+                       .bytes = bytes,
+                       .run = [&services, http, finish](Reply& to) -> api::Parsed<NextStage> {
+                         auto call = TakeIn(services, *http, to);
+                         if (!call) return std::move(call).error();
+                         return MakeStage({.pool = &services.pools.prompts,
+                                           .kind = "render",
+                                           .bytes = http->body.size(),
+                                           .run = [&services, call = *call, finish](Reply& next) {
+                                             return Render(services, call, next, finish);
+                                           }});
+                       }}));
 }
 
 void SendJson(const ChatCall& call, const Reply& reply, std::string body) {
@@ -266,11 +260,11 @@ void SendJson(const ChatCall& call, const Reply& reply, std::string body) {
 }  // namespace
 
 void HandleChatCompletions(Services& services, http::HttpRequest request, WriterPtr writer) {
-  Serve(services, std::move(request), std::move(writer), Purpose::kGenerate, GenerateChat);
+  Serve(services, std::move(request), std::move(writer), GenerateChat);
 }
 
 void HandleInputTokens(Services& services, http::HttpRequest request, WriterPtr writer) {
-  Serve(services, std::move(request), std::move(writer), Purpose::kRead,
+  Serve(services, std::move(request), std::move(writer),
         [](Services&, const std::shared_ptr<ChatCall>& call,
            const Reply& to) -> api::Parsed<NextStage> {
           SendJson(*call, to,
@@ -281,7 +275,7 @@ void HandleInputTokens(Services& services, http::HttpRequest request, WriterPtr 
 }
 
 void HandleRender(Services& services, http::HttpRequest request, WriterPtr writer) {
-  Serve(services, std::move(request), std::move(writer), Purpose::kRead,
+  Serve(services, std::move(request), std::move(writer),
         [](Services&, const std::shared_ptr<ChatCall>& call,
            const Reply& to) -> api::Parsed<NextStage> {
           SendJson(*call, to,

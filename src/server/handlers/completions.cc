@@ -248,7 +248,6 @@ api::Parsed<std::shared_ptr<CompletionCall>> TakeIn(Services& services,
   if (!call->model) return api::UnknownModel(request.model);
   AdmissionAsk ask;
   ask.model = call->model;
-  ask.endpoint = http.route;
   if (request.service_tier) ask.service_tier = api::Name(*request.service_tier);
   ask.end_user = request.safety_identifier.empty() ? request.user : request.safety_identifier;
   ask.sequences = static_cast<uint32_t>(request.prompts.size() * static_cast<size_t>(request.n));

@@ -1,16 +1,13 @@
-// The endpoints, one file each. routes.cc names them all.
+// The handlers, one file each. endpoints.cc names them all.
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include "http/message.h"
-#include "http/response_writer.h"
+#include "server/endpoint.h"
 #include "server/services.h"
 
 namespace infe::server {
-
-using WriterPtr = std::shared_ptr<http::ResponseWriter>;
 
 void HandleChatCompletions(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleInputTokens(Services& services, http::HttpRequest request, WriterPtr writer);
@@ -21,6 +18,8 @@ void HandleGetModel(Services& services, http::HttpRequest request, WriterPtr wri
 void HandleRoot(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleLive(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleReady(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleMetrics(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleVersion(Services& services, http::HttpRequest request, WriterPtr writer);
 
 // What does not make progress (server/metrics/liveness.h).
 std::vector<Stuck> WhatIsStuck(Services& services);

@@ -1,0 +1,66 @@
+// One row of the table of endpoints (endpoints.h): all that the rest of the server knows of a
+// route. The door reads what opens it and what it costs, the router its pattern and the bound of
+// its body, whoever refuses something its dialect.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "api/api_error.h"
+#include "http/message.h"
+#include "http/response_writer.h"
+#include "store/key_record.h"
+
+namespace infe::server {
+
+struct Services;
+using WriterPtr = std::shared_ptr<http::ResponseWriter>;
+
+// How one family of clients wants to be told what went wrong: JSON, written by its folder of api/.
+struct Dialect {
+  const char* name;
+  std::string (*write_error)(const api::ApiError& error);
+};
+inline constexpr Dialect kOpenAi{"openai", api::WriteError};
+
+// The public API, and the operations port.
+enum class Listener { kApi, kOps };
+enum class Where { kApi, kOps, kBoth };
+
+// What a request costs before its first byte of answer, and so what it is admitted by.
+enum class Cost {
+  kFree,       // a look at what is there
+  kReads,      // renders and tokenises a prompt: the fair pools bound it
+  kGenerates,  // limits of the key, a place in the model's queue, a row in the ledger; and a 503
+               // before its body is read when every queue is full
+};
+
+struct Endpoint {
+  const char* method;   // GET answers HEAD as well
+  const char* pattern;  // as http/router.h reads it; also its name in metrics, log and ledger
+  Where where = Where::kApi;
+  const Dialect* dialect = &kOpenAi;
+  // What a key of its kind needs to be let in; without one, no key of that kind is. A row that has
+  // neither needs no key.
+  std::optional<store::KeyScope> api_scope, admin_scope;
+  Cost cost = Cost::kFree;
+  uint64_t body_bytes_max;  // a longer one is a 413
+  // On an I/O thread: must not block.
+  void (*handle)(Services&, http::HttpRequest, WriterPtr);
+
+  bool IsOn(Listener listener) const {
+    return where == Where::kBoth || (where == Where::kApi) == (listener == Listener::kApi);
+  }
+  bool NeedsKey() const { return api_scope || admin_scope; }
+  // Administration tells about accounts: it needs a key even where nobody has one.
+  bool IsAdministration() const { return admin_scope.has_value(); }
+};
+
+// What an answer that refuses a request is written in.
+inline const Dialect& DialectOf(const Endpoint* endpoint) {
+  return endpoint == nullptr ? kOpenAi : *endpoint->dialect;
+}
+
+}  // namespace infe::server

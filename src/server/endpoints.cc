@@ -1,0 +1,205 @@
+#include "server/endpoints.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "server/handlers/admin.h"
+#include "server/handlers/handlers.h"
+
+namespace infe::server {
+namespace {
+
+using store::KeyScope;
+
+// A context of 128k tokens is under 1 MiB of text; the rest is room for images and schemas.
+constexpr uint64_t kPromptBytesMax = uint64_t{16} << 20;
+// A key's list of models is the longest thing in administration: a thousand names of a kilobyte.
+constexpr uint64_t kAdminBytesMax = uint64_t{1} << 20;
+// Bodies that nobody reads: some clients send {} with a GET.
+constexpr uint64_t kUnreadBytesMax = uint64_t{64} << 10;
+
+using Handler = decltype(Endpoint::handle);
+
+// ---- The kinds of rows.
+
+constexpr Endpoint Prompt(const char* pattern, Cost cost, Handler handle) {
+  return {.method = "POST",
+          .pattern = pattern,
+          .api_scope = KeyScope::kChat,
+          .admin_scope = {},
+          .cost = cost,
+          .body_bytes_max = kPromptBytesMax,
+          .handle = handle};
+}
+constexpr Endpoint Generates(const char* pattern, Handler handle) {
+  return Prompt(pattern, Cost::kGenerates, handle);
+}
+constexpr Endpoint Reads(const char* pattern, Handler handle) {
+  return Prompt(pattern, Cost::kReads, handle);
+}
+constexpr Endpoint Look(const char* pattern, KeyScope scope, Handler handle) {
+  return {.method = "GET",
+          .pattern = pattern,
+          .api_scope = scope,
+          .admin_scope = {},
+          .body_bytes_max = kUnreadBytesMax,
+          .handle = handle};
+}
+constexpr Endpoint Open(const char* pattern, Where where, Handler handle) {
+  return {.method = "GET",
+          .pattern = pattern,
+          .where = where,
+          .api_scope = {},
+          .admin_scope = {},
+          .body_bytes_max = kUnreadBytesMax,
+          .handle = handle};
+}
+// An API key with usage.read sees its own project's, on either listener.
+constexpr Endpoint Usage(const char* pattern, Handler handle) {
+  return {.method = "GET",
+          .pattern = pattern,
+          .where = Where::kBoth,
+          .api_scope = KeyScope::kUsageRead,
+          .admin_scope = KeyScope::kAdminUsage,
+          .body_bytes_max = kUnreadBytesMax,
+          .handle = handle};
+}
+constexpr Endpoint Admin(const char* method, const char* pattern, Handler handle,
+                         KeyScope scope = KeyScope::kAdminKeys) {
+  return {.method = method,
+          .pattern = pattern,
+          .where = Where::kOps,
+          .api_scope = {},
+          .admin_scope = scope,
+          .body_bytes_max = kAdminBytesMax,
+          .handle = handle};
+}
+
+constexpr Endpoint kEndpoints[] = {
+    Generates("/v1/chat/completions", HandleChatCompletions),
+    Reads("/v1/chat/completions/input_tokens", HandleInputTokens),
+    Reads("/v1/chat/completions/render", HandleRender),
+    Generates("/v1/completions", HandleCompletions),
+    Look("/v1/models", KeyScope::kModelsRead, HandleListModels),
+    Look("/v1/models/{id*}", KeyScope::kModelsRead, HandleGetModel),
+
+    Open("/", Where::kApi, HandleRoot),
+    Open("/livez", Where::kBoth, HandleLive),
+    Open("/readyz", Where::kBoth, HandleReady),
+    Open("/health", Where::kBoth, HandleReady),
+    Open("/metrics", Where::kOps, HandleMetrics),
+    Open("/version", Where::kOps, HandleVersion),
+
+    Usage("/v1/organization/usage/completions", Administer<ListUsage>),
+    Usage("/v1/organization/costs", Administer<ListCosts>),
+    Admin("GET", "/v1/organization/projects", Administer<ListProjects>),
+    Admin("POST", "/v1/organization/projects", Administer<CreateProject>),
+    Admin("GET", "/v1/organization/projects/{project}", Administer<GetProject>),
+    Admin("POST", "/v1/organization/projects/{project}", Administer<UpdateProject>),
+    Admin("POST", "/v1/organization/projects/{project}/archive", Administer<ArchiveProject>),
+    Admin("GET", "/v1/organization/projects/{project}/rate_limits", Administer<ListRateLimits>),
+    Admin("POST", "/v1/organization/projects/{project}/rate_limits/{limit}",
+          Administer<UpdateRateLimit>),
+    Admin("GET", "/v1/organization/projects/{project}/service_accounts",
+          Administer<ListServiceAccounts>),
+    Admin("POST", "/v1/organization/projects/{project}/service_accounts",
+          Administer<CreateServiceAccount>),
+    Admin("GET", "/v1/organization/projects/{project}/service_accounts/{account}",
+          Administer<GetServiceAccount>),
+    Admin("POST", "/v1/organization/projects/{project}/service_accounts/{account}",
+          Administer<UpdateServiceAccount>),
+    Admin("DELETE", "/v1/organization/projects/{project}/service_accounts/{account}",
+          Administer<DeleteServiceAccount>),
+    Admin("GET", "/v1/organization/projects/{project}/api_keys", Administer<ListProjectKeys>),
+    Admin("GET", "/v1/organization/projects/{project}/api_keys/{key}", Administer<GetProjectKey>),
+    Admin("POST", "/v1/organization/projects/{project}/api_keys/{key}",
+          Administer<UpdateProjectKey>),
+    Admin("DELETE", "/v1/organization/projects/{project}/api_keys/{key}",
+          Administer<DeleteProjectKey>),
+    Admin("GET", "/v1/organization/admin_api_keys", Administer<ListAdminKeys>),
+    Admin("POST", "/v1/organization/admin_api_keys", Administer<CreateAdminKey>),
+    Admin("GET", "/v1/organization/admin_api_keys/{key}", Administer<GetAdminKey>),
+    Admin("DELETE", "/v1/organization/admin_api_keys/{key}", Administer<DeleteAdminKey>),
+    Admin("GET", "/v1/organization/audit_logs", Administer<ListAudit>, KeyScope::kAdminServer),
+};
+
+const char* Name(Where where) {
+  switch (where) {
+    case Where::kApi:
+      return "API";
+    case Where::kOps:
+      return "operations";
+    case Where::kBoth:
+      return "both";
+  }
+  return "";
+}
+
+const char* Name(Cost cost) {
+  switch (cost) {
+    case Cost::kFree:
+      return "free";
+    case Cost::kReads:
+      return "reads";
+    case Cost::kGenerates:
+      return "generates";
+  }
+  return "";
+}
+
+std::string Keys(const Endpoint& row) {
+  std::string keys;
+  for (const auto& scope : {row.api_scope, row.admin_scope})
+    if (scope)
+      keys += fmt::format("{}`{}`", keys.empty() ? "" : " or ",
+                          store::ScopeNames(store::Bit(*scope)).front());
+  return keys.empty() ? "no key" : keys;
+}
+
+std::string Bytes(uint64_t bytes) {
+  return bytes >= uint64_t{1} << 20 ? fmt::format("{} MiB", bytes >> 20)
+                                    : fmt::format("{} KiB", bytes >> 10);
+}
+
+}  // namespace
+
+std::span<const Endpoint> Endpoints() {
+  return kEndpoints;
+}
+
+http::Router MakeRoutes(Services& services, Listener listener, std::span<const Endpoint> rows) {
+  http::Router router;
+  for (const Endpoint& row : rows) {
+    if (!row.IsOn(listener)) continue;
+    router.Add(row.method, row.pattern,
+               [&services, handle = row.handle](http::HttpRequest request, WriterPtr writer) {
+                 handle(services, std::move(request), std::move(writer));
+               },
+               {.body_bytes_max = row.body_bytes_max});
+  }
+  return router;
+}
+
+const Endpoint* FindEndpoint(std::span<const Endpoint> rows, const http::HttpRequest& request) {
+  const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const Endpoint& row) {
+    return request.route == row.pattern && method == row.method;
+  });
+  return found == rows.end() ? nullptr : &*found;
+}
+
+std::string EndpointsAsMarkdown(std::span<const Endpoint> rows) {
+  std::string text =
+      "| endpoint | listener | a key with | cost | dialect | body up to "
+      "|\n|---|---|---|---|---|---|\n";
+  for (const Endpoint& row : rows)
+    text += fmt::format("| `{} {}` | {} | {} | {} | {} | {} |\n", row.method, row.pattern,
+                        Name(row.where), Keys(row), Name(row.cost), row.dialect->name,
+                        Bytes(row.body_bytes_max));
+  return text;
+}
+
+}  // namespace infe::server

@@ -1,0 +1,41 @@
+// GET /metrics and /version, of the operations port: no key needed, as they hold no text of
+// anybody's requests.
+#include <fmt/format.h>
+
+#include "server/door/accounting.h"
+#include "server/handlers/handlers.h"
+#include "server/metrics/metrics_text.h"
+#include "server/version.h"
+
+namespace infe::server {
+namespace {
+
+void Answer(const WriterPtr& writer, const char* type, std::string body) {
+  http::HttpResponse response;
+  response.headers.Set("Content-Type", type);
+  response.body = std::move(body);
+  writer->Send(std::move(response));
+}
+
+}  // namespace
+
+void HandleMetrics(Services& services, http::HttpRequest, WriterPtr writer) {
+  const Accounting* accounting = services.accounting.load();
+  Answer(writer, "text/plain; version=0.0.4; charset=utf-8",
+         WriteMetrics(
+             {.metrics = services.metrics,
+              .models = services.models,
+              .grammars = services.grammars,
+              .pools = services.pools,
+              .stuck = WhatIsStuck(services),
+              .http = services.api_server.load(),
+              .ledger = services.ledger.Stats(),
+              .ready = IsReady(services),
+              .log_lines_dropped = accounting == nullptr ? 0 : accounting->log_lines_dropped()}));
+}
+
+void HandleVersion(Services&, http::HttpRequest, WriterPtr writer) {
+  Answer(writer, "application/json", fmt::format("{{\"version\":\"{}\"}}", kVersion));
+}
+
+}  // namespace infe::server

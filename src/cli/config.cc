@@ -4,6 +4,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/read_config.h"
+#include "server/config_keys.h"
 
 namespace infe::cli {
 namespace {
@@ -24,13 +25,18 @@ Result<void> Check(const Arguments& arguments) {
 
 void AddConfig(CommandLine& line) {
   static Arguments a;
-  Command& config = line.Add("config", "Check a configuration file");
+  Command& config =
+      line.Add("config", "The configuration file: what it may say, and whether it is right");
   config.Sub("check", "Read a file, say what is wrong with it, print what results")
       .Argument("FILE", a.path, "Default: the file that infe serve would read", false)
       .Run([] {
         auto done = Check(a);
         return done ? kExitDone : Fail(done.error());
       });
+  config.Sub("keys", "Every key with its flag, its default and what it does").Run([] {
+    fmt::print("{}", server::ConfigKeysAsMarkdown());
+    return kExitDone;
+  });
 }
 
 }  // namespace infe::cli

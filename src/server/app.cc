@@ -36,11 +36,11 @@ constexpr auto kDrainPoll = std::chrono::milliseconds(20);
 constexpr auto kMaintenanceInterval = std::chrono::seconds(1);
 constexpr auto kWatchInterval = std::chrono::seconds(1);
 
-Result<store::StoreOptions> StoreOptionsOf(const ServerConfig& config) {
+store::StoreOptions StoreOptionsOf(const ServerConfig& config) {
   store::StoreOptions options;
   options.url = config.store_url;
-  INFE_ASSIGN(options.ledger.on_failure, store::ParseLedgerFailureMode(config.ledger_on_failure));
-  INFE_ASSIGN(options.ledger.journal_bytes_max, ParseBytes(config.ledger_journal));
+  options.ledger.on_failure = config.ledger_on_failure;
+  options.ledger.journal_bytes_max = config.ledger_journal_bytes;
   return options;
 }
 
@@ -112,8 +112,8 @@ class AppImpl : public App {
 Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config, Voice voice) {
   INFE_TRY(Validate(config));
   INFE_ASSIGN(store::DataDir dir, store::OpenDataDir(config.data_dir));
-  INFE_ASSIGN(const store::StoreOptions options, StoreOptionsOf(config));
-  INFE_ASSIGN(std::unique_ptr<store::Store> stores, store::Store::Open(dir, options));
+  INFE_ASSIGN(std::unique_ptr<store::Store> stores,
+              store::Store::Open(dir, StoreOptionsOf(config)));
   INFE_ASSIGN(std::string pepper, store::LoadPepper(dir));
   std::unique_ptr<AccessLog> log;
   if (!config.access_log.empty()) {

@@ -1,6 +1,6 @@
 // What an operator may decide, in one struct: defaults here, then infe.toml, then the environment
-// and the command line (cli/serve.cc). Every number is a limit or a size; none changes the text of
-// an answer except where the comment says so.
+// and the command line (cli/serve.cc). A field is a row of config_keys.h as well. Every number is a
+// limit or a size; none changes the text of an answer except where the comment says so.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,21 @@
 #include <vector>
 
 #include "base/result.h"
+#include "grammar/grammar.h"
+#include "kernels/table.h"
+#include "store/usage_ledger.h"
 
 namespace infe::server {
+
+enum class RequireKeys {
+  kAuto,  // unless keys have been made with the data folder, in which case they were lost
+  kAlways,
+  kNever,  // even then
+};
+// Where a request leaves a sampling field out: what the model's authors advise, where known; or the
+// API reference's own defaults, temperature 1 and top_p 1.
+enum class SamplingDefaults { kModel, kApi };
+enum class StrictSchema { kExtended, kOpenAi };
 
 struct ServerConfig {
   std::string host = "127.0.0.1";
@@ -25,9 +38,9 @@ struct ServerConfig {
       models;               // names or paths; empty: every model of the registry that is here
   uint32_t max_batch = 16;  // sequences that decode together, per model
   uint32_t context = 0;     // positions per sequence; 0: the model's own
-  std::string kv_memory = "1GiB";  // per model
-  std::string kv_type = "f16";     // f16 or int8; int8 changes logits a little
-  uint32_t queue_requests = 0;     // waiting requests per model; 0: 4 * max_batch + 64
+  uint64_t kv_memory_bytes = uint64_t{1} << 30;     // per model
+  kernels::KvType kv_type = kernels::KvType::kF16;  // int8 changes logits a little
+  uint32_t queue_requests = 0;  // waiting requests per model; 0: 4 * max_batch + 64
   uint32_t queue_tokens = 1u << 20;
   // Of queue_tokens no more than what the machine, as it is measured, computes in this time: a
   // longer wait for the first token is refused at the door. 0: no such bound.
@@ -36,7 +49,7 @@ struct ServerConfig {
   bool prefix_cache = true;
   // Of the file per model that keeps the prefix cache over a restart, in the data folder. It holds
   // the tokens of prompts and answers. 0: no file.
-  std::string prefix_cache_disk = "0";
+  uint64_t prefix_cache_disk_bytes = 0;
   bool speculation = true;
   bool packed_cache = true;  // keep repacked weights in the data folder for a quick start
 
@@ -48,20 +61,16 @@ struct ServerConfig {
   std::vector<std::string>
       allowed_hosts;      // Host names beside loopback's (server/door/host_guard.h)
   bool insecure = false;  // allow a public address without keys or TLS
-  // Without keys a server takes everybody on this machine. "auto": unless keys have been made with
-  // its data folder, in which case they were lost; "always": never; "never": even then.
-  std::string require_keys = "auto";
+  // Without keys a server takes everybody on this machine, unless:
+  RequireKeys require_keys = RequireKeys::kAuto;
   bool first_key = false;  // make a key if there is none, and print it
 
   uint32_t n_max = 8;
-  // Sampling fields that a request leaves out: "model" for what the model's authors advise, where
-  // known; "api" for the API reference's own defaults, temperature 1 and top_p 1.
-  std::string sampling_defaults = "model";
+  SamplingDefaults sampling_defaults = SamplingDefaults::kModel;
   bool strict_params = false;
   bool json_word_check = false;
-  std::string strict_schema = "extended";  // or "openai"
-  // Keys of which a schema says nothing: "closed" writes only declared ones, "as_written" any.
-  std::string open_objects = "closed";
+  StrictSchema strict_schema = StrictSchema::kExtended;
+  grammar::OpenObjects open_objects = grammar::OpenObjects::kClosed;
   bool show_schema = true;  // tell the model the schema it must follow
   bool close_before_limit = true;
   // Of an answer in a JSON format, or with tool calls, whose request gives no max_tokens: a small
@@ -73,14 +82,14 @@ struct ServerConfig {
   double drain_grace_s = 5;
   double drain_timeout_s = 60;  // then requests in flight get this long to finish
   std::string store_url;        // empty: infe.db in the data folder; or postgresql://...
-  // When usage cannot be written: "closed" refuses new requests, "open-bounded" keeps it in memory,
-  // up to ledger_journal.
-  std::string ledger_on_failure = "closed";
-  std::string ledger_journal = "64MiB";
+  // When usage cannot be written: refuses new requests, or keeps it in memory, up to the journal.
+  store::LedgerFailureMode ledger_on_failure = store::LedgerFailureMode::kClosed;
+  uint64_t ledger_journal_bytes = uint64_t{64} << 20;
   std::string access_log;  // a file, "-" for stderr, empty for none
 };
 
-// Reads the keys that the text has into config; unknown keys are errors with their line.
+// Reads the keys that the text has into config; unknown keys are errors with their line, and with
+// the key that was meant, where one looks like it.
 Result<void> ApplyToml(std::string_view text, std::string_view origin, ServerConfig& config);
 // $XDG_CONFIG_HOME/infe/infe.toml, ~/.config/infe/infe.toml, /etc/infe/infe.toml: the first that is
 // there, or empty.
@@ -89,6 +98,10 @@ std::string DefaultConfigPath();
 Result<void> Validate(const ServerConfig& config);
 // "1GiB", "512MB", "800000" -> bytes.
 Result<uint64_t> ParseBytes(std::string_view text);
+// The same back, in the largest unit that says it exactly.
+std::string FormatBytes(uint64_t bytes);
+// "f16", "int8".
+const char* Name(kernels::KvType type);
 // The merged result as TOML. There are no secrets in it but a database's password, which is masked.
 std::string ToToml(const ServerConfig& config);
 // `now` with what a reload may change taken from `wanted`.

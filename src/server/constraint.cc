@@ -102,9 +102,8 @@ api::ApiError FormatError(const api::OutputFormat& format, const Error& error) {
 }  // namespace
 
 ConstraintOptions ConstraintOptionsOf(const ServerConfig& config) {
-  return {.openai_strictness = config.strict_schema == "openai",
-          .open_objects = config.open_objects == "as_written" ? grammar::OpenObjects::kAsWritten
-                                                              : grammar::OpenObjects::kClosed};
+  return {.openai_strictness = config.strict_schema == StrictSchema::kOpenAi,
+          .open_objects = config.open_objects};
 }
 
 api::Parsed<ChatConstraint> CompileFormat(GrammarSource& source, const api::OutputFormat& format,

@@ -40,7 +40,7 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(
   self->installed_ = installed;
   self->file_sha256_ = file.sha256;
   engine::LoadOptions load;
-  load.kv_type = config.kv_type == "int8" ? kernels::KvType::kInt8 : kernels::KvType::kF16;
+  load.kv_type = config.kv_type;
   load.batch_sequences_max = config.max_batch;
   if (config.packed_cache) load.packed_cache = {data_dir + "/packed", file.sha256};
   // The file's own time: the same after every restart.
@@ -58,12 +58,10 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(
               engine::BuildTokenTrie(*self->loaded_.tokenizer, self->loaded_.end_tokens));
 
   const std::string& digest = self->file_sha256_;
-  INFE_ASSIGN(const uint64_t kv_bytes, ParseBytes(config.kv_memory));
-  INFE_ASSIGN(const uint64_t disk_bytes, ParseBytes(config.prefix_cache_disk));
   engine::EngineOptions options;
   options.batch_sequences_max = config.max_batch;
   options.context_max = config.context;
-  options.kv_memory_bytes = kv_bytes;
+  options.kv_memory_bytes = config.kv_memory_bytes;
   const uint32_t queue =
       config.queue_requests != 0 ? config.queue_requests : 4 * config.max_batch + 64;
   // The gate bounds what runs and waits together; in the engine's eyes all of it may be waiting for
@@ -72,11 +70,11 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(
   options.queue_prompt_tokens_max = config.queue_tokens;
   options.step_budget_ms = config.step_budget_ms;
   options.prefix_cache = config.prefix_cache;
-  if (disk_bytes > 0) {
+  if (config.prefix_cache_disk_bytes > 0) {
     options.prefix_file = {.path = fmt::format("{}/prefix/{}.kv", data_dir, installed.name),
-                           .bytes_max = disk_bytes,
+                           .bytes_max = config.prefix_cache_disk_bytes,
                            .model_digest = digest,
-                           .kv_type = config.kv_type,
+                           .kv_type = Name(config.kv_type),
                            .isa = std::string(kernels::Name(kernels.isa))};
     options.notice = [name = installed.name, say = std::move(say)](const std::string& line) {
       if (say) say(fmt::format("{}: {}", name, line));
@@ -96,12 +94,12 @@ Result<std::shared_ptr<ServedModel>> ServedModel::Load(
   const model::ModelConfig& shape = self->loaded_.model->config();
   self->render_fingerprint_ = "rf_" + ShortHash(digest + source);
   PartialSampling sampling;
-  if (config.sampling_defaults == "model")
+  if (config.sampling_defaults == SamplingDefaults::kModel)
     sampling = installed.defaults.Over(self->loaded_.sampling);
   self->fingerprint_ =
-      "fp_" +
-      ShortHash(fmt::format("{} {} {} {} {} {}", digest, source, engine::kNumericsVersion,
-                            kernels::Name(kernels.isa), config.kv_type, sampling.ToJson().Dump()));
+      "fp_" + ShortHash(fmt::format("{} {} {} {} {} {}", digest, source, engine::kNumericsVersion,
+                                    kernels::Name(kernels.isa), Name(config.kv_type),
+                                    sampling.ToJson().Dump()));
   api::ModelObject& object = self->object_;
   object.sampling_defaults = sampling;
   object.id = installed.name;

@@ -6,16 +6,16 @@ namespace infe::server {
 
 using store::KeyState;
 
-Door DoorFor(KeyState keys, const std::string& require_keys) {
+Door DoorFor(KeyState keys, RequireKeys require_keys) {
   switch (keys) {
     case KeyState::kThere:
       return Door::kKeys;
     case KeyState::kForeign:
       return Door::kShut;
     case KeyState::kNone:
-      return require_keys == "always" ? Door::kShut : Door::kOpen;
+      return require_keys == RequireKeys::kAlways ? Door::kShut : Door::kOpen;
     case KeyState::kLost:
-      return require_keys == "never" ? Door::kOpen : Door::kShut;
+      return require_keys == RequireKeys::kNever ? Door::kOpen : Door::kShut;
   }
   return Door::kShut;
 }

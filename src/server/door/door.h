@@ -16,8 +16,7 @@ enum class Door {
   kShut,
 };
 
-// require_keys: "auto", "always" or "never" (config.h).
-Door DoorFor(store::KeyState keys, const std::string& require_keys);
+Door DoorFor(store::KeyState keys, RequireKeys require_keys);
 // What is wrong and how to go on, if the door is shut.
 std::string WhyShut(store::KeyState keys, const std::string& data_dir);
 

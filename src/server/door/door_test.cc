@@ -8,18 +8,18 @@ namespace {
 using store::KeyState;
 
 TEST(Door, OnceThereWereKeysNoneIsAnError) {
-  EXPECT_EQ(DoorFor(KeyState::kNone, "auto"), Door::kOpen);
-  EXPECT_EQ(DoorFor(KeyState::kThere, "auto"), Door::kKeys);
-  EXPECT_EQ(DoorFor(KeyState::kLost, "auto"), Door::kShut);
-  EXPECT_EQ(DoorFor(KeyState::kForeign, "auto"), Door::kShut);
+  EXPECT_EQ(DoorFor(KeyState::kNone, RequireKeys::kAuto), Door::kOpen);
+  EXPECT_EQ(DoorFor(KeyState::kThere, RequireKeys::kAuto), Door::kKeys);
+  EXPECT_EQ(DoorFor(KeyState::kLost, RequireKeys::kAuto), Door::kShut);
+  EXPECT_EQ(DoorFor(KeyState::kForeign, RequireKeys::kAuto), Door::kShut);
 }
 
 TEST(Door, TheOperatorMayAlwaysOrNeverInsist) {
-  EXPECT_EQ(DoorFor(KeyState::kNone, "always"), Door::kShut);
-  EXPECT_EQ(DoorFor(KeyState::kLost, "never"), Door::kOpen);
+  EXPECT_EQ(DoorFor(KeyState::kNone, RequireKeys::kAlways), Door::kShut);
+  EXPECT_EQ(DoorFor(KeyState::kLost, RequireKeys::kNever), Door::kOpen);
   // Keys that are there are asked for, and a wrong pepper opens nothing.
-  EXPECT_EQ(DoorFor(KeyState::kThere, "never"), Door::kKeys);
-  EXPECT_EQ(DoorFor(KeyState::kForeign, "never"), Door::kShut);
+  EXPECT_EQ(DoorFor(KeyState::kThere, RequireKeys::kNever), Door::kKeys);
+  EXPECT_EQ(DoorFor(KeyState::kForeign, RequireKeys::kNever), Door::kShut);
 }
 
 TEST(Door, AShutDoorSaysHowToGoOn) {

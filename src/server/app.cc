@@ -44,6 +44,22 @@ store::StoreOptions StoreOptionsOf(const ServerConfig& config) {
   return options;
 }
 
+// A request names its model: every name and alias means one file.
+Result<void> CheckNames(const std::vector<store::InstalledModel>& chosen) {
+  for (size_t i = 0; i < chosen.size(); ++i)
+    for (size_t j = 0; j < chosen.size(); ++j) {
+      const store::InstalledModel &a = chosen[i], &b = chosen[j];
+      if (i < j && a.name == b.name)
+        return InvalidArgument(fmt::format(
+            "two models are called {}: {} and {}; a file's name is its model's, so rename one",
+            a.name, a.path, b.path));
+      if (i != j && std::find(b.aliases.begin(), b.aliases.end(), a.name) != b.aliases.end())
+        return InvalidArgument(fmt::format("{} is the name of {} and an alias of {} ({})", a.name,
+                                           a.path, b.name, b.path));
+    }
+  return {};
+}
+
 class AppImpl : public App {
  public:
   static Result<std::unique_ptr<App>> Start(const ServerConfig& config, Voice voice);
@@ -216,6 +232,10 @@ Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels(const ServerCon
   const std::vector<store::InstalledModel> installed = registry.Installed();
   if (config.models.empty()) return installed;
   std::vector<store::InstalledModel> chosen;
+  const auto choose = [&chosen](const store::InstalledModel& model) {
+    const auto same = [&](const auto& m) { return m.name == model.name && m.path == model.path; };
+    if (std::none_of(chosen.begin(), chosen.end(), same)) chosen.push_back(model);
+  };
   for (const std::string& wanted : config.models) {
     if (wanted.find('/') != std::string::npos || wanted.ends_with(".gguf")) {
       std::error_code ec;
@@ -224,7 +244,7 @@ Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels(const ServerCon
       model.path = wanted;
       model.size_bytes = std::filesystem::file_size(wanted, ec);
       if (ec) return NotFound(fmt::format("there is no model file {}", wanted));
-      chosen.push_back(std::move(model));
+      choose(model);
       continue;
     }
     const store::ModelSpec* spec = registry.Find(wanted);
@@ -235,8 +255,9 @@ Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels(const ServerCon
     if (found == installed.end())
       return NotFound(
           fmt::format("{} is not on this machine; get it with: infe pull {}", wanted, wanted));
-    chosen.push_back(*found);
+    choose(*found);
   }
+  INFE_TRY(CheckNames(chosen));
   return chosen;
 }
 

@@ -50,6 +50,19 @@ Value Plain(T C::* member, const char* what) {
 Value Text(std::string C::* member) {
   return Plain(member, "a string");
 }
+// An address to listen on: an IPv6 one may stand in the brackets that a URL needs.
+Value Host(std::string C::* member) {
+  Value text = Text(member);
+  return {[member, set = text.set](const char* name, const ConfigValue& value,
+                                   C& config) -> Result<void> {
+            INFE_TRY(set(name, value, config));
+            std::string& host = config.*member;
+            if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+              host = host.substr(1, host.size() - 2);
+            return {};
+          },
+          text.get};
+}
 Value Switch(bool C::* member) {
   return Plain(member, "true or false");
 }
@@ -177,10 +190,10 @@ void AddListening(Rows& rows) {
   const auto row = [&](const char* name, const char* flag, Value value, const char* help) {
     return Row(kListening, name, flag, std::move(value), help);
   };
-  rows.push_back(row("host", "--host", Text(&C::host),
+  rows.push_back(row("host", "--host", Host(&C::host),
                      "Address to listen on; a public one needs keys and TLS"));
   rows.push_back(row("port", "--port", Count(&C::port), "Port of the API"));
-  rows.push_back(row("ops_host", "--ops-host", Text(&C::ops_host),
+  rows.push_back(row("ops_host", "--ops-host", Host(&C::ops_host),
                      "Address of the operations port; a public one needs TLS"));
   rows.push_back(row("ops_port", "--ops-port", Count(&C::ops_port),
                      "Metrics, health and administration; 0: none"));

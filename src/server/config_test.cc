@@ -117,6 +117,13 @@ TEST(Config, AnUnknownKeyNamesTheOneThatWasMeant) {
   EXPECT_EQ(unknown.error().message, "x.toml:1: unknown key max-batch; did you mean max_batch?");
 }
 
+TEST(Config, AnIpv6AddressMayStandInBrackets) {
+  const ServerConfig config = Read("host = \"[::1]\"\nops_host = \"::1\"");
+  EXPECT_EQ(config.host, "::1");
+  EXPECT_EQ(config.ops_host, "::1");
+  EXPECT_EQ(Read("host = \"[\"").host, "[");
+}
+
 TEST(Config, SizesAreWrittenInTheLargestUnitThatSaysThemExactly) {
   for (const char* text : {"1GiB", "512MiB", "800MB", "3kB", "17", "0", "1GB"})
     EXPECT_EQ(FormatBytes(*ParseBytes(text)), text);

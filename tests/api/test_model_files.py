@@ -299,3 +299,15 @@ def test_a_damaged_model_that_nobody_named_leaves_the_others_served(data, file, 
     assert server.stop() == 0
     status, said = serve(data, models=(NAME, "mine"))  # named: the start is refused
     assert status == 1 and digest(spoilt) in said
+
+
+def test_two_files_of_one_name_are_refused_with_both_paths(tmp_path):
+    paths = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        paths.append(tmp_path / folder / "twin.gguf")
+        paths[-1].symlink_to(pathlib.Path(MODEL_DIR) / f"{NAME}.gguf")
+    done = infe(tmp_path / "data", "serve", "--port", str(free_port()), "--ops-port", "0",
+                "--model", str(paths[0]), "--model", str(paths[1]))
+    assert done.returncode == 1
+    assert "two models are called twin" in done.stderr and all(str(path) in done.stderr for path in paths)

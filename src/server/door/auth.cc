@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "api/parsed.h"
 #include "server/door/door.h"
 #include "server/door/errors.h"
@@ -27,6 +29,28 @@ bool IsJson(std::string_view content_type) {
   std::string_view type = content_type.substr(0, content_type.find(';'));
   while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
   return type.empty() || EqualIgnoringCase(type, "application/json");
+}
+
+// Nobody here unpacks a body: "identity", which says that it is not packed, aside.
+bool IsPacked(const http::HttpRequest& head) {
+  return std::any_of(head.headers.begin(), head.headers.end(), [](const auto& field) {
+    return EqualIgnoringCase(field.name, "Content-Encoding") && !field.value.empty() &&
+           !EqualIgnoringCase(field.value, "identity");
+  });
+}
+
+// What a body is, as its head says, where it is no JSON as it stands.
+std::optional<api::ApiError> RefuseBody(const http::HttpRequest& head) {
+  if (head.method != "POST") return std::nullopt;
+  const std::string_view type = head.headers.Get("Content-Type");
+  if (!IsJson(type)) return api::UnsupportedContentType(type);
+  if (!IsPacked(head)) return std::nullopt;
+  api::ApiError error;
+  error.status = 415;
+  error.message = fmt::format("Unsupported Content-Encoding '{}'. Send the body as it is.",
+                              api::Quoted(head.headers.Get("Content-Encoding")));
+  error.headers = {{"Accept-Encoding", "identity"}};  // RFC 7694
+  return error;
 }
 
 // The token of "Bearer TOKEN"; the scheme in any case. Nothing for another scheme or none.
@@ -114,9 +138,7 @@ bool AllQueuesFull(const Services& services) {
 std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRequest& head,
                                           const Endpoint& row, Caller& caller, Door door) {
   if (auto error = RefuseKey(services, head, row, caller, door)) return error;
-  if (head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
-    return api::UnsupportedContentType(head.headers.Get("Content-Type"));
-  return std::nullopt;
+  return RefuseBody(head);
 }
 
 // The state of the server. REQUIRES: the request counts as live already, so that a server which
@@ -184,8 +206,7 @@ std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::Http
     error = api::ForeignHost(host);
   } else if (row == nullptr || row->NeedsKey()) {
     error = RefuseOpsKey(services, head, row, caller);
-    if (!error && head.method == "POST" && !IsJson(head.headers.Get("Content-Type")))
-      error = api::UnsupportedContentType(head.headers.Get("Content-Type"));
+    if (!error) error = RefuseBody(head);
     head.vouched = caller.key.has_value();
   }
   const auto context = std::make_shared<RequestContext>(std::move(caller), nullptr, row);

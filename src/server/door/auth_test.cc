@@ -173,6 +173,23 @@ TEST_F(AuthTest, WhatNeedsNoBodyToBeRefusedIsRefusedByTheHead) {
   EXPECT_EQ(refused.headers.Get("x-ratelimit-remaining-requests"), "5");
 }
 
+TEST_F(AuthTest, APackedBodyIsRefusedByTheHead) {
+  const std::string key = NewKey({.name = "k"});
+  for (const char* coding : {"gzip", "br", "deflate, gzip", "x-unknown"}) {
+    http::HttpRequest head = Head("POST", kChat, key);
+    head.headers.Set("Content-Encoding", coding);
+    const Verdict refused = Api(head);
+    EXPECT_EQ(refused.status, 415) << coding;
+    EXPECT_EQ(refused.headers.Get("Accept-Encoding"), "identity") << coding;
+  }
+  http::HttpRequest plain = Head("POST", kChat, key);
+  plain.headers.Set("Content-Encoding", "Identity");
+  EXPECT_EQ(Api(plain).status, 200);
+  // The second of two counts too.
+  plain.headers.Add("Content-Encoding", "gzip");
+  EXPECT_EQ(Api(plain).status, 415);
+}
+
 TEST_F(AuthTest, ARequestIsInFlightUntilItsContextGoes) {
   http::HttpRequest head = Head("GET", "/v1/models", "");
   EXPECT_FALSE(Authenticate(*services_, head));

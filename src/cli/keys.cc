@@ -2,6 +2,7 @@
 // server needs to run; a running one sees the change within a second.
 #include <algorithm>
 #include <ctime>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,7 @@
 #include "cli/read_config.h"
 #include "store/key_store.h"
 #include "store/key_text.h"
+#include "store/model_registry.h"
 #include "store/utc.h"
 
 namespace infe::cli {
@@ -79,6 +81,24 @@ Result<std::unique_ptr<store::KeyStore>> OpenStore(const Arguments& arguments,
   return store::KeyStore::Open(dir, place.store_url);
 }
 
+// A key for a model that nobody serves is a typing error that shows at its first request. What may
+// be named: models of the registry, by name or alias, and files that infe.toml names.
+Result<void> CheckModels(const Arguments& arguments, const Command& command) {
+  if (arguments.policy.models.empty()) return {};
+  INFE_ASSIGN(const StorePlace place, FindStore(command, arguments.place));
+  INFE_ASSIGN(const store::DataDir dir, store::OpenDataDir(place.data_dir));
+  INFE_ASSIGN(const store::ModelRegistry registry, store::ModelRegistry::Load(dir));
+  INFE_ASSIGN(const server::ServerConfig config, ReadConfig(""));
+  for (const std::string& name : arguments.policy.models) {
+    const bool is_file = std::any_of(
+        config.models.begin(), config.models.end(),
+        [&](const std::string& path) { return std::filesystem::path(path).stem() == name; });
+    if (!is_file && registry.Find(name) == nullptr)
+      return NotFound(fmt::format("no model is called {}; see: infe ls --all", name));
+  }
+  return {};
+}
+
 // "never", a time to come, or a duration from now.
 Result<int64_t> ParseExpiry(const std::string& text, int64_t now) {
   if (text == "never" || text == "0") return 0;
@@ -135,6 +155,7 @@ Result<void> Create(const Arguments& arguments, const Command& command) {
     INFE_ASSIGN(policy.expires_at, ParseExpiry(arguments.expires, std::time(nullptr)));
   }
   INFE_TRY(store::Validate(policy, kind));
+  INFE_TRY(CheckModels(arguments, command));
   INFE_ASSIGN(const auto keys, OpenStore(arguments, command));
   INFE_ASSIGN(const store::NewKey made, keys->Create(policy, kind, "cli"));
   Show(made, arguments);
@@ -193,6 +214,7 @@ Result<void> List(const Arguments& arguments, const Command& command) {
 }
 
 Result<void> Update(const Arguments& arguments, const Command& command) {
+  INFE_TRY(CheckModels(arguments, command));
   INFE_ASSIGN(const auto keys, OpenStore(arguments, command));
   INFE_ASSIGN(const store::KeyRecord record, keys->Get(arguments.id));
   store::KeyPolicy policy = record;

@@ -237,7 +237,9 @@ Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels(const ServerCon
     if (std::none_of(chosen.begin(), chosen.end(), same)) chosen.push_back(model);
   };
   for (const std::string& wanted : config.models) {
-    if (wanted.find('/') != std::string::npos || wanted.ends_with(".gguf")) {
+    const store::ModelSpec* spec = registry.Find(wanted);
+    const bool is_path = wanted.find('/') != std::string::npos || wanted.ends_with(".gguf");
+    if (spec == nullptr && is_path) {
       std::error_code ec;
       store::InstalledModel model;
       model.name = std::filesystem::path(wanted).stem();
@@ -247,7 +249,6 @@ Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels(const ServerCon
       choose(model);
       continue;
     }
-    const store::ModelSpec* spec = registry.Find(wanted);
     if (spec == nullptr)
       return NotFound(fmt::format("no model is called {}; see: infe ls --all", wanted));
     const auto found = std::find_if(installed.begin(), installed.end(),

@@ -63,6 +63,32 @@ TEST(ModelRegistry, UserEntriesAddAliasesAndModels) {
   EXPECT_EQ(registry->Find("mine")->bytes, 0u);
 }
 
+TEST(ModelRegistry, AnAliasMayHaveSlashesAndMeansOneModel) {
+  const auto load = [](const std::string& text) {
+    const TemporaryDir dir;
+    const DataDir data = dir.data();
+    std::ofstream(data.registry_path()) << text;
+    return ModelRegistry::Load(data);
+  };
+  const auto model = [](const std::string& name, const std::string& alias) {
+    return "[[model]]\nname = \"" + name + "\"\naliases = [\"" + alias + "\"]\n" +
+           "sources = [{ file = \"/m.gguf\" }]\n";
+  };
+  const auto hub = load(model("mine", "org/sub/mine-7b"));
+  ASSERT_TRUE(hub) << hub.error().message;
+  EXPECT_EQ(hub->Find("org/sub/mine-7b")->name, "mine");
+  EXPECT_TRUE(load(model("mine", "mine")));
+  for (const char* bad : {"/mine", "mine/", "a//b", "../mine", "a/.b", "a b"})
+    EXPECT_FALSE(load(model("mine", bad))) << bad;
+  const auto named = load(model("mine", "infe-pulse"));
+  ASSERT_FALSE(named);
+  EXPECT_NE(named.error().message.find("infe-pulse is an alias of mine and the name of another"),
+            std::string::npos);
+  const auto twice = load(model("one", "chat") + model("two", "chat"));
+  ASSERT_FALSE(twice);
+  EXPECT_NE(twice.error().message.find("chat is an alias of both one and two"), std::string::npos);
+}
+
 TEST(ModelRegistry, DownloadedModelsNameTheirSize) {
   const auto specs = ModelRegistry::Parse(BuiltinModelsToml(), "built in");
   ASSERT_TRUE(specs) << specs.error().message;

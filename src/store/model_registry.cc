@@ -23,6 +23,33 @@ bool IsModelName(std::string_view name) {
   });
 }
 
+// What requests may say instead: names with slashes between them, as hubs write them.
+bool IsAlias(std::string_view text) {
+  if (text.size() > 128) return false;
+  for (;;) {
+    const size_t slash = std::min(text.find('/'), text.size());
+    if (!IsModelName(text.substr(0, slash))) return false;
+    if (slash == text.size()) return true;
+    text.remove_prefix(slash + 1);
+  }
+}
+
+// Every name and alias means one model, or nobody knew which of two answered.
+Result<void> CheckAliases(const std::vector<ModelSpec>& models, const std::string& origin) {
+  for (const ModelSpec& spec : models)
+    for (const std::string& alias : spec.aliases)
+      for (const ModelSpec& other : models) {
+        if (&other == &spec) continue;
+        if (other.name == alias)
+          return InvalidArgument(fmt::format(
+              "{}: {} is an alias of {} and the name of another model", origin, alias, spec.name));
+        if (std::find(other.aliases.begin(), other.aliases.end(), alias) != other.aliases.end())
+          return InvalidArgument(fmt::format("{}: {} is an alias of both {} and {}", origin, alias,
+                                             spec.name, other.name));
+      }
+  return {};
+}
+
 bool IsSha256(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
@@ -100,7 +127,8 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
   if (const auto* aliases = table["aliases"].as_array()) {
     for (const auto& alias : *aliases) {
       const auto text = alias.value<std::string>();
-      if (!text || !IsModelName(*text)) return At(origin, alias, "aliases are model names");
+      if (!text || !IsAlias(*text))
+        return At(origin, alias, "aliases are model names, with slashes between them or without");
       spec.aliases.push_back(*text);
     }
   }
@@ -175,6 +203,7 @@ Result<ModelRegistry> ModelRegistry::Load(const DataDir& dir) {
       }
     }
   }
+  INFE_TRY(CheckAliases(registry.models_, dir.registry_path()));
   return registry;
 }
 

@@ -208,3 +208,15 @@ def test_help_names_the_exit_codes(infe):
     assert "Exit codes" in infe("--help")
     for command in ("create", "list", "update", "rotate", "revoke"):
         assert "--json" in infe("keys", command, "--help")
+
+
+def test_a_key_for_a_model_that_nobody_knows_is_refused(infe, tmp_path):
+    message = infe("keys", "create", "--name", "ci", "--model", "infe-pulze", code=3)
+    assert "no model is called infe-pulze" in message and "infe ls --all" in message
+    assert as_json(infe("keys", "list", "--json"))["keys"] == []
+    made = as_json(infe("keys", "create", "--name", "ci", "--model", "infe-pulse", "--json"))
+    infe("keys", "update", made["id"], "--model", "typo", code=3)
+    assert as_json(infe("keys", "list", "--json"))["keys"][0]["models"] == ["infe-pulse"]
+    # An alias is a name too, with slashes or without.
+    (tmp_path / "data/models.toml").write_text('[[model]]\nname = "infe-pulse"\naliases = ["org/pulse"]\n')
+    infe("keys", "update", made["id"], "--model", "org/pulse")

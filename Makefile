@@ -65,9 +65,12 @@ bench-peers: build ## the same work on llama.cpp and ik_llama.cpp, interleaved, 
 format: ## clang-format every source in place
 	@git ls-files 'src/*.h' 'src/*.cc' 'tests/*.cc' 'bench/*.cc' | xargs clang-format-19 -i
 
-lint: ## formatting and structure, as checks
+lint: ## formatting, structure and headers that compile alone, as checks
 	@git ls-files 'src/*.h' 'src/*.cc' 'tests/*.cc' 'bench/*.cc' | xargs clang-format-19 --dry-run -Werror
 	@python3 tools/tidy
+	@mkdir -p build
+	@[ -f $(BUILD)/build.ninja ] || cmake --preset release > $(BUILD).log 2>&1 || cat $(BUILD).log
+	@ninja -C $(BUILD) -j $(JOBS) lone_headers
 
 setup: ## install what building and testing need
 	@tools/setup test

@@ -7,9 +7,21 @@ if(INFE_TESTS)
   target_include_directories(infe_source_dir PRIVATE ${PROJECT_SOURCE_DIR}/src)
 endif()
 
-# infe_module(<folder> DEPENDS <folders> [LIBRARIES <third-party>]): one library per folder of src/.
-# A folder links only what its row of the layer table allows, so an upward call fails to link;
-# tools/tidy checks the #include lines against the same table.
+# The layer table, src/layers.txt: INFE_LAYER_<folder> is what the folder links of the others.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/layers.txt)
+file(STRINGS ${PROJECT_SOURCE_DIR}/src/layers.txt rows REGEX "^[a-z_]+:")
+foreach(row ${rows})
+  string(REGEX MATCH "^([a-z_]+):(.*)$" row "${row}")
+  set(folder ${CMAKE_MATCH_1})
+  separate_arguments(INFE_LAYER_${folder} UNIX_COMMAND "${CMAKE_MATCH_2}")
+  if(NOT folder STREQUAL base)
+    list(APPEND INFE_LAYER_${folder} base)
+  endif()
+endforeach()
+
+# infe_module(<folder> [LIBRARIES <third-party>]): one library per folder of src/. A folder links only
+# what its row of the layer table allows, so an upward call fails to link; tools/tidy checks the
+# #include lines against the same table.
 
 set(INFE_WARNINGS -Wall -Wextra -Werror)
 # clang, which builds the libFuzzer targets, does not know every warning of g++ that is silenced, and
@@ -43,7 +55,11 @@ set(INFE_ISA_FLAGS_avx512 -mavx2 -mfma -mf16c -mbmi -mbmi2 -mavx512f -mavx512bw 
     -mavx512dq -mavx512vnni -mprefer-vector-width=512 -O3)
 
 function(infe_module name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})
+  if(NOT DEFINED INFE_LAYER_${name})
+    message(FATAL_ERROR "src/layers.txt has no row for ${name}")
+  endif()
+  set(below ${INFE_LAYER_${name}})
   set(dir ${CMAKE_CURRENT_SOURCE_DIR}/${name})
   file(GLOB_RECURSE all CONFIGURE_DEPENDS ${dir}/*.cc)
   set(sources ${all})
@@ -61,7 +77,7 @@ function(infe_module name)
     target_compile_options(infe_${name} PRIVATE ${INFE_WARNINGS})
   endif()
   target_include_directories(infe_${name} ${scope} ${PROJECT_SOURCE_DIR}/src)
-  foreach(dep ${ARG_DEPENDS})
+  foreach(dep ${below})
     target_link_libraries(infe_${name} ${scope} infe_${dep})
   endforeach()
   target_link_libraries(infe_${name} ${scope} ${ARG_LIBRARIES})
@@ -87,7 +103,7 @@ function(infe_module name)
     # -O1: tests are compiled far more often than they are run.
     target_compile_options(${name}_test PRIVATE ${INFE_WARNINGS} -O1)
     target_link_libraries(${name}_test PRIVATE infe_${name} infe_source_dir GTest::gtest GTest::gtest_main)
-    foreach(dep ${name} ${ARG_DEPENDS})
+    foreach(dep ${name} ${below})
       if(TARGET infe_${dep}_testing)
         target_link_libraries(${name}_test PRIVATE infe_${dep}_testing)
       endif()

@@ -11,7 +11,7 @@
 namespace infe::engine {
 namespace {
 
-// How long an answer of KvCache::Known is good enough for the order of admission.
+// How long an answer of StateCache::Known is good enough for the order of admission.
 constexpr std::chrono::milliseconds kKnownAge{50};
 // Meant to be a part of a step's budget; an estimate, not measured.
 constexpr size_t kRecallBytesPerStep = size_t{32} << 20;
@@ -51,19 +51,19 @@ Result<std::unique_ptr<EngineCore>> EngineCore::Create(model::StepModel& model,
     return InvalidArgument(fmt::format("a context of {} tokens was asked for; the model has {}",
                                        options.context_max, config.context_length));
   }
-  KvPlanOptions plan_options;
+  StatePlanOptions plan_options;
   plan_options.memory_bytes = options.kv_memory_bytes;
   plan_options.context_max = options.context_max;
   plan_options.model_context = config.context_length;
   plan_options.batch_sequences = options.batch_sequences_max + GuestPlaces(options);
   plan_options.batch_rows = options.batch_rows_max;
-  INFE_ASSIGN(const KvPlan plan, PlanKv(model.kv_groups(), plan_options));
+  INFE_ASSIGN(const StatePlan plan, PlanState(model.kv_groups(), plan_options));
   std::unique_ptr<EngineCore> core(new EngineCore(model, options, plan, vocabulary));
   core->OpenPrefixFile();
   return core;
 }
 
-EngineCore::EngineCore(model::StepModel& model, const EngineOptions& options, const KvPlan& plan,
+EngineCore::EngineCore(model::StepModel& model, const EngineOptions& options, const StatePlan& plan,
                        uint32_t vocabulary)
     : model_(model),
       options_(options),
@@ -308,20 +308,21 @@ bool EngineCore::AdmitOne(TimePoint now, Entry entry) {
 // to them, and one more for each running sequence to go on with.
 bool EngineCore::Fits(const Sequence& candidate) const {
   for (uint32_t g = 0; g < cache_.groups().size(); ++g) {
-    const model::KvGroup& group = cache_.groups()[g];
+    const model::StateGroup& group = cache_.groups()[g];
     const auto needs = [&](const Sequence& sequence) {
       return uint64_t{BlocksOfSequence(group, static_cast<uint32_t>(sequence.tokens.size()) + 1,
                                        options_.batch_rows_max)};
     };
     uint64_t needed = needs(candidate) + candidate.known.evictable[g];
-    needed -= std::min<uint64_t>(needed, candidate.known.positions / model::kBlockPositions);
+    needed -= std::min<uint64_t>(needed, candidate.known.shared[g]);
     for (const auto& sequence : sequences_) {
       if (!IsActive(*sequence)) continue;
       const auto& blocks = sequence->kv.blocks[g];
       const auto held = static_cast<uint64_t>(std::count_if(
           blocks.begin(), blocks.end(), [](uint32_t block) { return block != model::kNoBlock; }));
       const uint64_t whole = needs(*sequence);
-      needed += 1 + (whole > held ? whole - held : 0);
+      const uint64_t next = group.kind == model::StateKind::kRunning ? 0 : 1;
+      needed += next + (whole > held ? whole - held : 0);
     }
     if (needed > cache_.available(g)) return false;
   }

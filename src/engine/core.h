@@ -18,10 +18,10 @@
 #include "base/result.h"
 #include "engine/engine.h"
 #include "engine/grammar_worker.h"
-#include "engine/kv_cache.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
+#include "engine/state_cache.h"
 #include "engine/step_cost.h"
 #include "model/model.h"
 
@@ -71,7 +71,7 @@ class EngineCore {
     bool summarised = false;  // the model summarises its rows of logits
   };
 
-  EngineCore(model::StepModel& model, const EngineOptions& options, const KvPlan& plan,
+  EngineCore(model::StepModel& model, const EngineOptions& options, const StatePlan& plan,
              uint32_t vocabulary);
 
   // core.cc: lives of sequences
@@ -114,7 +114,7 @@ class EngineCore {
   void ShareOut(TimePoint now);
   void NamePrompts();
   void ChooseResting(TimePoint now);
-  static PrefillView ViewOf(const Sequence& sequence);
+  PrefillView ViewOf(const Sequence& sequence) const;
   void PrepareNext(Sequence& sequence);
   void AddDecodes();
   void AddDrafts();
@@ -157,9 +157,9 @@ class EngineCore {
 
   model::StepModel& model_;
   const EngineOptions options_;
-  const KvPlan plan_;
+  const StatePlan plan_;
   const uint32_t vocabulary_;
-  KvCache cache_;
+  StateCache cache_;
   Scheduler scheduler_;
   StepCost cost_;
   GrammarWorker* worker_ = nullptr;  // borrowed, may be null

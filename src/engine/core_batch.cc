@@ -138,11 +138,13 @@ void EngineCore::ChooseResting(TimePoint now) {
   for (Sequence* prompt : prompts) prompt->at_once = prompt->share <= first.share;
 }
 
-PrefillView EngineCore::ViewOf(const Sequence& sequence) {
+PrefillView EngineCore::ViewOf(const Sequence& sequence) const {
   return {.priority = sequence.request.priority,
           .fairness_key = sequence.request.fairness_key,
           .weight = sequence.request.fairness_weight,
           .remaining = sequence.remaining(),
+          .rows_max = cache_.ChunkRowsMax(sequence.kv),
+          .whole_blocks = cache_.has_running(),
           .position = sequence.kv.computed,
           .all_logits =
               sequence.request.prompt_logprobs && sequence.prompt_reported < sequence.prompt_size,
@@ -233,9 +235,12 @@ void EngineCore::AddDrafts() {
     const auto size = static_cast<uint32_t>(sequence.tokens.size());
     // What drafts win is not worth a step more for somebody's first token.
     const bool makes_way = urgent_share_ && RunsMuch(sequence.share, *urgent_share_);
-    const uint32_t room = sequence.generates() && !makes_way
-                              ? std::min(kDraftMax, sequence.tokens_max - size - 1)
-                              : 0;
+    uint32_t room = sequence.generates() && !makes_way
+                        ? std::min(kDraftMax, sequence.tokens_max - size - 1)
+                        : 0;
+    // A wrong draft costs a running state the whole step. What is computed again for that makes no
+    // draft, so that it is computed once, and is so short that it goes with the decodes.
+    if (cache_.has_running()) room = item.rows > 1 ? 0 : std::min(room, kDecodeRowsMax - item.rows);
     sequence.draft = MakeDraft(sequence, room);
     std::erase_if(sequence.draft.tokens, [&](TokenId token) { return token >= vocabulary_; });
     proposals.push_back({.acceptance = sequence.speculator == nullptr
@@ -243,6 +248,7 @@ void EngineCore::AddDrafts() {
                                            : sequence.speculator->Acceptance(sequence.draft.source),
                          .length = static_cast<uint32_t>(sequence.draft.tokens.size()),
                          .position = size,
+                         .redone_rows = cache_.has_running() ? item.rows : 0,
                          .token_ms = sequence.constraint == nullptr ? 0 : mask_ms_});
   }
   const uint32_t rows_max =

@@ -11,36 +11,40 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 TEST(CoreLifecycle, PreemptionChangesNoText) {
-  for (const bool prefix_cache : {true, false}) {
-    EngineOptions options;
-    options.context_max = 1024;
-    options.kv_memory_bytes = 40 * 256;
-    options.prefix_cache = prefix_cache;
-    Bench bench({}, options);
-    std::vector<std::shared_ptr<RecordingSink>> sinks;
-    for (uint32_t i = 0; i < 12; ++i) {
-      sinks.push_back(bench.Add(MakeRequest(RandomTokens(i, 30 + i), 200 + 10 * i, Sampled(i))));
+  for (const FakeModelOptions& state : EveryState(50)) {
+    for (const bool prefix_cache : {true, false}) {
+      SCOPED_TRACE(Describe(state));
+      EngineOptions options;
+      options.context_max = 1024;
+      options.kv_memory_bytes = (40 + BlocksBeside(state, 30)) * 256;
+      options.prefix_cache = prefix_cache;
+      Bench bench(state, options);
+      std::vector<std::shared_ptr<RecordingSink>> sinks;
+      for (uint32_t i = 0; i < 12; ++i) {
+        sinks.push_back(bench.Add(MakeRequest(RandomTokens(i, 30 + i), 200 + 10 * i, Sampled(i))));
+      }
+      bench.RunAll();
+      EXPECT_GT(bench.core->stats().preemptions, 3u);
+      for (uint32_t i = 0; i < 12; ++i) {
+        EXPECT_EQ(
+            sinks[i]->tokens,
+            SlowGenerate(bench.model, RandomTokens(i, 30 + i), Sampled(i), 200 + 10 * i).tokens);
+        EXPECT_EQ(sinks[i]->last.reason, FinishReason::kLength);
+      }
+      ExpectEmpty(*bench.core);
     }
-    bench.RunAll();
-    EXPECT_GT(bench.core->stats().preemptions, 3u);
-    for (uint32_t i = 0; i < 12; ++i) {
-      EXPECT_EQ(
-          sinks[i]->tokens,
-          SlowGenerate(bench.model, RandomTokens(i, 30 + i), Sampled(i), 200 + 10 * i).tokens);
-      EXPECT_EQ(sinks[i]->last.reason, FinishReason::kLength);
-    }
-    ExpectEmpty(*bench.core);
   }
 }
 
 // 200 requests vanish at random moments, in the queue, in prefill, in decode; the others must not
 // notice and nothing may be left behind.
 TEST(CoreLifecycle, CancelledRequestsLeaveNothingAndSurvivorsDoNotNotice) {
-  for (const uint32_t window : {0u, 50u}) {
+  for (const FakeModelOptions& state : EveryState(50)) {
+    SCOPED_TRACE(Describe(state));
     EngineOptions options;
     options.context_max = 1024;
-    options.kv_memory_bytes = 120 * 256;
-    Bench bench({.window = window}, options);
+    options.kv_memory_bytes = (120 + (state.running ? 12 : 0)) * 256;
+    Bench bench(state, options);
     struct Live {
       RequestId id;
       uint32_t job;

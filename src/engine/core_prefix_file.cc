@@ -30,7 +30,7 @@ void EngineCore::Notice(const std::string& line) const {
 
 PrefixFileKind EngineCore::FileKind() const {
   const PrefixFileOptions& options = options_.prefix_file;
-  const model::KvGroup& group = cache_.groups()[0];
+  const model::StateGroup& group = cache_.groups()[0];
   return {
       .identity = fmt::format("{} kv {} isa {} numerics {} positions {} layers {} of {} bytes",
                               options.model_digest, options.kv_type, options.isa, kNumericsVersion,
@@ -42,8 +42,10 @@ PrefixFileKind EngineCore::FileKind() const {
 void EngineCore::OpenPrefixFile() {
   const std::string& path = options_.prefix_file.path;
   if (path.empty() || !options_.prefix_cache) return;
-  if (cache_.groups().size() != 1 || cache_.groups()[0].window != 0) {
-    return Notice("the prefix cache of a model with windowed layers is not kept on disk");
+  if (!cache_.CanBeOnDisk()) {
+    return Notice(cache_.has_running()
+                      ? "the prefix cache of a model with running state is not kept on disk"
+                      : "the prefix cache of a model with windowed layers is not kept on disk");
   }
   auto file = PrefixFile::Open(path, FileKind());
   if (!file) {
@@ -85,7 +87,7 @@ bool EngineCore::ComputesTheSame(PrefixFile& file) {
 void EngineCore::SavePrefixFile() {
   const PrefixFileOptions& options = options_.prefix_file;
   if (options.path.empty() || cache_.remembered_blocks() == 0) return;
-  if (cache_.groups().size() != 1 || cache_.groups()[0].window != 0) return;
+  if (!cache_.CanBeOnDisk()) return;
   PrefixFileWriter writer(FileKind(), options.bytes_max);
   cache_.Collect(writer);
   if (writer.entries() == 0) return;

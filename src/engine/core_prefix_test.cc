@@ -33,24 +33,28 @@ TEST(CorePrefix, SecondRequestComputesOnlyTheLastToken) {
 }
 
 TEST(CorePrefix, NextTurnOfAChatReusesPromptAndAnswer) {
-  Bench bench({}, Small());
-  auto history = RandomTokens(1, 75);
-  for (uint32_t turn = 0; turn < 5; ++turn) {
-    const auto sink = bench.Add(MakeRequest(history, 37, Sampled(turn)));
-    bench.RunAll();
-    EXPECT_EQ(sink->tokens, SlowGenerate(bench.model, history, Sampled(turn), 37).tokens);
-    if (turn > 0) {
-      EXPECT_LE(sink->last.timings.prefill_tokens, 9u + 32u);
+  for (const FakeModelOptions& state : EveryState(70)) {
+    SCOPED_TRACE(Describe(state));
+    Bench bench(state, Small());
+    auto history = RandomTokens(1, 75);
+    for (uint32_t turn = 0; turn < 5; ++turn) {
+      const auto sink = bench.Add(MakeRequest(history, 37, Sampled(turn)));
+      bench.RunAll();
+      EXPECT_EQ(sink->tokens, SlowGenerate(bench.model, history, Sampled(turn), 37).tokens);
+      if (turn > 0) {
+        EXPECT_LE(sink->last.timings.prefill_tokens, 9u + 32u);
+      }
+      history.insert(history.end(), sink->tokens.begin(), sink->tokens.end());
+      const auto user = RandomTokens(100 + turn, 9);
+      history.insert(history.end(), user.begin(), user.end());
     }
-    history.insert(history.end(), sink->tokens.begin(), sink->tokens.end());
-    const auto user = RandomTokens(100 + turn, 9);
-    history.insert(history.end(), user.begin(), user.end());
   }
 }
 
 TEST(CorePrefix, SimultaneousRequestsComputeTheSharedPrefixOnce) {
-  for (const uint32_t window : {0u, 70u}) {
-    Bench bench({.window = window}, Small());
+  for (const FakeModelOptions& state : EveryState(70)) {
+    SCOPED_TRACE(Describe(state));
+    Bench bench(state, Small());
     const auto prefix = RandomTokens(1, 800);
     std::vector<std::vector<TokenId>> prompts;
     std::vector<std::shared_ptr<RecordingSink>> sinks;
@@ -107,20 +111,23 @@ TEST(CorePrefix, AKnownBeginningDoesNotKeepSimultaneousRequestsFromSharing) {
 }
 
 TEST(CorePrefix, FollowerGoesOnWhenTheLeaderIsCancelled) {
-  Bench bench({}, Small());
-  const auto prompt = RandomTokens(1, 1500);
-  EngineRequest leader = MakeRequest(prompt, 10, Sampled(1));
-  leader.id = 1;
-  const auto first = bench.Add(std::move(leader));
-  const auto second = bench.Add(MakeRequest(prompt, 10, Sampled(2)));
-  bench.core->Step();
-  bench.core->Step();
-  EXPECT_EQ(first->finished, 0);
-  bench.core->Cancel(1);
-  bench.RunAll();
-  EXPECT_EQ(second->tokens, SlowGenerate(bench.model, prompt, Sampled(2), 10).tokens);
-  EXPECT_GT(second->last.timings.cached_tokens, 0u);
-  EXPECT_LT(second->last.timings.prefill_tokens, 1500u);
+  for (const FakeModelOptions& state : EveryState(70)) {
+    SCOPED_TRACE(Describe(state));
+    Bench bench(state, Small());
+    const auto prompt = RandomTokens(1, 1500);
+    EngineRequest leader = MakeRequest(prompt, 10, Sampled(1));
+    leader.id = 1;
+    const auto first = bench.Add(std::move(leader));
+    const auto second = bench.Add(MakeRequest(prompt, 10, Sampled(2)));
+    bench.core->Step();
+    bench.core->Step();
+    EXPECT_EQ(first->finished, 0);
+    bench.core->Cancel(1);
+    bench.RunAll();
+    EXPECT_EQ(second->tokens, SlowGenerate(bench.model, prompt, Sampled(2), 10).tokens);
+    EXPECT_GT(second->last.timings.cached_tokens, 0u);
+    EXPECT_LT(second->last.timings.prefill_tokens, 1500u);
+  }
 }
 
 TEST(CorePrefix, SaltsDoNotShare) {
@@ -140,20 +147,23 @@ TEST(CorePrefix, SaltsDoNotShare) {
 }
 
 TEST(CorePrefix, ChoicesOfOnePromptShareIt) {
-  Bench bench({}, Small());
-  const auto prompt = RandomTokens(1, 500);
-  std::vector<std::shared_ptr<RecordingSink>> sinks;
-  for (uint32_t choice = 0; choice < 4; ++choice) {
+  for (const FakeModelOptions& state : EveryState(70)) {
+    SCOPED_TRACE(Describe(state));
+    Bench bench(state, Small());
+    const auto prompt = RandomTokens(1, 500);
+    std::vector<std::shared_ptr<RecordingSink>> sinks;
+    for (uint32_t choice = 0; choice < 4; ++choice) {
+      SamplingParams params = Sampled(3);
+      params.choice = choice;
+      sinks.push_back(bench.Add(MakeRequest(prompt, 30, params)));
+    }
+    bench.RunAll();
+    EXPECT_LT(bench.model.rows_in_all, 500u + 4 * (30 + 32));
+    EXPECT_NE(sinks[0]->tokens, sinks[1]->tokens);
     SamplingParams params = Sampled(3);
-    params.choice = choice;
-    sinks.push_back(bench.Add(MakeRequest(prompt, 30, params)));
+    params.choice = 2;
+    EXPECT_EQ(sinks[2]->tokens, SlowGenerate(bench.model, prompt, params, 30).tokens);
   }
-  bench.RunAll();
-  EXPECT_LT(bench.model.rows_in_all, 500u + 4 * (30 + 32));
-  EXPECT_NE(sinks[0]->tokens, sinks[1]->tokens);
-  SamplingParams params = Sampled(3);
-  params.choice = 2;
-  EXPECT_EQ(sinks[2]->tokens, SlowGenerate(bench.model, prompt, params, 30).tokens);
 }
 
 TEST(CorePrefix, LeastRecentlyUsedPrefixGoesFirst) {
@@ -204,11 +214,15 @@ TEST(CorePrefix, WindowedBlocksAreGivenUpAsTheWindowPasses) {
 }
 
 TEST(CorePrefix, RandomBranchesUnderMemoryPressureKeepTheirText) {
-  for (const uint32_t window : {0u, 45u, 64u}) {
+  std::vector<FakeModelOptions> states = EveryState(45, {.batch_rows_max = 128});
+  for (const bool running : {false, true})
+    states.push_back({.window = 64, .running = running, .batch_rows_max = 128});
+  for (const FakeModelOptions& state : states) {
+    SCOPED_TRACE(Describe(state));
     EngineOptions options = Small();
     options.context_max = 512;
-    options.kv_memory_bytes = (window > 0 ? 70 : 45) * 256;
-    Bench bench({.window = window, .batch_rows_max = 128}, options);
+    options.kv_memory_bytes = (45 + BlocksBeside(state, 25)) * 256;
+    Bench bench(state, options);
     std::vector<std::vector<TokenId>> prompts;
     std::vector<std::shared_ptr<RecordingSink>> sinks;
     std::vector<std::vector<TokenId>> pool = {RandomTokens(1, 150)};
@@ -227,7 +241,7 @@ TEST(CorePrefix, RandomBranchesUnderMemoryPressureKeepTheirText) {
     for (uint32_t i = 0; i < prompts.size(); ++i) {
       ASSERT_EQ(sinks[i]->tokens,
                 SlowGenerate(bench.model, prompts[i], Sampled(i), 1 + i % 40).tokens)
-          << i << " window " << window;
+          << i;
     }
     EXPECT_GT(bench.core->stats().cached_tokens, 1000u);
     ExpectEmpty(*bench.core);

@@ -120,6 +120,7 @@ void EngineCore::TakeItem(const Item& item, const float* logits, std::span<Row> 
   const auto draft = static_cast<uint32_t>(sequence.draft.tokens.size());
   sequence.tokens.resize(sequence.tokens.size() - draft);
   uint32_t computed = sequence.kv.computed + item.rows;
+  const uint32_t reached = computed + draft;
   if (!sequence.has_output()) sequence.prefill_tokens += item.rows;
   if (sequence.request.prompt_logprobs && sequence.prompt_reported < sequence.prompt_size) {
     TakePromptLogprobs(sequence, item, logits);
@@ -173,7 +174,7 @@ void EngineCore::TakeItem(const Item& item, const float* logits, std::span<Row> 
     totals_.drafted += draft;
     totals_.accepted += matched;
   }
-  cache_.Commit(sequence.kv, sequence.tokens, computed);
+  cache_.Commit(sequence.kv, sequence.tokens, computed, reached);
 }
 
 void EngineCore::TakePromptLogprobs(Sequence& sequence, const Item& item, const float* logits) {

@@ -9,8 +9,9 @@ namespace infe::engine {
 namespace {
 
 TEST(Core, TextOfOneRequestIsThatOfThePlainLoop) {
-  for (const uint32_t window : {0u, 40u}) {
-    Bench bench({.window = window});
+  for (const FakeModelOptions& state : EveryState(40)) {
+    SCOPED_TRACE(Describe(state));
+    Bench bench(state);
     const auto prompt = RandomTokens(1, 70);
     const auto sink = bench.Add(MakeRequest(prompt, 150, Sampled(5)));
     bench.RunAll();
@@ -86,8 +87,7 @@ std::vector<Job> ManyJobs(uint32_t count, uint64_t seed) {
 struct Setting {
   const char* name;
   EngineOptions options;
-  uint32_t window;
-  uint32_t rows_max;
+  FakeModelOptions state;
 };
 
 // Batching, chunking, memory shortage, prefix reuse and speculation change time, never text.
@@ -96,38 +96,43 @@ TEST(Core, TextIsTheSameInEverySetting) {
   EngineOptions plain;
   plain.context_max = 1024;
   std::vector<Setting> settings;
-  const auto add = [&](const char* name, auto change, uint32_t window, uint32_t rows_max) {
+  const auto add = [&](const char* name, auto change, FakeModelOptions state, uint32_t rows_max) {
     EngineOptions options = plain;
     change(options);
-    settings.push_back({name, options, window, rows_max});
+    state.batch_rows_max = rows_max;
+    settings.push_back({name, options, state});
   };
-  for (const uint32_t window : {0u, 33u, 64u, 100u}) {
-    add("default", [](EngineOptions&) {}, window, 512);
-    add("one at a time", [](EngineOptions& o) { o.batch_sequences_max = 1; }, window, 512);
+  std::vector<FakeModelOptions> states;
+  for (const uint32_t window : {33u, 64u, 100u}) {
+    const auto some = EveryState(window);
+    states.insert(states.end(), some.begin() + (window == 33 ? 0 : 2), some.end());
+  }
+  for (const FakeModelOptions& state : states) {
+    add("default", [](EngineOptions&) {}, state, 512);
+    add("one at a time", [](EngineOptions& o) { o.batch_sequences_max = 1; }, state, 512);
     add(
         "small chunks",
         [](EngineOptions& o) {
           o.step_budget_ms = 1;
           o.idle_step_budget_ms = 9;
         },
-        window, 40);
-    add("no cache", [](EngineOptions& o) { o.prefix_cache = false; }, window, 512);
-    add("no speculation", [](EngineOptions& o) { o.speculation = false; }, window, 512);
+        state, 40);
+    add("no cache", [](EngineOptions& o) { o.prefix_cache = false; }, state, 512);
+    add("no speculation", [](EngineOptions& o) { o.speculation = false; }, state, 512);
     // 1024 positions are 32 blocks of 256 bytes: room for one whole sequence and a little.
-    add(
-        "little memory",
-        [&](EngineOptions& o) { o.kv_memory_bytes = (window > 0 ? 60u : 36u) * 256; }, window, 64);
+    const size_t little = (36 + BlocksBeside(state, 24)) * 256;
+    add("little memory", [&](EngineOptions& o) { o.kv_memory_bytes = little; }, state, 64);
     add(
         "little memory, no cache",
         [&](EngineOptions& o) {
-          o.kv_memory_bytes = (window > 0 ? 60u : 36u) * 256;
+          o.kv_memory_bytes = little;
           o.prefix_cache = false;
         },
-        window, 64);
+        state, 64);
   }
   for (const Setting& setting : settings) {
-    SCOPED_TRACE(testing::Message() << setting.name << ", window " << setting.window);
-    Bench bench({.window = setting.window, .batch_rows_max = setting.rows_max}, setting.options);
+    SCOPED_TRACE(testing::Message() << setting.name << ", " << Describe(setting.state));
+    Bench bench(setting.state, setting.options);
     std::vector<std::shared_ptr<RecordingSink>> sinks;
     for (size_t i = 0; i < jobs.size(); ++i) {
       sinks.push_back(bench.Add(MakeRequest(jobs[i].prompt, jobs[i].max_tokens, jobs[i].params)));

@@ -1,7 +1,8 @@
 // A model for tests of the engine. Its logits are a pure function of the tokens before a position,
-// and it knows these only from KV memory: Forward writes each token into its block and reads the
-// whole history back through the block tables. A wrong block, a stale position, a window freed too
-// early or memory shared wrongly therefore changes the text. Time is a counter that Forward moves.
+// and it knows these only from state memory: Forward writes each token into its block and reads the
+// whole history back through the block tables, and a running state is a chain of hashes over all
+// tokens. A wrong block, a stale position, a window freed too early, a snapshot of another place or
+// memory shared wrongly therefore changes the text. Time is a counter that Forward moves.
 #pragma once
 
 #include <chrono>
@@ -19,7 +20,8 @@ namespace infe::engine {
 struct FakeModelOptions {
   uint32_t vocabulary = 97;
   uint32_t context_length = 4096;
-  uint32_t window = 0;  // > 0: a second, windowed KV group
+  uint32_t window = 0;   // > 0: a second, windowed group
+  bool running = false;  // a further group with a running state
   uint32_t logits_rows_max = 64;
   uint32_t batch_rows_max = 512;
   uint32_t order = 0;  // > 0: logits depend on the last `order` tokens only (texts that repeat)
@@ -34,24 +36,18 @@ class FakeModel : public model::StepModel {
   explicit FakeModel(const FakeModelOptions& options) : options_(options) {
     config_.vocabulary = options.vocabulary;
     config_.context_length = options.context_length;
-    config_.layers.resize(2);
-    groups_.push_back(
-        {.layers = {0}, .window = 0, .layer_bytes = kBlockBytes, .block_bytes = kBlockBytes});
-    if (options.window > 0) {
-      groups_.push_back({.layers = {1},
-                         .window = options.window,
-                         .layer_bytes = kBlockBytes,
-                         .block_bytes = kBlockBytes});
-    }
+    AddGroup(model::StateKind::kPositions, 0);
+    if (options.window > 0) AddGroup(model::StateKind::kWindow, options.window);
+    if (options.running) AddGroup(model::StateKind::kRunning, 0);
     logits_.resize(size_t{options.logits_rows_max} * options.vocabulary);
   }
 
   const model::ModelConfig& config() const override { return config_; }
-  std::span<const model::KvGroup> kv_groups() const override { return groups_; }
+  std::span<const model::StateGroup> kv_groups() const override { return groups_; }
   const float* logits() const override { return logits_.data(); }
   size_t logits_stride() const override { return options_.vocabulary; }
 
-  void Forward(const model::Batch& batch, const model::KvView& kv) override {
+  void Forward(const model::Batch& batch, const model::StateView& kv) override {
     uint32_t rows = 0;
     uint32_t logits_rows = 0;
     double attended = 0;
@@ -59,17 +55,22 @@ class FakeModel : public model::StepModel {
       INFE_CHECK(!item.tokens.empty() && item.logits_rows <= item.tokens.size());
       rows += static_cast<uint32_t>(item.tokens.size());
       Write(item, kv);
+      if (options_.running) Run(item, kv);
     }
     INFE_CHECK(rows <= options_.batch_rows_max);
+    if (options_.running) ExpectApart(batch);
+    size_t row = 0;
     for (const model::BatchItem& item : batch.items) {
       const auto count = static_cast<uint32_t>(item.tokens.size());
       attended += count * (item.position + count / 2.0);
       for (uint32_t r = count - item.logits_rows; r < count; ++r) {
         INFE_CHECK(logits_rows < options_.logits_rows_max);
-        MakeLogits(item, kv, item.position + r,
+        MakeLogits(item, kv, item.position + r, options_.running ? chain_[row + r] : 0,
                    &logits_[size_t{logits_rows++} * options_.vocabulary]);
       }
+      row += count;
     }
+    chain_.clear();
     ++steps;
     rows_in_all += rows;
     last_rows = rows;
@@ -91,6 +92,11 @@ class FakeModel : public model::StepModel {
       const uint32_t begin = count > options_.window ? count - options_.window : 0;
       for (uint32_t p = begin; p < count; ++p) hash = Mix(hash, history[p], 7);
     }
+    if (options_.running && options_.order == 0) {
+      uint64_t chain = kSeed;
+      for (const uint32_t token : history) chain = Mix(chain, token, kChain);
+      hash = Mix(hash, chain, kChain);
+    }
     Fill(hash, logits);
   }
 
@@ -104,8 +110,22 @@ class FakeModel : public model::StepModel {
     uint32_t token;
     uint32_t position;
   };
+  struct RunningState {
+    uint64_t chain;
+    uint64_t position;  // tokens behind it
+  };
   static constexpr size_t kBlockBytes = model::kBlockPositions * sizeof(Slot);
   static constexpr uint64_t kSeed = 0x243F6A8885A308D3u;
+  static constexpr uint64_t kChain = 11;
+
+  void AddGroup(model::StateKind kind, uint32_t window) {
+    groups_.push_back({.kind = kind,
+                       .layers = {static_cast<uint32_t>(groups_.size())},
+                       .window = window,
+                       .layer_bytes = kBlockBytes,
+                       .block_bytes = kBlockBytes});
+    config_.layers.resize(groups_.size());
+  }
 
   static uint64_t Mix(uint64_t hash, uint64_t token, uint64_t position) {
     hash ^= token * 0x9E3779B97F4A7C15u + position * 0xC2B2AE3D27D4EB4Fu;
@@ -113,7 +133,7 @@ class FakeModel : public model::StepModel {
     return hash ^ (hash >> 29);
   }
 
-  Slot* At(const model::BatchItem& item, const model::KvView& kv, size_t group,
+  Slot* At(const model::BatchItem& item, const model::StateView& kv, size_t group,
            uint32_t position) const {
     const uint32_t index = position / model::kBlockPositions;
     INFE_CHECK(index < item.blocks[group].size());
@@ -123,16 +143,50 @@ class FakeModel : public model::StepModel {
            position % model::kBlockPositions;
   }
 
-  void Write(const model::BatchItem& item, const model::KvView& kv) {
+  void Write(const model::BatchItem& item, const model::StateView& kv) {
     for (uint32_t r = 0; r < item.tokens.size(); ++r) {
       for (size_t g = 0; g < groups_.size(); ++g) {
+        if (groups_[g].kind == model::StateKind::kRunning) continue;
         *At(item, kv, g, item.position + r) = {item.tokens[r], item.position + r};
       }
     }
   }
 
-  void MakeLogits(const model::BatchItem& item, const model::KvView& kv, uint32_t position,
-                  float* logits) const {
+  // A model may run items in any order: none reads or writes what another one writes.
+  void ExpectApart(const model::Batch& batch) const {
+    const size_t group = groups_.size() - 1;
+    for (const model::BatchItem& item : batch.items) {
+      for (const model::BatchItem& other : batch.items) {
+        if (&item == &other) continue;
+        const uint32_t to = item.blocks[group][model::kRunningTo];
+        INFE_CHECK(to != other.blocks[group][model::kRunningFrom]);
+        INFE_CHECK(to != other.blocks[group][model::kRunningTo]);
+      }
+    }
+  }
+
+  // Takes the running state over the item's tokens; chain_ gets it behind each of them.
+  void Run(const model::BatchItem& item, const model::StateView& kv) {
+    const size_t group = groups_.size() - 1;
+    const auto table = item.blocks[group];
+    INFE_CHECK(table.size() == 2 && table[model::kRunningTo] != model::kNoBlock);
+    INFE_CHECK(table[model::kRunningFrom] != table[model::kRunningTo]);
+    const auto at = [&](uint32_t block) {
+      return reinterpret_cast<RunningState*>(kv.arena[group] + size_t{block} * kBlockBytes);
+    };
+    const uint32_t from = table[model::kRunningFrom];
+    RunningState state = from == model::kNoBlock ? RunningState{kSeed, 0} : *at(from);
+    if (state.position != item.position) state.chain = Mix(state.chain, 0xBAD, state.position);
+    for (const uint32_t token : item.tokens) {
+      state.chain = Mix(state.chain, token, kChain);
+      chain_.push_back(state.chain);
+    }
+    state.position = item.position + item.tokens.size();
+    *at(table[model::kRunningTo]) = state;
+  }
+
+  void MakeLogits(const model::BatchItem& item, const model::StateView& kv, uint32_t position,
+                  uint64_t chain, float* logits) const {
     uint64_t hash = kSeed;
     const uint32_t count = position + 1;
     const uint32_t first =
@@ -148,6 +202,13 @@ class FakeModel : public model::StepModel {
         const Slot slot = *At(item, kv, 1, p);
         hash = Mix(hash, slot.token, slot.position == p ? 7 : 0xBAD);
       }
+    }
+    if (options_.running) {
+      uint64_t expected = kSeed;
+      for (uint32_t p = 0; p < count; ++p)
+        expected = Mix(expected, At(item, kv, 0, p)->token, kChain);
+      // With `order` what the state holds shows only where it is wrong.
+      if (options_.order == 0 || chain != expected) hash = Mix(hash, chain, kChain);
     }
     Fill(hash, logits);
     if (!item.head_rows.empty()) {
@@ -169,7 +230,8 @@ class FakeModel : public model::StepModel {
 
   FakeModelOptions options_;
   model::ModelConfig config_;
-  std::vector<model::KvGroup> groups_;
+  std::vector<model::StateGroup> groups_;
+  std::vector<uint64_t> chain_;  // of the step's rows
   std::vector<float> logits_;
 };
 

@@ -29,7 +29,7 @@
 #include "base/file_descriptor.h"
 #include "base/result.h"
 #include "base/sha256.h"
-#include "model/kv_view.h"
+#include "model/state.h"
 #include "tokenizer/token_id.h"
 
 namespace infe::engine {

@@ -9,7 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "engine/kv_cache.h"
+#include "engine/state_cache.h"
 #include "engine/test_support.h"
 
 namespace infe::engine {
@@ -96,11 +96,11 @@ TEST(PrefixFile, TokensOutsideTheVocabularyAreRefused) {
 TEST(PrefixFile, IsReadInPortions) {
   const auto tokens = RandomTokens(1, 10 * kBlock + 1);
   WritePath(TestPath(), tokens, 10);
-  const std::vector<model::KvGroup> groups = {
+  const std::vector<model::StateGroup> groups = {
       {.layers = {0}, .window = 0, .layer_bytes = 64, .block_bytes = 64}};
-  KvPlan plan;
+  StatePlan plan;
   plan.blocks[0] = 12;
-  KvCache cache(groups, plan, true);
+  StateCache cache(groups, plan, true);
   auto file = PrefixFile::Open(TestPath(), kKind);
   ASSERT_TRUE(file.has_value());
   cache.Recall(std::move(*file));

@@ -24,7 +24,7 @@ uint64_t Mix(uint64_t h) {  // the finaliser of MurmurHash3
 
 }  // namespace
 
-PrefixTree::PrefixTree(std::span<const model::KvGroup> groups, std::vector<BlockPool>& pools)
+PrefixTree::PrefixTree(std::span<const model::StateGroup> groups, std::vector<BlockPool>& pools)
     : groups_(groups), pools_(pools), hash_seed_(RandomUint64()) {}
 
 PrefixTree::~PrefixTree() {
@@ -144,18 +144,27 @@ void PrefixTree::DropRef(PrefixNode* node, uint32_t g) {
 bool PrefixTree::Evict(uint32_t g) {
   PrefixNode* node = lru_oldest_[g];
   if (node == nullptr) return false;
-  if (groups_[g].window == 0) {
+  if (groups_[g].kind == model::StateKind::kPositions) {
     INFE_CHECK(node->first_child == nullptr && node->pins == 0);
     PrefixNode* parent = node->parent;
     Detach(node);
     RemoveIfEmpty(parent);
     return true;
   }
+  Free(node, g);
+  RemoveIfEmpty(node);
+  return true;
+}
+
+void PrefixTree::Forget(PrefixNode* node, uint32_t g) {
+  INFE_CHECK(node->pins > 0 && groups_[g].kind != model::StateKind::kPositions);
+  if (node->in_lru[g] && !node->kept) Free(node, g);
+}
+
+void PrefixTree::Free(PrefixNode* node, uint32_t g) {
   LruRemove(node, g);
   INFE_CHECK(pools_[g].Unref(node->block[g]) == 0);
   node->block[g] = kNoBlock;
-  RemoveIfEmpty(node);
-  return true;
 }
 
 // A node without blocks, children and pins says nothing; nor may its parents then.
@@ -178,9 +187,7 @@ void PrefixTree::RemoveIfEmpty(PrefixNode* node) {
 void PrefixTree::Detach(PrefixNode* node) {
   for (uint32_t g = 0; g < groups_.size(); ++g) {
     if (node->block[g] == kNoBlock) continue;
-    INFE_CHECK(node->in_lru[g]);
-    LruRemove(node, g);
-    INFE_CHECK(pools_[g].Unref(node->block[g]) == 0);
+    Free(node, g);
   }
   const auto it = buckets_.find(node->key);
   PrefixNode** link = &it->second;

@@ -1,16 +1,18 @@
-// What KV memory remembers of finished and running prompts: a radix tree whose edges are blocks of
-// 32 tokens. A node stands for one block of one prefix and holds, per KV group, the block with the
-// keys and values of these positions. Keys are the tokens themselves (a hash finds, a comparison
-// decides), one tree per salt: a hit never crosses salts.
+// What state memory remembers of finished and running prompts: a radix tree whose edges are blocks
+// of 32 tokens. A node stands for one block of one prefix and holds, per group of state, the block
+// with the keys and values of these positions, or a snapshot of the running state behind the last
+// of them. Keys are the tokens themselves (a hash finds, a comparison decides), one tree per salt:
+// a hit never crosses salts.
 //
 // Who may free what:
 //   - a node holds one pool reference on each of its blocks; every sequence that uses the block
 //     holds one more. References of 1 mean "only remembered": the (node, group) is in that group's
 //     LRU list and may be evicted.
 //   - `pins` counts the sequences whose path goes through the node; a pinned node is never removed.
-//   - global groups (window 0) lose whole leaves: prefixes shrink from their end. Sequences leave
-//     their path from the end, so in an LRU list a child always stands before its parent.
-//   - windowed groups may lose any block: the path stays, a hit ends where a window is whole.
+//   - groups of positions lose whole leaves: prefixes shrink from their end. Sequences leave their
+//     path from the end, so in an LRU list a child always stands before its parent.
+//   - windowed groups and running states may lose any block: the path stays, a hit ends where a
+//     window is whole and a snapshot is there.
 // Engine thread only.
 #pragma once
 
@@ -23,7 +25,7 @@
 #include <vector>
 
 #include "engine/block_pool.h"
-#include "model/kv_view.h"
+#include "model/state.h"
 #include "tokenizer/token_id.h"
 
 namespace infe::engine {
@@ -39,11 +41,12 @@ struct PrefixNode {
   PrefixNode* next_in_bucket = nullptr;  // same hash
   std::array<TokenId, model::kBlockPositions> tokens{};
   uint32_t pins = 0;
-  uint32_t block[model::kKvGroupsMax];
+  bool kept = false;  // its snapshots stay until they are the least recently used
+  uint32_t block[model::kStateGroupsMax];
   // Neighbours in the LRU list of each group; in_lru says whether it is in it.
-  PrefixNode* older[model::kKvGroupsMax] = {};
-  PrefixNode* newer[model::kKvGroupsMax] = {};
-  bool in_lru[model::kKvGroupsMax] = {};
+  PrefixNode* older[model::kStateGroupsMax] = {};
+  PrefixNode* newer[model::kStateGroupsMax] = {};
+  bool in_lru[model::kStateGroupsMax] = {};
   uint64_t key = 0;
   std::string salt;  // roots only
 };
@@ -51,7 +54,7 @@ struct PrefixNode {
 class PrefixTree {
  public:
   // Both are borrowed: pools[g] belongs to groups[g].
-  PrefixTree(std::span<const model::KvGroup> groups, std::vector<BlockPool>& pools);
+  PrefixTree(std::span<const model::StateGroup> groups, std::vector<BlockPool>& pools);
   ~PrefixTree();
   PrefixTree(const PrefixTree&) = delete;
   PrefixTree& operator=(const PrefixTree&) = delete;
@@ -76,6 +79,9 @@ class PrefixTree {
   void TakeRef(PrefixNode* node, uint32_t g);
   void DropRef(PrefixNode* node, uint32_t g);
 
+  // Frees the node's block of group g, which may lose any, if only the tree holds it and it is not
+  // one to be kept. The node is pinned.
+  void Forget(PrefixNode* node, uint32_t g);
   // Frees the least recently used block of group g that only the tree holds. False: there is none.
   bool Evict(uint32_t g);
   uint32_t evictable(uint32_t g) const { return lru_size_[g]; }
@@ -86,18 +92,19 @@ class PrefixTree {
  private:
   void LruPush(PrefixNode* node, uint32_t g);
   void LruRemove(PrefixNode* node, uint32_t g);
-  void Detach(PrefixNode* node);  // frees its blocks and itself; no children, no pins
+  void Free(PrefixNode* node, uint32_t g);  // its block of group g
+  void Detach(PrefixNode* node);            // frees its blocks and itself; no children, no pins
   void RemoveIfEmpty(PrefixNode* node);
   uint64_t Key(const PrefixNode* parent, std::span<const TokenId> tokens) const;
 
-  std::span<const model::KvGroup> groups_;
+  std::span<const model::StateGroup> groups_;
   std::vector<BlockPool>& pools_;
   const uint64_t hash_seed_;  // random per process: nobody outside can make buckets long
   std::unordered_map<std::string, PrefixNode*> roots_;
   std::unordered_map<uint64_t, PrefixNode*> buckets_;
-  PrefixNode* lru_oldest_[model::kKvGroupsMax] = {};
-  PrefixNode* lru_newest_[model::kKvGroupsMax] = {};
-  uint32_t lru_size_[model::kKvGroupsMax] = {};
+  PrefixNode* lru_oldest_[model::kStateGroupsMax] = {};
+  PrefixNode* lru_newest_[model::kStateGroupsMax] = {};
+  uint32_t lru_size_[model::kStateGroupsMax] = {};
   uint64_t next_id_ = 1;
   size_t nodes_ = 0;
 };

@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "base/check.h"
-#include "model/kv_view.h"
+#include "model/state.h"
 
 namespace infe::engine {
 namespace {
@@ -203,11 +203,12 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
       shape.logits_rows += prompt.all_logits ? rows : rows == prompt.remaining ? 1 : 0;
       return shape;
     };
+    const uint32_t whole = std::min(prompt.remaining, prompt.rows_max);  // of one step
     uint32_t low = 0;
-    uint32_t high = std::min(prompt.remaining, rows_max - step.rows);
+    uint32_t high = std::min(whole, rows_max - step.rows);
     if (prompt.all_logits) high = std::min(high, limits_.logits_rows_max - step.logits_rows);
     const double budget = awaited && prompt.crowds ? kCrowdingPart * whole_budget : whole_budget;
-    const bool may_be_whole = high == prompt.remaining;
+    const bool may_be_whole = high == whole;
     if (prompt.at_once && may_be_whole && cost.Predict(with(high)) <= AtOnceMs()) {
       low = high;
     }
@@ -220,7 +221,7 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
       }
     }
     uint32_t rows = low;
-    uint32_t rows_min = std::min(kChunkRowsMin, prompt.remaining);
+    uint32_t rows_min = std::min(kChunkRowsMin, whole);
     if (prompt.all_logits) {
       rows_min = std::min(rows_min, limits_.logits_rows_max - step.logits_rows);
     }
@@ -228,10 +229,10 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
       if (!chunks.empty() || step.rows + rows_min > limits_.rows_max) break;
       rows = rows_min;
     }
-    if (may_be_whole && prompt.remaining - rows <= kTailRowsMax) rows = prompt.remaining;
-    if (rows < prompt.remaining) {  // end on a block's border where that keeps most of the chunk
+    if (may_be_whole && whole - rows <= kTailRowsMax) rows = whole;
+    if (rows < whole) {  // end on a block's border where that keeps most of the chunk
       const uint32_t over = (prompt.position + rows) % model::kBlockPositions;
-      if (over <= rows / 8) rows -= over;
+      if (over <= rows / 8 || (prompt.whole_blocks && over < rows)) rows -= over;
     }
     step = with(rows);
     chunks.push_back({i, rows});

@@ -66,13 +66,16 @@ struct WaitingView {
 struct PrefillView {
   Priority priority = Priority::kDefault;
   std::string_view fairness_key = {};
-  double weight = 1;        // of the key
-  uint32_t remaining = 0;   // tokens to compute, >= 1
-  uint32_t position = 0;    // of the first of them
-  bool all_logits = false;  // every row needs the head, not only the last
-  double share = 0;         // sequences that its key has in the batch, over the key's weight
-  bool at_once = false;     // whole in this step, if that takes no longer than AtOnceMs
-  bool crowds = false;      // its key runs much beside others, and has more waiting
+  double weight = 1;       // of the key
+  uint32_t remaining = 0;  // tokens to compute, >= 1
+  // A chunk has no more rows: what stands behind them then is kept (a running state).
+  uint32_t rows_max = UINT32_MAX;
+  bool whole_blocks = false;  // a chunk that passes a block's border ends on one, for the same
+  uint32_t position = 0;      // of the first of them
+  bool all_logits = false;    // every row needs the head, not only the last
+  double share = 0;           // sequences that its key has in the batch, over the key's weight
+  bool at_once = false;       // whole in this step, if that takes no longer than AtOnceMs
+  bool crowds = false;        // its key runs much beside others, and has more waiting
   TimePoint arrival;
   TimePoint admitted = {};
 

@@ -20,11 +20,11 @@
 #include <vector>
 
 #include "engine/constraint.h"
-#include "engine/kv_cache.h"
 #include "engine/request.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/speculation.h"
+#include "engine/state_cache.h"
 #include "engine/token_counts.h"
 
 namespace infe::engine {
@@ -97,8 +97,8 @@ struct Sequence {
   TimePoint first_token;
   bool has_first_token = false;
 
-  // What memory knew of the prompt when last asked (KvCache::Known); for the order of admission.
-  KvCache::KnownPrefix known;
+  // What memory knew of the prompt when last asked (StateCache::Known); for the order of admission.
+  StateCache::KnownPrefix known;
   TimePoint known_at;
   bool known_valid = false;
 

@@ -93,6 +93,10 @@ std::vector<uint32_t> PlanDrafts(std::span<const DraftProposal> proposals, const
   double tokens = std::max<double>(1, decode.logits_rows);  // expected of the step
   double beside_ms = 0;
   const double margin = decode.logits_rows < kBatchRows ? kMargin : kMarginBatch;
+  // What a row computed again costs, beside what a step computes anyway.
+  StepShape one_more = decode;
+  one_more.rows += 1;
+  const double redone_ms = std::max(0.0, cost.Predict(one_more) - ms);
   std::vector<double> chance(proposals.size());
   for (size_t i = 0; i < proposals.size(); ++i) chance[i] = proposals[i].acceptance;
   while (shape.logits_rows < rows_max) {
@@ -108,6 +112,11 @@ std::vector<uint32_t> PlanDrafts(std::span<const DraftProposal> proposals, const
     longer.logits_rows += 1;
     longer.attended += proposals[best].position + lengths[best];
     beside_ms += proposals[best].token_ms;
+    if (proposals[best].redone_rows > 0) {
+      // That all before it are right and this one is wrong: its predecessors are computed again.
+      const double wrong = chance[best] * (1 / proposals[best].acceptance - 1);
+      beside_ms += wrong * (proposals[best].redone_rows + lengths[best]) * redone_ms;
+    }
     const double longer_ms = cost.Predict(longer) + beside_ms;
     if (!(chance[best] * ms > margin * tokens * std::max(0.0, longer_ms - ms))) break;
     tokens += chance[best];

@@ -64,7 +64,10 @@ struct DraftProposal {
   double acceptance = 0;
   uint32_t length = 0;    // proposed
   uint32_t position = 0;  // of the first draft token
-  double token_ms = 0;    // what each costs beside Forward: the mask behind it
+  // Rows that the next step computes again, besides the accepted tokens, if a token of the draft is
+  // wrong: those of a running state. 0: there is none, and nothing is computed again.
+  uint32_t redone_rows = 0;
+  double token_ms = 0;  // what each costs beside Forward: the mask behind it
 };
 std::vector<uint32_t> PlanDrafts(std::span<const DraftProposal> proposals, const StepShape& decode,
                                  const StepCost& cost, uint32_t rows_max);

@@ -81,47 +81,55 @@ FakeModelOptions Repetitive() {
 }
 
 TEST(CoreSpeculation, TextIsTheSameAndStepsAreFewerOnRepetition) {
-  uint64_t steps[2];
-  for (const bool speculation : {false, true}) {
-    EngineOptions options;
-    options.speculation = speculation;
-    Bench bench(Repetitive(), options);
-    SamplingParams greedy;
-    greedy.temperature = 0;
-    const auto sink = bench.Add(MakeRequest(RandomTokens(1, 40, 20), 400, greedy));
-    bench.RunAll();
-    EXPECT_EQ(sink->tokens, SlowGenerate(bench.model, RandomTokens(1, 40, 20), greedy, 400).tokens);
-    steps[speculation] = bench.core->stats().steps;
-    EXPECT_EQ(sink->last.timings.accepted_tokens > 0, speculation);
+  for (const FakeModelOptions& state : EveryState(40, Repetitive())) {
+    SCOPED_TRACE(Describe(state));
+    uint64_t steps[2];
+    for (const bool speculation : {false, true}) {
+      EngineOptions options;
+      options.speculation = speculation;
+      Bench bench(state, options);
+      SamplingParams greedy;
+      greedy.temperature = 0;
+      const auto sink = bench.Add(MakeRequest(RandomTokens(1, 40, 20), 400, greedy));
+      bench.RunAll();
+      EXPECT_EQ(sink->tokens,
+                SlowGenerate(bench.model, RandomTokens(1, 40, 20), greedy, 400).tokens);
+      steps[speculation] = bench.core->stats().steps;
+      EXPECT_EQ(sink->last.timings.accepted_tokens > 0, speculation);
+    }
+    EXPECT_LT(steps[1], steps[0] / 3);
   }
-  EXPECT_LT(steps[1], steps[0] / 3);
 }
 
 TEST(CoreSpeculation, SampledTextAndLogprobsAreTheSame) {
-  std::vector<SampledToken> before;
-  for (const bool speculation : {false, true}) {
-    EngineOptions options;
-    options.speculation = speculation;
-    Bench bench(Repetitive(), options);
-    SamplingParams params = Sampled(4);
-    params.temperature = 0.3f;
-    params.frequency_penalty = 0.01f;
-    params.logprobs = true;
-    params.top_logprobs = 4;
-    const auto sink = bench.Add(MakeRequest(RandomTokens(1, 40, 20), 300, params));
-    bench.RunAll();
-    if (!speculation) {
-      before = sink->sampled;
-      continue;
-    }
-    EXPECT_GT(bench.core->stats().accepted, 20u);
-    EXPECT_GT(bench.core->stats().drafted, bench.core->stats().accepted);
-    ASSERT_EQ(sink->sampled.size(), before.size());
-    for (size_t i = 0; i < before.size(); ++i) {
-      ASSERT_EQ(sink->sampled[i].token, before[i].token);
-      ASSERT_EQ(sink->sampled[i].logprob, before[i].logprob);
-      for (size_t k = 0; k < 4; ++k)
-        ASSERT_EQ(sink->sampled[i].top[k].token, before[i].top[k].token);
+  for (const bool running : {false, true}) {
+    std::vector<SampledToken> before;
+    FakeModelOptions state = Repetitive();
+    state.running = running;
+    for (const bool speculation : {false, true}) {
+      EngineOptions options;
+      options.speculation = speculation;
+      Bench bench(state, options);
+      SamplingParams params = Sampled(4);
+      params.temperature = 0.3f;
+      params.frequency_penalty = 0.01f;
+      params.logprobs = true;
+      params.top_logprobs = 4;
+      const auto sink = bench.Add(MakeRequest(RandomTokens(1, 40, 20), 300, params));
+      bench.RunAll();
+      if (!speculation) {
+        before = sink->sampled;
+        continue;
+      }
+      EXPECT_GT(bench.core->stats().accepted, 20u);
+      EXPECT_GT(bench.core->stats().drafted, bench.core->stats().accepted);
+      ASSERT_EQ(sink->sampled.size(), before.size());
+      for (size_t i = 0; i < before.size(); ++i) {
+        ASSERT_EQ(sink->sampled[i].token, before[i].token);
+        ASSERT_EQ(sink->sampled[i].logprob, before[i].logprob);
+        for (size_t k = 0; k < 4; ++k)
+          ASSERT_EQ(sink->sampled[i].top[k].token, before[i].top[k].token);
+      }
     }
   }
 }
@@ -159,8 +167,10 @@ TEST(PlanDrafts, CountsWhatMasksCost) {
 }
 
 TEST(CoreSpeculation, EndTokenAndLimitInsideADraftEndTheText) {
+  FakeModelOptions state = Repetitive();
   for (uint32_t max_tokens = 1; max_tokens < 60; max_tokens += 3) {
-    Bench bench(Repetitive());
+    state.running = max_tokens % 2 == 0;
+    Bench bench(state);
     SamplingParams greedy;
     greedy.temperature = 0;
     EngineRequest warm = MakeRequest(RandomTokens(1, 40, 20), 200, greedy);

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -153,6 +154,28 @@ inline SlowText SlowGenerate(const FakeModel& model, std::vector<TokenId> prompt
   }
   if (matcher != nullptr && matcher->IsWhole()) text.reason = FinishReason::kStop;
   return text;
+}
+
+// `base` with every mixture of kinds of state: positions alone, with a window, with a running
+// state, with both.
+inline std::vector<FakeModelOptions> EveryState(uint32_t window, FakeModelOptions base = {}) {
+  std::vector<FakeModelOptions> all;
+  for (const uint32_t w : {0u, window}) {
+    for (const bool running : {false, true}) {
+      base.window = w;
+      base.running = running;
+      all.push_back(base);
+    }
+  }
+  return all;
+}
+inline std::string Describe(const FakeModelOptions& state) {
+  return "window " + std::to_string(state.window) + (state.running ? ", running" : "");
+}
+// Blocks that the kinds beside positions need: for some windows, and for the states of some
+// sequences with their snapshots.
+inline size_t BlocksBeside(const FakeModelOptions& state, size_t windowed) {
+  return (state.window > 0 ? windowed : 0) + (state.running ? 12 : 0);
 }
 
 // A core over a fake model, stepped by hand.

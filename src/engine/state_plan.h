@@ -1,5 +1,5 @@
-// How many blocks each KV group gets out of the memory given. Made once at start; when even one
-// sequence of the asked context would not fit, an error states the numbers.
+// How many blocks each group of state gets out of the memory given. Made once at start; when even
+// one sequence of the asked context would not fit, an error states the numbers.
 #pragma once
 
 #include <cstddef>
@@ -7,11 +7,11 @@
 #include <span>
 
 #include "base/result.h"
-#include "model/kv_view.h"
+#include "model/state.h"
 
 namespace infe::engine {
 
-struct KvPlanOptions {
+struct StatePlanOptions {
   size_t memory_bytes = 0;
   uint32_t context_max = 0;    // asked for; 0: as much of model_context as the memory holds
   uint32_t model_context = 0;  // what the model was made for
@@ -19,16 +19,17 @@ struct KvPlanOptions {
   uint32_t batch_rows = 512;  // most rows of one step: a windowed layer needs window + chunk
 };
 
-struct KvPlan {
+struct StatePlan {
   uint32_t context_max = 0;
-  uint32_t blocks[model::kKvGroupsMax] = {};
+  uint32_t blocks[model::kStateGroupsMax] = {};
   size_t bytes = 0;  // sum of blocks * block_bytes, at most memory_bytes
 };
 
 // Blocks of `group` that one sequence of `positions` positions can need at once.
-uint32_t BlocksOfSequence(const model::KvGroup& group, uint32_t positions, uint32_t batch_rows);
+uint32_t BlocksOfSequence(const model::StateGroup& group, uint32_t positions, uint32_t batch_rows);
 
 // A context asked for by number is never reduced: kResourceExhausted with both numbers instead.
-Result<KvPlan> PlanKv(std::span<const model::KvGroup> groups, const KvPlanOptions& options);
+Result<StatePlan> PlanState(std::span<const model::StateGroup> groups,
+                            const StatePlanOptions& options);
 
 }  // namespace infe::engine

@@ -1,31 +1,23 @@
-#include "engine/kv_cache.h"
+#include "engine/state_cache.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
+#include "engine/state_kind.h"
 
 namespace infe::engine {
 namespace {
 
 using model::kBlockPositions;
 using model::kNoBlock;
-using model::KvGroup;
+using model::StateGroup;
+using model::StateKind;
 
 // Copying a block costs about as much as computing one token of a small model.
 constexpr uint32_t kPartialTokensMin = 4;
 
-// The first block that a token at `position` still attends to.
-uint32_t FirstNeeded(const KvGroup& group, uint32_t position) {
-  if (group.window == 0 || position < group.window) return 0;
-  return (position - group.window + 1) / kBlockPositions;
-}
-
-uint32_t BlocksFor(uint32_t positions) {
-  return (positions + kBlockPositions - 1) / kBlockPositions;
-}
-
-std::vector<BlockPool> MakePools(std::span<const KvGroup> groups, const KvPlan& plan) {
+std::vector<BlockPool> MakePools(std::span<const StateGroup> groups, const StatePlan& plan) {
   std::vector<BlockPool> pools;
   for (size_t g = 0; g < groups.size(); ++g) pools.emplace_back(plan.blocks[g]);
   return pools;
@@ -33,31 +25,33 @@ std::vector<BlockPool> MakePools(std::span<const KvGroup> groups, const KvPlan& 
 
 }  // namespace
 
-KvCache::KvCache(std::span<const KvGroup> groups, const KvPlan& plan, bool prefix_cache)
+StateCache::StateCache(std::span<const StateGroup> groups, const StatePlan& plan, bool prefix_cache)
     : groups_(groups),
       prefix_cache_(prefix_cache),
+      has_running_(std::ranges::any_of(
+          groups, [](const StateGroup& group) { return group.kind == StateKind::kRunning; })),
       pools_(MakePools(groups, plan)),
       tree_(groups, pools_) {
-  INFE_CHECK(!groups.empty() && groups.size() <= model::kKvGroupsMax);
+  INFE_CHECK(!groups.empty() && groups.size() <= model::kStateGroupsMax);
   for (size_t g = 0; g < groups.size(); ++g) {
     arenas_.emplace_back(size_t{plan.blocks[g]} * groups[g].block_bytes);
     view_.arena[g] = arenas_.back().data();
   }
 }
 
-uint32_t KvCache::available(uint32_t g) const {
+uint32_t StateCache::available(uint32_t g) const {
   return pools_[g].free() + tree_.evictable(g);
 }
 
-std::optional<uint32_t> KvCache::TakeBlock(uint32_t g) {
+std::optional<uint32_t> StateCache::TakeBlock(uint32_t g) {
   while (true) {
     if (const auto block = pools_[g].Allocate()) return block;
     if (!tree_.Evict(g)) return std::nullopt;
   }
 }
 
-std::vector<PrefixNode*> KvCache::Match(const SequenceKv& kv, PrefixNode* root,
-                                        std::span<const TokenId> tokens, uint32_t limit) {
+std::vector<PrefixNode*> StateCache::Match(const SequenceKv& kv, PrefixNode* root,
+                                           std::span<const TokenId> tokens, uint32_t limit) {
   const auto known = static_cast<uint32_t>(kv.path.size());
   std::vector<PrefixNode*> nodes;
   PrefixNode* node = known > 0 ? kv.path.back() : root;
@@ -66,59 +60,70 @@ std::vector<PrefixNode*> KvCache::Match(const SequenceKv& kv, PrefixNode* root,
     if (node == nullptr) break;
     nodes.push_back(node);
   }
-  // Shorten to the longest length whose windows are whole in every group.
-  const auto has_block = [&](uint32_t g, uint32_t index) {
-    return index < known ? kv.blocks[g][index] != kNoBlock
-                         : nodes[index - known]->block[g] != kNoBlock;
+  // Shorten to the longest length behind which every group can go on.
+  auto length = known + static_cast<uint32_t>(nodes.size());
+  const auto can_resume = [&](uint32_t g) {
+    return CanResumeAt(groups_[g], length, [&](uint32_t index) {
+      return index < known ? kv.blocks[g][index] != kNoBlock
+                           : nodes[index - known]->block[g] != kNoBlock;
+    });
   };
-  uint32_t length = known + static_cast<uint32_t>(nodes.size());
-  for (uint32_t g = 0; g < groups_.size();) {
-    const uint32_t needed = FirstNeeded(groups_[g], length * kBlockPositions);
-    uint32_t hole = length;  // one past the last missing block of the window
-    while (hole > needed && has_block(g, hole - 1)) --hole;
-    if (length <= known || hole <= needed) {
+  for (uint32_t g = 0; g < groups_.size() && length > known;) {
+    if (can_resume(g)) {
       ++g;
-      continue;
+    } else {
+      --length;
+      g = 0;  // shorter: look at every group again
     }
-    length = std::max(known, hole - 1);
-    g = 0;  // shorter: look at every group again
   }
   nodes.resize(length - known);
   return nodes;
 }
 
-KvCache::KnownPrefix KvCache::Known(const std::string& salt, std::span<const TokenId> tokens,
-                                    uint32_t limit) {
+StateCache::KnownPrefix StateCache::Known(const std::string& salt, std::span<const TokenId> tokens,
+                                          uint32_t limit) {
   if (!prefix_cache_) return {};
   PrefixNode* root = tree_.PinRoot(salt);
   const auto nodes = Match(SequenceKv{}, root, tokens, limit);
   tree_.Unpin(root);
   KnownPrefix known;
   known.positions = static_cast<uint32_t>(nodes.size()) * kBlockPositions;
+  if (nodes.empty()) return known;
+  const auto length = static_cast<uint32_t>(nodes.size());
   for (uint32_t g = 0; g < groups_.size(); ++g) {
-    for (uint32_t i = FirstNeeded(groups_[g], known.positions); i < nodes.size(); ++i) {
-      known.evictable[g] += nodes[i]->in_lru[g] ? 1 : 0;
-    }
+    known.shared[g] = IsRunning(g) ? 1 : length;
+    const uint32_t first = IsRunning(g) ? length - 1 : Passed(groups_[g], known.positions);
+    for (uint32_t i = first; i < length; ++i) known.evictable[g] += nodes[i]->in_lru[g] ? 1 : 0;
   }
   return known;
 }
 
-uint32_t KvCache::Attach(SequenceKv& kv, const std::string& salt, std::span<const TokenId> tokens,
-                         uint32_t limit) {
+uint32_t StateCache::Attach(SequenceKv& kv, const std::string& salt,
+                            std::span<const TokenId> tokens, uint32_t limit) {
   if (!prefix_cache_ || kv.computed != kv.path.size() * kBlockPositions) return 0;
   if (kv.root == nullptr) kv.root = tree_.PinRoot(salt);
+  kv.kept_end = limit / kBlockPositions * kBlockPositions;
   if (kv.computed >= limit) return 0;
   const uint32_t before = kv.computed;
   const auto nodes = Match(kv, kv.root, tokens, limit);
-  DropPartial(
-      kv);  // blocks reserved ahead of `computed` would be in the way; they hold nothing yet
+  // Blocks reserved ahead of `computed` would be in the way; they hold nothing yet.
+  DropPartial(kv);
+  AttachNodes(kv, nodes);
+  AttachFromFile(kv, tokens, limit);
+  if (!kv.recalling && !has_running_) AttachPartial(kv, tokens, limit);
+  return kv.computed - before;
+}
+
+void StateCache::AttachNodes(SequenceKv& kv, std::span<PrefixNode* const> nodes) {
+  if (nodes.empty()) return;
   const auto positions = static_cast<uint32_t>(kv.path.size() + nodes.size()) * kBlockPositions;
   for (PrefixNode* node : nodes) {
     const auto index = static_cast<uint32_t>(kv.path.size());
     tree_.Pin(node);
     kv.path.push_back(node);
     for (uint32_t g = 0; g < groups_.size(); ++g) {
-      if (index < FirstNeeded(groups_[g], positions)) {
+      if (IsRunning(g)) continue;
+      if (index < Passed(groups_[g], positions)) {
         kv.blocks[g].push_back(kNoBlock);
       } else {
         tree_.TakeRef(node, g);
@@ -128,15 +133,22 @@ uint32_t KvCache::Attach(SequenceKv& kv, const std::string& salt, std::span<cons
   }
   kv.computed = positions;
   DropPassed(kv);
-  AttachFromFile(kv, tokens, limit);
-  if (!kv.recalling) AttachPartial(kv, tokens, limit);
-  return kv.computed - before;
+  if (!has_running_) return;
+  DropRunning(kv);
+  kv.snapshot = nodes.back();
+  for (uint32_t g = 0; g < groups_.size(); ++g) {
+    if (!IsRunning(g)) continue;
+    tree_.TakeRef(kv.snapshot, g);
+    kv.blocks[g].push_back(kv.snapshot->block[g]);
+  }
 }
 
-uint32_t KvCache::DropPartial(SequenceKv& kv) {
+uint32_t StateCache::DropPartial(SequenceKv& kv) {
   const auto whole = static_cast<uint32_t>(kv.path.size()) * kBlockPositions;
   const uint32_t lost = kv.computed - whole;
+  INFE_CHECK(lost == 0 || !has_running_);
   for (uint32_t g = 0; g < groups_.size(); ++g) {
+    if (IsRunning(g)) continue;  // what is reserved of it is not in the way
     while (kv.blocks[g].size() > kv.path.size()) {
       DropBlock(kv, g, static_cast<uint32_t>(kv.blocks[g].size()) - 1);
       kv.blocks[g].pop_back();
@@ -146,7 +158,8 @@ uint32_t KvCache::DropPartial(SequenceKv& kv) {
   return lost;
 }
 
-uint32_t KvCache::AttachPartial(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t limit) {
+uint32_t StateCache::AttachPartial(SequenceKv& kv, std::span<const TokenId> tokens,
+                                   uint32_t limit) {
   PrefixNode* parent = kv.path.empty() ? kv.root : kv.path.back();
   const auto [source, length] =
       tree_.FindPartial(parent, tokens.subspan(kv.computed, limit - kv.computed));
@@ -168,13 +181,17 @@ uint32_t KvCache::AttachPartial(SequenceKv& kv, std::span<const TokenId> tokens,
   return reserved ? length : 0;
 }
 
-void KvCache::Recall(std::unique_ptr<PrefixFile> file) {
-  INFE_CHECK(groups_.size() == 1 && groups_[0].window == 0);
+void StateCache::Recall(std::unique_ptr<PrefixFile> file) {
+  INFE_CHECK(CanBeOnDisk());
   file_ = std::move(file);
 }
 
+bool StateCache::CanBeOnDisk() const {
+  return groups_.size() == 1 && groups_[0].kind == StateKind::kPositions;
+}
+
 // Blocks from disk enter as if the sequence had computed them.
-void KvCache::AttachFromFile(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t limit) {
+void StateCache::AttachFromFile(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t limit) {
   kv.recalling = false;
   if (file_ == nullptr) return;
   const std::string& salt = kv.root->salt;
@@ -188,11 +205,12 @@ void KvCache::AttachFromFile(SequenceKv& kv, std::span<const TokenId> tokens, ui
     if (kv.recalling || !Reserve(kv, kv.computed + kBlockPositions)) return;
     recall_bytes_ -= std::min(recall_bytes_, bytes);
     if (!file_->Read(entry, {view_.arena[0] + kv.blocks[0].back() * bytes, bytes})) return;
-    Commit(kv, tokens, kv.computed + kBlockPositions);
+    const uint32_t read = kv.computed + kBlockPositions;
+    Commit(kv, tokens, read, read);
   }
 }
 
-void KvCache::Collect(PrefixFileWriter& writer) const {
+void StateCache::Collect(PrefixFileWriter& writer) const {
   std::unordered_map<const PrefixNode*, uint32_t> entries;
   // Parents come before children: in the list they are the later used.
   for (const PrefixNode* node = tree_.newest(0); node != nullptr; node = node->older[0]) {
@@ -219,9 +237,10 @@ void KvCache::Collect(PrefixFileWriter& writer) const {
   }
 }
 
-bool KvCache::Reserve(SequenceKv& kv, uint32_t positions) {
+bool StateCache::Reserve(SequenceKv& kv, uint32_t positions) {
   for (uint32_t g = 0; g < groups_.size(); ++g) {
-    while (kv.blocks[g].size() < BlocksFor(positions)) {
+    if (IsRunning(g) && kv.blocks[g].empty()) kv.blocks[g].push_back(kNoBlock);  // the beginning
+    while (kv.blocks[g].size() < BlocksFor(groups_[g], positions)) {
       const auto block = TakeBlock(g);
       if (!block) return false;
       kv.blocks[g].push_back(*block);
@@ -230,28 +249,36 @@ bool KvCache::Reserve(SequenceKv& kv, uint32_t positions) {
   return true;
 }
 
-uint32_t KvCache::Missing(const SequenceKv& kv, uint32_t g, uint32_t positions) const {
-  const auto have = static_cast<uint32_t>(kv.blocks[g].size());
-  const uint32_t needed = BlocksFor(positions);
-  return needed > have ? needed - have : 0;
-}
-
-void KvCache::Commit(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t computed) {
-  INFE_CHECK(computed >= kv.computed && computed <= tokens.size());
+void StateCache::Commit(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t computed,
+                        uint32_t reached) {
+  INFE_CHECK(kv.computed <= computed && computed <= reached && computed <= tokens.size());
   for (uint32_t g = 0; g < groups_.size(); ++g) {
-    INFE_CHECK(kv.blocks[g].size() >= BlocksFor(computed));
+    INFE_CHECK(kv.blocks[g].size() >= BlocksFor(groups_[g], computed));
+  }
+  if (has_running_) {
+    if (computed < reached) return;
+    AdvanceRunning(kv);
   }
   kv.computed = computed;
   if (prefix_cache_ && kv.root != nullptr) {
     while ((kv.path.size() + 1) * kBlockPositions <= computed) {
       Share(kv, tokens.subspan(kv.path.size() * kBlockPositions, kBlockPositions));
     }
+    if (has_running_) KeepSnapshot(kv);
   }
   DropPassed(kv);
 }
 
+uint32_t StateCache::ChunkRowsMax(const SequenceKv& kv) const {
+  if (!has_running_ || !prefix_cache_) return UINT32_MAX;
+  constexpr uint32_t kEvery = kSnapshotBlocks * kBlockPositions;
+  const uint32_t next = (kv.computed / kEvery + 1) * kEvery;
+  const uint32_t end = kv.kept_end > kv.computed ? std::min(next, kv.kept_end) : next;
+  return end - kv.computed;
+}
+
 // The first private block is whole: it becomes a node, or gives way to the equal one of a node.
-void KvCache::Share(SequenceKv& kv, std::span<const TokenId> block_tokens) {
+void StateCache::Share(SequenceKv& kv, std::span<const TokenId> block_tokens) {
   const auto index = static_cast<uint32_t>(kv.path.size());
   PrefixNode* parent = kv.path.empty() ? kv.root : kv.path.back();
   PrefixNode* node = tree_.Find(parent, block_tokens);
@@ -262,6 +289,7 @@ void KvCache::Share(SequenceKv& kv, std::span<const TokenId> block_tokens) {
   }
   kv.path.push_back(node);
   for (uint32_t g = 0; g < groups_.size(); ++g) {
+    if (IsRunning(g)) continue;  // KeepSnapshot
     const uint32_t own = kv.blocks[g][index];
     if (own == kNoBlock) continue;
     if (node->block[g] == kNoBlock) {
@@ -274,7 +302,7 @@ void KvCache::Share(SequenceKv& kv, std::span<const TokenId> block_tokens) {
   }
 }
 
-void KvCache::DropBlock(SequenceKv& kv, uint32_t g, uint32_t index) {
+void StateCache::DropBlock(SequenceKv& kv, uint32_t g, uint32_t index) {
   const uint32_t block = kv.blocks[g][index];
   if (block == kNoBlock) return;
   if (index < kv.path.size() && kv.path[index]->block[g] == block) {
@@ -285,15 +313,73 @@ void KvCache::DropBlock(SequenceKv& kv, uint32_t g, uint32_t index) {
   kv.blocks[g][index] = kNoBlock;
 }
 
-void KvCache::DropPassed(SequenceKv& kv) {
+void StateCache::DropPassed(SequenceKv& kv) {
   for (uint32_t g = 0; g < groups_.size(); ++g) {
-    const uint32_t needed = FirstNeeded(groups_[g], kv.computed);
+    if (IsRunning(g)) continue;  // AdvanceRunning
+    const uint32_t needed = Passed(groups_[g], kv.computed);
     for (uint32_t i = kv.passed[g]; i < needed; ++i) DropBlock(kv, g, i);
     kv.passed[g] = std::max(kv.passed[g], needed);
   }
 }
 
-void KvCache::Release(SequenceKv& kv) {
+// The step was right: what it read is passed, what it wrote is what the next one reads.
+void StateCache::AdvanceRunning(SequenceKv& kv) {
+  for (uint32_t g = 0; g < groups_.size(); ++g) {
+    if (!IsRunning(g)) continue;
+    std::vector<uint32_t>& table = kv.blocks[g];
+    for (uint32_t i = 0; i < Passed(groups_[g], kv.computed); ++i) {
+      if (kv.snapshot != nullptr) {
+        tree_.DropRef(kv.snapshot, g);
+      } else if (table[i] != kNoBlock) {
+        pools_[g].Unref(table[i]);
+      }
+    }
+    table.erase(table.begin(), table.begin() + Passed(groups_[g], kv.computed));
+  }
+  kv.snapshot = nullptr;
+}
+
+// Gives up the states, and the blocks that a step would write.
+void StateCache::DropRunning(SequenceKv& kv) {
+  for (uint32_t g = 0; g < groups_.size(); ++g) {
+    if (!IsRunning(g)) continue;
+    for (uint32_t i = 0; i < kv.blocks[g].size(); ++i) {
+      if (i == model::kRunningFrom && kv.snapshot != nullptr) {
+        tree_.DropRef(kv.snapshot, g);
+      } else if (kv.blocks[g][i] != kNoBlock) {
+        pools_[g].Unref(kv.blocks[g][i]);
+      }
+    }
+    kv.blocks[g].clear();
+  }
+  kv.snapshot = nullptr;
+}
+
+// Where the state stands at the end of a whole block, the block's node remembers it. One on the way
+// goes again when the next is made: the latest of an answer is where the next turn of a chat, or a
+// prompt that waits for the same prefix, begins.
+void StateCache::KeepSnapshot(SequenceKv& kv) {
+  if (kv.path.empty() || kv.path.size() * kBlockPositions != kv.computed) return;
+  PrefixNode* node = kv.path.back();
+  for (uint32_t g = 0; g < groups_.size(); ++g) {
+    if (!IsRunning(g)) continue;
+    uint32_t& own = kv.blocks[g][model::kRunningFrom];
+    if (node->block[g] == kNoBlock) {
+      tree_.Give(node, g, own);
+    } else {  // of the same tokens, so of the same bits
+      tree_.TakeRef(node, g);
+      pools_[g].Unref(own);
+      own = node->block[g];
+    }
+    if (kv.trailing != nullptr && kv.trailing != node) tree_.Forget(kv.trailing, g);
+  }
+  kv.snapshot = node;
+  node->kept = node->kept || kv.path.size() % kSnapshotBlocks == 0 || kv.computed == kv.kept_end;
+  kv.trailing = node->kept ? nullptr : node;
+}
+
+void StateCache::Release(SequenceKv& kv) {
+  DropRunning(kv);
   // From the end, so that in every LRU list a prefix outlives what follows it.
   for (uint32_t g = 0; g < groups_.size(); ++g) {
     for (size_t i = kv.blocks[g].size(); i > 0; --i) {

@@ -19,13 +19,13 @@ EngineRequest Constrained(uint64_t seed, uint32_t max_tokens, FakeMatcher::Optio
 
 TEST(CoreGrammar, TextIsThatOfThePlainMaskedLoop) {
   for (const bool letters : {true, false}) {
-    for (const bool speculation : {true, false}) {
+    for (const int mode : {0, 1, 2, 3}) {
       EngineOptions options;
-      options.speculation = speculation;
+      options.speculation = mode % 2 == 1;
       options.tokenize = [](std::string_view bytes) {
         return std::vector<TokenId>(bytes.begin(), bytes.end());
       };
-      Bench bench({}, options);
+      Bench bench({.running = mode >= 2}, options);
       std::vector<std::shared_ptr<RecordingSink>> sinks;
       for (uint64_t seed = 1; seed <= 20; ++seed) {
         sinks.push_back(bench.Add(Constrained(seed, 120, {.letters = letters})));
@@ -325,14 +325,15 @@ TEST(CoreGrammar, TextDoesNotDependOnWhereTheGrammarIsAsked) {
       {.letters = false, .accept_steps = kDear},
       {.open_is_optional = true, .mask_steps = 2000, .accept_steps = kDear, .finish_steps = kDear}};
   for (const FakeMatcher::Options& kind : kinds) {
-    for (const bool closes : {true, false}) {
+    for (const int mode : {0, 1, 2, 3}) {
+      const bool closes = mode % 2 == 1;
       std::vector<std::vector<TokenId>> texts[2];
       for (const bool elsewhere : {true, false}) {
         EngineOptions options;
         options.tokenize = [](std::string_view bytes) {
           return std::vector<TokenId>(bytes.begin(), bytes.end());
         };
-        Bench bench({}, options);
+        Bench bench({.running = mode >= 2}, options);
         HeldWorker worker;
         if (elsewhere) bench.core->SetGrammarWorker(&worker);
         std::vector<std::shared_ptr<RecordingSink>> sinks;

@@ -104,7 +104,7 @@ TEST(PrefixFile, IsReadInPortions) {
   auto file = PrefixFile::Open(TestPath(), kKind);
   ASSERT_TRUE(file.has_value());
   cache.Recall(std::move(*file));
-  SequenceKv kv;
+  HeldState kv;
   cache.AllowRecall(4 * 64);
   EXPECT_EQ(cache.Attach(kv, "s", tokens, 10 * kBlock), 4 * kBlock);
   EXPECT_TRUE(kv.recalling);

@@ -314,6 +314,39 @@ TEST(SchedulerPrefill, KeyThatRunsMuchGivesWayForAWhile) {
   EXPECT_EQ(scheduler.PickPrompt(prompts, cost, kStart), 0u);
 }
 
+// A running state can be taken up only where a chunk ended.
+TEST(SchedulerPrefill, ChunksEndWhereARunningStateIsKept) {
+  const Scheduler scheduler({.budget_ms = 50});
+  const StepCost cost = Learnt(3, 0.5, 0);
+  const StepShape decode{.rows = 1, .attended = 100, .logits_rows = 1};
+  const auto rows = [&](PrefillView prompt) {
+    const auto chunks = scheduler.PlanPrefill(std::span(&prompt, 1), decode, cost, kStart);
+    return chunks.empty() ? 0 : chunks[0].rows;
+  };
+  const uint32_t plain = rows({.remaining = 4000, .position = 40, .arrival = kStart});
+  EXPECT_GT(plain, 64u);
+  const uint32_t whole =
+      rows({.remaining = 4000, .whole_blocks = true, .position = 40, .arrival = kStart});
+  EXPECT_EQ((40 + whole) % 32, 0u);
+  EXPECT_LE(whole, plain);
+  EXPECT_GT(whole + 32, plain);
+  EXPECT_EQ(rows({.remaining = 4000,
+                  .rows_max = 24,
+                  .whole_blocks = true,
+                  .position = 40,
+                  .arrival = kStart}),
+            24u);
+  // Not to the end of the prompt, though that is near.
+  EXPECT_EQ(rows({.remaining = 26,
+                  .rows_max = 24,
+                  .whole_blocks = true,
+                  .position = 40,
+                  .arrival = kStart}),
+            24u);
+  // Inside a block there is nothing to end on.
+  EXPECT_EQ(rows({.remaining = 10, .whole_blocks = true, .position = 40, .arrival = kStart}), 10u);
+}
+
 // Runs steps until the prompt is computed; how many that took.
 int StepsUntilDone(Scheduler& scheduler, std::vector<PrefillView> prompts, size_t which) {
   const StepCost cost = Learnt(3, 0.5, 0);

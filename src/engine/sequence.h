@@ -1,27 +1,28 @@
-// One request inside the engine: its tokens, its place in KV memory and what it still has to
+// One request inside the engine: its tokens, its place in state memory and what it still has to
 // report.
 //
 //   waiting -> running -> finished       running <-> waiting by preemption
-//   `paused` is beside these: a paused sequence is not scheduled, whatever its state. Neither is
-//   one that rests because its grammar is being asked elsewhere (`asking`).
+//   `paused` is beside these: a paused sequence is not scheduled, whatever its
+//   state. Neither is one that rests because its grammar is being asked
+//   elsewhere (`asking`).
 //
-//   prompt_size <= tokens.size() <= tokens_max,   kv.computed < tokens.size()
-// tokens[kv.computed..) have no keys and values yet: a prompt being prefilled has many, a decoding
+//   prompt_size <= tokens.size() <= tokens_max,   held.computed < tokens.size()
+// tokens[held.computed..) have not been computed yet: a prompt being prefilled has many, a decoding
 // sequence one (more after tokens that the grammar forced).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/constraint.h"
 #include "engine/request.h"
-#include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/speculation.h"
 #include "engine/state_cache.h"
@@ -36,29 +37,14 @@ inline constexpr uint64_t kGrammarStepsMax = 30000;
 inline constexpr uint64_t kGrammarStepsMin = 2500;
 inline constexpr std::chrono::milliseconds kGrammarCpuMax{3};
 
+// A sequence with so few tokens to compute counts as decoding: it goes first.
+inline constexpr uint32_t kDecodeRowsMax = 8;
+
 enum class SequenceState : uint8_t { kWaiting, kRunning, kFinished };
 
-struct Sequence {
-  RequestId id = 0;
-  uint64_t order = 0;  // of submission
-  SequenceState state = SequenceState::kWaiting;
-  bool paused = false;
-  bool parked = false;  // was paused or has rested, and waits for a place in the batch
-  // Of the step under way, as the views of scheduler.h have them.
-  bool rests = false;
-  bool at_once = false;
-  bool crowds = false;
-  double share = 0;
-  EngineRequest request;  // prompt and matcher have been moved out
-
-  std::vector<TokenId> tokens;  // prompt, then output
-  uint32_t prompt_size = 0;
-  uint32_t tokens_max = 0;  // of tokens.size(): the limit of the request and of the context
-  SequenceKv kv;
-  TokenCounts counts;                           // only kept up if a penalty asks for it
-  std::vector<std::pair<TokenId, float>> bias;  // sorted, one entry per token
-  std::vector<TokenId> banned;                  // sorted
-  std::unique_ptr<Constraint> constraint;       // null: no grammar, or it is away (resting())
+// The grammar of a text, and how the text is brought to its end.
+struct SequenceGrammar {
+  std::unique_ptr<Constraint> constraint;  // null: no grammar, or it is away (`asking`)
   uint32_t close_end = 0;  // of tokens.size(): where a grammar's text is complete, if closing
   uint32_t wind_down_at = UINT32_MAX;  // of tokens.size(): EngineRequest::wind_down_after
   bool closing = false;                // the grammar's text still fits the limit and is kept so
@@ -72,42 +58,102 @@ struct Sequence {
   bool ending = false;          // `owed` was the last token: how it ends, the grammar will say
   uint64_t thread_steps = kGrammarStepsMax;  // of the grammar on the engine's thread, at once
   uint64_t worker_steps = 0;                 // of the grammar elsewhere, so far
-  std::unique_ptr<Speculator> speculator;
+};
 
-  // The draft of the step under way, with the masks after each of its tokens.
-  Draft draft;
-  std::vector<MaskState> draft_masks;
-  std::vector<TokenId> head_rows;  // sorted; empty: all
+// Of the step under way, as the views of scheduler.h have them.
+struct SequenceTurn {
+  bool rests = false;
+  bool at_once = false;
+  bool crowds = false;
+  double share = 0;
+};
 
-  // Not yet reported.
-  std::vector<SampledToken> fresh;
-  std::vector<SampledToken> fresh_prompt;
-  uint32_t prompt_reported = 0;  // prompt tokens whose logprobs have been made
-  std::optional<FinishReason> finish;
+// What has not been reported yet.
+struct SequenceNews {
+  std::vector<SampledToken> tokens;
+  std::vector<SampledToken> prompt_tokens;
   Error error;
+};
 
+// What is reported of it in the end.
+struct SequenceTally {
   uint32_t completion_tokens = 0;  // sampled in all
   uint32_t cached_tokens = 0;
   uint32_t prefill_tokens = 0;
   uint32_t drafted = 0;
   uint32_t accepted = 0;
-  bool was_admitted = false;
   TimePoint arrival;
-  TimePoint admitted;
-  TimePoint first_token;
-  bool has_first_token = false;
+  std::optional<TimePoint> admitted;  // for the first time
+  std::optional<TimePoint> first_token;
+};
 
-  // What memory knew of the prompt when last asked (StateCache::Known); for the order of admission.
-  StateCache::KnownPrefix known;
-  TimePoint known_at;
-  bool known_valid = false;
+// What memory knew of the prompt when last asked; for the order of admission.
+struct SequenceKnown {
+  StateCache::KnownPrefix prefix;
+  std::optional<TimePoint> at;  // nullopt: not asked since something changed
+};
 
-  uint32_t remaining() const { return static_cast<uint32_t>(tokens.size()) - kv.computed; }
-  bool resting() const { return asking != nullptr; }
+struct Sequence {
+  RequestId id = 0;
+  uint64_t order = 0;  // of submission
+  SequenceState state = SequenceState::kWaiting;
+  bool paused = false;
+  bool parked = false;    // was paused or has rested, and waits for a place in the batch
+  EngineRequest request;  // prompt and matcher have been moved out
+
+  std::vector<TokenId> tokens;  // prompt, then output
+  uint32_t prompt_size = 0;
+  uint32_t tokens_max = 0;       // of tokens.size(): the limit of the request and of the context
+  uint32_t prompt_reported = 0;  // prompt tokens whose logprobs have been made
+  HeldState held;
+  TokenCounts counts;                           // only kept up if a penalty asks for it
+  std::vector<std::pair<TokenId, float>> bias;  // sorted, one entry per token
+  std::vector<TokenId> banned;                  // sorted
+  std::unique_ptr<Speculator> speculator;
+  SequenceGrammar grammar;
+  SequenceTurn turn;
+  SequenceKnown known;
+  SequenceNews news;
+  SequenceTally tally;
+  std::optional<FinishReason> finish;  // set: it ends with the next report
+
+  uint32_t size() const { return static_cast<uint32_t>(tokens.size()); }
+  uint32_t remaining() const { return size() - held.computed; }
+  bool resting() const { return grammar.asking != nullptr; }
   bool wants_logprobs() const { return request.sampling.logprobs; }
   // False where only the prompt is asked for: nothing is ever sampled.
   bool generates() const { return tokens_max > prompt_size; }
   bool has_output() const { return tokens.size() > prompt_size; }
+  // Every row of the prompt needs its logits, cached or not.
+  bool reports_prompt() const { return request.prompt_logprobs && prompt_reported < prompt_size; }
+
+  // In the batch: it has a place, and can go on.
+  bool active() const {
+    return state == SequenceState::kRunning && !paused && !parked && !resting();
+  }
+  bool decoding() const { return remaining() <= kDecodeRowsMax && !reports_prompt(); }
+  bool prefilling() const { return active() && !finish && !decoding(); }
+
+  bool IsEnd(TokenId token) const {
+    if (request.sampling.ignore_eos && grammar.constraint == nullptr) return false;
+    return std::ranges::find(request.end_tokens, token) != request.end_tokens.end();
+  }
+  // The first end counts.
+  void Finish(FinishReason reason) {
+    if (!finish) finish = reason;
+  }
+  void Fail(Error error) {
+    if (finish) return;
+    news.error = std::move(error);
+    finish = FinishReason::kError;
+  }
+  // No token may follow for want of room. A text that its grammar has completed is whole: only the
+  // end token was left out.
+  void EndAtLimit() {
+    const auto& constraint = grammar.constraint;
+    const bool whole = constraint != nullptr && !grammar.cut && constraint->IsWhole();
+    Finish(whole ? FinishReason::kStop : FinishReason::kLength);
+  }
 };
 
 }  // namespace infe::engine

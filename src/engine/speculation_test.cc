@@ -1,6 +1,8 @@
 // Drafts: the index against a slow search, the plan's economy, and the text that never changes.
 #include "engine/speculation.h"
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "engine/core.h"
@@ -81,7 +83,9 @@ FakeModelOptions Repetitive() {
 }
 
 TEST(CoreSpeculation, TextIsTheSameAndStepsAreFewerOnRepetition) {
-  for (const FakeModelOptions& state : EveryState(40, Repetitive())) {
+  for (const bool running : {false, true}) {
+    FakeModelOptions state = Repetitive();
+    state.running = running;
     SCOPED_TRACE(Describe(state));
     uint64_t steps[2];
     for (const bool speculation : {false, true}) {
@@ -164,6 +168,50 @@ TEST(PlanDrafts, CountsWhatMasksCost) {
   EXPECT_EQ(PlanDrafts(draft, one, cost, 1000)[0], 4u);
   draft[0].token_ms = 5;
   EXPECT_EQ(PlanDrafts(draft, one, cost, 1000)[0], 0u);
+}
+
+// A wrong draft costs a running state what was right before it: likely drafts are made all the
+// same, doubtful ones are not.
+TEST(PlanDrafts, CountsWhatARunningStateComputesAgain) {
+  const auto cost = Learnt(4, 1);
+  const StepShape one{.rows = 1, .attended = 100, .logits_rows = 1};
+  const auto length = [&](double acceptance, uint32_t redone_rows) {
+    const DraftProposal draft{
+        .acceptance = acceptance, .length = 7, .position = 100, .redone_rows = redone_rows};
+    return PlanDrafts(std::vector{draft}, one, cost, 64)[0];
+  };
+  uint32_t shorter = 0;
+  for (const double acceptance : {0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99}) {
+    EXPECT_LE(length(acceptance, 1), length(acceptance, 0)) << acceptance;
+    shorter += length(acceptance, 1) < length(acceptance, 0) ? 1 : 0;
+  }
+  EXPECT_GE(shorter, 2u);
+  EXPECT_GT(length(0.99, 1), 3u);
+}
+
+// What is computed again is computed once: no draft stands behind it, so that steps go on.
+TEST(CoreSpeculation, ARunningStateNeverComputesATokenAgainMoreThanOnce) {
+  FakeModelOptions state = Repetitive();
+  state.running = true;
+  Bench bench(state);
+  std::map<uint32_t, int> times;
+  uint32_t before = 0;
+  bool drafted_wrongly = false;
+  bench.model.on_forward = [&](const model::Batch& batch) {
+    ASSERT_EQ(batch.items.size(), 1u);
+    const model::BatchItem& item = batch.items[0];
+    const bool again = item.position == before && before > 0;
+    drafted_wrongly = drafted_wrongly || again;
+    EXPECT_LE(++times[item.position], 2);
+    EXPECT_LE(item.tokens.size(), item.position == 0 ? 64u : 32u);
+    before = item.position;
+  };
+  SamplingParams params = Sampled(4);
+  params.temperature = 0.3f;
+  const auto sink = bench.Add(MakeRequest(RandomTokens(1, 40, 20), 300, params));
+  bench.RunAll();
+  EXPECT_TRUE(drafted_wrongly);
+  EXPECT_EQ(sink->tokens, SlowGenerate(bench.model, RandomTokens(1, 40, 20), params, 300).tokens);
 }
 
 TEST(CoreSpeculation, EndTokenAndLimitInsideADraftEndTheText) {

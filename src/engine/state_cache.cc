@@ -50,7 +50,7 @@ std::optional<uint32_t> StateCache::TakeBlock(uint32_t g) {
   }
 }
 
-std::vector<PrefixNode*> StateCache::Match(const SequenceKv& kv, PrefixNode* root,
+std::vector<PrefixNode*> StateCache::Match(const HeldState& kv, PrefixNode* root,
                                            std::span<const TokenId> tokens, uint32_t limit) {
   const auto known = static_cast<uint32_t>(kv.path.size());
   std::vector<PrefixNode*> nodes;
@@ -84,7 +84,7 @@ StateCache::KnownPrefix StateCache::Known(const std::string& salt, std::span<con
                                           uint32_t limit) {
   if (!prefix_cache_) return {};
   PrefixNode* root = tree_.PinRoot(salt);
-  const auto nodes = Match(SequenceKv{}, root, tokens, limit);
+  const auto nodes = Match(HeldState{}, root, tokens, limit);
   tree_.Unpin(root);
   KnownPrefix known;
   known.positions = static_cast<uint32_t>(nodes.size()) * kBlockPositions;
@@ -98,8 +98,8 @@ StateCache::KnownPrefix StateCache::Known(const std::string& salt, std::span<con
   return known;
 }
 
-uint32_t StateCache::Attach(SequenceKv& kv, const std::string& salt,
-                            std::span<const TokenId> tokens, uint32_t limit) {
+uint32_t StateCache::Attach(HeldState& kv, const std::string& salt, std::span<const TokenId> tokens,
+                            uint32_t limit) {
   if (!prefix_cache_ || kv.computed != kv.path.size() * kBlockPositions) return 0;
   if (kv.root == nullptr) kv.root = tree_.PinRoot(salt);
   kv.kept_end = limit / kBlockPositions * kBlockPositions;
@@ -114,7 +114,7 @@ uint32_t StateCache::Attach(SequenceKv& kv, const std::string& salt,
   return kv.computed - before;
 }
 
-void StateCache::AttachNodes(SequenceKv& kv, std::span<PrefixNode* const> nodes) {
+void StateCache::AttachNodes(HeldState& kv, std::span<PrefixNode* const> nodes) {
   if (nodes.empty()) return;
   const auto positions = static_cast<uint32_t>(kv.path.size() + nodes.size()) * kBlockPositions;
   for (PrefixNode* node : nodes) {
@@ -143,7 +143,7 @@ void StateCache::AttachNodes(SequenceKv& kv, std::span<PrefixNode* const> nodes)
   }
 }
 
-uint32_t StateCache::DropPartial(SequenceKv& kv) {
+uint32_t StateCache::DropPartial(HeldState& kv) {
   const auto whole = static_cast<uint32_t>(kv.path.size()) * kBlockPositions;
   const uint32_t lost = kv.computed - whole;
   INFE_CHECK(lost == 0 || !has_running_);
@@ -158,8 +158,7 @@ uint32_t StateCache::DropPartial(SequenceKv& kv) {
   return lost;
 }
 
-uint32_t StateCache::AttachPartial(SequenceKv& kv, std::span<const TokenId> tokens,
-                                   uint32_t limit) {
+uint32_t StateCache::AttachPartial(HeldState& kv, std::span<const TokenId> tokens, uint32_t limit) {
   PrefixNode* parent = kv.path.empty() ? kv.root : kv.path.back();
   const auto [source, length] =
       tree_.FindPartial(parent, tokens.subspan(kv.computed, limit - kv.computed));
@@ -191,7 +190,7 @@ bool StateCache::CanBeOnDisk() const {
 }
 
 // Blocks from disk enter as if the sequence had computed them.
-void StateCache::AttachFromFile(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t limit) {
+void StateCache::AttachFromFile(HeldState& kv, std::span<const TokenId> tokens, uint32_t limit) {
   kv.recalling = false;
   if (file_ == nullptr) return;
   const std::string& salt = kv.root->salt;
@@ -237,7 +236,7 @@ void StateCache::Collect(PrefixFileWriter& writer) const {
   }
 }
 
-bool StateCache::Reserve(SequenceKv& kv, uint32_t positions) {
+bool StateCache::Reserve(HeldState& kv, uint32_t positions) {
   for (uint32_t g = 0; g < groups_.size(); ++g) {
     if (IsRunning(g) && kv.blocks[g].empty()) kv.blocks[g].push_back(kNoBlock);  // the beginning
     while (kv.blocks[g].size() < BlocksFor(groups_[g], positions)) {
@@ -249,7 +248,7 @@ bool StateCache::Reserve(SequenceKv& kv, uint32_t positions) {
   return true;
 }
 
-void StateCache::Commit(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t computed,
+void StateCache::Commit(HeldState& kv, std::span<const TokenId> tokens, uint32_t computed,
                         uint32_t reached) {
   INFE_CHECK(kv.computed <= computed && computed <= reached && computed <= tokens.size());
   for (uint32_t g = 0; g < groups_.size(); ++g) {
@@ -269,7 +268,7 @@ void StateCache::Commit(SequenceKv& kv, std::span<const TokenId> tokens, uint32_
   DropPassed(kv);
 }
 
-uint32_t StateCache::ChunkRowsMax(const SequenceKv& kv) const {
+uint32_t StateCache::ChunkRowsMax(const HeldState& kv) const {
   if (!has_running_ || !prefix_cache_) return UINT32_MAX;
   constexpr uint32_t kEvery = kSnapshotBlocks * kBlockPositions;
   const uint32_t next = (kv.computed / kEvery + 1) * kEvery;
@@ -278,7 +277,7 @@ uint32_t StateCache::ChunkRowsMax(const SequenceKv& kv) const {
 }
 
 // The first private block is whole: it becomes a node, or gives way to the equal one of a node.
-void StateCache::Share(SequenceKv& kv, std::span<const TokenId> block_tokens) {
+void StateCache::Share(HeldState& kv, std::span<const TokenId> block_tokens) {
   const auto index = static_cast<uint32_t>(kv.path.size());
   PrefixNode* parent = kv.path.empty() ? kv.root : kv.path.back();
   PrefixNode* node = tree_.Find(parent, block_tokens);
@@ -302,7 +301,7 @@ void StateCache::Share(SequenceKv& kv, std::span<const TokenId> block_tokens) {
   }
 }
 
-void StateCache::DropBlock(SequenceKv& kv, uint32_t g, uint32_t index) {
+void StateCache::DropBlock(HeldState& kv, uint32_t g, uint32_t index) {
   const uint32_t block = kv.blocks[g][index];
   if (block == kNoBlock) return;
   if (index < kv.path.size() && kv.path[index]->block[g] == block) {
@@ -313,7 +312,7 @@ void StateCache::DropBlock(SequenceKv& kv, uint32_t g, uint32_t index) {
   kv.blocks[g][index] = kNoBlock;
 }
 
-void StateCache::DropPassed(SequenceKv& kv) {
+void StateCache::DropPassed(HeldState& kv) {
   for (uint32_t g = 0; g < groups_.size(); ++g) {
     if (IsRunning(g)) continue;  // AdvanceRunning
     const uint32_t needed = Passed(groups_[g], kv.computed);
@@ -323,7 +322,7 @@ void StateCache::DropPassed(SequenceKv& kv) {
 }
 
 // The step was right: what it read is passed, what it wrote is what the next one reads.
-void StateCache::AdvanceRunning(SequenceKv& kv) {
+void StateCache::AdvanceRunning(HeldState& kv) {
   for (uint32_t g = 0; g < groups_.size(); ++g) {
     if (!IsRunning(g)) continue;
     std::vector<uint32_t>& table = kv.blocks[g];
@@ -340,7 +339,7 @@ void StateCache::AdvanceRunning(SequenceKv& kv) {
 }
 
 // Gives up the states, and the blocks that a step would write.
-void StateCache::DropRunning(SequenceKv& kv) {
+void StateCache::DropRunning(HeldState& kv) {
   for (uint32_t g = 0; g < groups_.size(); ++g) {
     if (!IsRunning(g)) continue;
     for (uint32_t i = 0; i < kv.blocks[g].size(); ++i) {
@@ -358,7 +357,7 @@ void StateCache::DropRunning(SequenceKv& kv) {
 // Where the state stands at the end of a whole block, the block's node remembers it. One on the way
 // goes again when the next is made: the latest of an answer is where the next turn of a chat, or a
 // prompt that waits for the same prefix, begins.
-void StateCache::KeepSnapshot(SequenceKv& kv) {
+void StateCache::KeepSnapshot(HeldState& kv) {
   if (kv.path.empty() || kv.path.size() * kBlockPositions != kv.computed) return;
   PrefixNode* node = kv.path.back();
   for (uint32_t g = 0; g < groups_.size(); ++g) {
@@ -378,7 +377,7 @@ void StateCache::KeepSnapshot(SequenceKv& kv) {
   kv.trailing = node->kept ? nullptr : node;
 }
 
-void StateCache::Release(SequenceKv& kv) {
+void StateCache::Release(HeldState& kv) {
   DropRunning(kv);
   // From the end, so that in every LRU list a prefix outlives what follows it.
   for (uint32_t g = 0; g < groups_.size(); ++g) {
@@ -388,7 +387,7 @@ void StateCache::Release(SequenceKv& kv) {
   }
   for (size_t i = kv.path.size(); i > 0; --i) tree_.Unpin(kv.path[i - 1]);
   if (kv.root != nullptr) tree_.Unpin(kv.root);
-  kv = SequenceKv{};
+  kv = HeldState{};
 }
 
 }  // namespace infe::engine

@@ -32,7 +32,7 @@ namespace infe::engine {
 inline constexpr uint32_t kSnapshotBlocks = 16;
 
 // One sequence's place in state memory. Owned by the sequence, changed only by StateCache.
-struct SequenceKv {
+struct HeldState {
   // Block tables as BatchItem wants them; kNoBlock where a window has passed, and for the running
   // state of a sequence that has computed nothing.
   std::vector<uint32_t> blocks[model::kStateGroupsMax];
@@ -57,11 +57,11 @@ class StateCache {
   // Takes up what is already known of tokens[0, limit): whole blocks, from disk where memory ends,
   // then the beginning of one more by copying it. Only at the start or at the end of a whole block
   // (path * 32 == computed); otherwise nothing is done. Returns the positions gained.
-  uint32_t Attach(SequenceKv& kv, const std::string& salt, std::span<const TokenId> tokens,
+  uint32_t Attach(HeldState& kv, const std::string& salt, std::span<const TokenId> tokens,
                   uint32_t limit);
   // Gives up the block that is begun but not whole, so that a whole one can be taken up instead.
   // Returns the positions lost. Not with a running state, which cannot go back.
-  uint32_t DropPartial(SequenceKv& kv);
+  uint32_t DropPartial(HeldState& kv);
   // What Attach would find of tokens[0, limit) in whole blocks, for a new sequence. Changes
   // nothing.
   struct KnownPrefix {
@@ -73,16 +73,16 @@ class StateCache {
 
   // Makes blocks for positions [computed, positions), evicting what only the cache holds. False if
   // memory is short; what was taken stays with the sequence.
-  bool Reserve(SequenceKv& kv, uint32_t positions);
+  bool Reserve(HeldState& kv, uint32_t positions);
   // A step has computed positions [kv.computed, reached), and those of tokens[0, computed) are
   // right: whole blocks become known to others, blocks that nobody reads any more are given up.
   // With a running state it is all or nothing: if computed < reached, kv stays where it was.
-  void Commit(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t computed, uint32_t reached);
+  void Commit(HeldState& kv, std::span<const TokenId> tokens, uint32_t computed, uint32_t reached);
 
   // True if a wrong draft loses all of its step.
   bool has_running() const { return has_running_; }
   // Most rows of the next chunk of a prompt, so that it ends where a running state is to be kept.
-  uint32_t ChunkRowsMax(const SequenceKv& kv) const;
+  uint32_t ChunkRowsMax(const HeldState& kv) const;
 
   // Prefixes of an earlier run: Attach reads their blocks, AllowRecall(bytes) of them, and at least
   // one, until it is called again. Only where prefixes can be on disk.
@@ -95,7 +95,7 @@ class StateCache {
   bool CanBeOnDisk() const;
 
   // Gives up everything; the sequence is as new.
-  void Release(SequenceKv& kv);
+  void Release(HeldState& kv);
 
   // Blocks of group g that could be had now: free ones and those only remembered.
   uint32_t available(uint32_t g) const;
@@ -108,17 +108,17 @@ class StateCache {
   std::optional<uint32_t> TakeBlock(uint32_t g);
   bool IsRunning(uint32_t g) const { return groups_[g].kind == model::StateKind::kRunning; }
   // Whole blocks of tokens[0, limit) that can follow kv's path, up to where all groups can go on.
-  std::vector<PrefixNode*> Match(const SequenceKv& kv, PrefixNode* root,
+  std::vector<PrefixNode*> Match(const HeldState& kv, PrefixNode* root,
                                  std::span<const TokenId> tokens, uint32_t limit);
-  void AttachNodes(SequenceKv& kv, std::span<PrefixNode* const> nodes);
-  uint32_t AttachPartial(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t limit);
-  void AttachFromFile(SequenceKv& kv, std::span<const TokenId> tokens, uint32_t limit);
-  void DropBlock(SequenceKv& kv, uint32_t g, uint32_t index);
-  void DropPassed(SequenceKv& kv);
-  void DropRunning(SequenceKv& kv);
-  void AdvanceRunning(SequenceKv& kv);
-  void Share(SequenceKv& kv, std::span<const TokenId> block_tokens);
-  void KeepSnapshot(SequenceKv& kv);
+  void AttachNodes(HeldState& kv, std::span<PrefixNode* const> nodes);
+  uint32_t AttachPartial(HeldState& kv, std::span<const TokenId> tokens, uint32_t limit);
+  void AttachFromFile(HeldState& kv, std::span<const TokenId> tokens, uint32_t limit);
+  void DropBlock(HeldState& kv, uint32_t g, uint32_t index);
+  void DropPassed(HeldState& kv);
+  void DropRunning(HeldState& kv);
+  void AdvanceRunning(HeldState& kv);
+  void Share(HeldState& kv, std::span<const TokenId> block_tokens);
+  void KeepSnapshot(HeldState& kv);
 
   std::span<const model::StateGroup> groups_;
   const bool prefix_cache_;

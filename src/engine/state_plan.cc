@@ -46,25 +46,29 @@ uint64_t WindowBlocks(const StateGroup& group, uint64_t global, const StatePlanO
   return std::min(global, std::max(running, global / 2));
 }
 
+// Of one snapshot of all running states.
+size_t RunningBytes(std::span<const StateGroup> groups) {
+  size_t bytes = 0;
+  for (const StateGroup& group : groups)
+    bytes += group.kind == StateKind::kRunning ? group.block_bytes : 0;
+  return bytes;
+}
+
 // A running state needs two blocks for each sequence, and a snapshot for so many blocks of cached
 // prefixes. Large states leave the rest half of the memory, or what one sequence needs of it, and
 // fewer sequences run together.
 uint64_t RunningBlocks(std::span<const StateGroup> groups, uint64_t global,
                        const StatePlanOptions& options, uint32_t context) {
-  size_t bytes = 0;  // of one snapshot of all
-  size_t rest = 0;   // of one sequence
+  size_t rest = 0;  // of one sequence
   for (const StateGroup& group : groups) {
-    if (group.kind == StateKind::kRunning) {
-      bytes += group.block_bytes;
-    } else {
-      rest += size_t{BlocksOfSequence(group, context, options.batch_rows)} * group.block_bytes;
-    }
+    if (group.kind == StateKind::kRunning) continue;
+    rest += size_t{BlocksOfSequence(group, context, options.batch_rows)} * group.block_bytes;
   }
   rest = std::min(options.memory_bytes, std::max(rest, options.memory_bytes / 2));
   const uint64_t wanted =
       uint64_t{kRunningPerSequence} * options.batch_sequences + global / kBlocksPerSnapshot;
   return std::max<uint64_t>(kRunningPerSequence,
-                            std::min(wanted, (options.memory_bytes - rest) / bytes));
+                            std::min(wanted, (options.memory_bytes - rest) / RunningBytes(groups)));
 }
 
 // Blocks per group if the arena is to hold `positions` positions of global layers; if there are
@@ -95,6 +99,18 @@ size_t Bytes(std::span<const StateGroup> groups, const uint32_t (&blocks)[model:
   size_t bytes = 0;
   for (size_t g = 0; g < groups.size(); ++g) bytes += size_t{blocks[g]} * groups[g].block_bytes;
   return bytes;
+}
+
+// What one sequence leaves of the memory goes to running states: short texts share the rest.
+void AddRunning(std::span<const StateGroup> groups, const StatePlanOptions& options,
+                StatePlan& plan) {
+  const size_t bytes = RunningBytes(groups);
+  if (bytes == 0) return;
+  const size_t more = std::min<size_t>((options.memory_bytes - Bytes(groups, plan.blocks)) / bytes,
+                                       size_t{kRunningPerSequence} * options.batch_sequences);
+  for (size_t g = 0; g < groups.size(); ++g) {
+    if (groups[g].kind == StateKind::kRunning) plan.blocks[g] += static_cast<uint32_t>(more);
+  }
 }
 
 }  // namespace
@@ -150,6 +166,7 @@ Result<StatePlan> PlanState(std::span<const StateGroup> groups, const StatePlanO
     for (size_t h = 0; h < groups.size(); ++h) {
       plan.blocks[h] = BlocksOfSequence(groups[h], plan.context_max, options.batch_rows);
     }
+    AddRunning(groups, options, plan);
     break;
   }
   plan.bytes = Bytes(groups, plan.blocks);

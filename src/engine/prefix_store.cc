@@ -1,10 +1,9 @@
-// EngineCore: prefixes on disk. What is read must be what this engine would compute, bit for bit,
-// so besides the file's own checks the engine computes a few of its tokens again.
+#include "engine/prefix_store.h"
+
 #include <algorithm>
 
 #include <fmt/format.h>
 
-#include "engine/core.h"
 #include "engine/numerics_version.h"
 
 namespace infe::engine {
@@ -24,11 +23,11 @@ double MiB(uint64_t bytes) {
 
 }  // namespace
 
-void EngineCore::Notice(const std::string& line) const {
+void PrefixStore::Notice(const std::string& line) const {
   if (options_.notice) options_.notice(line);
 }
 
-PrefixFileKind EngineCore::FileKind() const {
+PrefixFileKind PrefixStore::Kind() const {
   const PrefixFileOptions& options = options_.prefix_file;
   const model::StateGroup& group = cache_.groups()[0];
   return {
@@ -39,29 +38,31 @@ PrefixFileKind EngineCore::FileKind() const {
       .vocabulary = model_.config().vocabulary};
 }
 
-void EngineCore::OpenPrefixFile() {
+void PrefixStore::Open() {
   const std::string& path = options_.prefix_file.path;
   if (path.empty() || !options_.prefix_cache) return;
   if (!cache_.CanBeOnDisk()) {
-    return Notice(cache_.has_running()
-                      ? "the prefix cache of a model with running state is not kept on disk"
-                      : "the prefix cache of a model with windowed layers is not kept on disk");
+    return Notice(cache_.has_running() ? "the prefix cache of a model with "
+                                         "running state is not kept on disk"
+                                       : "the prefix cache of a model with "
+                                         "windowed layers is not kept on disk");
   }
-  auto file = PrefixFile::Open(path, FileKind());
+  auto file = PrefixFile::Open(path, Kind());
   if (!file) {
     if (file.error().code == ErrorCode::kNotFound) return;
     return Notice(fmt::format("{} is not used: {}", path, file.error().message));
   }
   if (!ComputesTheSame(**file)) {
-    return Notice(fmt::format(
-        "{} is not used: its blocks are damaged or of another model, the engine computes others",
-        path));
+    return Notice(
+        fmt::format("{} is not used: its blocks are damaged or of "
+                    "another model, the engine computes others",
+                    path));
   }
   cache_.Recall(std::move(*file));
 }
 
-bool EngineCore::ComputesTheSame(PrefixFile& file) {
-  SequenceKv kv;
+bool PrefixStore::ComputesTheSame(PrefixFile& file) {
+  HeldState kv;
   if (!cache_.Reserve(kv, kBlockPositions)) return false;
   const size_t bytes = cache_.groups()[0].block_bytes;
   const std::span<std::byte> block(cache_.view().arena[0] + kv.blocks[0][0] * bytes, bytes);
@@ -84,11 +85,11 @@ bool EngineCore::ComputesTheSame(PrefixFile& file) {
   return same;
 }
 
-void EngineCore::SavePrefixFile() {
+void PrefixStore::Save() const {
   const PrefixFileOptions& options = options_.prefix_file;
   if (options.path.empty() || cache_.remembered_blocks() == 0) return;
   if (!cache_.CanBeOnDisk()) return;
-  PrefixFileWriter writer(FileKind(), options.bytes_max);
+  PrefixFileWriter writer(Kind(), options.bytes_max);
   cache_.Collect(writer);
   if (writer.entries() == 0) return;
   if (auto written = writer.Write(options.path); !written) {

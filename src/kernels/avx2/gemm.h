@@ -30,24 +30,6 @@ inline void UnpackStep(const uint8_t* panel, uint8_t (*out)[2][32], uint32_t sid
   _mm256_store_si256(reinterpret_cast<__m256i*>(out[k][side]), Codes<f, k>(panel));
 }
 
-// A position in a stripe's stream of records.
-template <PanelFormat f>
-struct Cursor {
-  const uint8_t* record;
-  const uint8_t* sub_record;
-  uint32_t sub = 0;
-  explicit Cursor(const uint8_t* stripe)
-      : record(stripe), sub_record(stripe + RecordHeaderBytes(f)) {}
-  inline void Next() {
-    sub_record += SubRecordBytes(f);
-    if (!f.is_super || ++sub == 8) {
-      sub = 0;
-      record = sub_record;
-      sub_record += RecordHeaderBytes(f);
-    }
-  }
-};
-
 template <PanelFormat f>
 inline void UnpackChunk(Cursor<f>& cursor, uint32_t blocks, Chunk& chunk) {
   for (uint32_t b = 0; b < blocks; ++b) {
@@ -65,9 +47,9 @@ inline void UnpackChunk(Cursor<f>& cursor, uint32_t blocks, Chunk& chunk) {
       UnpackStep<f, 6>(panel, codes, side);
       UnpackStep<f, 7>(panel, codes, side);
       _mm256_store_ps(chunk.scales[pair][b][side], ScaleOf<f>(cursor.record, cursor.sub_record, p));
-      if constexpr (f.has_min)
+      if constexpr (HasMin(f))
         _mm256_store_ps(chunk.mins[pair][b][side], MinOf<f>(cursor.record, cursor.sub_record, p));
-      if constexpr (f.code_bits == 6) {
+      if constexpr (HasHalfScales(f)) {
         for (uint32_t half = 0; half < 2; ++half)
           _mm256_store_si256(reinterpret_cast<__m256i*>(chunk.sub_scales[pair][b][half][side]),
                              BytesToPairs(cursor.sub_record + 32 * half + kLanes * p));
@@ -132,7 +114,7 @@ inline void AddBlock(const __m256i (&dots)[rows][2], const Block& block, const T
   const size_t blocks = in.cols / 32;
   const __m256 scales[2] = {block.Scale(0), block.Scale(1)};
   __m256 mins[2];
-  if constexpr (f.has_min) {
+  if constexpr (HasMin(f)) {
     mins[0] = block.Min(0);
     mins[1] = block.Min(1);
   }
@@ -144,7 +126,7 @@ inline void AddBlock(const __m256i (&dots)[rows][2], const Block& block, const T
       float* at = acc + acc_stride * t + 8 * side;
       const __m256 scale = _mm256_mul_ps(scales[side], x_scale);
       __m256 sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][side]), scale, _mm256_load_ps(at));
-      if constexpr (f.has_min)
+      if constexpr (HasMin(f))
         sum = _mm256_fmadd_ps(mins[side], _mm256_broadcast_ss(in.x.sums + t * blocks), sum);
       _mm256_store_ps(at, sum);
     }
@@ -209,7 +191,7 @@ inline void HalfDots(__m256i (&sums)[rows][2], const Block& block, const TileRow
 
 template <PanelFormat f, int rows, class Block>
 inline void BlockDots(const Block& block, const TileRows& in, __m256i (&sums)[rows][2]) {
-  if constexpr (f.code_bits == 8) {
+  if constexpr (HasSignedCodes(f)) {
     for (auto& s : sums) s[0] = s[1] = _mm256_setzero_si256();
     AddSignedTileStep<0, rows>(sums, block, in);
     AddSignedTileStep<1, rows>(sums, block, in);
@@ -219,7 +201,7 @@ inline void BlockDots(const Block& block, const TileRows& in, __m256i (&sums)[ro
     AddSignedTileStep<5, rows>(sums, block, in);
     AddSignedTileStep<6, rows>(sums, block, in);
     AddSignedTileStep<7, rows>(sums, block, in);
-  } else if constexpr (f.code_bits == 6) {
+  } else if constexpr (HasHalfScales(f)) {
     __m256i first[rows][2];
     HalfDots<0, rows>(first, block, in);
     HalfDots<1, rows>(sums, block, in);
@@ -316,7 +298,7 @@ void FewRows(const uint8_t* stripe, TileRows in, uint32_t blocks, float* out, si
 
 // Signed products need two more registers a step: their tiles are smaller.
 template <PanelFormat f>
-constexpr uint32_t kTileRows = f.code_bits == 8 ? 4 : 6;
+constexpr uint32_t kTileRows = HasSignedCodes(f) ? 4 : 6;
 
 template <PanelFormat f>
 inline void TileOf(uint32_t rows, const Chunk& chunk, uint32_t pair, uint32_t blocks, TileRows in,

@@ -25,7 +25,7 @@ inline __m256i AddSignedStep(__m256i sum, const uint8_t* panel, const int8_t* x)
 template <PanelFormat f>
 inline __m256i PanelDot(const uint8_t* sub_record, const uint8_t* panel, uint32_t p,
                         const int8_t* x, const int16_t* pair_sums) {
-  if constexpr (f.code_bits == 8) {
+  if constexpr (HasSignedCodes(f)) {
     __m256i a = AddSignedStep<0>(_mm256_setzero_si256(), panel, x);
     __m256i b = AddSignedStep<1>(_mm256_setzero_si256(), panel, x);
     a = AddSignedStep<2>(a, panel, x);
@@ -35,7 +35,7 @@ inline __m256i PanelDot(const uint8_t* sub_record, const uint8_t* panel, uint32_
     a = AddSignedStep<6>(a, panel, x);
     b = AddSignedStep<7>(b, panel, x);
     return _mm256_add_epi32(a, b);
-  } else if constexpr (f.code_bits == 6) {
+  } else if constexpr (HasHalfScales(f)) {
     __m256i a = _mm256_slli_epi16(Broadcast32(pair_sums + 2), 5);
     __m256i b = _mm256_slli_epi16(Broadcast32(pair_sums + 4), 5);
     a = AddStep<f, 0>(a, panel, x);
@@ -88,13 +88,13 @@ inline void Gemv(const uint8_t* stripe, uint32_t first, RowPointers x, uint32_t 
       const __m256i dot = PanelDot<f>(sub_record, panel, p, x.values, x.pair_sums);
       const __m256 scale = _mm256_mul_ps(ScaleOf<f>(record, sub_record, p), x_scale);
       acc[i] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), scale, acc[i]);
-      if constexpr (f.has_min)
+      if constexpr (HasMin(f))
         acc[i] = _mm256_fmadd_ps(MinOf<f>(record, sub_record, p), x_sum, acc[i]);
     }
     x.values += 32;
     x.pair_sums += 8;
     sub_record += SubRecordBytes(f);
-    if (!f.is_super || b % 8 == 7) {
+    if (!HasSubScales(f) || b % SubBlocks(f) == SubBlocks(f) - 1) {
       record = sub_record;
       sub_record += RecordHeaderBytes(f);
     }

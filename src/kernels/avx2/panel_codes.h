@@ -52,14 +52,14 @@ inline __m256i UpperBits(__m256i plane) {
 // The codes of step k of a panel.
 template <PanelFormat f, int k>
 inline __m256i Codes(const uint8_t* panel) {
-  if constexpr (f.code_bits == 8) {
+  if constexpr (HasSignedCodes(f)) {
     return Load(panel + 32 * k);
   } else {
     __m256i codes = Load(panel + 32 * (k % 4));
     if constexpr (k >= 4) codes = _mm256_srli_epi16(codes, 4);
     codes = _mm256_and_si256(codes, _mm256_set1_epi8(15));
-    if constexpr (f.code_bits == 5) codes = _mm256_or_si256(codes, FifthBit<k>(Load(panel + 128)));
-    if constexpr (f.code_bits == 6)
+    if constexpr (CodeBits(f) == 5) codes = _mm256_or_si256(codes, FifthBit<k>(Load(panel + 128)));
+    if constexpr (CodeBits(f) == 6)
       codes = _mm256_or_si256(codes, UpperBits<k % 4>(Load(panel + 128 + 32 * (k / 4))));
     return codes;
   }
@@ -86,14 +86,14 @@ inline __m256i BytesToPairs(const uint8_t* p) {
 template <PanelFormat f>
 inline __m256 ScaleOf(const uint8_t* record, const uint8_t* sub_record, uint32_t p) {
   const __m256 d = HalfToFloat(record + 2 * kLanes * p);
-  if constexpr (f.is_super && f.has_min)
+  if constexpr (f.scale == ScaleShape::kSubScaleAndMin)
     return _mm256_mul_ps(d, BytesToFloat(sub_record + kLanes * p));
   return d;
 }
 template <PanelFormat f>
 inline __m256 MinOf(const uint8_t* record, const uint8_t* sub_record, uint32_t p) {
   const __m256 m = HalfToFloat(record + 64 + 2 * kLanes * p);
-  if constexpr (f.is_super) {
+  if constexpr (HasSubScales(f)) {
     const __m256 negative = _mm256_xor_ps(m, _mm256_set1_ps(-0.0f));
     return _mm256_mul_ps(negative, BytesToFloat(sub_record + 32 + kLanes * p));
   }
@@ -113,13 +113,12 @@ struct RowPointers {
 // centred even when the type has no offset (kUncentre gives it back).
 template <PanelFormat f>
 inline __m256i StartOfBlock(const int16_t* pair_sums) {
-  if constexpr (f.code_bits == 5) return _mm256_slli_epi16(Broadcast32(pair_sums), 4);
-  if constexpr (f.code_bits == 4 && f.offset == 8)
-    return _mm256_slli_epi16(Broadcast32(pair_sums), 3);
+  if constexpr (CodeBits(f) == 5) return _mm256_slli_epi16(Broadcast32(pair_sums), 4);
+  if constexpr (f.code == CodeShape::kU4Minus8) return _mm256_slli_epi16(Broadcast32(pair_sums), 3);
   return _mm256_setzero_si256();
 }
 template <PanelFormat f>
-constexpr bool kUncentre = f.code_bits == 5 && f.has_min;
+constexpr bool kUncentre = f.code == CodeShape::kU5;
 // -16 times the sum of the block's integers.
 inline __m256i CentreOfBlock(const int16_t* pair_sums) {
   return _mm256_madd_epi16(Broadcast32(pair_sums), _mm256_set1_epi16(16));

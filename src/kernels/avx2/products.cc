@@ -11,7 +11,7 @@ namespace {
 // Up to how many rows GemmFew is the faster way. Signed codes need no unpacking, so that their
 // chunks gain less.
 template <PanelFormat f>
-constexpr uint32_t kFewRows = f.code_bits == 8 ? 8 : 4;
+constexpr uint32_t kFewRows = HasSignedCodes(f) ? 8 : 4;
 
 RowPointers RowOf(const Activations& x, uint32_t m) {
   const size_t at = size_t{m} * x.cols;
@@ -19,14 +19,9 @@ RowPointers RowOf(const Activations& x, uint32_t m) {
 }
 
 template <PanelFormat f>
-size_t StripeBytes(uint32_t cols) {
-  return size_t{cols} / (f.is_super ? 256 : 32) * RecordBytes(f);
-}
-
-template <PanelFormat f>
 void MatmulPanels(const PackedMatrix& w, const Activations& x, uint32_t row_begin, uint32_t row_end,
                   uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride) {
-  const size_t stripe_bytes = StripeBytes<f>(w.cols);
+  const size_t stripe_bytes = StripeBytes(f, w.cols);
   const auto* data = reinterpret_cast<const uint8_t*>(w.data);
   const RowPointers rows = RowOf(x, row_begin);
   for (uint32_t s = stripe_begin; s < stripe_end; ++s, out += kPanelStripeRows) {
@@ -41,7 +36,7 @@ void MatmulPanels(const PackedMatrix& w, const Activations& x, uint32_t row_begi
 template <PanelFormat f>
 void MatvecPanels(const PackedMatrix& w, const Activations& x, uint32_t m, const uint32_t* rows,
                   uint32_t count, float* out) {
-  const size_t stripe_bytes = StripeBytes<f>(w.cols);
+  const size_t stripe_bytes = StripeBytes(f, w.cols);
   const auto* data = reinterpret_cast<const uint8_t*>(w.data);
   float panel[kLanes];
   uint32_t done = 0xffffffff;  // the panel that `panel` holds

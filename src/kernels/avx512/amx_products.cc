@@ -50,9 +50,9 @@ void UnpackSigned(Cursor<f>& cursor, uint32_t blocks, SignedChunk& chunk) {
       UnpackStep<f, 6>(panel, chunk.codes[p][b]);
       UnpackStep<f, 7>(panel, chunk.codes[p][b]);
       _mm512_storeu_ps(chunk.scales[b][p], ScaleOf<f>(cursor.record, cursor.sub_record, p));
-      if constexpr (f.has_min)
+      if constexpr (HasMin(f))
         _mm512_storeu_ps(chunk.mins[b][p], MinOf<f>(cursor.record, cursor.sub_record, p));
-      if constexpr (f.code_bits == 6) {
+      if constexpr (HasHalfScales(f)) {
         const uint8_t* sub_scales = cursor.sub_record + kLanes * p;
         _mm512_storeu_ps(chunk.sub_scales[b][0][p], SignedBytesToFloat(sub_scales));
         _mm512_storeu_ps(chunk.sub_scales[b][1][p], SignedBytesToFloat(sub_scales + 32));
@@ -96,7 +96,7 @@ struct TileCursor {
 // Sums of blocks on their way from tiles to f32, in two slots that take turns.
 template <PanelFormat f>
 struct SumSlots {
-  static constexpr bool kHalves = f.code_bits == 6;
+  static constexpr bool kHalves = HasHalfScales(f);
   alignas(64) BlockSums sums[2];
 
   // Starts the products of a block in the sum tiles of its slot.
@@ -131,7 +131,7 @@ struct SumSlots {
                   const float* x_scales) const {
     const __m512 w_scale = _mm512_loadu_ps(chunk.scales[b][panel]);
     [[maybe_unused]] __m512 w_min, sub_scales[2];
-    if constexpr (f.has_min) w_min = _mm512_loadu_ps(chunk.mins[b][panel]);
+    if constexpr (HasMin(f)) w_min = _mm512_loadu_ps(chunk.mins[b][panel]);
     if constexpr (kHalves) {
       sub_scales[0] = _mm512_loadu_ps(chunk.sub_scales[b][0][panel]);
       sub_scales[1] = _mm512_loadu_ps(chunk.sub_scales[b][1][panel]);
@@ -145,7 +145,7 @@ struct SumSlots {
                               _mm512_mul_ps(dot, sub_scales[0]));
       const __m512 scale = _mm512_mul_ps(w_scale, _mm512_set1_ps(x_scales[t]));
       acc[t] = _mm512_fmadd_ps(dot, scale, acc[t]);
-      if constexpr (f.has_min) AddTimesOne(acc[t], w_min, x_sums + t);
+      if constexpr (HasMin(f)) AddTimesOne(acc[t], w_min, x_sums + t);
     }
   }
 };
@@ -229,8 +229,8 @@ bool MatmulGroups(const PackedMatrix& w, const Activations& x, uint32_t m, uint3
                   uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride) {
   const auto* data = reinterpret_cast<const uint8_t*>(w.data);
   return WithPanelFormat(w.type, [&]<PanelFormat f>() {
-    const size_t stripe_bytes = size_t{w.cols} / (f.is_super ? 256 : 32) * RecordBytes(f);
-    ConfigureTiles(f.code_bits == 6 ? 16 : 32);
+    const size_t stripe_bytes = StripeBytes(f, w.cols);
+    ConfigureTiles(HasHalfScales(f) ? 16 : 32);
     for (uint32_t s = stripe_begin; s < stripe_end; ++s)
       StripeGroups<f>(data + s * stripe_bytes, x, m, groups,
                       out + (s - stripe_begin) * kPanelStripeRows, out_stride);

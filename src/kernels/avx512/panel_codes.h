@@ -20,7 +20,7 @@ constexpr uint32_t kPanelBytes = kLanes * PanelBytesPerLane(f);
 // What is added to signed codes to make them unsigned, and the other offsets: what a product of
 // unsigned codes has too much, in units of the sum of x.
 template <PanelFormat f>
-constexpr int kOffset = f.code_bits == 8 ? 128 : static_cast<int>(f.offset);
+constexpr int kOffset = HasSignedCodes(f) ? 128 : CodeOffset(f);
 
 inline __m512i Load(const void* p) {
   return _mm512_loadu_si512(p);
@@ -39,19 +39,19 @@ inline __m512i OrMasked(__m512i codes, __m512i plane, int mask) {
 // The unsigned codes of step k of a panel.
 template <PanelFormat f, int k>
 inline __m512i Codes(const uint8_t* panel) {
-  if constexpr (f.code_bits == 8) {
+  if constexpr (HasSignedCodes(f)) {
     return _mm512_xor_si512(Load(panel + 64 * k), _mm512_set1_epi8(static_cast<char>(0x80)));
   } else {
     __m512i codes = Load(panel + 64 * (k % 4));
     if constexpr (k >= 4) codes = _mm512_srli_epi16(codes, 4);
     codes = _mm512_and_si512(codes, _mm512_set1_epi8(15));
-    if constexpr (f.code_bits == 5) {  // bit k of every byte, moved to bit 4
+    if constexpr (CodeBits(f) == 5) {  // bit k of every byte, moved to bit 4
       __m512i plane = Load(panel + 256);
       if constexpr (k < 4) plane = _mm512_slli_epi16(plane, 4 - k);
       if constexpr (k > 4) plane = _mm512_srli_epi16(plane, k - 4);
       codes = OrMasked(codes, plane, 0x10);
     }
-    if constexpr (f.code_bits == 6) {  // bits 2 j and 2 j + 1, moved to bits 4 and 5
+    if constexpr (CodeBits(f) == 6) {  // bits 2 j and 2 j + 1, moved to bits 4 and 5
       constexpr int j = k % 4;
       __m512i plane = Load(panel + 256 + 64 * (k / 4));
       if constexpr (j < 2) plane = _mm512_slli_epi16(plane, 4 - 2 * j);
@@ -78,14 +78,14 @@ inline __m512 SignedBytesToFloat(const uint8_t* p) {
 template <PanelFormat f>
 inline __m512 ScaleOf(const uint8_t* record, const uint8_t* sub_record, uint32_t p) {
   const __m512 d = HalfToFloat(record + 2 * kLanes * p);
-  if constexpr (f.is_super && f.has_min)
+  if constexpr (f.scale == ScaleShape::kSubScaleAndMin)
     return _mm512_mul_ps(d, BytesToFloat(sub_record + kLanes * p));
   return d;
 }
 template <PanelFormat f>
 inline __m512 MinOf(const uint8_t* record, const uint8_t* sub_record, uint32_t p) {
   const __m512 m = HalfToFloat(record + 64 + 2 * kLanes * p);
-  if constexpr (f.is_super) {
+  if constexpr (HasSubScales(f)) {
     const __m512 factor = BytesToFloat(sub_record + 32 + kLanes * p);
     return _mm512_mul_ps(_mm512_sub_ps(_mm512_setzero_ps(), factor), m);
   }
@@ -105,24 +105,6 @@ struct Rows {
   }
   inline Rows Block(uint32_t b) const {
     return {values + size_t{b} * 32, scales + b, sums + b, pair_sums + size_t{b} * 8, cols};
-  }
-};
-
-// A position in a stripe's stream of records.
-template <PanelFormat f>
-struct Cursor {
-  const uint8_t* record;
-  const uint8_t* sub_record;
-  uint32_t sub = 0;
-  explicit Cursor(const uint8_t* stripe)
-      : record(stripe), sub_record(stripe + RecordHeaderBytes(f)) {}
-  inline void Next() {
-    sub_record += SubRecordBytes(f);
-    if (!f.is_super || ++sub == 8) {
-      sub = 0;
-      record = sub_record;
-      sub_record += RecordHeaderBytes(f);
-    }
   }
 };
 

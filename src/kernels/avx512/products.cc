@@ -19,11 +19,6 @@ Rows RowsOf(const Activations& x, uint32_t m) {
 }
 
 template <PanelFormat f>
-size_t StripeBytes(uint32_t cols) {
-  return size_t{cols} / (f.is_super ? 256 : 32) * RecordBytes(f);
-}
-
-template <PanelFormat f>
 void ChunkTileOf(uint32_t rows, const Chunk& chunk, Rows in, uint32_t blocks, const uint8_t* ahead,
                  float* out, size_t out_stride, bool fresh) {
   switch (rows) {
@@ -47,7 +42,7 @@ constexpr uint32_t kFewRowsMax = 8;
 // Up to how many such passes beat unpacking a chunk: s8 codes are no smaller packed, so a chunk
 // buys them nothing.
 template <PanelFormat f>
-constexpr uint32_t kFewRowsPasses = f.code_bits == 8 ? 2 : 1;
+constexpr uint32_t kFewRowsPasses = HasSignedCodes(f) ? 2 : 1;
 
 template <PanelFormat f>
 void FewRowsOf(uint32_t rows, const uint8_t* stripe, Rows in, float* out, size_t out_stride) {
@@ -103,7 +98,7 @@ void StripeProduct(const uint8_t* stripe, Rows in, uint32_t rows, float* out, si
 template <PanelFormat f>
 void MatmulPanels(const PackedMatrix& w, const Activations& x, uint32_t row_begin, uint32_t row_end,
                   uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride) {
-  const size_t stripe_bytes = StripeBytes<f>(w.cols);
+  const size_t stripe_bytes = StripeBytes(f, w.cols);
   const auto* data = reinterpret_cast<const uint8_t*>(w.data);
   for (uint32_t s = stripe_begin; s < stripe_end; ++s, out += kPanelStripeRows)
     StripeProduct<f>(data + s * stripe_bytes, RowsOf(x, row_begin), row_end - row_begin, out,
@@ -113,7 +108,7 @@ void MatmulPanels(const PackedMatrix& w, const Activations& x, uint32_t row_begi
 template <PanelFormat f>
 void MatvecPanels(const PackedMatrix& w, const Activations& x, uint32_t m, const uint32_t* rows,
                   uint32_t count, float* out) {
-  const size_t stripe_bytes = StripeBytes<f>(w.cols);
+  const size_t stripe_bytes = StripeBytes(f, w.cols);
   const auto* data = reinterpret_cast<const uint8_t*>(w.data);
   float panel[kLanes];
   uint32_t done = 0xffffffff;  // the panel that `panel` holds

@@ -67,8 +67,8 @@ inline void UnpackChunk(Cursor<f>& cursor, uint32_t blocks, Chunk& chunk) {
       _mm512_storeu_si512(chunk.codes[b][6][side], block.template Get<6>(side));
       _mm512_storeu_si512(chunk.codes[b][7][side], block.template Get<7>(side));
       _mm512_storeu_ps(chunk.scales[b][side], block.Scale(side));
-      if constexpr (f.has_min) _mm512_storeu_ps(chunk.mins[b][side], block.Min(side));
-      if constexpr (f.code_bits == 6) {
+      if constexpr (HasMin(f)) _mm512_storeu_ps(chunk.mins[b][side], block.Min(side));
+      if constexpr (HasHalfScales(f)) {
         _mm512_storeu_ps(chunk.sub_scales[b][0][side], block.SubScale(0, side));
         _mm512_storeu_ps(chunk.sub_scales[b][1][side], block.SubScale(1, side));
       }
@@ -119,7 +119,7 @@ template <PanelFormat f, int rows, int sides, class Block>
 inline void AddBlock(__m512 (&acc)[rows][sides], const Block& block, const Rows& in) {
   __m512 dots[rows][sides];
   __m512i sums[rows][sides];
-  if constexpr (f.code_bits == 6) {
+  if constexpr (HasHalfScales(f)) {
     // |sum of 16| <= 2^16 times a scale of 8 bits: exact in f32, and so is the sum of the halves.
     HalfDots<f, 0, 2>(sums, block, in);
 #pragma GCC unroll 8
@@ -154,7 +154,7 @@ inline void AddBlock(__m512 (&acc)[rows][sides], const Block& block, const Rows&
     for (int side = 0; side < sides; ++side) {
       const __m512 scale = _mm512_mul_ps(block.Scale(side), x_scale);
       acc[t][side] = _mm512_fmadd_ps(dots[t][side], scale, acc[t][side]);
-      if constexpr (f.has_min) acc[t][side] = _mm512_fmadd_ps(block.Min(side), x_sum, acc[t][side]);
+      if constexpr (HasMin(f)) acc[t][side] = _mm512_fmadd_ps(block.Min(side), x_sum, acc[t][side]);
     }
   }
 }
@@ -231,8 +231,8 @@ inline void AddBlockByRow(__m512 (&acc)[rows][sides], const Block& block, const 
                         block.template Get<6>(side), block.template Get<7>(side)};
     const __m512 w_scale = block.Scale(side);
     [[maybe_unused]] __m512 w_min, sub_scales[2];
-    if constexpr (f.has_min) w_min = block.Min(side);
-    if constexpr (f.code_bits == 6) {
+    if constexpr (HasMin(f)) w_min = block.Min(side);
+    if constexpr (HasHalfScales(f)) {
       sub_scales[0] = block.SubScale(0, side);
       sub_scales[1] = block.SubScale(1, side);
     }
@@ -241,7 +241,7 @@ inline void AddBlockByRow(__m512 (&acc)[rows][sides], const Block& block, const 
       const int8_t* x = in.values + t * in.cols;
       const int16_t* pair_sums = in.pair_sums + t * (in.cols / 4);
       __m512 dot;
-      if constexpr (f.code_bits == 6) {
+      if constexpr (HasHalfScales(f)) {
         // |sum of 16| <= 2^16 times a scale of 8 bits: exact in f32, and so is the sum of halves.
         const __m512i low = Dot<0, 4>(StartOfSumAlone<f>(pair_sums + 2), codes, x);
         const __m512i high = Dot<4, 4>(StartOfSumAlone<f>(pair_sums + 4), codes, x);
@@ -252,7 +252,7 @@ inline void AddBlockByRow(__m512 (&acc)[rows][sides], const Block& block, const 
       }
       const __m512 scale = TimesOne(w_scale, in.scales + t * blocks);
       acc[t][side] = _mm512_fmadd_ps(dot, scale, acc[t][side]);
-      if constexpr (f.has_min) AddTimesOne(acc[t][side], w_min, in.sums + t * blocks);
+      if constexpr (HasMin(f)) AddTimesOne(acc[t][side], w_min, in.sums + t * blocks);
     }
   }
 }

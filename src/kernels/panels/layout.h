@@ -18,47 +18,132 @@
 //   6 bits  ... or two: vector h, bits 2 j and 2 j + 1 of byte i belong to byte i of step 4 h + j
 //   8 bits  vector k is step k
 //
-// Plain constants only: this header is compiled with every ISA's flags.
+// Plain constants and pointers only, with internal linkage: this header is compiled with every
+// ISA's flags.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace infe::kernels {
 
-struct PanelFormat {
-  uint32_t code_bits;  // 4, 5, 6 or 8
-  bool has_min;        // m or dmin
-  bool is_super;       // blocks of 256 with sub-scales
-  uint32_t offset;     // subtracted from every code
+// What a code is before its scale: how many bits it has in the panels, and what is subtracted.
+enum class CodeShape : uint8_t { kU4, kU4Minus8, kU5, kU5Minus16, kU6Minus32, kS8 };
+
+// What codes are multiplied with, and what is added.
+enum class ScaleShape : uint8_t {
+  kScale,           // blocks of 32: d
+  kScaleAndMin,     // blocks of 32: d and m
+  kSubScaleAndMin,  // blocks of 256: d and dmin, times an unsigned byte each for every 32 columns
+  kHalfScales,      // blocks of 256: d, times a signed byte for every 16 columns
 };
+
+// A type is a pair of the two: the kernels ask for one or the other, never for the type.
+struct PanelFormat {
+  CodeShape code;
+  ScaleShape scale;
+};
+
+inline constexpr PanelFormat kPanelQ8_0 = {CodeShape::kS8, ScaleShape::kScale};
+inline constexpr PanelFormat kPanelQ4_0 = {CodeShape::kU4Minus8, ScaleShape::kScale};
+inline constexpr PanelFormat kPanelQ4_1 = {CodeShape::kU4, ScaleShape::kScaleAndMin};
+inline constexpr PanelFormat kPanelQ5_0 = {CodeShape::kU5Minus16, ScaleShape::kScale};
+inline constexpr PanelFormat kPanelQ5_1 = {CodeShape::kU5, ScaleShape::kScaleAndMin};
+inline constexpr PanelFormat kPanelQ4_K = {CodeShape::kU4, ScaleShape::kSubScaleAndMin};
+inline constexpr PanelFormat kPanelQ5_K = {CodeShape::kU5, ScaleShape::kSubScaleAndMin};
+inline constexpr PanelFormat kPanelQ6_K = {CodeShape::kU6Minus32, ScaleShape::kHalfScales};
 
 inline constexpr uint32_t kPanelStripeRows = 32;
 
-constexpr uint32_t PanelBytesPerLane(const PanelFormat& f) {
-  return f.code_bits == 4 ? 16 : f.code_bits == 5 ? 20 : f.code_bits == 6 ? 24 : 32;
+namespace {
+
+constexpr uint32_t CodeBits(PanelFormat f) {
+  switch (f.code) {
+    case CodeShape::kU4:
+    case CodeShape::kU4Minus8:
+      return 4;
+    case CodeShape::kU5:
+    case CodeShape::kU5Minus16:
+      return 5;
+    case CodeShape::kU6Minus32:
+      return 6;
+    case CodeShape::kS8:
+      return 8;
+  }
+  return 0;
+}
+// Subtracted from every code.
+constexpr int CodeOffset(PanelFormat f) {
+  switch (f.code) {
+    case CodeShape::kU4Minus8:
+      return 8;
+    case CodeShape::kU5Minus16:
+      return 16;
+    case CodeShape::kU6Minus32:
+      return 32;
+    case CodeShape::kU4:
+    case CodeShape::kU5:
+    case CodeShape::kS8:
+      return 0;
+  }
+  return 0;
+}
+constexpr bool HasSignedCodes(PanelFormat f) {
+  return f.code == CodeShape::kS8;
+}
+constexpr bool HasMin(PanelFormat f) {
+  return f.scale == ScaleShape::kScaleAndMin || f.scale == ScaleShape::kSubScaleAndMin;
+}
+constexpr bool HasHalfScales(PanelFormat f) {
+  return f.scale == ScaleShape::kHalfScales;
+}
+// Blocks of 32 columns in a record; more than one have sub-scales.
+constexpr uint32_t SubBlocks(PanelFormat f) {
+  return f.scale == ScaleShape::kSubScaleAndMin || HasHalfScales(f) ? 8 : 1;
+}
+constexpr bool HasSubScales(PanelFormat f) {
+  return SubBlocks(f) > 1;
+}
+
+constexpr uint32_t PanelBytesPerLane(PanelFormat f) {
+  return CodeBits(f) * 4;
 }
 // The f16 scales (and minima) that open a record.
-constexpr uint32_t RecordHeaderBytes(const PanelFormat& f) {
-  return f.has_min ? 128 : 64;
+constexpr uint32_t RecordHeaderBytes(PanelFormat f) {
+  return HasMin(f) ? 128 : 64;
 }
-constexpr uint32_t SubHeaderBytes(const PanelFormat& f) {
-  return f.is_super ? 64 : 0;
+constexpr uint32_t SubHeaderBytes(PanelFormat f) {
+  return HasSubScales(f) ? 64 : 0;
 }
 // The sub-header and the panels of 32 columns.
-constexpr uint32_t SubRecordBytes(const PanelFormat& f) {
+constexpr uint32_t SubRecordBytes(PanelFormat f) {
   return SubHeaderBytes(f) + kPanelStripeRows * PanelBytesPerLane(f);
 }
-constexpr uint32_t RecordBytes(const PanelFormat& f) {
-  return RecordHeaderBytes(f) + (f.is_super ? 8 : 1) * SubRecordBytes(f);
+constexpr uint32_t RecordBytes(PanelFormat f) {
+  return RecordHeaderBytes(f) + SubBlocks(f) * SubRecordBytes(f);
+}
+constexpr size_t StripeBytes(PanelFormat f, uint32_t cols) {
+  return size_t{cols} / (32 * SubBlocks(f)) * RecordBytes(f);
 }
 
-inline constexpr PanelFormat kPanelQ8_0 = {8, false, false, 0};
-inline constexpr PanelFormat kPanelQ4_0 = {4, false, false, 8};
-inline constexpr PanelFormat kPanelQ4_1 = {4, true, false, 0};
-inline constexpr PanelFormat kPanelQ5_0 = {5, false, false, 16};
-inline constexpr PanelFormat kPanelQ5_1 = {5, true, false, 0};
-inline constexpr PanelFormat kPanelQ4_K = {4, true, true, 0};
-inline constexpr PanelFormat kPanelQ5_K = {5, true, true, 0};
-inline constexpr PanelFormat kPanelQ6_K = {6, false, true, 32};
+// A position in a stripe's stream of records: where the record's scales stand, and the part of 32
+// columns.
+template <PanelFormat f>
+struct Cursor {
+  const uint8_t* record;
+  const uint8_t* sub_record;
+  uint32_t sub = 0;
+  explicit Cursor(const uint8_t* stripe)
+      : record(stripe), sub_record(stripe + RecordHeaderBytes(f)) {}
+  inline void Next() {
+    sub_record += SubRecordBytes(f);
+    if (!HasSubScales(f) || ++sub == SubBlocks(f)) {
+      sub = 0;
+      record = sub_record;
+      sub_record += RecordHeaderBytes(f);
+    }
+  }
+};
 
+}  // namespace
 }  // namespace infe::kernels

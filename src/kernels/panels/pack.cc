@@ -1,6 +1,7 @@
 #include "kernels/panels/pack.h"
 
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -17,9 +18,8 @@ PanelFormat FormatOf(QuantType type) {
 }
 
 size_t StripeBytes(QuantType type, uint32_t cols) {
-  const QuantTypeTraits& traits = Traits(type);
-  if (IsFloat(type)) return size_t{cols} * kStripeRows * traits.block_bytes;
-  return cols / traits.block_values * size_t{RecordBytes(FormatOf(type))};
+  if (IsFloat(type)) return size_t{cols} * kStripeRows * Traits(type).block_bytes;
+  return kernels::StripeBytes(FormatOf(type), cols);
 }
 
 uint32_t Word(const uint8_t* bytes) {
@@ -33,8 +33,8 @@ void SetWord(uint8_t* bytes, uint32_t word) {
 
 // The codes of 32 columns of one row, four to a word, into their lane of a panel. `panel` points at
 // the lane's first word; words of the same lane are `vector` bytes apart.
-void StoreCodes(const PanelFormat& f, const uint8_t* codes, uint8_t* panel, uint32_t vector) {
-  if (f.code_bits == 8) {
+void StoreCodes(PanelFormat f, const uint8_t* codes, uint8_t* panel, uint32_t vector) {
+  if (HasSignedCodes(f)) {
     for (uint32_t k = 0; k < 8; ++k) SetWord(panel + k * vector, Word(codes + 4 * k));
     return;
   }
@@ -43,12 +43,12 @@ void StoreCodes(const PanelFormat& f, const uint8_t* codes, uint8_t* panel, uint
     const uint32_t high = Word(codes + 4 * (v + 4)) & 0x0f0f0f0fu;
     SetWord(panel + v * vector, low | high << 4);
   }
-  if (f.code_bits == 5) {
+  if (CodeBits(f) == 5) {
     uint32_t bits = 0;
     for (uint32_t k = 0; k < 8; ++k) bits |= (Word(codes + 4 * k) >> 4 & 0x01010101u) << k;
     SetWord(panel + 4 * vector, bits);
   }
-  if (f.code_bits == 6) {
+  if (CodeBits(f) == 6) {
     for (uint32_t h = 0; h < 2; ++h) {
       uint32_t bits = 0;
       for (uint32_t j = 0; j < 4; ++j)
@@ -58,15 +58,15 @@ void StoreCodes(const PanelFormat& f, const uint8_t* codes, uint8_t* panel, uint
   }
 }
 
-void LoadCodes(const PanelFormat& f, const uint8_t* panel, uint32_t vector, uint8_t* codes) {
+void LoadCodes(PanelFormat f, const uint8_t* panel, uint32_t vector, uint8_t* codes) {
   for (uint32_t k = 0; k < 8; ++k) {
     uint32_t word;
-    if (f.code_bits == 8) {
+    if (HasSignedCodes(f)) {
       word = Word(panel + k * vector);
     } else {
       word = Word(panel + k % 4 * vector) >> (k / 4 * 4) & 0x0f0f0f0fu;
-      if (f.code_bits == 5) word |= (Word(panel + 4 * vector) >> k & 0x01010101u) << 4;
-      if (f.code_bits == 6)
+      if (CodeBits(f) == 5) word |= (Word(panel + 4 * vector) >> k & 0x01010101u) << 4;
+      if (CodeBits(f) == 6)
         word |= (Word(panel + (4 + k / 4) * vector) >> k % 4 * 2 & 0x03030303u) << 4;
     }
     SetWord(codes + 4 * k, word);
@@ -76,7 +76,7 @@ void LoadCodes(const PanelFormat& f, const uint8_t* panel, uint32_t vector, uint
 // Where row r (0..31) of a stripe stands in one record.
 template <uint32_t kLanes>
 struct Place {
-  const PanelFormat& f;
+  PanelFormat f;
   uint32_t row;
   uint8_t* Scale(uint8_t* record) const { return record + 2 * row; }
   uint8_t* Min(uint8_t* record) const { return record + 64 + 2 * row; }
@@ -89,31 +89,40 @@ struct Place {
   }
 };
 
+// What a sub-header holds of one row: scale and minimum, or the scales of both halves.
+template <class Fields>
+auto SubScalesOf(PanelFormat f, Fields& fields, uint32_t sub) {
+  return HasMin(f) ? std::pair(&fields.sub_scales[sub], &fields.sub_mins[sub])
+                   : std::pair(&fields.sub_scales[2 * sub], &fields.sub_scales[2 * sub + 1]);
+}
+
 template <uint32_t kLanes>
-void StoreRow(const PanelFormat& f, const BlockFields& fields, uint32_t row, uint8_t* record) {
+void StoreRow(PanelFormat f, const BlockFields& fields, uint32_t row, uint8_t* record) {
   const Place<kLanes> at{f, row};
   std::memcpy(at.Scale(record), &fields.scale, 2);
-  if (f.has_min) std::memcpy(at.Min(record), &fields.min, 2);
-  for (uint32_t sub = 0; sub < (f.is_super ? 8u : 1u); ++sub) {
-    if (f.is_super) {
+  if (HasMin(f)) std::memcpy(at.Min(record), &fields.min, 2);
+  for (uint32_t sub = 0; sub < SubBlocks(f); ++sub) {
+    if (HasSubScales(f)) {
+      const auto [low, high] = SubScalesOf(f, fields, sub);
       uint8_t* header = at.Sub(record, sub);
-      header[row] = f.has_min ? fields.sub_scales[sub] : fields.sub_scales[2 * sub];
-      header[32 + row] = f.has_min ? fields.sub_mins[sub] : fields.sub_scales[2 * sub + 1];
+      header[row] = *low;
+      header[32 + row] = *high;
     }
     StoreCodes(f, fields.codes + 32 * sub, at.Panel(record, sub), 4 * kLanes);
   }
 }
 
 template <uint32_t kLanes>
-void LoadRow(const PanelFormat& f, uint8_t* record, uint32_t row, BlockFields& fields) {
+void LoadRow(PanelFormat f, uint8_t* record, uint32_t row, BlockFields& fields) {
   const Place<kLanes> at{f, row};
   std::memcpy(&fields.scale, at.Scale(record), 2);
-  if (f.has_min) std::memcpy(&fields.min, at.Min(record), 2);
-  for (uint32_t sub = 0; sub < (f.is_super ? 8u : 1u); ++sub) {
-    if (f.is_super) {
+  if (HasMin(f)) std::memcpy(&fields.min, at.Min(record), 2);
+  for (uint32_t sub = 0; sub < SubBlocks(f); ++sub) {
+    if (HasSubScales(f)) {
+      const auto [low, high] = SubScalesOf(f, fields, sub);
       const uint8_t* header = at.Sub(record, sub);
-      (f.has_min ? fields.sub_scales[sub] : fields.sub_scales[2 * sub]) = header[row];
-      (f.has_min ? fields.sub_mins[sub] : fields.sub_scales[2 * sub + 1]) = header[32 + row];
+      *low = header[row];
+      *high = header[32 + row];
     }
     LoadCodes(f, at.Panel(record, sub), 4 * kLanes, fields.codes + 32 * sub);
   }

@@ -37,6 +37,15 @@ class Tiny:
     rope_factors: bool = False
     rope_linear: float = 0.0
     mixed: bool = False  # types differ between the matrices of a layer
+    experts: int = 0
+    used: int = 2
+    expert_width: int = 0
+    shared_width: int = 0
+    fused_experts: bool = False  # gate and up in one tensor
+    rope_dim: int = 0  # 0: all of a head
+
+
+MOE = {"qwen2moe", "qwen3moe", "granitemoe"}
 
 
 def variants():
@@ -53,6 +62,24 @@ def variants():
         Tiny("llama-heads80", "llama", "Q8_0", embedding=320, heads=4, kv_heads=2, head_dim=80),
         Tiny("qwen2-heads48", "qwen2", "Q4_0", embedding=96, heads=2, kv_heads=1, head_dim=48),
         Tiny("gemma3-mixed", "gemma3", mixed=True, window=33, layers=4, head_dim=256, kv_heads=1),
+    ]
+    small = {"layers": 4, "embedding": 64, "feed_forward": 96, "head_dim": 16, "vocabulary": 320}
+    moe = small | {"experts": 8, "expert_width": 32}
+    out += [
+        Tiny("qwen3moe-f32", "qwen3moe", "F32", **moe),
+        Tiny("qwen3moe-q8_0", "qwen3moe", "Q8_0", **moe | {"fused_experts": True}),
+        Tiny("qwen3moe-q4_k", "qwen3moe", "Q4_K", layers=2, experts=5, used=3, expert_width=256),
+        Tiny("qwen2moe-f32", "qwen2moe", "F32", tied=False, **moe | {"shared_width": 64}),
+        Tiny("qwen2moe-q5_0", "qwen2moe", "Q5_0", tied=False, **moe | {"shared_width": 64}),
+        Tiny("granitemoe-f32", "granitemoe", "F32", **moe | {"feed_forward": 32}),
+        Tiny("granitemoe-shared", "granitemoe", "Q8_0", **moe | {"feed_forward": 32, "shared_width": 64}),
+        Tiny("granite-f32", "granite", "F32", **small),
+        Tiny("granite-q8_0", "granite", "Q8_0", **small),
+        Tiny("smollm3-f32", "smollm3", "F32", **small),
+        Tiny("phi3-f32", "phi3", "F32", **small | {"rope_dim": 12}),
+        Tiny("phi3-q4_0", "phi3", "Q4_0", **small | {"rope_dim": 12}),
+        Tiny("mistral3-f32", "mistral3", "F32", **small | {"head_dim": 32}),
+        Tiny("exaone4-f32", "exaone4", "F32", **small),
     ]
     return out
 
@@ -99,6 +126,19 @@ class Maker:
         else:
             self.w.add_tensor(name, gguf.quants.quantize(data, T[kind]), raw_dtype=T[kind])
 
+    def planes(self, name, planes, rows, cols):
+        """A matrix for each expert."""
+        kind = self.t.type
+        if kind.endswith("_K"):
+            data = np.stack([random_k_blocks(self.rng, kind, rows, cols) for _ in range(planes)])
+            self.w.add_tensor(name, data, raw_dtype=T[kind])
+            return
+        data = (self.rng.standard_normal((planes, rows, cols)) / np.sqrt(cols)).astype(np.float32)
+        if kind == "F32":
+            self.w.add_tensor(name, data)
+        else:
+            self.w.add_tensor(name, gguf.quants.quantize(data, T[kind]), raw_dtype=T[kind])
+
     def vector(self, name, size, mean=1.0, spread=0.2):
         data = mean + spread * self.rng.standard_normal(size)
         self.w.add_tensor(name, data.astype(np.float32))
@@ -125,9 +165,56 @@ class Maker:
             "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
         )
 
+    def family_keys(self):
+        t, w = self.t, self.w
+        if t.arch in MOE:
+            w.add_expert_count(t.experts)
+            w.add_expert_used_count(t.used)
+            w.add_expert_feed_forward_length(t.expert_width)
+            if t.shared_width:
+                w.add_expert_shared_feed_forward_length(t.shared_width)
+        if t.arch in ("granite", "granitemoe"):
+            w.add_embedding_scale(6.0)
+            w.add_residual_scale(0.44)
+            w.add_attention_scale(0.3)
+            w.add_logit_scale(3.0)
+        if t.arch == "mistral3":
+            w.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+            w.add_rope_scaling_factor(8.0)
+            w.add_rope_scaling_orig_ctx_len(16)
+            w.add_rope_scaling_yarn_beta_fast(4.0)
+            w.add_rope_scaling_yarn_beta_slow(0.25)
+            w.add_float32("mistral3.rope.scaling.yarn_log_multiplier", 0.6)
+            w.add_float32("mistral3.attention.temperature_scale", 0.3)
+        if t.arch == "phi3":
+            w.add_rope_scaling_type(gguf.RopeScalingType.LONGROPE)
+            w.add_rope_scaling_orig_ctx_len(64)
+            w.add_rope_scaling_attn_factors(1.19)
+            factors = 1.0 + 3.0 * self.rng.random((2, t.rope_dim // 2))
+            w.add_tensor("rope_factors_long.weight", factors[0].astype(np.float32))
+            w.add_tensor("rope_factors_short.weight", factors[1].astype(np.float32))
+
+    def experts(self, p):
+        t, d = self.t, self.t.embedding
+        # Never quantised: which experts a row goes to hangs on it.
+        self.matrix(p + "ffn_gate_inp.weight", t.experts, d, "F32")
+        if t.fused_experts:
+            self.planes(p + "ffn_gate_up_exps.weight", t.experts, 2 * t.expert_width, d)
+        else:
+            self.planes(p + "ffn_gate_exps.weight", t.experts, t.expert_width, d)
+            self.planes(p + "ffn_up_exps.weight", t.experts, t.expert_width, d)
+        self.planes(p + "ffn_down_exps.weight", t.experts, d, t.expert_width)
+        if t.shared_width:
+            self.matrix(p + "ffn_gate_shexp.weight", t.shared_width, d)
+            self.matrix(p + "ffn_up_shexp.weight", t.shared_width, d)
+            self.matrix(p + "ffn_down_shexp.weight", d, t.shared_width)
+            if t.arch == "qwen2moe":
+                self.vector(p + "ffn_gate_inp_shexp.weight", d, 0.0, 0.3)
+
     def write(self):
         t, w = self.t, self.w
-        w.add_name(f"Tiny {t.name}")
+        # Another engine gives files that call themselves phi3 tokens of their own.
+        w.add_name(f"Tiny {t.name.replace('phi3', 'phi')}")
         w.add_file_type(7)
         w.add_block_count(t.layers)
         w.add_context_length(t.context)
@@ -142,36 +229,48 @@ class Maker:
         if t.rope_linear:
             w.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
             w.add_rope_scaling_factor(t.rope_linear)
-        if t.arch == "llama":
-            w.add_rope_dimension_count(t.head_dim)
+        if t.arch in ("llama", "granite", "granitemoe", "smollm3", "phi3", "mistral3"):
+            w.add_rope_dimension_count(t.rope_dim or t.head_dim)
         if t.window:
             w.add_sliding_window(t.window)
             w.add_uint32(f"{t.arch}.attention.sliding_window_pattern", 2)
+        self.family_keys()
         self.tokenizer()
         q, kv, d = t.heads * t.head_dim, t.kv_heads * t.head_dim, t.embedding
         self.matrix("token_embd.weight", t.vocabulary, d, "Q5_0" if t.mixed else None)
         for i in range(t.layers):
             p = f"blk.{i}."
             mixed = iter(["Q5_0", "Q4_1", "Q8_0", "Q4_K", "Q4_0", "Q5_1", "Q6_K"]) if t.mixed else iter([None] * 7)
-            self.vector(p + "attn_norm.weight", d)
-            self.matrix(p + "attn_q.weight", q, d, next(mixed))
-            self.matrix(p + "attn_k.weight", kv, d, next(mixed))
-            self.matrix(p + "attn_v.weight", kv, d, next(mixed))
-            if t.arch == "qwen2":
+            if t.arch != "exaone4":
+                self.vector(p + "attn_norm.weight", d)
+            if t.arch == "phi3":
+                self.matrix(p + "attn_qkv.weight", q + 2 * kv, d)
+            else:
+                self.matrix(p + "attn_q.weight", q, d, next(mixed))
+                self.matrix(p + "attn_k.weight", kv, d, next(mixed))
+                self.matrix(p + "attn_v.weight", kv, d, next(mixed))
+            if t.arch in ("qwen2", "qwen2moe"):
                 self.vector(p + "attn_q.bias", q, 0.0, 0.5)
                 self.vector(p + "attn_k.bias", kv, 0.0, 0.5)
                 self.vector(p + "attn_v.bias", kv, 0.0, 0.5)
-            if t.arch in ("qwen3", "gemma3"):
+            if t.arch in ("qwen3", "qwen3moe", "gemma3", "exaone4"):
                 self.vector(p + "attn_q_norm.weight", t.head_dim)
                 self.vector(p + "attn_k_norm.weight", t.head_dim)
             self.matrix(p + "attn_output.weight", d, q, next(mixed))
-            if t.arch == "gemma3":
+            if t.arch in ("gemma3", "exaone4"):
                 self.vector(p + "post_attention_norm.weight", d)
                 self.vector(p + "post_ffw_norm.weight", d)
-            self.vector(p + "ffn_norm.weight", d)
-            self.matrix(p + "ffn_gate.weight", t.feed_forward, d, next(mixed))
-            self.matrix(p + "ffn_up.weight", t.feed_forward, d, next(mixed))
-            self.matrix(p + "ffn_down.weight", d, t.feed_forward, next(mixed))
+            if t.arch != "exaone4":
+                self.vector(p + "ffn_norm.weight", d)
+            if t.arch in MOE:
+                self.experts(p)
+            elif t.arch == "phi3":
+                self.matrix(p + "ffn_up.weight", 2 * t.feed_forward, d)
+                self.matrix(p + "ffn_down.weight", d, t.feed_forward)
+            else:
+                self.matrix(p + "ffn_gate.weight", t.feed_forward, d, next(mixed))
+                self.matrix(p + "ffn_up.weight", t.feed_forward, d, next(mixed))
+                self.matrix(p + "ffn_down.weight", d, t.feed_forward, next(mixed))
         self.vector("output_norm.weight", d)
         if not t.tied:
             self.matrix("output.weight", t.vocabulary, d, "Q6_K" if t.mixed else None)

@@ -28,6 +28,28 @@ struct Spec {
   std::map<std::string, TensorSpec> tensors;
 };
 
+// Four experts of 64 dimensions, two of them used, in place of the dense part; qwen2moe has one
+// that all rows share.
+void AddExperts(Spec& spec) {
+  const std::string p = spec.architecture + ".";
+  spec.numbers[p + "expert_count"] = 4;
+  spec.numbers[p + "expert_used_count"] = 2;
+  spec.numbers[p + "expert_feed_forward_length"] = 64;
+  for (const char* name : {"gate", "up", "down"}) {
+    spec.tensors.erase("blk.0.ffn_" + std::string(name) + ".weight");
+    const bool down = name == std::string("down");
+    const std::vector<uint64_t> shape = {down ? 64u : 32u, down ? 32u : 64u};
+    spec.tensors["blk.0.ffn_" + std::string(name) + "_exps.weight"] = {kF32,
+                                                                       {shape[0], shape[1], 4}};
+    if (spec.architecture != "qwen2moe") continue;
+    spec.tensors["blk.0.ffn_" + std::string(name) + "_shexp.weight"] = {kF32, shape};
+  }
+  spec.tensors["blk.0.ffn_gate_inp.weight"] = {kF32, {32, 4}};
+  if (spec.architecture == "qwen2moe") {
+    spec.tensors["blk.0.ffn_gate_inp_shexp.weight"] = {kF32, {32}};
+  }
+}
+
 Spec ValidSpec(const std::string& architecture) {
   Spec spec;
   spec.architecture = architecture;
@@ -43,20 +65,35 @@ Spec ValidSpec(const std::string& architecture) {
       {"blk.0.attn_output.weight", {kF32, {32, 32}}}, {"blk.0.ffn_norm.weight", {kF32, {32}}},
       {"blk.0.ffn_gate.weight", {kF32, {32, 64}}},    {"blk.0.ffn_up.weight", {kF32, {32, 64}}},
       {"blk.0.ffn_down.weight", {kF32, {64, 32}}}};
-  if (architecture == "qwen2") {
+  if (architecture == "qwen2" || architecture == "qwen2moe") {
     spec.tensors["blk.0.attn_q.bias"] = {kF32, {32}};
     spec.tensors["blk.0.attn_k.bias"] = {kF32, {16}};
     spec.tensors["blk.0.attn_v.bias"] = {kF32, {16}};
   }
-  if (architecture == "qwen3" || architecture == "gemma3") {
+  if (architecture == "qwen3" || architecture == "qwen3moe" || architecture == "exaone4" ||
+      architecture == "gemma3") {
     spec.tensors["blk.0.attn_q_norm.weight"] = {kF32, {16}};
     spec.tensors["blk.0.attn_k_norm.weight"] = {kF32, {16}};
   }
   if (architecture == "gemma3") {
     spec.numbers["gemma3.attention.sliding_window"] = 16;
+  }
+  if (architecture == "exaone4") {
+    spec.tensors.erase("blk.0.attn_norm.weight");
+    spec.tensors.erase("blk.0.ffn_norm.weight");
+  }
+  if (architecture == "gemma3" || architecture == "exaone4") {
     spec.tensors["blk.0.post_attention_norm.weight"] = {kF32, {32}};
     spec.tensors["blk.0.post_ffw_norm.weight"] = {kF32, {32}};
   }
+  if (architecture == "phi3") {
+    for (const char* name : {"attn_q", "attn_k", "attn_v", "ffn_gate"}) {
+      spec.tensors.erase("blk.0." + std::string(name) + ".weight");
+    }
+    spec.tensors["blk.0.attn_qkv.weight"] = {kF32, {32, 64}};
+    spec.tensors["blk.0.ffn_up.weight"] = {kF32, {32, 128}};
+  }
+  if (architecture.ends_with("moe")) AddExperts(spec);
   return spec;
 }
 
@@ -167,6 +204,64 @@ TEST(Load, MetadataThatCannotBeIsRefused) {
               "gemma3");
   ExpectError([](Spec& s) { s.tensors["rope_freqs.weight"] = {kF32, {8}}; }, "not positive");
   ExpectError([](Spec& s) { s.tensors["rope_freqs.weight"] = {kF32, {7}}; }, "rope_freqs.weight");
+}
+
+TEST(Load, ExpertsThatAreNotUnderstoodAreRefused) {
+  const auto refused = [](const char* key, uint32_t value, const char* part) {
+    ExpectError([&](Spec& s) { s.numbers[std::string("qwen3moe.") + key] = value; }, part,
+                "qwen3moe");
+  };
+  refused("expert_gating_func", 4, "expert_gating_func");
+  refused("expert_group_count", 2, "groups");
+  refused("expert_used_count", 5, "expert_used_count");
+  refused("expert_used_count", 0, "expert_used_count");
+  refused("expert_feed_forward_length", 48, "multiples of 32");
+  refused("expert_count", 8, "ffn_gate_inp");
+  refused("nextn_predict_layers", 1, "further tokens");
+  // As many numbers, but other planes.
+  ExpectError([](Spec& s) { s.tensors["blk.0.ffn_up_exps.weight"].shape = {32, 128, 2}; },
+              "blk.0.ffn_up_exps.weight", "qwen3moe");
+  ExpectError([](Spec& s) { s.tensors["blk.0.ffn_gate_exps.bias"] = {kF32, {64, 4}}; },
+              "ffn_gate_exps.bias", "qwen3moe");
+}
+
+TEST(Load, FusedExpertsAreTwoInOne) {
+  Spec spec = ValidSpec("qwen3moe");
+  spec.tensors.erase("blk.0.ffn_gate_exps.weight");
+  spec.tensors.erase("blk.0.ffn_up_exps.weight");
+  spec.tensors["blk.0.ffn_gate_up_exps.weight"] = {kF32, {32, 128, 4}};
+  EXPECT_EQ(LoadError(spec), "");
+}
+
+TEST(Load, FactorsAndScalingsThatCannotBeAreRefused) {
+  for (const char* key : {"embedding_scale", "residual_scale", "logit_scale", "attention.scale"}) {
+    const std::string name = std::string("granite.") + key;
+    for (const float value : {0.0F, -1.0F, 1e7F}) {
+      ExpectError([&](Spec& s) { s.floats[name] = value; }, name, "granite");
+    }
+  }
+  ExpectError([](Spec& s) { s.floats["mistral3.attention.temperature_scale"] = 0.1F; },
+              "original_context_length", "mistral3");
+  const auto yarn = [](Spec& s) {
+    s.texts["mistral3.rope.scaling.type"] = "yarn";
+    s.floats["mistral3.rope.scaling.factor"] = 4;
+  };
+  ExpectError(yarn, "original_context_length", "mistral3");
+  ExpectError(
+      [&](Spec& s) {
+        yarn(s);
+        s.numbers["mistral3.rope.scaling.original_context_length"] = 32;
+        s.floats["mistral3.rope.scaling.yarn_beta_slow"] = 0;
+      },
+      "YaRN", "mistral3");
+  ExpectError([](Spec& s) { s.texts["granite.rope.scaling.type"] = "yarn"; }, "yarn", "granite");
+  ExpectError([](Spec& s) { s.numbers["phi3.rope.dimension_count"] = 7; }, "7 of 16", "phi3");
+  ExpectError(
+      [](Spec& s) {
+        s.texts["phi3.rope.scaling.type"] = "longrope";
+        s.numbers["phi3.rope.scaling.original_context_length"] = 32;
+      },
+      "rope_factors_long.weight", "phi3");
 }
 
 TEST(Load, LinearScalingAppliesToGlobalLayersOnly) {

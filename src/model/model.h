@@ -13,11 +13,11 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "kernels/table.h"
+#include "model/kv_view.h"  // the older names, for those who include us
 #include "model/logit_summary.h"
 #include "model/model_config.h"
 #include "model/packed_file.h"
 #include "model/phase_times.h"
-#include "model/kv_view.h"  // the older names, for those who include us
 
 namespace infe::model {
 

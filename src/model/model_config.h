@@ -12,7 +12,7 @@
 namespace infe::model {
 
 struct ModelConfig {
-  std::string architecture;  // "llama", "qwen2", "qwen3", "gemma3"
+  std::string architecture;  // general.architecture
   std::string name;          // general.name
   std::string quantisation;  // "Q4_K_M", by general.file_type
   std::string licence;       // general.license, may be empty
@@ -22,6 +22,7 @@ struct ModelConfig {
   uint32_t context_length = 0;  // positions the model was made for
   float rms_epsilon = 0;
   float embedding_scale = 1;  // Gemma: sqrt(embedding)
+  float logit_scale = 1;      // multiplies the logits
   bool tied_head = false;
 };
 

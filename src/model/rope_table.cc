@@ -1,5 +1,6 @@
 #include "model/rope_table.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/check.h"
@@ -73,11 +74,14 @@ void SinCos(double x, double* sine, double* cosine) {
   }
 }
 
-double PowerOf(double base, double exponent) {
+double LogOf(double x) {
   int exponent2 = 0;
-  const double mantissa = std::frexp(base, &exponent2);  // exact; mantissa in [0.5, 1)
-  const double log = (exponent2 - 1) * kLn2 + LogOfMantissa(2 * mantissa);
-  const double x = exponent * log;  // <= 0
+  const double mantissa = std::frexp(x, &exponent2);  // exact; mantissa in [0.5, 1)
+  return (exponent2 - 1) * kLn2 + LogOfMantissa(2 * mantissa);
+}
+
+double PowerOf(double base, double exponent) {
+  const double x = exponent * LogOf(base);  // <= 0
   const double halvings = std::floor(-x / kLn2);
   return std::ldexp(ExpNear0(x + halvings * kLn2), -static_cast<int>(halvings));
 }
@@ -91,14 +95,36 @@ RopeTable::RopeTable(float base, float scale, uint32_t dim, std::span<const floa
   }
 }
 
+RopeTable::RopeTable(const RopeConfig& config, std::span<const float> factors)
+    : RopeTable(config.base, config.scale, config.dims, factors) {
+  amplitude_ = config.amplitude;
+  if (config.yarn.factor != 1) Stretch(config.yarn, config.base);
+}
+
+void RopeTable::Stretch(const YarnConfig& yarn, float base) {
+  const double dims = 2.0 * static_cast<double>(frequencies_.size());
+  // The dimension whose pair turns `turns` times within the original context.
+  const auto dimension = [&](double turns) {
+    constexpr double kTwoPi = 6.28318530717958647692;
+    return dims * LogOf(yarn.original_context / (turns * kTwoPi)) / (2 * LogOf(base));
+  };
+  const double low = std::clamp(std::floor(dimension(yarn.beta_fast)), 0.0, dims - 1);
+  const double high = std::clamp(std::ceil(dimension(yarn.beta_slow)), 0.0, dims - 1);
+  for (size_t i = 0; i < frequencies_.size(); ++i) {
+    const double stretched =
+        std::clamp((static_cast<double>(i) - low) / std::max(0.001, high - low), 0.0, 1.0);
+    frequencies_[i] *= stretched / yarn.factor + (1 - stretched);
+  }
+}
+
 void RopeTable::Fill(uint32_t position, float* cos_sin) const {
   const size_t half = frequencies_.size();
   for (size_t i = 0; i < half; ++i) {
     double sine = 0;
     double cosine = 0;
     SinCos(position * frequencies_[i], &sine, &cosine);
-    cos_sin[i] = static_cast<float>(cosine);
-    cos_sin[half + i] = static_cast<float>(sine);
+    cos_sin[i] = static_cast<float>(amplitude_ * cosine);
+    cos_sin[half + i] = static_cast<float>(amplitude_ * sine);
   }
 }
 

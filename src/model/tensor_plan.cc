@@ -44,13 +44,24 @@ Result<const GgufTensor*> TensorPlan::Need(const std::string& name) {
   return tensor;
 }
 
+void TensorPlan::Skip(std::string_view name) {
+  const GgufTensor* tensor = file_.FindTensor(name);
+  if (tensor != nullptr) taken_.insert(tensor->name);
+}
+
 Result<void> TensorPlan::Matrix(const MatrixSpec& spec, kernels::PackedMatrix* matrix) {
   INFE_ASSIGN(const GgufTensor* tensor, Need(spec.name));
-  INFE_TRY(CheckShape(*tensor, spec.cols, spec.tensor_rows == 0 ? spec.rows : spec.tensor_rows));
+  const uint64_t plane_rows = spec.plane_rows == 0 ? spec.rows : spec.plane_rows;
+  INFE_TRY(CheckShape(*tensor, spec.cols, plane_rows * spec.planes));
+  if (tensor->shape[1] != plane_rows) {
+    return Corrupt(fmt::format("tensor {} has planes of {} rows; the model's metadata asks for {}",
+                               tensor->name, tensor->shape[1], plane_rows));
+  }
   INFE_ASSIGN(matrix->type, Type(*tensor));
   matrix->rows = spec.rows;
   matrix->cols = spec.cols;
-  packs_.push_back({matrix, tensor, spec.first_row, spec.order, packed_bytes_});
+  packs_.push_back(
+      {matrix, tensor, spec.plane * plane_rows + spec.first_row, spec.order, packed_bytes_});
   packed_bytes_ += Aligned(kernels_.packed_bytes(matrix->type, spec.rows, spec.cols));
   return {};
 }

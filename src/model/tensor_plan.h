@@ -23,9 +23,12 @@ struct MatrixSpec {
   std::string name;
   uint32_t rows = 0;  // output features
   uint32_t cols = 0;
-  // The tensor's rows, if it holds more than this matrix: fused ones, and the experts of a layer.
-  uint64_t tensor_rows = 0;  // 0: `rows`
-  uint64_t first_row = 0;
+  // If the tensor holds more than this matrix: the rows of one of its planes, how many planes (the
+  // experts of a layer) it has, and where the matrix begins.
+  uint64_t plane_rows = 0;  // 0: `rows`
+  uint64_t planes = 1;
+  uint64_t plane = 0;
+  uint64_t first_row = 0;  // in its plane
   // For each packed row, the row of the matrix it comes from; lives as long as the plan. Rows
   // change places only near by. Empty: as in the file.
   std::span<const uint32_t> order = {};
@@ -60,6 +63,9 @@ class TensorPlan {
                       const float** vector);
   // The values themselves, for what is worked into something else.
   Result<std::vector<float>> Values(const std::string& name, uint32_t size);
+
+  // A tensor that may be there and is not read.
+  void Skip(std::string_view name);
 
   // The row order that turns pairs (2i, 2i + 1) among the first `turned` dimensions of each head
   // into (i, i + turned / 2).

@@ -67,7 +67,14 @@ class Reference:
         self.eps = get("attention.layer_norm_rms_epsilon")
         self.rope_base = get("rope.freq_base", 10000.0)
         self.rope_scale = get("rope.scaling.factor", 1.0) if get("rope.scaling.type", "none") == "linear" else 1.0
+        self.rope_dim = get("rope.dimension_count", self.dim)
         self.gemma = self.arch == "gemma3"
+        self.post_norms = self.arch in ("gemma3", "exaone4")
+        self.embedding_scale = np.sqrt(np.float32(self.d)) if self.gemma else np.float32(get("embedding_scale", 1))
+        self.residual_scale = np.float32(get("residual_scale", 1))
+        self.attention_scale = np.float32(get("attention.scale", 1 / np.sqrt(self.dim)))
+        self.logit_scale = np.float32(get("logit_scale", 1))
+        self.experts_used = get("expert_used_count", 0)
         self.window = get("attention.sliding_window", 0) if self.gemma else 0
         self.pattern = get("attention.sliding_window_pattern", 6)
         self.reset()
@@ -84,28 +91,48 @@ class Reference:
             x = quantise_activations(x)
         return x @ self.weights[name].T
 
+    def yarn(self, frequency, base):
+        """Stretched frequencies and the amplitude of YaRN."""
+        factor, length = self.get("rope.scaling.factor"), self.get("rope.scaling.original_context_length")
+        turns = [self.get("rope.scaling.yarn_beta_fast", 32.0), self.get("rope.scaling.yarn_beta_slow", 1.0)]
+        fast, slow = (self.rope_dim * np.log(length / (t * 2 * np.pi)) / (2 * np.log(base)) for t in turns)
+        low, high = max(np.floor(fast), 0), min(np.ceil(slow), self.rope_dim - 1)
+        keep = 1 - np.clip((np.arange(self.rope_dim // 2) - low) / max(0.001, high - low), 0, 1)
+        multiplier = self.get("rope.scaling.yarn_log_multiplier", 0.0)
+        amplitude = (0.1 * np.log(factor) + 1) / (0.1 * multiplier * np.log(factor) + 1)
+        return frequency * (keep + (1 - keep) / factor), amplitude
+
     def rope(self, x, positions, base, scale):
-        """x: [rows, heads, dim]. "llama" files pair (2i, 2i+1), the others (i, i + dim/2)."""
-        half = self.dim // 2
-        frequency = float(base) ** (-np.arange(half) * 2.0 / self.dim) / scale
+        """x: [rows, heads, dim], turned in the first rope_dim dimensions. Files of some families pair
+        (2i, 2i+1), the others (i, i + rope_dim/2)."""
+        n = self.rope_dim
+        half = n // 2
+        amplitude = 1.0
+        frequency = float(base) ** (-np.arange(half) * 2.0 / n) / scale
         if "rope_freqs.weight" in self.weights:
             frequency = frequency / self.weights["rope_freqs.weight"]
+        if self.get("rope.scaling.type") == "yarn":
+            frequency, amplitude = self.yarn(frequency, base)
+        if self.get("rope.scaling.type") == "longrope":
+            which = "long" if self.get("context_length") > self.get("rope.scaling.original_context_length") else "short"
+            frequency = frequency / self.weights[f"rope_factors_{which}.weight"]
+            amplitude = self.get("rope.scaling.attn_factor", 1.0)
         angle = positions[:, None] * frequency[None, :]
-        cos, sin = np.cos(angle)[:, None, :], np.sin(angle)[:, None, :]
-        out = np.empty_like(x)
-        if self.arch == "llama":
-            a, b = x[..., 0::2], x[..., 1::2]
-            out[..., 0::2], out[..., 1::2] = a * cos - b * sin, a * sin + b * cos
+        cos, sin = (amplitude * f(angle)[:, None, :] for f in (np.cos, np.sin))
+        out = x.copy()
+        if self.arch in ("llama", "granite", "granitemoe", "smollm3", "mistral3"):
+            a, b = x[..., 0:n:2], x[..., 1:n:2]
+            out[..., 0:n:2], out[..., 1:n:2] = a * cos - b * sin, a * sin + b * cos
         else:
-            a, b = x[..., :half], x[..., half:]
-            out[..., :half], out[..., half:] = a * cos - b * sin, a * sin + b * cos
+            a, b = x[..., :half], x[..., half:n]
+            out[..., :half], out[..., half:n] = a * cos - b * sin, a * sin + b * cos
         return out
 
     def attention(self, q, layer, position, window):
         """Causal attention of rows at position, position + 1, ... over the cache."""
         keys, values = self.keys[layer], self.values[layer]
         rows, total = q.shape[0], keys.shape[0]
-        scale = np.float32(1 / np.sqrt(self.dim))
+        scale = self.attention_scale
         p = position + np.arange(rows)[:, None]
         k = np.arange(total)[None, :]
         hidden = (k > p) | ((k <= p - window) if window else False)
@@ -118,43 +145,93 @@ class Reference:
             out[:, h] = scores / scores.sum(axis=1, keepdims=True) @ values[:, h // group]
         return out
 
+    def qkv(self, h, p):
+        if p + "attn_qkv.weight" in self.weights:
+            sizes = np.cumsum([self.heads * self.dim, self.kv_heads * self.dim])
+            return np.split(self.product(h, p + "attn_qkv.weight"), sizes, axis=1)
+        q, k, v = (self.product(h, p + f"attn_{n}.weight") for n in "qkv")
+        if p + "attn_q.bias" in self.weights:
+            q, k, v = (a + self.weights[p + f"attn_{n}.bias"] for a, n in zip((q, k, v), "qkv"))
+        return q, k, v
+
+    def gated(self, h, p, suffix=""):
+        """The feed-forward part of three matrices, or of two if the first holds gate and up."""
+        if p + f"ffn_gate{suffix}.weight" in self.weights:
+            gate, up = (self.product(h, p + f"ffn_{n}{suffix}.weight") for n in ("gate", "up"))
+        else:
+            gate, up = np.split(self.product(h, p + f"ffn_up{suffix}.weight"), 2, axis=1)
+        h = ((gelu_tanh if self.gemma else silu)(gate) * up).astype(np.float32)
+        return self.product(h, p + f"ffn_down{suffix}.weight")
+
+    def experts(self, h, p):
+        w = self.weights
+        logits = self.product(h, p + "ffn_gate_inp.weight").astype(np.float64)
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        weights /= weights.sum(axis=1, keepdims=True)
+        out = np.zeros_like(h)
+        for r, row in enumerate(weights):
+            chosen = np.argsort(-row, kind="stable")[: self.experts_used]
+            share = row[chosen] / (1 if self.arch == "qwen2moe" else row[chosen].sum())
+            for e, s in zip(chosen, share):
+                if p + "ffn_gate_up_exps.weight" in w:
+                    gate, up = np.split(self.expert_product(h[r], p + "ffn_gate_up_exps.weight", e), 2)
+                else:
+                    gate, up = (self.expert_product(h[r], p + f"ffn_{n}_exps.weight", e) for n in ("gate", "up"))
+                x = (silu(gate) * up).astype(np.float32)
+                out[r] += np.float32(s) * self.expert_product(x, p + "ffn_down_exps.weight", e)
+        if p + "ffn_gate_shexp.weight" in w:
+            shared = self.gated(h, p, "_shexp")
+            if p + "ffn_gate_inp_shexp.weight" in w:
+                gate = h @ w[p + "ffn_gate_inp_shexp.weight"]
+                shared = shared / (1 + np.exp(-gate))[:, None]
+            out += shared
+        return out.astype(np.float32)
+
+    def expert_product(self, x, name, expert):
+        if self.quantised and not self.is_float[name]:
+            x = quantise_activations(x)
+        return self.weights[name][expert] @ x
+
     def forward(self, tokens):
         """Logits [len(tokens), vocabulary] of tokens that follow what the cache holds."""
         w = self.weights
         position = self.keys[0].shape[0]
         positions = (position + np.arange(len(tokens))).astype(np.float64)
         x = w["token_embd.weight"][tokens].copy()
-        if self.gemma:
-            x *= np.sqrt(np.float32(self.d))
+        x *= self.embedding_scale
+        growth = self.get("attention.temperature_scale", 0.0)
         for i in range(self.layers):
             p = f"blk.{i}."
             local = self.gemma and (i + 1) % self.pattern != 0
             base, scale = (10000.0, 1.0) if local else (self.rope_base, self.rope_scale)
-            h = rms_norm(x, w[p + "attn_norm.weight"], self.eps)
-            q, k, v = (self.product(h, p + f"attn_{n}.weight") for n in "qkv")
-            if p + "attn_q.bias" in w:
-                q, k, v = (a + w[p + f"attn_{n}.bias"] for a, n in zip((q, k, v), "qkv"))
+            h = x if self.arch == "exaone4" else rms_norm(x, w[p + "attn_norm.weight"], self.eps)
+            q, k, v = self.qkv(h, p)
             q = q.reshape(-1, self.heads, self.dim)
             k = k.reshape(-1, self.kv_heads, self.dim)
             v = v.reshape(-1, self.kv_heads, self.dim)
             if p + "attn_q_norm.weight" in w:
                 q = rms_norm(q, w[p + "attn_q_norm.weight"], self.eps)
                 k = rms_norm(k, w[p + "attn_k_norm.weight"], self.eps)
-            q, k = (self.rope(a, positions, base, scale) for a in (q, k))
+            if not (self.arch == "smollm3" and (i + 1) % 4 == 0):
+                q, k = (self.rope(a, positions, base, scale) for a in (q, k))
+            if growth:
+                periods = np.floor(positions / self.get("rope.scaling.original_context_length"))
+                q = q * (1 + growth * np.log(1 + periods))[:, None, None]
+            q, k, v = (a.astype(np.float32) for a in (q, k, v))
             if self.quantised:
                 k, v = (a.astype(np.float16).astype(np.float32) for a in (k, v))
             self.keys[i] = np.concatenate([self.keys[i], k])
             self.values[i] = np.concatenate([self.values[i], v])
             a = self.attention(q, i, position, self.window if local else 0)
             a = self.product(a.reshape(len(tokens), -1), p + "attn_output.weight")
-            x = x + (rms_norm(a, w[p + "post_attention_norm.weight"], self.eps) if self.gemma else a)
-            h = rms_norm(x, w[p + "ffn_norm.weight"], self.eps)
-            gate, up = (self.product(h, p + f"ffn_{n}.weight") for n in ("gate", "up"))
-            h = ((gelu_tanh if self.gemma else silu)(gate) * up).astype(np.float32)
-            f = self.product(h, p + "ffn_down.weight")
-            x = x + (rms_norm(f, w[p + "post_ffw_norm.weight"], self.eps) if self.gemma else f)
+            a = rms_norm(a, w[p + "post_attention_norm.weight"], self.eps) if self.post_norms else a
+            x = x + a * self.residual_scale
+            h = x if self.arch == "exaone4" else rms_norm(x, w[p + "ffn_norm.weight"], self.eps)
+            f = self.experts(h, p) if self.experts_used else self.gated(h, p)
+            f = rms_norm(f, w[p + "post_ffw_norm.weight"], self.eps) if self.post_norms else f
+            x = x + f * self.residual_scale
         x = rms_norm(x, w["output_norm.weight"], self.eps)
-        return self.product(x, "output.weight" if "output.weight" in w else "token_embd.weight")
+        return self.product(x, "output.weight" if "output.weight" in w else "token_embd.weight") / self.logit_scale
 
     def greedy(self, prompt, count):
         self.reset()

@@ -2,6 +2,7 @@
 // the same names in every family; which of them exist follows from the config (model/weights).
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -19,5 +20,17 @@ Result<ModelConfig> ReadLlamaConfig(const GgufFile& file);
 Result<ModelConfig> ReadQwen2Config(const GgufFile& file);
 Result<ModelConfig> ReadQwen3Config(const GgufFile& file);
 Result<ModelConfig> ReadGemma3Config(const GgufFile& file);
+Result<ModelConfig> ReadQwen2MoeConfig(const GgufFile& file);
+Result<ModelConfig> ReadQwen3MoeConfig(const GgufFile& file);
+Result<ModelConfig> ReadGraniteConfig(const GgufFile& file);
+Result<ModelConfig> ReadGraniteMoeConfig(const GgufFile& file);
+Result<ModelConfig> ReadSmolLm3Config(const GgufFile& file);
+Result<ModelConfig> ReadPhi3Config(const GgufFile& file);
+Result<ModelConfig> ReadMistral3Config(const GgufFile& file);
+Result<ModelConfig> ReadExaone4Config(const GgufFile& file);
+
+// The factors that all Granites have, under the keys of `prefix`.
+Result<void> ReadGraniteFactors(const GgufFile& file, const std::string& prefix,
+                                ModelConfig& config);
 
 }  // namespace infe::model

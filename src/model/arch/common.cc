@@ -3,8 +3,11 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "model/rope_table.h"
 
 namespace infe::model {
 namespace {
@@ -16,6 +19,7 @@ constexpr uint64_t kWidthMax = uint64_t{1} << 20;
 constexpr uint64_t kVocabularyMax = uint64_t{1} << 24;
 constexpr uint64_t kContextMax = uint64_t{1} << 24;
 constexpr uint64_t kHeadDimMax = 1024;
+constexpr uint64_t kExpertsMax = 4096;
 
 Result<uint32_t> Size(const GgufFile& file, const std::string& key, uint64_t max) {
   INFE_ASSIGN(const uint64_t value, file.Unsigned(key));
@@ -41,24 +45,65 @@ Result<uint32_t> Vocabulary(const GgufFile& file) {
   return static_cast<uint32_t>(embedding->rows());
 }
 
-Result<float> RopeScale(const GgufFile& file, const std::string& prefix) {
+// Peng et al. 2023; the amplitude is that of the paper, or, with a multiplier, the ratio of it and
+// that of another one.
+Result<void> ReadYarn(const GgufFile& file, const std::string& prefix, double factor,
+                      RopeConfig& rope) {
+  INFE_ASSIGN(rope.yarn.original_context,
+              Size(file, prefix + "rope.scaling.original_context_length", kContextMax));
+  INFE_ASSIGN(const double fast, file.Float(prefix + "rope.scaling.yarn_beta_fast", 32.0));
+  INFE_ASSIGN(const double slow, file.Float(prefix + "rope.scaling.yarn_beta_slow", 1.0));
+  INFE_ASSIGN(const float attention, ReadFactor(file, prefix + "rope.scaling.attn_factor"));
+  INFE_ASSIGN(const double multiplier,
+              file.Float(prefix + "rope.scaling.yarn_log_multiplier", 0.0));
+  if (!(slow > 0) || !(fast >= slow) || !(fast < 1e6) || !(multiplier >= 0) ||
+      !(multiplier < 1e6)) {
+    return Corrupt("the YaRN scaling is out of range");
+  }
+  rope.yarn.factor = static_cast<float>(factor);
+  rope.yarn.beta_fast = static_cast<float>(fast);
+  rope.yarn.beta_slow = static_cast<float>(slow);
+  const double log = 0.1 * LogOf(factor);
+  rope.amplitude = static_cast<float>((1 + log) / (1 + multiplier * log) * attention);
+  return {};
+}
+
+// Factors for contexts up to the one the model was made for, and for longer ones. Which of them is
+// taken goes by the context that the file names.
+Result<void> ReadLongRope(const GgufFile& file, const std::string& prefix, RopeConfig& rope) {
+  INFE_ASSIGN(const uint32_t original,
+              Size(file, prefix + "rope.scaling.original_context_length", kContextMax));
+  INFE_ASSIGN(const uint32_t context, Size(file, prefix + "context_length", kContextMax));
+  INFE_ASSIGN(rope.amplitude, ReadFactor(file, prefix + "rope.scaling.attn_factor"));
+  rope.factors = "rope_factors_short.weight";
+  rope.other_factors = "rope_factors_long.weight";
+  if (context > original) std::swap(rope.factors, rope.other_factors);
+  return {};
+}
+
+Result<void> ReadRopeScaling(const GgufFile& file, const std::string& prefix,
+                             const Supports& supports, RopeConfig& rope) {
   INFE_ASSIGN(const std::string_view type, file.String(prefix + "rope.scaling.type", "none"));
   INFE_ASSIGN(double factor, file.Float(prefix + "rope.scaling.factor", 1.0));
   if (file.Has(prefix + "rope.scale_linear")) {  // older files
     INFE_ASSIGN(factor, file.Float(prefix + "rope.scale_linear"));
   } else if (type == "none") {
-    return 1.0F;
-  } else if (type != "linear") {
+    return {};
+  } else if (type == "longrope" && supports.rope_scalings) {
+    return ReadLongRope(file, prefix, rope);
+  } else if (type != "linear" && !(type == "yarn" && supports.rope_scalings)) {
     return Unsupported(
         fmt::format("RoPE scaling \"{}\" is not supported; none and linear are", type));
   }
-  if (factor == 0) return 1.0F;  // files that write 0 for "no scaling"
+  if (factor == 0) return {};  // files that write 0 for "no scaling"
   if (!(factor > 0) || !(factor < 1e6)) return Corrupt("the RoPE scaling factor is out of range");
-  return static_cast<float>(factor);
+  if (type == "yarn") return ReadYarn(file, prefix, factor, rope);
+  rope.scale = static_cast<float>(factor);
+  return {};
 }
 
 Result<AttentionConfig> ReadAttention(const GgufFile& file, const std::string& prefix,
-                                      uint32_t embedding) {
+                                      uint32_t embedding, const Supports& supports) {
   AttentionConfig a;
   INFE_ASSIGN(a.heads, Size(file, prefix + "attention.head_count", kWidthMax));
   INFE_ASSIGN(a.kv_heads, Size(file, prefix + "attention.head_count_kv", kWidthMax, a.heads));
@@ -70,7 +115,8 @@ Result<AttentionConfig> ReadAttention(const GgufFile& file, const std::string& p
     return Unsupported("keys and values of different lengths are not supported");
   }
   INFE_ASSIGN(a.rope.dims, Size(file, prefix + "rope.dimension_count", kHeadDimMax, a.head_dim));
-  if (a.rope.dims != a.head_dim) {
+  const bool partial = supports.partial_rope && a.rope.dims < a.head_dim && a.rope.dims % 2 == 0;
+  if (a.rope.dims != a.head_dim && !partial) {
     return Unsupported(
         fmt::format("RoPE over {} of {} dimensions is not supported", a.rope.dims, a.head_dim));
   }
@@ -78,8 +124,9 @@ Result<AttentionConfig> ReadAttention(const GgufFile& file, const std::string& p
   INFE_ASSIGN(const double base, file.Float(prefix + "rope.freq_base", 10000.0));
   if (!(base >= 1) || !(base < 1e12)) return Corrupt("rope.freq_base is out of range");
   a.rope.base = static_cast<float>(base);
-  INFE_ASSIGN(a.rope.scale, RopeScale(file, prefix));
   if (file.FindTensor("rope_freqs.weight") != nullptr) a.rope.factors = "rope_freqs.weight";
+  INFE_TRY(ReadRopeScaling(file, prefix, supports, a.rope));
+  a.fused_qkv = file.FindTensor("blk.0.attn_qkv.weight") != nullptr;
   a.qkv_bias = file.FindTensor("blk.0.attn_q.bias") != nullptr;
   a.qk_norm = file.FindTensor("blk.0.attn_q_norm.weight") != nullptr;
   return a;
@@ -102,9 +149,65 @@ Result<void> CheckAttention(const AttentionConfig& a) {
   return CheckWidth(width);
 }
 
+Result<RouterKind> ReadRouterKind(const GgufFile& file, const std::string& key) {
+  INFE_ASSIGN(const uint64_t kind, file.Unsigned(key, 1));
+  if (kind == 1) return RouterKind::kSoftmax;
+  if (kind == 2) return RouterKind::kSigmoid;
+  if (kind == 3) return RouterKind::kSoftmaxOfChosen;
+  return Unsupported(fmt::format("{} is {}; 1 to 3 are supported", key, kind));
+}
+
+// Experts of one layer. Whether the weights are normalised is the family's business, where the file
+// does not say.
+Result<MoeFfnConfig> ReadExperts(const GgufFile& file, const std::string& prefix) {
+  MoeFfnConfig moe;
+  INFE_ASSIGN(moe.experts, Size(file, prefix + "expert_count", kExpertsMax));
+  INFE_ASSIGN(moe.used, Size(file, prefix + "expert_used_count", moe.experts));
+  if (file.Has(prefix + "expert_feed_forward_length")) {
+    INFE_ASSIGN(moe.width, Size(file, prefix + "expert_feed_forward_length", kWidthMax));
+  } else {
+    INFE_ASSIGN(moe.width, Size(file, prefix + "feed_forward_length", kWidthMax));
+  }
+  INFE_ASSIGN(const uint64_t shared,
+              file.Unsigned(prefix + "expert_shared_feed_forward_length", 0));
+  if (shared > kWidthMax) return Corrupt("the shared expert is too wide");
+  moe.shared_width = static_cast<uint32_t>(shared);
+  INFE_ASSIGN(const uint64_t groups, file.Unsigned(prefix + "expert_group_count", 1));
+  if (groups > 1) return Unsupported("experts in groups are not supported");
+  INFE_ASSIGN(moe.router, ReadRouterKind(file, prefix + "expert_gating_func"));
+  INFE_ASSIGN(moe.normalise, file.Bool(prefix + "expert_weights_norm", false));
+  INFE_ASSIGN(const double scale, file.Float(prefix + "expert_weights_scale", 0.0));
+  if (!(scale >= 0) || !(scale < 1e6)) return Corrupt("expert_weights_scale is out of range");
+  if (scale != 0) moe.weight_scale = static_cast<float>(scale);
+  moe.select_bias = file.FindTensor("blk.0.exp_probs_b.bias") != nullptr;
+  moe.shared_gate = file.FindTensor("blk.0.ffn_gate_inp_shexp.weight") != nullptr;
+  return moe;
+}
+
+Result<void> ReadFeedForward(const GgufFile& file, const std::string& prefix,
+                             const Supports& supports, LayerConfig& layer) {
+  INFE_ASSIGN(const uint64_t experts, file.Unsigned(prefix + "expert_count", 0));
+  if (experts > 0 && !supports.experts) {
+    return Unsupported("mixture-of-experts models are not supported");
+  }
+  if (experts > 0) {
+    INFE_ASSIGN(layer.feed_forward, ReadExperts(file, prefix));
+  } else {
+    INFE_ASSIGN(DenseFfnOf(layer).width, Size(file, prefix + "feed_forward_length", kWidthMax));
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<ModelConfig> ReadCommonConfig(const GgufFile& file, std::string_view architecture) {
+Result<float> ReadFactor(const GgufFile& file, const std::string& key) {
+  INFE_ASSIGN(const double factor, file.Float(key, 1.0));
+  if (!(factor > 0) || !(factor < 1e6)) return Corrupt(fmt::format("{} is out of range", key));
+  return static_cast<float>(factor);
+}
+
+Result<ModelConfig> ReadCommonConfig(const GgufFile& file, std::string_view architecture,
+                                     const Supports& supports) {
   const std::string prefix = std::string(architecture) + ".";
   ModelConfig config;
   config.architecture = architecture;
@@ -114,13 +217,13 @@ Result<ModelConfig> ReadCommonConfig(const GgufFile& file, std::string_view arch
               file.Unsigned("general.file_type", std::numeric_limits<uint64_t>::max()));
   config.quantisation = FileTypeName(file_type);
 
-  INFE_ASSIGN(const uint64_t experts, file.Unsigned(prefix + "expert_count", 0));
-  if (experts > 0) return Unsupported("mixture-of-experts models are not supported");
+  INFE_ASSIGN(const uint64_t predictors, file.Unsigned(prefix + "nextn_predict_layers", 0));
+  if (predictors > 0) return Unsupported("layers that predict further tokens are not supported");
   INFE_ASSIGN(const uint32_t layers, Size(file, prefix + "block_count", kLayersMax));
   INFE_ASSIGN(config.embedding, Size(file, prefix + "embedding_length", kWidthMax));
   LayerConfig layer;
-  INFE_ASSIGN(DenseFfnOf(layer).width, Size(file, prefix + "feed_forward_length", kWidthMax));
-  INFE_ASSIGN(layer.mixer, ReadAttention(file, prefix, config.embedding));
+  INFE_TRY(ReadFeedForward(file, prefix, supports, layer));
+  INFE_ASSIGN(layer.mixer, ReadAttention(file, prefix, config.embedding, supports));
   INFE_ASSIGN(config.context_length, Size(file, prefix + "context_length", kContextMax));
   INFE_ASSIGN(config.vocabulary, Vocabulary(file));
   INFE_ASSIGN(const double epsilon, file.Float(prefix + "attention.layer_norm_rms_epsilon"));
@@ -139,6 +242,10 @@ DenseFfnConfig& DenseFfnOf(LayerConfig& layer) {
   return std::get<DenseFfnConfig>(layer.feed_forward);
 }
 
+MoeFfnConfig& MoeFfnOf(LayerConfig& layer) {
+  return std::get<MoeFfnConfig>(layer.feed_forward);
+}
+
 Result<void> CheckConfig(const ModelConfig& config) {
   INFE_TRY(CheckWidth(config.embedding));
   for (const LayerConfig& layer : config.layers) {
@@ -147,6 +254,10 @@ Result<void> CheckConfig(const ModelConfig& config) {
     }
     if (const auto* dense = std::get_if<DenseFfnConfig>(&layer.feed_forward)) {
       INFE_TRY(CheckWidth(dense->width));
+    }
+    if (const auto* moe = std::get_if<MoeFfnConfig>(&layer.feed_forward)) {
+      INFE_TRY(CheckWidth(moe->width));
+      INFE_TRY(CheckWidth(moe->shared_width));
     }
   }
   return {};

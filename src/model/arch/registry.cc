@@ -11,10 +11,12 @@ namespace infe::model {
 namespace {
 
 constexpr Architecture kArchitectures[] = {
-    {"llama", ReadLlamaConfig},
-    {"qwen2", ReadQwen2Config},
-    {"qwen3", ReadQwen3Config},
-    {"gemma3", ReadGemma3Config},
+    {"llama", ReadLlamaConfig},       {"qwen2", ReadQwen2Config},
+    {"qwen3", ReadQwen3Config},       {"gemma3", ReadGemma3Config},
+    {"qwen2moe", ReadQwen2MoeConfig}, {"qwen3moe", ReadQwen3MoeConfig},
+    {"granite", ReadGraniteConfig},   {"granitemoe", ReadGraniteMoeConfig},
+    {"smollm3", ReadSmolLm3Config},   {"phi3", ReadPhi3Config},
+    {"mistral3", ReadMistral3Config}, {"exaone4", ReadExaone4Config},
 };
 
 }  // namespace

@@ -62,18 +62,12 @@ Result<void> AttentionPart::PlanTensors(PartPlan& plan) {
   const uint32_t k_rows = config_.kv_heads * dim;
   std::span<const uint32_t> q_order;
   std::span<const uint32_t> k_order;
-  if (config_.rope.interleaved) {
+  if (config_.rope.interleaved && config_.rope.dims > 0) {
     q_order = t.Deinterleaved(config_.heads, dim, config_.rope.dims);
     k_order = t.Deinterleaved(config_.kv_heads, dim, config_.rope.dims);
   }
-  const auto matrix = [&](std::string_view name, uint32_t rows, uint32_t cols,
-                          std::span<const uint32_t> order, kernels::PackedMatrix* to) {
-    return t.Matrix({.name = plan.Name(name), .rows = rows, .cols = cols, .order = order}, to);
-  };
-  INFE_TRY(t.Vector(plan.Name("attn_norm.weight"), d, {}, &norm_));
-  INFE_TRY(matrix("attn_k.weight", k_rows, d, k_order, &k_.matrix));
-  INFE_TRY(matrix("attn_v.weight", k_rows, d, {}, &v_.matrix));
-  INFE_TRY(matrix("attn_q.weight", width(), d, q_order, &q_.matrix));
+  if (pre_norms_) INFE_TRY(t.Vector(plan.Name("attn_norm.weight"), d, {}, &norm_));
+  INFE_TRY(PlanProjections(plan, q_order, k_order));
   if (config_.qkv_bias) {
     INFE_TRY(t.Vector(plan.Name("attn_q.bias"), width(), q_order, &q_.bias));
     INFE_TRY(t.Vector(plan.Name("attn_k.bias"), k_rows, k_order, &k_.bias));
@@ -83,14 +77,36 @@ Result<void> AttentionPart::PlanTensors(PartPlan& plan) {
     INFE_TRY(t.Vector(plan.Name("attn_q_norm.weight"), dim, {}, &q_.norm));
     INFE_TRY(t.Vector(plan.Name("attn_k_norm.weight"), dim, {}, &k_.norm));
   }
-  INFE_TRY(matrix("attn_output.weight", d, width(), {}, &o_));
+  INFE_TRY(t.Matrix({.name = plan.Name("attn_output.weight"), .rows = d, .cols = width()}, &o_));
   if (post_norms_) {
-    INFE_TRY(t.Vector(plan.Name("post_attention_norm.weight"), d, {}, &post_norm_));
+    INFE_TRY(t.Vector(plan.Name("post_attention_norm.weight"), d, {}, &add_.post_norm));
   }
   for (const Projection* p : {&q_, &k_, &v_}) {
     plan.float_products |= kernels::IsFloat(p->matrix.type);
   }
   return {};
+}
+
+// One tensor each, or slices of one that holds Q, K and V.
+Result<void> AttentionPart::PlanProjections(PartPlan& plan, std::span<const uint32_t> q_order,
+                                            std::span<const uint32_t> k_order) {
+  const uint32_t k_rows = config_.kv_heads * config_.head_dim;
+  const std::string fused = plan.Name("attn_qkv.weight");
+  const auto matrix = [&](std::string_view name, uint32_t rows, uint64_t first,
+                          std::span<const uint32_t> order, kernels::PackedMatrix* to) {
+    MatrixSpec spec{.name = config_.fused_qkv ? fused : plan.Name(name),
+                    .rows = rows,
+                    .cols = plan.config.embedding,
+                    .order = order};
+    if (config_.fused_qkv) {
+      spec.plane_rows = width() + 2 * uint64_t{k_rows};
+      spec.first_row = first;
+    }
+    return plan.tensors.Matrix(spec, to);
+  };
+  INFE_TRY(matrix("attn_k.weight", k_rows, width(), k_order, &k_.matrix));
+  INFE_TRY(matrix("attn_v.weight", k_rows, width() + k_rows, {}, &v_.matrix));
+  return matrix("attn_q.weight", width(), 0, q_order, &q_.matrix);
 }
 
 void AttentionPart::PlanBuffers(PartPlan& plan) {
@@ -167,6 +183,13 @@ void AttentionPart::FinishHead(const Step& step, float* head, uint32_t row, cons
   step.kernels.rope(head, turns, rope.dims);
 }
 
+void AttentionPart::GrowQuery(const Step& step, float* head, uint32_t row) const {
+  const uint32_t periods = step.plan.rows[row].position / config_.query_period;
+  if (config_.query_growth == 0 || periods == 0) return;
+  const double growth = 1 + config_.query_growth * LogOf(1.0 + periods);
+  step.kernels.scale(head, static_cast<float>(growth), config_.head_dim);
+}
+
 void AttentionPart::QueryUnit(Lane& lane, const Step& step, const Activations& input, uint32_t head,
                               uint32_t heads) const {
   const uint32_t dim = config_.head_dim;
@@ -182,6 +205,7 @@ void AttentionPart::QueryUnit(Lane& lane, const Step& step, const Activations& i
       for (uint32_t h = 0; h < heads; ++h) {
         const float* bias = q_.bias == nullptr ? nullptr : q_.bias + (head + h) * dim;
         FinishHead(step, row + h * dim, r, bias, q_.norm);
+        GrowQuery(step, row + h * dim, r);
       }
       std::memcpy(queries + size_t{r} * width() + head * dim, row, heads * dim * sizeof(float));
     }
@@ -288,7 +312,7 @@ void AttentionPart::QuantiseAttended(Lane& lane, const Step& step) const {
 
 void AttentionPart::Output(Lane& lane, const Step& step) const {
   QuantiseAttended(lane, step);
-  AddToStream(lane, step, o_, Attended(step, lane.rows), post_norm_);
+  AddToStream(lane, step, o_, Attended(step, lane.rows), add_);
 }
 
 }  // namespace infe::model

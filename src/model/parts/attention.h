@@ -3,8 +3,8 @@
 //   2 attention, then quantise
 //   3 output projection, added to the stream
 // What follows a semicolon or a comma is done by the thread that produced the values, on what is
-// still in its cache. Tensors: attn_norm, attn_{q,k,v,output}, attn_{q,k}_norm, biases of Q, K, V,
-// post_attention_norm.
+// still in its cache. Tensors: attn_norm, attn_{q,k,v,output} (or attn_qkv for the first three),
+// attn_{q,k}_norm, biases of Q, K, V, post_attention_norm.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,17 @@
 
 #include "kernels/packed_matrix.h"
 #include "model/parts/part.h"
+#include "model/parts/residual.h"
 
 namespace infe::model {
 
 class AttentionPart : public Part {
  public:
   explicit AttentionPart(const LayerConfig& layer)
-      : config_(std::get<AttentionConfig>(layer.mixer)), post_norms_(layer.post_norms) {}
+      : config_(std::get<AttentionConfig>(layer.mixer)),
+        pre_norms_(layer.pre_norms),
+        post_norms_(layer.post_norms),
+        add_{.scale = layer.residual_scale} {}
 
   Result<void> Plan(PartPlan& plan) override;
   std::vector<Phase> phases() const override;
@@ -42,6 +46,9 @@ class AttentionPart : public Part {
                  uint32_t heads) const;
   void KeyValueUnit(Lane& lane, const Step& step, const kernels::Activations& input, uint32_t head,
                     uint32_t heads) const;
+  Result<void> PlanProjections(PartPlan& plan, std::span<const uint32_t> q_order,
+                               std::span<const uint32_t> k_order);
+  void GrowQuery(const Step& step, float* head, uint32_t row) const;
   void FinishHead(const Step& step, float* head, uint32_t row, const float* bias,
                   const float* norm) const;
   void RunTask(Lane& lane, const Step& step, const AttentionPlan& plan,
@@ -54,12 +61,13 @@ class AttentionPart : public Part {
   uint32_t width() const { return config_.heads * config_.head_dim; }
 
   const AttentionConfig config_;
+  const bool pre_norms_;
   const bool post_norms_;
+  StreamAdd add_;
 
-  const float* norm_ = nullptr;  // [embedding]
+  const float* norm_ = nullptr;  // [embedding], null without
   Projection q_, k_, v_;
-  kernels::PackedMatrix o_;           // [embedding, heads * head_dim]
-  const float* post_norm_ = nullptr;  // [embedding], null without
+  kernels::PackedMatrix o_;  // [embedding, heads * head_dim]
 
   StateSlot slot_;
   size_t tile_bytes_ = 0;

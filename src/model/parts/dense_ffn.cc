@@ -13,11 +13,18 @@ Result<void> DenseFfnPart::Plan(PartPlan& plan) {
   const uint32_t d = plan.config.embedding;
   const uint32_t width = config_.width;
   if (post_norms_) {
-    INFE_TRY(t.Vector(plan.Name("post_ffw_norm.weight"), d, {}, &post_norm_));
+    INFE_TRY(t.Vector(plan.Name("post_ffw_norm.weight"), d, {}, &add_.post_norm));
   }
-  INFE_TRY(t.Vector(plan.Name("ffn_norm.weight"), d, {}, &norm_));
-  INFE_TRY(t.Matrix({.name = plan.Name("ffn_gate.weight"), .rows = width, .cols = d}, &gate_));
-  INFE_TRY(t.Matrix({.name = plan.Name("ffn_up.weight"), .rows = width, .cols = d}, &up_));
+  if (pre_norms_) INFE_TRY(t.Vector(plan.Name("ffn_norm.weight"), d, {}, &norm_));
+  MatrixSpec gate{.name = plan.Name("ffn_gate.weight"), .rows = width, .cols = d};
+  MatrixSpec up{.name = plan.Name("ffn_up.weight"), .rows = width, .cols = d};
+  if (config_.fused_gate_up) {
+    gate.name = up.name;
+    gate.plane_rows = up.plane_rows = 2 * uint64_t{width};
+    up.first_row = width;
+  }
+  INFE_TRY(t.Matrix(gate, &gate_));
+  INFE_TRY(t.Matrix(up, &up_));
   INFE_TRY(t.Matrix({.name = plan.Name("ffn_down.weight"), .rows = d, .cols = width}, &down_));
   plan.float_products |= kernels::IsFloat(gate_.type) || kernels::IsFloat(up_.type);
   const size_t rows = plan.limits.rows_max;
@@ -64,7 +71,7 @@ void DenseFfnPart::GateUp(Lane& lane, const Step& step) const {
 }
 
 void DenseFfnPart::Down(Lane& lane, const Step& step) const {
-  AddToStream(lane, step, down_, Hidden(step, lane.rows), post_norm_);
+  AddToStream(lane, step, down_, Hidden(step, lane.rows), add_);
 }
 
 }  // namespace infe::model

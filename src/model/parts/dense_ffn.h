@@ -1,7 +1,8 @@
 // The gated feed-forward part: down(activation(gate x) * up x). Two phases:
 //   1 the input, gate and up; then the activation, and quantise
 //   2 down projection, added to the stream
-// Tensors: ffn_norm, ffn_{gate,up,down}, post_ffw_norm. Shazeer 2020.
+// Tensors: ffn_norm, ffn_{gate,up,down} (fused: ffn_up holds both, gate first), post_ffw_norm.
+// Shazeer 2020.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +10,17 @@
 
 #include "kernels/packed_matrix.h"
 #include "model/parts/part.h"
+#include "model/parts/residual.h"
 
 namespace infe::model {
 
 class DenseFfnPart : public Part {
  public:
   explicit DenseFfnPart(const LayerConfig& layer)
-      : config_(std::get<DenseFfnConfig>(layer.feed_forward)), post_norms_(layer.post_norms) {}
+      : config_(std::get<DenseFfnConfig>(layer.feed_forward)),
+        pre_norms_(layer.pre_norms),
+        post_norms_(layer.post_norms),
+        add_{.scale = layer.residual_scale} {}
 
   Result<void> Plan(PartPlan& plan) override;
   std::vector<Phase> phases() const override;
@@ -26,12 +31,13 @@ class DenseFfnPart : public Part {
   kernels::Activations Hidden(const Step& step, uint32_t rows) const;
 
   const DenseFfnConfig config_;
+  const bool pre_norms_;
   const bool post_norms_;
+  StreamAdd add_;
 
-  const float* norm_ = nullptr;       // [embedding]
-  kernels::PackedMatrix gate_, up_;   // [width, embedding]
-  kernels::PackedMatrix down_;        // [embedding, width]
-  const float* post_norm_ = nullptr;  // [embedding], null without
+  const float* norm_ = nullptr;      // [embedding], null without
+  kernels::PackedMatrix gate_, up_;  // [width, embedding]
+  kernels::PackedMatrix down_;       // [embedding, width]
 
   BufferId hidden_;  // [rows][width], null unless the down projection reads floats
   BufferId activations_;

@@ -77,6 +77,12 @@ void HeadPart::WholeRows(const Step& step, const Activations& input, uint32_t st
     }
     Multiply(step, matrix_, input, r, run_end, stripe_begin, stripe_end, out + r * stride_,
              stride_);
+    if (step.model.config.logit_scale != 1) {
+      for (uint32_t i = r; i < run_end; ++i) {
+        step.kernels.scale(out + i * stride_, step.model.config.logit_scale,
+                           (stripe_end - stripe_begin) * kStripeRows);
+      }
+    }
     r = run_end;
   }
 }
@@ -98,6 +104,8 @@ void HeadPart::ChosenRows(Lane& lane, const Step& step, const Activations& input
     for (auto at = from; at < to;) {
       const uint32_t count = static_cast<uint32_t>(std::min<size_t>(to - at, kTileFloats));
       MultiplyRows(step, matrix_, input, r, {&*at, count}, tile);
+      const float scale = step.model.config.logit_scale;
+      if (scale != 1) step.kernels.scale(tile, scale, count);
       for (uint32_t i = 0; i < count; ++i) row[at[i]] = tile[i];
       at += count;
     }

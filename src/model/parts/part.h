@@ -97,8 +97,9 @@ struct Lane {
   float* x_next;  // where a post-norm leaves it; may be x
   // The norm that waits to be applied to `delta` before it is added to x; null: nothing waits.
   const float* post_norm = nullptr;
-  bool only_wanted = false;      // rows are those of the plan's `wanted`, in that order
-  WorkCursor* cursor = nullptr;  // of this phase
+  kernels::Activations input = {};  // what Normalise made last; of this thread, or shared
+  bool only_wanted = false;         // rows are those of the plan's `wanted`, in that order
+  WorkCursor* cursor = nullptr;     // of this phase
 };
 
 class Part;

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "model/parts/dense_ffn.h"
+#include "model/parts/moe_ffn.h"
 
 namespace infe::model {
 namespace {
@@ -24,6 +25,8 @@ std::unique_ptr<Part> MakeFeedForward(const LayerConfig& layer) {
         using Config = std::decay_t<decltype(config)>;
         if constexpr (std::is_same_v<Config, DenseFfnConfig>) {
           return std::make_unique<DenseFfnPart>(layer);
+        } else if constexpr (std::is_same_v<Config, MoeFfnConfig>) {
+          return std::make_unique<MoeFfnPart>(layer);
         }
       },
       layer.feed_forward);

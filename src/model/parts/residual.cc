@@ -29,7 +29,11 @@ void NormaliseRow(Lane& lane, const Step& step, uint32_t row, const float* weigh
     if (keep_x) std::memcpy(lane.x_next + size_t{row} * d, y, d * sizeof(float));
     x = y;
   }
-  kernels.rms_norm(x, weight, epsilon, d, y);
+  if (weight != nullptr) {
+    kernels.rms_norm(x, weight, epsilon, d, y);
+  } else if (x != y) {
+    std::memcpy(y, x, d * sizeof(float));
+  }
   kernels.quantise_row(y, 0, d, row, out);
 }
 
@@ -88,27 +92,30 @@ Activations Normalise(Lane& lane, const Step& step, const float* weight) {
   return out;
 }
 
+void AddToRow(Lane& lane, const Step& step, const StreamAdd& add, uint32_t row, uint32_t at,
+              float* values, uint32_t n) {
+  const size_t begin = size_t{row} * step.model.config.embedding + at;
+  if (add.scale != 1) step.kernels.scale(values, add.scale, n);
+  if (add.post_norm == nullptr) {
+    step.kernels.add(lane.x + begin, values, n);
+  } else {
+    float* delta = step.scratch.shared.Floats(step.model.residual.delta);
+    std::memcpy(delta + begin, values, n * sizeof(float));
+  }
+}
+
 void AddToStream(Lane& lane, const Step& step, const kernels::PackedMatrix& matrix,
-                 const Activations& input, const float* post_norm) {
-  const uint32_t d = step.model.config.embedding;
-  const bool add = post_norm == nullptr;
-  float* target = add ? lane.x : step.scratch.shared.Floats(step.model.residual.delta);
+                 const Activations& input, const StreamAdd& add) {
   float* tile = lane.own.Floats(step.model.residual.tile_a);
   ForTiles(lane, matrix.stripes(), input.cols,
            [&](uint32_t s0, uint32_t s1, uint32_t r0, uint32_t r1) {
              const uint32_t cols = (s1 - s0) * kStripeRows;
              Multiply(step, matrix, input, r0, r1, s0, s1, tile, cols);
              for (uint32_t r = r0; r < r1; ++r) {
-               float* to = target + size_t{r} * d + s0 * kStripeRows;
-               const float* from = tile + size_t{r - r0} * cols;
-               if (add) {
-                 step.kernels.add(to, from, cols);
-               } else {
-                 std::memcpy(to, from, cols * sizeof(float));
-               }
+               AddToRow(lane, step, add, r, s0 * kStripeRows, tile + size_t{r - r0} * cols, cols);
              }
            });
-  lane.post_norm = post_norm;
+  lane.post_norm = add.post_norm;
 }
 
 void DropUnwantedRows(Lane& lane, const Step& step) {

@@ -20,15 +20,25 @@ ResidualBuffers PlanResidual(const ModelConfig& config, const StepLimits& limits
 // The rest, when the parts have planned: for products that read floats.
 void PlanFloatInput(const ModelConfig& config, const StepLimits& limits, ScratchPlan& scratch);
 
+// How a part's output is added to the stream.
+struct StreamAdd {
+  float scale = 1;
+  const float* post_norm = nullptr;  // [embedding]: of the whole row, before it is added
+};
+
 // The input of a part. First what waits in `delta` is post-normed and added to the stream, then the
-// stream is normalised by `weight` [embedding] and quantised: by every thread for itself if rows
-// are few, else shared with one more barrier.
+// stream is normalised by `weight` [embedding] (null: as it is) and quantised: by every thread for
+// itself if rows are few, else shared with one more barrier.
 kernels::Activations Normalise(Lane& lane, const Step& step, const float* weight);
 
-// The output of a part: matrix * input is added to the stream; or, if post_norm is not null, is
-// left in `delta` for the next Normalise to add.
+// The output of a part, matrix * input: scaled and added to the stream; or, if there is a
+// post-norm, left in `delta` for the next Normalise to add.
 void AddToStream(Lane& lane, const Step& step, const kernels::PackedMatrix& matrix,
-                 const kernels::Activations& input, const float* post_norm);
+                 const kernels::Activations& input, const StreamAdd& add);
+// The same of columns [at, at + n) of one row, whose values are there and are spoilt. When all are,
+// the part sets Lane::post_norm.
+void AddToRow(Lane& lane, const Step& step, const StreamAdd& add, uint32_t row, uint32_t at,
+              float* values, uint32_t n);
 
 // Goes on with the plan's wanted rows alone. Nobody may read them before the next barrier.
 void DropUnwantedRows(Lane& lane, const Step& step);

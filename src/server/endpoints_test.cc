@@ -48,6 +48,18 @@ TEST(Endpoints, EveryRouteStandsOnceAndHasWhatItNeeds) {
   }
 }
 
+TEST(Endpoints, AHeadRequestIsJudgedByTheRowOfItsGet) {
+  for (const Endpoint& row : Endpoints()) {
+    http::HttpRequest request;
+    request.route = row.pattern;
+    request.method = row.method;
+    EXPECT_EQ(FindEndpoint(Endpoints(), request), &row) << row.pattern;
+    if (request.method != "GET") continue;
+    request.method = "HEAD";
+    EXPECT_EQ(FindEndpoint(Endpoints(), request), &row) << row.pattern;
+  }
+}
+
 // Prompts and answers are the API's, whose door has limits, queue and drain.
 TEST(Endpoints, WhatComputesTokensIsOnTheApiAloneAndWantsTheScopeChat) {
   EXPECT_GE(GeneratingRows().size(), 2u);

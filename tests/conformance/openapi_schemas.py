@@ -32,6 +32,7 @@ KNOWN_MISFITS = {
 }
 # Request properties that infe lists as ignored, with the reason.
 KNOWN_IGNORED = {
+    "verbosity": "no model here takes it; docs/api.md says that it changes nothing",
     "prompt_cache_retention": "a hint without effect",
     "prompt_cache_options": "a hint without effect",
     "messages[].content[].prompt_cache_breakpoint": "a hint: prefixes are shared without marks",

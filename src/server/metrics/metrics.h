@@ -16,26 +16,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/histogram.h"
+
 namespace infe::server {
-
-class Histogram {
- public:
-  // bounds: ascending upper limits, inclusive, of all buckets but the last; outlive the histogram.
-  explicit Histogram(std::span<const double> bounds);
-  // count: of how many things this is the value of each.
-  void Observe(double value, uint64_t count = 1);
-
-  // `le="0.5"` of each bucket, `le="+Inf"` of the last.
-  const std::vector<std::string>& limit_labels() const { return limit_labels_; }
-  uint64_t bucket(size_t i) const { return buckets_[i].load(std::memory_order_relaxed); }
-  double sum() const { return sum_.load(std::memory_order_relaxed); }
-
- private:
-  const std::span<const double> bounds_;
-  const std::vector<std::string> limit_labels_;
-  std::vector<std::atomic<uint64_t>> buckets_;  // not cumulative; the last has no bound
-  std::atomic<double> sum_{0};
-};
 
 // How one generation ended, as vllm:request_success_total names it, and ours beside it.
 enum class Finish { kStop, kLength, kToolCalls, kAbort, kError };

@@ -13,16 +13,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "answer/backend.h"
+#include "answer/grammar_source.h"
 #include "base/cpu_features.h"
 #include "base/thread_pool.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/open_model.h"
 #include "model/gguf.h"
-#include "server/chat_prompt.h"
-#include "server/choice_text.h"
-#include "server/sampling.h"
-#include "server/served_model.h"
+#include "server/models/load_model.h"
 
 namespace infe::cli {
 namespace {
@@ -34,36 +33,85 @@ struct Arguments {
   uint32_t context = 8192;
 };
 
-// Events of the one request that runs, waited for by the terminal's thread.
-class WaitingSink : public engine::TokenSink {
+// What the engine's thread reports, run by the terminal's thread while it waits.
+class TerminalExecutor : public answer::Executor {
  public:
-  void OnEvent(engine::TokenEvent event) override {
+  void Post(std::function<void()> task) override {
     {
-      std::lock_guard lock(mutex_);
-      events_.push_back(std::move(event));
+      const std::lock_guard lock(mutex_);
+      tasks_.push_back(std::move(task));
     }
     ready_.notify_one();
   }
-  std::optional<engine::TokenEvent> Wait(std::chrono::milliseconds limit) {
-    std::unique_lock lock(mutex_);
-    if (!ready_.wait_for(lock, limit, [this] { return !events_.empty(); })) return std::nullopt;
-    engine::TokenEvent event = std::move(events_.front());
-    events_.pop_front();
-    return event;
+  // Drops what was not run.
+  void Clear() {
+    std::deque<std::function<void()>> dropped;  // destroyed outside the lock
+    const std::lock_guard lock(mutex_);
+    dropped.swap(tasks_);
+  }
+  // Runs the next task, or returns after `limit` without one.
+  void RunOne(std::chrono::milliseconds limit) {
+    std::function<void()> task;
+    {
+      std::unique_lock lock(mutex_);
+      if (!ready_.wait_for(lock, limit, [this] { return !tasks_.empty(); })) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
+    task();
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<engine::TokenEvent> events_;
+  std::deque<std::function<void()>> tasks_;  // guarded by mutex_
 };
 
-api::Message MakeMessage(api::Role role, std::string text) {
-  api::Message message;
+// What became of one answer. The terminal's thread.
+struct Outcome {
+  std::string text;  // without its reasoning
+  std::optional<answer::Totals> totals;
+  std::optional<answer::AnswerError> error;
+  bool is_over() const { return totals || error; }
+};
+
+// Whether what the model thinks before it answers is shown: to people, not to pipes.
+enum class ShowReasoning { kNo, kDim };
+
+class Printer : public answer::Consumer {
+ public:
+  // outcome outlives it.
+  Printer(Outcome& outcome, ShowReasoning reasoning) : outcome_(outcome), reasoning_(reasoning) {}
+  void OnEvent(const answer::Event& event) override {
+    if (const auto* text = std::get_if<answer::Text>(&event.body)) {
+      outcome_.text += text->text;
+      std::cout << text->text << std::flush;
+    } else if (const auto* thought = std::get_if<answer::Reasoning>(&event.body)) {
+      if (reasoning_ == ShowReasoning::kDim)
+        std::cout << "\x1b[2m" << thought->text << "\x1b[0m" << std::flush;
+    } else if (const auto* done = std::get_if<answer::Done>(&event.body)) {
+      outcome_.totals = done->totals;
+    } else if (const auto* failed = std::get_if<answer::Failed>(&event.body)) {
+      outcome_.error = failed->error;
+    }
+  }
+
+ private:
+  Outcome& outcome_;
+  const ShowReasoning reasoning_;
+};
+
+chat::Message MakeMessage(chat::Role role, std::string text) {
+  chat::Message message;
   message.role = role;
-  message.has_content = true;
-  message.content.push_back({api::ContentPart::Kind::kText, std::move(text)});
+  message.content = std::move(text);
   return message;
+}
+
+// One sentence, and what the user may do about it.
+std::string Told(const answer::AnswerError& error) {
+  const bool too_long = error.kind == answer::AnswerError::Kind::kTooLong;
+  return error.error.message + (too_long ? " /reset starts anew." : "");
 }
 
 class Conversation {
@@ -73,9 +121,17 @@ class Conversation {
     Reset();
   }
 
+  // What an answer that was cut has still posted holds the executor itself.
+  ~Conversation() {
+    model_->backend().Stop();
+    executor_->Clear();
+  }
+  Conversation(const Conversation&) = delete;
+  Conversation& operator=(const Conversation&) = delete;
+
   void Reset() {
-    request_.messages.clear();
-    if (!system_.empty()) request_.messages.push_back(MakeMessage(api::Role::kSystem, system_));
+    ask_.messages.clear();
+    if (!system_.empty()) ask_.messages.push_back(MakeMessage(chat::Role::kSystem, system_));
   }
   void SetSystem(std::string text) {
     system_ = std::move(text);
@@ -89,10 +145,14 @@ class Conversation {
   bool Ask(const std::string& text, bool with_statistics);
 
  private:
+  // Until the answer is over or Ctrl-C cuts it.
+  answer::Answered<Outcome> Answer(ShowReasoning reasoning);
+
   std::shared_ptr<server::ServedModel> model_;
   std::string system_;
-  api::ChatCompletionRequest request_;
-  engine::RequestId next_id_ = 1;
+  answer::ChatAsk ask_;
+  answer::GrammarCache grammars_{1, 1 << 20};  // a conversation has no formats
+  const std::shared_ptr<TerminalExecutor> executor_ = std::make_shared<TerminalExecutor>();
 };
 
 bool Conversation::Set(const std::string& name, const std::string& value) {
@@ -100,7 +160,7 @@ bool Conversation::Set(const std::string& name, const std::string& value) {
   const auto [end, ec] = std::from_chars(value.data(), value.data() + value.size(), number);
   const bool is_number = ec == std::errc() && end == value.data() + value.size();
   const bool is_integer = is_number && number == std::floor(number);
-  api::Sampling& sampling = request_.sampling;
+  answer::Sampling& sampling = ask_.sampling;
   const auto in = [&](double low, double high) {
     return is_number && number >= low && number <= high;
   };
@@ -115,9 +175,9 @@ bool Conversation::Set(const std::string& name, const std::string& value) {
   } else if (name == "repetition_penalty" && in(0.01, 10)) {
     sampling.repetition_penalty = number;
   } else if (name == "seed" && is_integer && in(0, 9007199254740992.0)) {
-    sampling.seed = static_cast<int64_t>(number);
+    sampling.seed = static_cast<uint64_t>(number);
   } else if (name == "max_tokens" && is_integer && in(1, 1e9)) {
-    request_.max_tokens = static_cast<int64_t>(number);
+    ask_.tokens_max = static_cast<int64_t>(number);
   } else {
     fmt::print(stderr,
                "cannot set {} to \"{}\": known are temperature 0..2, top_p 0..1, min_p 0..1, "
@@ -128,62 +188,46 @@ bool Conversation::Set(const std::string& name, const std::string& value) {
   return true;
 }
 
+answer::Answered<Outcome> Conversation::Answer(ShowReasoning reasoning) {
+  ask_.caller.arrival = std::chrono::steady_clock::now();
+  auto prepared = model_->backend().Prepare(ask_, {});
+  if (!prepared) return std::move(prepared).error();
+  answer::GrammarSource source(grammars_, answer::GrammarSource::Mode::kCompile);
+  if (auto compiled = (*prepared)->Compile(source); !compiled) return compiled.error();
+  Outcome outcome;
+  auto running = (*prepared)->Start(executor_, [&]() -> std::unique_ptr<answer::Consumer> {
+    return std::make_unique<Printer>(outcome, reasoning);
+  });
+  if (!running) return std::move(running).error();
+  while (!outcome.is_over() && !Interrupted()) executor_->RunOne(std::chrono::milliseconds(50));
+  (*running)->Abandon();  // after its end: nothing
+  return outcome;
+}
+
 bool Conversation::Ask(const std::string& text, bool with_statistics) {
-  request_.messages.push_back(MakeMessage(api::Role::kUser, text));
-  const auto refuse = [&](const std::string& why) {
-    request_.messages.pop_back();
-    fmt::print(stderr, "infe: {}\n", why);
+  ask_.messages.push_back(MakeMessage(chat::Role::kUser, text));
+  const auto refuse = [&](const answer::AnswerError& error) {
+    ask_.messages.pop_back();
+    fmt::print(stderr, "infe: {}\n", Told(error));
     return false;
   };
-  auto prompt = server::BuildChatPrompt(*model_, request_);
-  if (!prompt) return refuse(prompt.error().message);
-  const auto budget = server::TokenBudget(*model_, prompt->tokens.size(), request_.max_tokens);
-  if (!budget) return refuse(budget.error().message + " /reset starts anew.");
-  const server::Caller caller;
-  auto request = server::MakeEngineRequest(*model_, caller, request_.sampling,
-                                           server::ResolveSeed(request_.sampling));
-  if (!request) return refuse(request.error().message);
-  const auto sink = std::make_shared<WaitingSink>();
-  const engine::RequestId id = next_id_++;
-  request->id = id;
-  request->max_tokens = *budget;
-  request->deadline = std::chrono::steady_clock::time_point::max();
-  server::ChoiceText answer(model_->tokenizer(), prompt->tokens.back(), {}, false);
-  request->prompt = std::move(prompt->tokens);
-  request->sink = sink;
-  if (auto submitted = model_->engine().Submit(std::move(*request)); !submitted)
-    return refuse(submitted.error().message);
-
-  std::string whole;
-  const auto show = [&](const std::string& piece) {
-    whole += piece;
-    std::cout << piece << std::flush;
-  };
-  bool cancelled = false;
-  for (;;) {
-    const auto event = sink->Wait(std::chrono::milliseconds(50));
-    if (!cancelled && Interrupted()) {
-      cancelled = true;
-      model_->engine().Cancel(id);
-    }
-    if (!event) continue;
-    for (const auto& token : event->tokens) show(answer.Feed(token).text);
-    if (!event->finished) continue;
-    show(answer.Finish().text);
-    std::cout << '\n' << std::flush;
-    if (event->reason == engine::FinishReason::kError) return refuse(event->error.message);
-    if (with_statistics && event->timings.decode_ms > 0) {
-      fmt::print(stderr, "[{} tokens, first after {:.0f} ms, {:.0f} tokens/s]\n",
-                 event->completion_tokens, event->timings.ttft_ms,
-                 event->completion_tokens / event->timings.decode_ms * 1000);
-    }
-    break;
+  const bool dim = with_statistics && isatty(STDOUT_FILENO) != 0;
+  const auto answered = Answer(dim ? ShowReasoning::kDim : ShowReasoning::kNo);
+  if (!answered) return refuse(answered.error());
+  std::cout << '\n' << std::flush;
+  if (answered->error) return refuse(*answered->error);
+  if (with_statistics && answered->totals && answered->totals->timings.decode_ms > 0) {
+    const answer::Totals& totals = *answered->totals;
+    fmt::print(stderr, "[{} tokens, first after {:.0f} ms, {:.0f} tokens/s]\n",
+               totals.completion_tokens, totals.timings.ttft_ms,
+               totals.completion_tokens / totals.timings.decode_ms * 1000);
   }
-  if (whole.empty() && cancelled)
-    request_.messages.pop_back();  // as if it had not been asked
+  const bool cut = !answered->totals;
+  if (answered->text.empty() && cut)
+    ask_.messages.pop_back();  // as if it had not been asked
   else
-    request_.messages.push_back(MakeMessage(api::Role::kAssistant, whole));
-  return !cancelled;
+    ask_.messages.push_back(MakeMessage(chat::Role::kAssistant, answered->text));
+  return !cut;
 }
 
 constexpr const char* kHelp =
@@ -264,8 +308,8 @@ int Chat(const Arguments& a) {
   config.max_batch = 1;
   config.context = *context;
   config.packed_cache = false;
-  auto model = server::ServedModel::Load(found->installed, std::move(*file), config, {}, pool,
-                                         kernels::SelectKernels(), {});
+  auto model = server::LoadServedModel(found->installed, std::move(*file), config, {}, pool,
+                                       kernels::SelectKernels(), {});
   if (!model) return Fail(model.error());
   WatchInterrupts();
   Conversation conversation(std::move(*model), a.system);

@@ -21,6 +21,7 @@
 #include "server/door/request_context.h"
 #include "server/endpoints.h"
 #include "server/handlers/handlers.h"
+#include "server/models/load_model.h"
 #include "store/model_file.h"
 #include "store/pepper.h"
 #include "store/secret_files.h"
@@ -292,11 +293,12 @@ Result<std::shared_ptr<ServedModel>> AppImpl::LoadModel(const store::InstalledMo
       present->installed().defaults == installed.defaults)
     return present;
   INFE_ASSIGN(std::shared_ptr<ServedModel> model,
-              ServedModel::Load(installed, std::move(file), config, dir_.path, pool_,
-                                kernels::SelectKernels(), voice_.say));
+              LoadServedModel(installed, std::move(file), config, dir_.path, pool_,
+                              kernels::SelectKernels(), voice_.say));
+  const answer::ModelFacts& facts = model->backend().facts();
   voice_.say(fmt::format("{}: {} {}, context {}, loaded in {:.1f} s", installed.name,
-                         model->object().architecture, model->object().quantization,
-                         model->context_max(), model->load_seconds()));
+                         facts.architecture, facts.quantisation, facts.context_max,
+                         model->load_seconds()));
   return model;
 }
 
@@ -363,7 +365,7 @@ void AppImpl::Drain() {
   WaitUntil(std::chrono::duration<double>(config.drain_timeout_s),
             [this] { return services_.live.count() == 0; });
   services_.live.CancelAll();
-  services_.generations.FailAll(api::ShuttingDown(kRetryAfterStopMs));
+  services_.answers.FailAll(answer::Stopping(kRetryAfterStopMs));
   public_->Shutdown(kLastWords);
 }
 

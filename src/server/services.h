@@ -4,18 +4,18 @@
 
 #include <atomic>
 
+#include "answer/grammar_cache.h"
 #include "base/cpu_features.h"
-#include "server/constraint.h"
 #include "server/door/cache_salt.h"
 #include "server/door/failure_throttle.h"
 #include "server/door/live_requests.h"
 #include "server/door/pools.h"
 #include "server/endpoints.h"
-#include "server/live_generations.h"
+#include "server/handlers/live_answers.h"
 #include "server/live_settings.h"
 #include "server/metrics/liveness.h"
 #include "server/metrics/metrics.h"
-#include "server/model_set.h"
+#include "server/models/model_set.h"
 #include "store/store.h"
 
 namespace infe::server {
@@ -54,7 +54,7 @@ struct Services {
   std::atomic<ServingState> state{ServingState::kLoading};
   // API requests between their head and their end.
   LiveRequests live;
-  LiveGenerations generations;
+  LiveAnswers answers;
   FailureThrottle key_failures;
   Liveness liveness;
   // Null until they listen.
@@ -62,7 +62,7 @@ struct Services {
   std::atomic<const Accounting*> accounting{nullptr};
   std::span<const Endpoint> endpoints = Endpoints();  // what the door looks a request up in
   // A few hundred agents' tool sets; a compiled schema is some tens of kilobytes.
-  GrammarCache grammars{512, 256 << 20};
+  answer::GrammarCache grammars{512, 256 << 20};
   Pools pools{GetCpuFeatures().cores_allowed};
 };
 

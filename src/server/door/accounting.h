@@ -12,7 +12,7 @@
 #include "server/door/access_log.h"
 #include "server/door/request_context.h"
 #include "server/metrics/metrics.h"
-#include "server/model_set.h"
+#include "server/models/model_set.h"
 
 namespace infe::server {
 

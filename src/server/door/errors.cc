@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "base/random.h"
 #include "server/endpoint.h"
 
 namespace infe::server {
@@ -52,11 +51,6 @@ api::ApiError ToApiError(const Error& error) {
   return api::InternalError();
 }
 
-api::ApiError EndedByEngine(const Error& error) {
-  if (error.code == ErrorCode::kResourceExhausted) return Plain(400, error.message);
-  return ToApiError(error);
-}
-
 api::ApiError FromHttpStatus(int status, std::string_view reason) {
   const std::string text(reason);
   switch (status) {
@@ -76,10 +70,6 @@ api::ApiError FromHttpStatus(int status, std::string_view reason) {
     default:
       return Plain(status, text.empty() ? std::string(http::ReasonPhrase(status)) : text);
   }
-}
-
-int64_t JitteredRetryMs() {
-  return 1000 + static_cast<int64_t>(RandomUint64() % 4001);
 }
 
 http::HttpResponse ErrorResponse(const Endpoint* row, const api::ApiError& error,

@@ -5,18 +5,16 @@
 #include <fmt/format.h>
 
 #include "api/ids.h"
+#include "api/openai/answer_error.h"
+#include "api/openai/chat_ask.h"
 #include "api/openai/chat_completion_request.h"
+#include "api/openai/chat_text.h"
 #include "api/openai/prompt_view.h"
-#include "base/random.h"
-#include "grammar/matcher.h"
-#include "server/chat_answer.h"
-#include "server/chat_prompt.h"
-#include "server/constraint.h"
 #include "server/door/admission.h"
-#include "server/door/errors.h"
+#include "server/handlers/answer_writer.h"
+#include "server/handlers/ask_stages.h"
 #include "server/handlers/handlers.h"
 #include "server/handlers/stages.h"
-#include "server/sampling.h"
 
 namespace infe::server {
 namespace {
@@ -26,8 +24,7 @@ struct ChatCall {
   std::shared_ptr<ServedModel> model;
   api::ChatCompletionRequest request;
   size_t body_bytes = 0;
-  ChatPrompt prompt;
-  std::vector<engine::TokenId> prediction;
+  std::shared_ptr<answer::Prepared> prepared;
 };
 
 AdmissionAsk AskOf(const ChatCall& call, const http::HttpRequest& http) {
@@ -72,152 +69,69 @@ api::Parsed<std::shared_ptr<ChatCall>> TakeIn(Services& services, const http::Ht
 }
 
 // Work that all three endpoints share.
-std::optional<api::ApiError> MakePrompt(ChatCall& call, const Reply& reply) {
-  auto prompt = BuildChatPrompt(*call.model, call.request,
-                                {.show_schema = call.settings->config.show_schema});
-  if (!prompt) return std::move(prompt).error();
-  call.prompt = std::move(*prompt);
-  for (const std::string& name : call.prompt.ignored) call.request.ignored.Add(name);
-  const size_t tokens = call.prompt.tokens.size();
-  reply.Note(
-      [tokens](RequestFacts& facts) { facts.prompt_tokens = static_cast<uint32_t>(tokens); });
-  reply.charge().SetPromptTokens(tokens);
-  // What is longer than any answer predicts nothing.
-  const auto& prediction = call.request.prediction;
-  if (prediction && !call.model->SurelyTooLong(prediction->size()))
-    call.prediction =
-        call.model->tokenizer().Encode(*prediction, {.add_special = tokenizer::AddSpecial::kNever});
+std::optional<api::ApiError> Prepare(Services& services, ChatCall& call, const Reply& reply) {
+  answer::ChatAsk ask = api::ToAsk(call.request);
+  call.request.messages.clear();  // as large as the body
+  ask.caller = ToAsk(services, reply, call.request.prompt_cache_key, ask.caller.priority);
+  auto prepared = call.model->backend().Prepare(std::move(ask), PolicyOf(call.settings->config));
+  if (!prepared) return api::ToApiError(prepared.error());
+  call.prepared = std::move(*prepared);
+  for (const answer::Origin& name : call.prepared->facts().ignored) call.request.ignored.Add(name);
+  NotePrompt(reply, call.prepared->facts());
   return std::nullopt;
 }
 
-ReadingRules RulesOf(const api::ChatCompletionRequest& request, const ChatPrompt& prompt) {
-  ReadingRules rules;
-  rules.parser = prompt.reading;
-  rules.one_call = !request.tool_use.parallel_calls;
-  rules.legacy_functions = request.tool_use.legacy_functions;
-  rules.named = request.tool_use.choice.mode == api::ToolChoice::Mode::kNamed;
-  for (const api::Tool& tool : request.tool_use.tools)
-    if (tool.kind == api::Tool::Kind::kCustom) rules.custom_tools.push_back(tool.name);
-  return rules;
-}
-
-// What the answer's writer needs of the request.
-ChatAnswerSetup AnswerSetup(const ChatCall& call, const ChatConstraint& constraint, uint64_t seed,
-                            const Reply& reply) {
+api::ChatTextOptions TextOptions(const ChatCall& call) {
   const api::ChatCompletionRequest& request = call.request;
-  ChatAnswerSetup setup(reply);
-  setup.model = call.model;
-  setup.head.id = api::NewChatCompletionId();
-  setup.head.created = std::time(nullptr);
-  setup.head.model = request.model;
-  setup.head.fingerprint = call.model->fingerprint();
-  setup.head.service_tier = request.service_tier;
-  setup.extras.seed = static_cast<int64_t>(seed);
-  setup.extras.metadata = request.metadata;
-  setup.extras.unenforced = constraint.unenforced;
-  if (call.prompt.truncated_messages > 0) {
-    setup.extras.truncated_messages = call.prompt.truncated_messages;
-    setup.headers.Set("x-infe-truncated-messages",
-                      fmt::format("{}", call.prompt.truncated_messages));
+  const answer::PreparedFacts& facts = call.prepared->facts();
+  api::ChatTextOptions options;
+  options.head = {api::NewChatCompletionId(), std::time(nullptr), request.model,
+                  call.model->backend().facts().fingerprint, request.service_tier};
+  options.extras.seed = static_cast<int64_t>(facts.seed);
+  options.extras.metadata = request.metadata;
+  options.extras.unenforced = facts.unenforced;
+  if (facts.truncated_messages > 0) options.extras.truncated_messages = facts.truncated_messages;
+  options.streaming = request.streaming;
+  options.choices = static_cast<uint32_t>(request.n);
+  options.logprobs = request.logprobs;
+  options.legacy_functions = request.tool_use.legacy_functions;
+  options.named = request.tool_use.choice.mode == api::ToolChoice::Mode::kNamed;
+  return options;
+}
+
+AnswerForm FormOf(const ChatCall& call) {
+  const answer::PreparedFacts& facts = call.prepared->facts();
+  AnswerForm form;
+  if (facts.truncated_messages > 0)
+    form.headers.Set("x-infe-truncated-messages", fmt::format("{}", facts.truncated_messages));
+  form.headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(facts.seed)));
+  if (!call.request.ignored.empty())
+    form.headers.Set("x-infe-ignored-params", call.request.ignored.Header());
+  api::ChatTextOptions options = TextOptions(call);
+  if (call.request.streaming.stream) {
+    form.stream = [options = std::move(options)](api::SendEvent send) {
+      return api::MakeChatStream(options, std::move(send));
+    };
+  } else {
+    form.whole = api::MakeChatWhole(std::move(options));
   }
-  setup.reading = RulesOf(request, call.prompt);
-  setup.streaming = request.streaming;
-  setup.choices = static_cast<uint32_t>(request.n);
-  setup.logprobs = request.logprobs;
-  setup.headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(seed)));
-  if (!request.ignored.empty())
-    setup.headers.Set("x-infe-ignored-params", request.ignored.Header());
-  return setup;
-}
-
-// How an answer that a grammar makes comes to its end where the request gives no limit: a small
-// model can write items, or one string, without end. From three quarters of json_tokens_max on no
-// optional item is begun; by json_tokens_max the text is closed. One token more is for the end
-// token, so that the answer ends with `stop`: it is whole. Free text with tools keeps the context
-// as its limit; only its calls are brought to an end so.
-struct JsonEnd {
-  std::optional<int64_t> max_tokens;
-  uint32_t close_within = 0;
-  uint32_t wind_down_after = 0;
-};
-
-JsonEnd JsonEndOf(const api::ChatCompletionRequest& request, const ChatConstraint& constraint,
-                  const ServerConfig& config) {
-  JsonEnd end{.max_tokens = request.max_tokens};
-  const uint32_t most = config.json_tokens_max;
-  if (!constraint.grammar || request.max_tokens || most == 0) return end;
-  if (request.format.kind != api::OutputFormat::Kind::kText) end.max_tokens = most + 1;
-  end.close_within = most;
-  end.wind_down_after = std::max<uint32_t>(1, most - most / 4);
-  return end;
-}
-
-api::Parsed<NextStage> Generate(Services& services, const ChatCall& call,
-                                const ChatConstraint& constraint, const Reply& reply) {
-  const api::ChatCompletionRequest& request = call.request;
-  const ServerConfig& config = call.settings->config;
-  const JsonEnd json_end = JsonEndOf(request, constraint, config);
-  const auto budget = TokenBudget(*call.model, call.prompt.tokens.size(), json_end.max_tokens);
-  if (!budget) return budget.error();
-  const uint64_t seed = ResolveSeed(request.sampling);
-
-  GenerationRequest generation(services.generations, reply);
-  generation.metrics = &services.metrics.Model(call.model->name());
-  generation.model = call.model;
-  generation.stops = request.sampling.stop;
-  for (const std::string& text : call.model->renderer().stop_texts())
-    generation.stops.push_back(text);
-  generation.keep_tokens = request.logprobs;
-  generation.shows_markers = !request.tool_use.tools.empty();
-  for (int i = 0; i < request.n; ++i) {
-    auto choice = MakeEngineRequest(*call.model, reply.caller(), request.sampling, seed);
-    if (!choice) return choice.error();
-    choice->prompt = call.prompt.tokens;
-    if (constraint.grammar)
-      choice->matcher = grammar::NewMatcher(constraint.grammar, call.model->trie());
-    choice->close_before_limit = config.close_before_limit;
-    choice->close_within = json_end.close_within;
-    choice->wind_down_after = json_end.wind_down_after;
-    choice->max_tokens = *budget;
-    choice->sampling.choice = static_cast<uint32_t>(i);
-    choice->sampling.logprobs = request.logprobs;
-    choice->sampling.top_logprobs = static_cast<uint32_t>(request.top_logprobs);
-    choice->cache_salt = services.salt.Of(reply.caller().project(), request.prompt_cache_key);
-    choice->prediction = call.prediction;
-    choice->priority = ToPriority(request.service_tier);
-    generation.choices.push_back(std::move(*choice));
-  }
-
-  ChatAnswerSetup setup = AnswerSetup(call, constraint, seed, reply);
-  auto consumer = request.streaming.stream ? MakeChatStream : MakeChatCollector;
-  reply.Note([](RequestFacts& facts) { facts.handed_over = true; });
-  auto started =
-      Generation::Start(std::move(generation), [&] { return consumer(std::move(setup)); });
-  if (!started) return ToApiError(started.error());
-  return NextStage();
-}
-
-// With the grammar that the answer must follow: at once if it is kept, else as the next stage.
-api::Parsed<NextStage> Constrain(Services& services, const std::shared_ptr<ChatCall>& call,
-                                 const Reply& reply, GrammarSource::Mode mode) {
-  GrammarSource source(services.grammars, mode,
-                       {&reply.context()->cancelled(), reply.caller().deadline});
-  const auto constraint = CompileConstraint(source, *call->model, call->request, call->prompt,
-                                            ConstraintOptionsOf(call->settings->config));
-  if (source.missed())
-    return MakeStage({.pool = &services.pools.compiles,
-                      .kind = "compile",
-                      .bytes = call->body_bytes,
-                      .run = [&services, call](const Reply& to) {
-                        return Constrain(services, call, to, GrammarSource::Mode::kCompile);
-                      }});
-  if (!constraint) return constraint.error();
-  return Generate(services, *call, *constraint, reply);
+  return form;
 }
 
 api::Parsed<NextStage> GenerateChat(Services& services, const std::shared_ptr<ChatCall>& call,
                                     const Reply& reply) {
-  return Constrain(services, call, reply, GrammarSource::Mode::kKeptOnly);
+  return CompileThenStart(
+      services,
+      {.prepared = call->prepared,
+       .body_bytes = call->body_bytes,
+       .to_error = api::ToApiError,
+       .start = [&services, call](const Reply& to) -> api::Parsed<NextStage> {
+         ModelMetrics& metrics = services.metrics.Model(call->model->name());
+         if (auto error = StartAnswer(services, to, metrics, *call->prepared, FormOf(*call)))
+           return api::ToApiError(*error);
+         return NextStage();
+       }},
+      reply);
 }
 
 // What follows the prompt.
@@ -226,7 +140,7 @@ using Finish = api::Parsed<NextStage> (*)(Services&, const std::shared_ptr<ChatC
 
 api::Parsed<NextStage> Render(Services& services, const std::shared_ptr<ChatCall>& call,
                               const Reply& reply, Finish finish) {
-  if (auto error = MakePrompt(*call, reply)) return *std::move(error);
+  if (auto error = Prepare(services, *call, reply)) return *std::move(error);
   return finish(services, call, reply);
 }
 
@@ -267,9 +181,9 @@ void HandleInputTokens(Services& services, http::HttpRequest request, WriterPtr 
   Serve(services, std::move(request), std::move(writer),
         [](Services&, const std::shared_ptr<ChatCall>& call,
            const Reply& to) -> api::Parsed<NextStage> {
-          SendJson(*call, to,
-                   api::WriteInputTokens(call->request.model,
-                                         static_cast<int64_t>(call->prompt.tokens.size())));
+          SendJson(
+              *call, to,
+              api::WriteInputTokens(call->request.model, call->prepared->facts().prompt_tokens));
           return NextStage();
         });
 }
@@ -279,8 +193,9 @@ void HandleRender(Services& services, http::HttpRequest request, WriterPtr write
         [](Services&, const std::shared_ptr<ChatCall>& call,
            const Reply& to) -> api::Parsed<NextStage> {
           SendJson(*call, to,
-                   api::WriteRender({call->request.model, call->prompt.text, call->prompt.tokens,
-                                     call->model->render_fingerprint()}));
+                   api::WriteRender({call->request.model, call->prepared->facts().prompt_text,
+                                     call->prepared->prompt_ids(),
+                                     call->model->backend().facts().render_fingerprint}));
           return NextStage();
         });
 }

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/engine.h"
+
 namespace infe::server {
 
 bool Liveness::Observe(const std::string& name, uint64_t heartbeat, Clock::time_point now) {
@@ -49,7 +51,9 @@ std::vector<Stuck> FindStuck(Liveness& liveness, const Watched& watched,
   AddLoop(watched.api, "the I/O thread of the API", 0, now, stuck);
   AddLoop(watched.ops, "the I/O thread of the operations port", 1, now, stuck);
   for (const auto& model : watched.models.All()) {
-    const uint64_t heartbeat = model->engine().heartbeat();
+    const engine::Engine* engine = model->backend().engine();
+    if (engine == nullptr) continue;  // answered elsewhere
+    const uint64_t heartbeat = engine->heartbeat();
     if (!liveness.Observe(model->name(), heartbeat, now))
       stuck.push_back({"engine", model->name(), heartbeat, Liveness::kPatience});
   }

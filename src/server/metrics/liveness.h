@@ -17,7 +17,7 @@
 
 #include "http/server.h"
 #include "server/door/pools.h"
-#include "server/model_set.h"
+#include "server/models/model_set.h"
 
 namespace infe::server {
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file_descriptor.h"
+#include "engine/engine.h"
 #include "server/metrics/prometheus_text.h"
 #include "server/version.h"
 
@@ -373,9 +374,11 @@ void WriteProcess(Text& text) {
 std::string WriteMetrics(const ScrapeSources& sources) {
   std::vector<OneModel> models;
   for (const auto& model : sources.models.All()) {
+    const engine::Engine* engine = model->backend().engine();
+    if (engine == nullptr) continue;  // answered elsewhere
     const std::string name = EscapedLabel(model->name());
-    models.push_back({model->engine().stats(), &sources.metrics.Model(model->name()),
-                      model->load_seconds(), fmt::format("model=\"{}\"", name),
+    models.push_back({engine->stats(), &sources.metrics.Model(model->name()), model->load_seconds(),
+                      fmt::format("model=\"{}\"", name),
                       fmt::format("model_name=\"{}\",engine=\"0\"", name), model->file_sha256()});
   }
   Text text(kBytesExpected);

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "answer/grammar_cache.h"
 #include "http/server.h"
 #include "server/door/pools.h"
-#include "server/grammar_cache.h"
 #include "server/metrics/liveness.h"
 #include "server/metrics/metrics.h"
-#include "server/model_set.h"
+#include "server/models/model_set.h"
 #include "store/usage_ledger.h"
 
 namespace infe::server {
@@ -19,7 +19,7 @@ namespace infe::server {
 struct ScrapeSources {
   Metrics& metrics;
   const ModelSet& models;
-  const GrammarCache& grammars;
+  const answer::GrammarCache& grammars;
   const Pools& pools;
   std::vector<Stuck> stuck;
   const http::HttpServer* http = nullptr;  // the public server, once it listens

@@ -1,0 +1,78 @@
+#include "answer/local_model.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "answer/prepared_chat.h"
+#include "answer/prepared_text.h"
+#include "base/sha256.h"
+#include "engine/numerics_version.h"
+
+namespace infe::answer {
+namespace {
+
+std::string ShortHash(std::string_view text) {
+  Sha256 sha;
+  sha.Update(text);
+  return ToHex(sha.Finish()).substr(0, 16);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<LocalModel>> LocalModel::Start(engine::LoadedModel loaded,
+                                                      LocalModelOptions options) {
+  std::shared_ptr<LocalModel> self(new LocalModel);
+  INFE_ASSIGN(self->text_, MakeModelText({.name = options.name,
+                                          .tokenizer = loaded.tokenizer,
+                                          .chat_template = loaded.chat_template,
+                                          .bos_text = loaded.bos_text,
+                                          .eos_text = loaded.eos_text,
+                                          .end_tokens = loaded.end_tokens}));
+  options.engine.tokenize = [tokenizer = loaded.tokenizer](std::string_view text) {
+    return tokenizer->Encode(text, {.add_special = tokenizer::AddSpecial::kNever});
+  };
+  options.engine.vocabulary = static_cast<uint32_t>(loaded.tokenizer->size());
+  INFE_ASSIGN(self->engine_, engine::Engine::Start(*loaded.model, options.engine));
+  self->Describe(loaded, options);
+  self->weights_ = std::move(loaded.model);
+  return self;
+}
+
+void LocalModel::Describe(const engine::LoadedModel& loaded, const LocalModelOptions& options) {
+  const std::string& digest = options.file_sha256;
+  const std::string& source = loaded.chat_template;
+  facts_.name = options.name;
+  facts_.aliases = options.aliases;
+  facts_.context_max = engine_->context_max();
+  facts_.created = options.created;
+  facts_.architecture = loaded.model->config().architecture;
+  facts_.quantisation = loaded.model->config().quantisation;
+  facts_.file_digest = "sha256:" + digest;
+  facts_.template_hash = ShortHash(source);
+  facts_.tool_format = text_.renderer->Describe();
+  facts_.sampling_defaults = options.sampling_defaults;
+  facts_.render_fingerprint = "rf_" + ShortHash(digest + source);
+  facts_.fingerprint =
+      "fp_" + ShortHash(fmt::format("{} {} {} {} {} {}", digest, source, engine::kNumericsVersion,
+                                    options.isa, options.kv_type,
+                                    options.sampling_defaults.ToJson().Dump()));
+  text_.context_max = facts_.context_max;
+  text_.sampling_defaults = facts_.sampling_defaults;
+  text_.render_fingerprint = facts_.render_fingerprint;
+}
+
+BackendLoad LocalModel::load() const {
+  const engine::EngineStats stats = engine_->stats();
+  return {stats.running, stats.waiting, stats.prefill_ms_per_token};
+}
+
+Answered<std::unique_ptr<Prepared>> LocalModel::Prepare(ChatAsk ask, const AnswerPolicy& policy) {
+  return PrepareChat({shared_from_this(), *engine_, text_}, std::move(ask), policy);
+}
+
+Answered<std::unique_ptr<Prepared>> LocalModel::Prepare(TextAsk ask, const AnswerPolicy& policy) {
+  return PrepareText({shared_from_this(), *engine_, text_}, std::move(ask), policy);
+}
+
+}  // namespace infe::answer

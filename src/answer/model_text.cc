@@ -1,0 +1,36 @@
+#include "answer/model_text.h"
+
+#include "engine/token_trie.h"
+
+namespace infe::answer {
+namespace {
+
+chat::ModelTokens TokensOf(const ModelTextSource& source) {
+  const tokenizer::Tokenizer& tokenizer = *source.tokenizer;
+  chat::ModelTokens tokens;
+  tokens.bos = source.bos_text;
+  tokens.eos = source.eos_text;
+  if (tokenizer.unknown()) tokens.unknown = tokenizer.TokenText(*tokenizer.unknown());
+  if (tokenizer.padding()) tokens.padding = tokenizer.TokenText(*tokenizer.padding());
+  tokens.adds_bos = tokenizer.add_bos();
+  for (tokenizer::TokenId id = 0; id < tokenizer.size(); ++id)
+    if (tokenizer.Type(id) == tokenizer::TokenType::kControl)
+      tokens.control.push_back(tokenizer.TokenText(id));
+  return tokens;
+}
+
+}  // namespace
+
+Result<ModelText> MakeModelText(const ModelTextSource& source) {
+  ModelText text;
+  text.name = source.name;
+  text.tokenizer = source.tokenizer;
+  text.end_tokens = source.end_tokens;
+  INFE_ASSIGN(text.renderer, chat::PromptRenderer::Create(source.chat_template, TokensOf(source)));
+  text.markers =
+      FindMarkerTokens(*source.tokenizer, source.end_tokens, text.renderer->tool_format());
+  INFE_ASSIGN(text.trie, engine::BuildTokenTrie(*source.tokenizer, source.end_tokens));
+  return text;
+}
+
+}  // namespace infe::answer

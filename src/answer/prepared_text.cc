@@ -1,0 +1,130 @@
+#include "answer/prepared_text.h"
+
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "answer/budget.h"
+#include "answer/constraint.h"
+#include "base/utf8.h"
+#include "grammar/matcher.h"
+
+namespace infe::answer {
+namespace {
+
+using Tokens = std::vector<engine::TokenId>;
+
+Answered<Tokens> Encode(const ModelText& model, const TextPrompt& prompt, const Origin& origin) {
+  if (const auto* text = std::get_if<std::string>(&prompt)) {
+    if (model.SurelyTooLong(text->size()))
+      return TooLong({.context_max = model.context_max,
+                      .prompt = model.TokensMin(text->size()),
+                      .at_least = true},
+                     origin);
+    return model.tokenizer->Encode(*text);
+  }
+  Tokens tokens;
+  for (const int64_t id : std::get<std::vector<int64_t>>(prompt)) {
+    if (static_cast<uint64_t>(id) >= model.tokenizer->size())
+      return InvalidAt(
+          origin,
+          fmt::format("Invalid token id {} in '{}': the vocabulary of {} has the ids 0 to {}.", id,
+                      origin, model.name, model.tokenizer->size() - 1));
+    tokens.push_back(static_cast<engine::TokenId>(id));
+  }
+  return tokens;
+}
+
+// What the model begins a text with: an empty prompt is that.
+engine::TokenId FirstToken(const ModelText& model) {
+  return model.tokenizer->bos().value_or(model.end_tokens.empty() ? 0 : model.end_tokens[0]);
+}
+
+class PreparedText : public Prepared {
+ public:
+  PreparedText(GeneratingModel model, TextAsk ask, const AnswerPolicy& policy,
+               std::vector<Tokens> prompts)
+      : model_(std::move(model)),
+        ask_(std::move(ask)),
+        policy_(policy),
+        prompts_(std::move(prompts)) {
+    for (const Tokens& prompt : prompts_)
+      facts_.prompt_tokens += static_cast<uint32_t>(prompt.size());
+    facts_.seed = ResolveSeed(ask_.sampling);
+  }
+
+  const PreparedFacts& facts() const override { return facts_; }
+
+  Answered<void> Compile(GrammarSource& source) override {
+    auto constraint = CompileFormat(source, ask_.format, policy_);
+    if (!constraint) return std::move(constraint).error();
+    constraint_ = std::move(*constraint);
+    facts_.unenforced = constraint_.unenforced;
+    return {};
+  }
+
+  Answered<std::shared_ptr<Running>> Start(
+      std::shared_ptr<Executor> executor,
+      const std::function<std::unique_ptr<Consumer>()>& make_consumer) override {
+    GenerationPlan plan;
+    plan.arrival = ask_.caller.arrival;
+    plan.stops = ask_.sampling.stops;
+    plan.stops_asked = plan.stops.size();
+    plan.scores = ask_.scores.tokens;
+    for (const Tokens& prompt : prompts_)
+      if (auto added = AddPrompt(prompt, plan); !added) return std::move(added).error();
+    return Generation::Start(model_, std::move(plan), std::move(executor), make_consumer);
+  }
+
+ private:
+  Answered<void> AddPrompt(const Tokens& prompt, GenerationPlan& plan) {
+    const auto budget =
+        TokenBudget(model_.text, prompt.size(), ask_.tokens_max, ask_.prompts_origin);
+    if (!budget) return budget.error();
+    std::optional<std::string> echo;
+    if (ask_.echo) echo = SanitizeUtf8(model_.text.tokenizer->Decode(prompt));
+    for (uint32_t i = 0; i < ask_.choices; ++i) {
+      auto request = MakeEngineRequest(model_.text, ask_.caller, ask_.sampling, facts_.seed);
+      if (!request) return request.error();
+      request->prompt = prompt;
+      if (constraint_.grammar)
+        request->matcher = grammar::NewMatcher(constraint_.grammar, model_.text.trie);
+      request->close_before_limit = policy_.close_before_limit;
+      request->max_tokens = *budget;
+      request->sampling.choice = i;
+      request->sampling.logprobs = ask_.scores.tokens;
+      request->sampling.top_logprobs = ask_.scores.top;
+      request->prompt_logprobs = ask_.echo && ask_.scores.tokens;
+      plan.choices.push_back({.request = std::move(*request),
+                              .echo = echo,
+                              .scores_prompt = ask_.echo && ask_.scores.tokens});
+    }
+    return {};
+  }
+
+  const GeneratingModel model_;
+  const TextAsk ask_;
+  const AnswerPolicy policy_;
+  const std::vector<Tokens> prompts_;
+  Constraint constraint_;
+  PreparedFacts facts_;
+};
+
+}  // namespace
+
+Answered<std::unique_ptr<Prepared>> PrepareText(GeneratingModel model, TextAsk ask,
+                                                const AnswerPolicy& policy) {
+  std::vector<Tokens> prompts;
+  for (const TextPrompt& prompt : ask.prompts) {
+    auto tokens = Encode(model.text, prompt, ask.prompts_origin);
+    if (!tokens) return std::move(tokens).error();
+    if (tokens->empty()) tokens->push_back(FirstToken(model.text));
+    prompts.push_back(std::move(*tokens));
+  }
+  ask.prompts.clear();  // as large as the request's body
+  return std::unique_ptr<Prepared>(
+      new PreparedText(std::move(model), std::move(ask), policy, std::move(prompts)));
+}
+
+}  // namespace infe::answer

@@ -1,0 +1,187 @@
+#include "answer/prompt.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "chat/custom_input.h"
+
+namespace infe::answer {
+namespace {
+
+// A custom tool takes one text: to a template it is a function with one string argument, and the
+// model is told what the text has to look like.
+Json CustomToolParameters(const Tool& tool) {
+  Json input = Json::Object{{"type", "string"}};
+  switch (tool.input_syntax) {
+    case Tool::InputSyntax::kText:
+      break;
+    case Tool::InputSyntax::kRegex:
+      input.set("description",
+                "A text that matches this regular expression: " + tool.input_grammar);
+      break;
+    case Tool::InputSyntax::kLark:
+      input.set("description", "A text of this Lark grammar: " + tool.input_grammar);
+      break;
+  }
+  const std::string key(chat::kCustomInputKey);
+  return Json::Object{{"type", "object"},
+                      {"properties", Json::Object{{key, std::move(input)}}},
+                      {"required", Json::Array{key}}};
+}
+
+chat::ToolSpec ToSpec(const Tool& tool) {
+  chat::ToolSpec spec;
+  spec.name = tool.name;
+  spec.description = tool.description;
+  spec.parameters = tool.kind == Tool::Kind::kCustom ? CustomToolParameters(tool) : tool.parameters;
+  spec.strict = tool.strict;
+  return spec;
+}
+
+// A format that the model never saw yields fluent nonsense: the schema goes into the system
+// message.
+std::string SchemaLine(const Format& format) {
+  switch (format.kind) {
+    case Format::Kind::kText:
+    case Format::Kind::kRegex:
+    case Format::Kind::kGrammar:
+      return {};
+    case Format::Kind::kJsonObject:
+      return "Answer with one JSON object and nothing else.";
+    case Format::Kind::kJsonSchema:
+      return "Answer with JSON that follows this schema and nothing else: " + format.schema.Dump();
+    case Format::Kind::kChoice: {
+      std::string line = "Answer with exactly one of these:";
+      for (const std::string& choice : format.choices) line += fmt::format(" \"{}\"", choice);
+      return line;
+    }
+  }
+  return {};
+}
+
+void AddSystemLine(std::vector<chat::Message>& messages, std::string line) {
+  if (line.empty()) return;
+  if (!messages.empty() && messages.front().role == chat::Role::kSystem) {
+    messages.front().content += messages.front().content.empty() ? line : "\n\n" + line;
+    return;
+  }
+  chat::Message system;
+  system.role = chat::Role::kSystem;
+  system.content = std::move(line);
+  messages.insert(messages.begin(), std::move(system));
+}
+
+// Drops the oldest turn after the system messages: a user message with everything up to the next
+// one, so that calls and their answers go together. 0 when nothing may be dropped.
+uint32_t DropOldestTurn(std::vector<chat::Message>& messages) {
+  const auto first = std::find_if(messages.begin(), messages.end(),
+                                  [](const auto& m) { return m.role != chat::Role::kSystem; });
+  if (first == messages.end()) return 0;
+  const auto next = std::find_if(first + 1, messages.end(),
+                                 [](const auto& m) { return m.role == chat::Role::kUser; });
+  if (next == messages.end()) return 0;
+  const auto dropped = static_cast<uint32_t>(next - first);
+  messages.erase(first, next);
+  return dropped;
+}
+
+// Bytes of a prompt that a message may make at most, as a rule: escapes double some, and a template
+// writes something around it.
+size_t PromptBytes(const chat::Message& message) {
+  size_t bytes = 256 + 2 * (message.content.size() + message.reasoning_content.size());
+  for (const chat::ToolCall& call : message.tool_calls)
+    bytes += 256 + 2 * (call.name.size() + call.arguments.size());
+  return bytes;
+}
+
+// Drops oldest turns for a prompt that is `tokens` too long: at least one, and as many as surely
+// must go, since a token is a byte or more. So a long history is not rendered once per turn.
+uint32_t DropOldestTurns(std::vector<chat::Message>& messages, size_t tokens) {
+  size_t bytes_before = 0;
+  for (const chat::Message& message : messages) bytes_before += PromptBytes(message);
+  uint32_t dropped = 0;
+  for (;;) {
+    const uint32_t turn = DropOldestTurn(messages);
+    dropped += turn;
+    size_t bytes = 0;
+    for (const chat::Message& message : messages) bytes += PromptBytes(message);
+    if (turn == 0 || bytes_before - bytes >= tokens) return dropped;
+  }
+}
+
+std::vector<std::string> CallableNames(const ChatAsk& ask) {
+  if (ask.tool_policy.mode == ToolPolicy::Mode::kNone) return {};
+  if (ask.tool_policy.allowed) return *ask.tool_policy.allowed;
+  std::vector<std::string> names;
+  for (const Tool& tool : ask.tools) names.push_back(tool.name);
+  return names;
+}
+
+AnswerError SurelyTooLong(const ModelText& model, size_t tokens_min, const Origin& origin) {
+  return TooLong({.context_max = model.context_max, .prompt = tokens_min, .at_least = true},
+                 origin);
+}
+
+std::vector<tokenizer::TokenId> Encode(const ModelText& model, const chat::Prompt& prompt) {
+  std::vector<tokenizer::TextSpan> trusted;
+  for (const auto& range : prompt.rendered.trusted) trusted.push_back({range.begin, range.end});
+  return model.tokenizer->Encode(
+      prompt.rendered.text, {.special = tokenizer::SpecialTokens::kTrusted,
+                             .trusted = trusted,
+                             .add_special = prompt.add_bos ? tokenizer::AddSpecial::kAsVocabulary
+                                                           : tokenizer::AddSpecial::kNever});
+}
+
+chat::OutputParserOptions ReadingOf(const ModelText& model, const ChatAsk& ask,
+                                    const chat::Prompt& prompt) {
+  chat::OutputParserOptions reading = model.renderer->ParserOptions(prompt, CallableNames(ask));
+  // JSON that a format asked for is content, whatever its keys, where calls have markers.
+  if (ask.format.kind != Format::Kind::kText && reading.tools &&
+      reading.tools->kind == chat::ToolFormat::Kind::kJson)
+    reading.bare_openings.emplace();
+  return reading;
+}
+
+}  // namespace
+
+Answered<ChatPrompt> BuildChatPrompt(const ModelText& model, const ChatAsk& ask,
+                                     const AnswerPolicy& policy) {
+  chat::PromptRequest conversation;
+  conversation.messages = ask.messages;
+  if (policy.show_schema) AddSystemLine(conversation.messages, SchemaLine(ask.format));
+  for (const Tool& tool : ask.tools) conversation.tools.push_back(ToSpec(tool));
+
+  ChatPrompt prompt;
+  if (ask.thinking.on) {
+    if (model.renderer->traits().thinking_variable.empty())
+      prompt.ignored.push_back(ask.thinking.origin);
+    else
+      conversation.thinking = ask.thinking.on;
+  }
+  for (;;) {
+    auto rendered = model.renderer->Render(conversation);
+    if (!rendered) return ToAnswerError(std::move(rendered).error(), ask.messages_origin);
+    const size_t bytes = rendered->rendered.text.size();
+    const bool surely_too_long = model.SurelyTooLong(bytes);
+    if (!surely_too_long) prompt.tokens = Encode(model, *rendered);
+    const size_t tokens = surely_too_long ? model.TokensMin(bytes) : prompt.tokens.size();
+    if (ask.truncation == Truncation::kDropOldest && tokens >= model.context_max) {
+      const uint32_t dropped =
+          DropOldestTurns(conversation.messages, tokens - model.context_max + 1);
+      prompt.truncated_messages += dropped;
+      if (dropped > 0) continue;
+    }
+    if (surely_too_long) return SurelyTooLong(model, tokens, ask.messages_origin);
+    prompt.reading = ReadingOf(model, ask, *rendered);
+    prompt.text = std::move(rendered->rendered.text);
+    break;
+  }
+  if (prompt.tokens.empty())
+    return InvalidAt(ask.messages_origin, fmt::format("The template makes no prompt of these '{}'.",
+                                                      ask.messages_origin));
+  return prompt;
+}
+
+}  // namespace infe::answer

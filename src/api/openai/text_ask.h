@@ -1,0 +1,12 @@
+// A text completion's request as an ask, with the paths of its fields as origins.
+#pragma once
+
+#include "answer/ask.h"
+#include "api/openai/completion_request.h"
+
+namespace infe::api {
+
+// All but the caller, who is the server's to know.
+answer::TextAsk ToAsk(const CompletionRequest& request);
+
+}  // namespace infe::api

@@ -1,0 +1,191 @@
+#include "server/handlers/answer_writer.h"
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "http/sse.h"
+#include "server/metrics/metrics.h"
+
+namespace infe::server {
+namespace {
+
+using answer::Event;
+
+// Proxies close silent connections after 30 to 60 seconds.
+constexpr auto kKeepAlive = std::chrono::seconds(15);
+constexpr int64_t kRetryAfterStopMs = 1000;
+
+// Sends a comment whenever nothing was written for kKeepAlive, until the answer has ended.
+void KeepStreamAlive(const std::shared_ptr<http::ResponseWriter>& writer,
+                     const std::shared_ptr<bool>& wrote) {
+  writer->RunAfter(kKeepAlive, [weak = std::weak_ptr(writer), wrote] {
+    const auto held = weak.lock();
+    if (!held || !held->is_open()) return;
+    if (!std::exchange(*wrote, false)) held->Write(std::string(http::kSsePing));
+    KeepStreamAlive(held, wrote);
+  });
+}
+
+// For a Server-Timing header (W3C): where the time went, in milliseconds.
+std::string ServerTiming(const answer::Timings& timings) {
+  return fmt::format(
+      "prepare;dur={:.1f}, queue;dur={:.1f}, prefill;dur={:.1f}, decode;dur={:.1f}, "
+      "total;dur={:.1f}",
+      timings.prepare_ms, timings.queue_ms, timings.prefill_ms, timings.decode_ms,
+      timings.total_ms);
+}
+
+class LoopExecutor : public answer::Executor {
+ public:
+  explicit LoopExecutor(std::shared_ptr<http::ResponseWriter> writer)
+      : writer_(std::move(writer)) {}
+  void Post(std::function<void()> task) override { writer_->Post(std::move(task)); }
+
+ private:
+  const std::shared_ptr<http::ResponseWriter> writer_;
+};
+
+// What is counted and charged of an answer, streamed or not.
+class AnswerWriter : public answer::Consumer {
+ public:
+  AnswerWriter(const Reply& reply, ModelMetrics& metrics) : reply_(reply), metrics_(metrics) {}
+
+  void OnToken(uint32_t) override { reply_.facts().produced_tokens += 1; }
+
+  void OnStep(uint32_t choice, uint32_t tokens) override {
+    const auto now = std::chrono::steady_clock::now();
+    if (choice >= last_token_.size()) last_token_.resize(choice + 1);
+    if (last_token_[choice])
+      metrics_.inter_token.Observe(
+          std::chrono::duration<double>(now - *last_token_[choice]).count() / tokens, tokens);
+    last_token_[choice] = now;
+    reply_.charge().PromptDone();
+    // Of an answer that is collected, the client has seen nothing before it is whole.
+    const RequestFacts& facts = reply_.facts();
+    if (facts.stream) reply_.charge().Checkpoint(facts.prompt_tokens, facts.produced_tokens);
+  }
+
+  void OnEvent(const Event& event) override {
+    if (const auto* failed = std::get_if<answer::Failed>(&event.body))
+      return EndWith(text().ToError(failed->error));
+    text().Take(event);
+    const auto* done = std::get_if<answer::Done>(&event.body);
+    if (done == nullptr) return;
+    NoteTotals(done->totals);
+    End(done->totals);
+  }
+
+ protected:
+  virtual api::AnswerText& text() = 0;
+  virtual void End(const answer::Totals& totals) = 0;
+  virtual void EndWith(const api::ApiError& error) = 0;
+
+  const Reply reply_;
+
+ private:
+  void NoteTotals(const answer::Totals& totals) {
+    RequestFacts& facts = reply_.facts();
+    facts.completion_tokens = totals.completion_tokens;
+    facts.cached_tokens = totals.cached_tokens;
+    facts.queue_ms = totals.timings.queue_ms;
+    facts.prefill_ms = totals.timings.prefill_ms;
+    facts.decode_ms = totals.timings.decode_ms;
+    facts.ttft_ms = totals.timings.ttft_ms;
+    facts.finish_reason = text().finish();
+  }
+
+  ModelMetrics& metrics_;
+  std::vector<std::optional<std::chrono::steady_clock::time_point>> last_token_;  // by choice
+};
+
+class StreamWriter : public AnswerWriter {
+ public:
+  StreamWriter(const Reply& reply, ModelMetrics& metrics, const AnswerForm& form)
+      : AnswerWriter(reply, metrics),
+        text_(form.stream(
+            [this](std::string_view name, std::string_view data) { Send(name, data); })) {
+    http::Headers headers = reply_.Headers();
+    for (const auto& [name, value] : http::SseHeaders()) headers.Set(name, value);
+    for (const auto& [name, value] : form.headers) headers.Set(name, value);
+    reply_.writer()->StartStream(200, std::move(headers));
+    KeepStreamAlive(reply_.writer(), wrote_);
+  }
+
+ private:
+  api::AnswerText& text() override { return *text_; }
+  void End(const answer::Totals&) override { reply_.writer()->End(); }
+  void EndWith(const api::ApiError& error) override {
+    reply_.facts().error_code = ErrorCodeOf(error);
+    text_->Fail(error);
+    reply_.writer()->End();
+  }
+  void Send(std::string_view name, std::string_view data) {
+    *wrote_ = true;
+    std::string event = name.empty() ? std::string() : fmt::format("event: {}\n", name);
+    http::AppendSseData(event, data);
+    reply_.writer()->Write(std::move(event));
+  }
+
+  const std::shared_ptr<bool> wrote_ = std::make_shared<bool>(false);
+  const std::unique_ptr<api::StreamText> text_;
+};
+
+class WholeWriter : public AnswerWriter {
+ public:
+  WholeWriter(const Reply& reply, ModelMetrics& metrics, AnswerForm form)
+      : AnswerWriter(reply, metrics),
+        text_(std::move(form.whole)),
+        headers_(std::move(form.headers)) {}
+
+ private:
+  api::AnswerText& text() override { return *text_; }
+  void End(const answer::Totals& totals) override {
+    http::HttpResponse response;
+    response.headers = reply_.Headers();
+    for (const auto& [name, value] : headers_) response.headers.Set(name, value);
+    response.headers.Set("Content-Type", "application/json");
+    response.headers.Set("Server-Timing", ServerTiming(totals.timings));
+    response.body = text_->Body();
+    reply_.writer()->Send(std::move(response));
+  }
+  void EndWith(const api::ApiError& error) override { reply_.SendError(error); }
+
+  const std::unique_ptr<api::WholeText> text_;
+  const http::Headers headers_;
+};
+
+}  // namespace
+
+std::optional<answer::AnswerError> StartAnswer(Services& services, const Reply& reply,
+                                               ModelMetrics& metrics, answer::Prepared& prepared,
+                                               AnswerForm form) {
+  const auto& writer = reply.writer();
+  reply.Note([](RequestFacts& facts) { facts.handed_over = true; });
+  auto started = prepared.Start(
+      std::make_shared<LoopExecutor>(writer), [&]() -> std::unique_ptr<answer::Consumer> {
+        if (form.stream) return std::make_unique<StreamWriter>(reply, metrics, form);
+        return std::make_unique<WholeWriter>(reply, metrics, std::move(form));
+      });
+  if (!started) return std::move(started).error();
+  const std::shared_ptr<answer::Running>& running = *started;
+  services.answers.Add(running);
+  // A server that stops cancels requests before it fails the answers that it knows of.
+  if (reply.context()->cancelled().load()) running->Fail(answer::Stopping(kRetryAfterStopMs));
+  writer->OnClose([weak = std::weak_ptr(running)] {
+    if (const auto held = weak.lock()) held->Abandon();
+  });
+  writer->OnPause([weak = std::weak_ptr(running)] {
+    if (const auto held = weak.lock()) held->SetPaused(true);
+  });
+  writer->OnResume([weak = std::weak_ptr(running)] {
+    if (const auto held = weak.lock()) held->SetPaused(false);
+  });
+  return std::nullopt;
+}
+
+}  // namespace infe::server

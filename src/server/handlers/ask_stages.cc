@@ -1,0 +1,59 @@
+#include "server/handlers/ask_stages.h"
+
+#include <string>
+
+#include "answer/grammar_source.h"
+
+namespace infe::server {
+namespace {
+
+api::Parsed<NextStage> Compile(Services& services, const PreparedCall& call, const Reply& reply,
+                               answer::GrammarSource::Mode mode) {
+  answer::GrammarSource source(services.grammars, mode,
+                               {&reply.context()->cancelled(), reply.caller().deadline});
+  const auto compiled = call.prepared->Compile(source);
+  if (source.missed())
+    return MakeStage({.pool = &services.pools.compiles,
+                      .kind = "compile",
+                      .bytes = call.body_bytes,
+                      .run = [&services, call](const Reply& to) {
+                        return Compile(services, call, to, answer::GrammarSource::Mode::kCompile);
+                      }});
+  if (!compiled) return call.to_error(compiled.error());
+  return call.start(reply);
+}
+
+}  // namespace
+
+answer::Caller ToAsk(const Services& services, const Reply& reply,
+                     std::string_view prompt_cache_key, answer::Priority priority) {
+  const Caller& caller = reply.caller();
+  answer::Caller ask;
+  ask.cache_salt = services.salt.Of(caller.project(), prompt_cache_key);
+  ask.fairness_key = caller.fairness_key();
+  if (caller.key) ask.fairness_weight = caller.key->weight;
+  ask.priority = priority;
+  ask.arrival = caller.arrival;
+  ask.deadline = caller.deadline;
+  return ask;
+}
+
+answer::AnswerPolicy PolicyOf(const ServerConfig& config) {
+  return {.show_schema = config.show_schema,
+          .strict_subset = config.strict_schema == StrictSchema::kOpenAi,
+          .open_objects = config.open_objects == grammar::OpenObjects::kAsWritten,
+          .close_before_limit = config.close_before_limit,
+          .json_tokens_max = config.json_tokens_max};
+}
+
+void NotePrompt(const Reply& reply, const answer::PreparedFacts& facts) {
+  reply.Note([tokens = facts.prompt_tokens](RequestFacts& to) { to.prompt_tokens = tokens; });
+  reply.charge().SetPromptTokens(facts.prompt_tokens);
+}
+
+api::Parsed<NextStage> CompileThenStart(Services& services, const PreparedCall& call,
+                                        const Reply& reply) {
+  return Compile(services, call, reply, answer::GrammarSource::Mode::kKeptOnly);
+}
+
+}  // namespace infe::server

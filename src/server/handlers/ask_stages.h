@@ -1,0 +1,38 @@
+// The way of an ask through the stages, whatever its dialect:
+//
+//   parse, admit --> ask, prepare --> compile, unless the grammar is kept --> start
+//      intake           prompts                    compiles
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "answer/backend.h"
+#include "api/parsed.h"
+#include "server/handlers/stages.h"
+#include "server/services.h"
+
+namespace infe::server {
+
+// Who asks, as the answer core knows them. prompt_cache_key: the client's own, or empty.
+answer::Caller ToAsk(const Services& services, const Reply& reply,
+                     std::string_view prompt_cache_key, answer::Priority priority);
+answer::AnswerPolicy PolicyOf(const ServerConfig& config);
+// How many tokens the prompt has, to whoever keeps accounts.
+void NotePrompt(const Reply& reply, const answer::PreparedFacts& facts);
+
+struct PreparedCall {
+  std::shared_ptr<answer::Prepared> prepared;
+  size_t body_bytes = 0;  // that stay in memory with it
+  api::ApiError (*to_error)(const answer::AnswerError&) = nullptr;
+  // What follows the grammar.
+  std::function<api::Parsed<NextStage>(const Reply&)> start;
+};
+
+// The grammar that the answer must follow, at once if it is kept, else as the next stage; then
+// call.start.
+api::Parsed<NextStage> CompileThenStart(Services& services, const PreparedCall& call,
+                                        const Reply& reply);
+
+}  // namespace infe::server

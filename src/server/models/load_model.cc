@@ -1,0 +1,87 @@
+#include "server/models/load_model.h"
+
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "answer/local_model.h"
+#include "engine/loader.h"
+
+namespace infe::server {
+namespace {
+
+Result<engine::LoadedModel> LoadFile(const store::InstalledModel& installed, store::ModelFile file,
+                                     const ServerConfig& config, const std::string& data_dir,
+                                     ThreadPool& pool, const kernels::KernelTable& kernels) {
+  engine::LoadOptions load;
+  load.kv_type = config.kv_type;
+  load.batch_sequences_max = config.max_batch;
+  if (config.packed_cache) load.packed_cache = {data_dir + "/packed", file.sha256};
+  INFE_ASSIGN(const model::GgufFile gguf,
+              model::GgufFile::Read(std::move(file.file), file.state, installed.path));
+  return engine::LoadModel(gguf, pool, kernels, load);
+}
+
+engine::EngineOptions EngineOptionsOf(const ServerConfig& config) {
+  engine::EngineOptions options;
+  options.kv_memory_bytes = config.kv_memory_bytes;
+  options.batch_sequences_max = config.max_batch;
+  options.context_max = config.context;
+  const uint32_t queue =
+      config.queue_requests != 0 ? config.queue_requests : 4 * config.max_batch + 64;
+  // The gate bounds what runs and waits together; in the engine's eyes all of it may be waiting for
+  // a moment, when a batch arrives at once.
+  options.queue_requests_max = config.max_batch + queue;
+  options.queue_prompt_tokens_max = config.queue_tokens;
+  options.step_budget_ms = config.step_budget_ms;
+  options.prefix_cache = config.prefix_cache;
+  options.speculation = config.speculation;
+  options.logits_rows_max = engine::LogitsRowsMax(config.max_batch);
+  return options;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel& installed,
+                                                     store::ModelFile file,
+                                                     const ServerConfig& config,
+                                                     const std::string& data_dir, ThreadPool& pool,
+                                                     const kernels::KernelTable& kernels,
+                                                     std::function<void(const std::string&)> say) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::string digest = file.sha256;
+  answer::LocalModelOptions options;
+  options.name = installed.name;
+  options.aliases = installed.aliases;
+  // The file's own time: the same after every restart.
+  options.created = file.state.modified_ns / 1'000'000'000;
+  options.file_sha256 = digest;
+  options.kv_type = Name(config.kv_type);
+  options.isa = std::string(kernels::Name(kernels.isa));
+  INFE_ASSIGN(engine::LoadedModel loaded,
+              LoadFile(installed, std::move(file), config, data_dir, pool, kernels));
+  if (config.sampling_defaults == SamplingDefaults::kModel)
+    options.sampling_defaults = installed.defaults.Over(loaded.sampling);
+  options.engine = EngineOptionsOf(config);
+  if (config.prefix_cache_disk_bytes > 0) {
+    options.engine.prefix_file = {.path = fmt::format("{}/prefix/{}.kv", data_dir, installed.name),
+                                  .bytes_max = config.prefix_cache_disk_bytes,
+                                  .model_digest = digest,
+                                  .kv_type = options.kv_type,
+                                  .isa = options.isa};
+    options.engine.notice = [name = installed.name, say = std::move(say)](const std::string& line) {
+      if (say) say(fmt::format("{}: {}", name, line));
+    };
+  }
+  const QueueGate::Limits limits{options.engine.queue_requests_max,
+                                 options.engine.queue_prompt_tokens_max};
+  INFE_ASSIGN(std::shared_ptr<answer::LocalModel> model,
+              answer::LocalModel::Start(std::move(loaded), std::move(options)));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  return std::make_shared<ServedModel>(std::move(model),
+                                       ServedModel::Origin{installed, digest, took.count()}, limits,
+                                       1000 * config.queue_wait_s);
+}
+
+}  // namespace infe::server

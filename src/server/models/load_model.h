@@ -1,0 +1,29 @@
+// From a model file to a model in service, as the configuration says.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "kernels/table.h"
+#include "server/config.h"
+#include "server/models/served_model.h"
+#include "store/model_file.h"
+#include "store/model_registry.h"
+
+namespace infe::server {
+
+// Loads from `file`, which was opened for `installed`: everything that is said of the model's file
+// (digest, fingerprint, what side files belong to) is said of these bytes. pool and kernels outlive
+// the model. Side files go below data_dir. Blocking: seconds for a large file. `say` takes lines
+// for the operator, also from the engine's thread.
+Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel& installed,
+                                                     store::ModelFile file,
+                                                     const ServerConfig& config,
+                                                     const std::string& data_dir, ThreadPool& pool,
+                                                     const kernels::KernelTable& kernels,
+                                                     std::function<void(const std::string&)> say);
+
+}  // namespace infe::server

@@ -1,0 +1,61 @@
+// One model in service: who answers for it, the gate in front of it, and where it comes from.
+// Immutable but for the gate. Held by shared_ptr: a request in flight keeps its model alive while a
+// reload replaces it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "answer/backend.h"
+#include "server/door/queue_gate.h"
+#include "store/model_registry.h"
+
+namespace infe::server {
+
+class ServedModel {
+ public:
+  // What is known of it beside its backend's facts.
+  struct Origin {
+    store::InstalledModel installed = {};
+    std::string file_sha256 = {};  // of the file's own bytes, as they were loaded, in hex
+    double load_seconds = 0;
+  };
+
+  // queue_wait_ms: how long prompts that wait may take to compute; 0: no such bound.
+  ServedModel(std::shared_ptr<answer::Backend> backend, Origin origin,
+              const QueueGate::Limits& limits, double queue_wait_ms)
+      : backend_(std::move(backend)),
+        origin_(std::move(origin)),
+        queue_wait_ms_(queue_wait_ms),
+        gate_(std::make_unique<QueueGate>(limits)) {}
+
+  const std::string& name() const { return backend_->facts().name; }
+  const std::vector<std::string>& aliases() const { return backend_->facts().aliases; }
+  uint32_t context_max() const { return backend_->facts().context_max; }
+  answer::Backend& backend() const { return *backend_; }
+  // Nobody but this holds the backend: no answer is under way.
+  bool is_idle() const { return backend_.use_count() == 1; }
+  const store::InstalledModel& installed() const { return origin_.installed; }
+  const std::string& file_sha256() const { return origin_.file_sha256; }
+  double load_seconds() const { return origin_.load_seconds; }
+
+  QueueGate& gate() const { return *gate_; }
+  // What a token of a prompt takes, as it is measured; 0: not known yet.
+  double prefill_ms_per_token() const { return backend_->load().prefill_ms_per_token; }
+  // Prompt tokens that can be computed within queue_wait_ms.
+  uint64_t QueueTokensMax(double ms_per_token) const {
+    if (queue_wait_ms_ <= 0 || ms_per_token <= 0) return UINT64_MAX;
+    return static_cast<uint64_t>(queue_wait_ms_ / ms_per_token);
+  }
+
+ private:
+  const std::shared_ptr<answer::Backend> backend_;
+  const Origin origin_;
+  const double queue_wait_ms_;
+  const std::unique_ptr<QueueGate> gate_;
+};
+
+}  // namespace infe::server

@@ -61,6 +61,10 @@ bool IsLineByte(char c) {
   return (c >= 0x20 && c <= 0x7E) || c == '\t';
 }
 
+bool IsOpaqueByte(char c) {
+  return static_cast<uint8_t>(c) >= 0x80;
+}
+
 bool IsToken(std::string_view text) {
   return !text.empty() && TokenLength(text) == text.size();
 }

@@ -12,6 +12,8 @@ bool IsTokenByte(char c);
 bool IsToken(std::string_view text);  // one or more
 // What a line may hold besides its CRLF: HTAB, SP and visible ASCII.
 bool IsLineByte(char c);
+// What a field's value may hold besides: bytes from 80 on, obs-text of RFC 9110 5.5.
+bool IsOpaqueByte(char c);
 
 std::string_view TrimBlanks(std::string_view text);  // SP and HTAB at both ends
 

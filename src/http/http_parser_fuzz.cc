@@ -49,7 +49,8 @@ void CheckHead(const infe::http::RequestHead& head) {
   for (const auto& field : head.headers) {
     INFE_CHECK(infe::http::IsToken(field.name));
     INFE_CHECK(infe::http::TrimBlanks(field.value) == field.value);
-    for (const char c : field.value) INFE_CHECK(infe::http::IsLineByte(c));
+    for (const char c : field.value)
+      INFE_CHECK(infe::http::IsLineByte(c) || infe::http::IsOpaqueByte(c));
   }
 }
 

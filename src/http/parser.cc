@@ -24,6 +24,13 @@ constexpr std::array<std::string_view, 6> kSingleFields = {
 constexpr std::array<std::string_view, 3> kFramingFields = {"host", "content-length",
                                                             "transfer-encoding"};
 
+// Fields that are read here. In them a byte above 7F could be read in two ways.
+bool IsRead(std::string_view name) {
+  return EqualsIgnoreCase(name, "connection") || EqualsIgnoreCase(name, "content-encoding") ||
+         std::any_of(kSingleFields.begin(), kSingleFields.end(),
+                     [&](std::string_view single) { return EqualsIgnoreCase(name, single); });
+}
+
 // Chunk lines may weigh this much more than the data they announce: one byte a chunk (5 bytes of
 // framing) is poor but honest, a kilobyte of extensions a byte is an attack.
 constexpr uint64_t kChunkOverheadFree = 64 * 1024;
@@ -127,7 +134,10 @@ bool RequestParser::TakeLine(std::string_view input, size_t& at, std::string_vie
   size_t end = at;
   if (!saw_cr_) {
     const size_t room = LineRoom();
-    while (end < input.size() && IsLineByte(input[end])) ++end;
+    // Proxies add fields with names of cities and people; what nobody reads may say anything.
+    const bool opaque = state_ == State::kField || state_ == State::kTrailer;
+    while (end < input.size() && (IsLineByte(input[end]) || (opaque && IsOpaqueByte(input[end]))))
+      ++end;
     if (line_.size() + (end - at) > room) {
       at = end;
       if (state_ == State::kRequestLine) return Fail(414, "request target too long");
@@ -230,6 +240,8 @@ bool RequestParser::OnField(std::string_view line) {
   std::string_view value;
   if (!SplitField(line, name, value)) return Fail(400, "malformed header field");
   if (head_.headers.size() == limits_->fields_max) return Fail(431, "too many header fields");
+  if (std::any_of(value.begin(), value.end(), IsOpaqueByte) && IsRead(name))
+    return Fail(400, "non-ASCII character in a header field that is read");
   head_.headers.Add(std::string(name), std::string(value));
   return true;
 }

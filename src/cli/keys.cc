@@ -293,8 +293,9 @@ void AddPolicyOptions(Command& command, Arguments& a) {
   command.Option("--name", a.policy.name, "What the key is for")
       .Option("--project", a.policy.project, "Whose prefix cache and fair share it has")
       .Option("--scope", a.scopes,
-              "chat, models.read, usage.read (API keys: all three unless given); admin.keys, "
-              "admin.usage, admin.server, admin.* (admin keys); may be repeated")
+              "chat, responses, messages, embeddings, models.read, usage.read (API keys: all "
+              "unless given); admin.keys, admin.usage, admin.server, admin.* (admin keys); may be "
+              "repeated")
       .Option("--only-model,--model", a.policy.models,
               "The only model it may use; may be repeated (default: all)")
       .Option("--expires", a.expires, "never, a duration (30d, 12h) or a date (2027-01-31, UTC)")

@@ -61,13 +61,14 @@ TEST(Endpoints, AHeadRequestIsJudgedByTheRowOfItsGet) {
 }
 
 // Prompts and answers are the API's, whose door has limits, queue and drain.
-TEST(Endpoints, WhatComputesTokensIsOnTheApiAloneAndWantsTheScopeChat) {
+TEST(Endpoints, WhatComputesTokensIsOnTheApiAloneAndWantsAScopeForIt) {
   EXPECT_GE(GeneratingRows().size(), 2u);
   for (const Endpoint& row : Endpoints()) {
     if (row.cost == Cost::kFree) continue;
     EXPECT_STREQ(row.method, "POST") << row.pattern;
     EXPECT_EQ(row.where, Where::kApi) << row.pattern;
-    EXPECT_EQ(row.api_scope, KeyScope::kChat) << row.pattern;
+    ASSERT_TRUE(row.api_scope) << row.pattern;
+    EXPECT_NE(store::Bit(*row.api_scope) & store::kGenerationScopes, 0u) << row.pattern;
     EXPECT_FALSE(row.admin_scope) << row.pattern;
   }
 }

@@ -10,8 +10,11 @@
 namespace infe::store {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, KeyScope>, 6> kScopes = {{
+constexpr std::array<std::pair<std::string_view, KeyScope>, 9> kScopes = {{
     {"chat", KeyScope::kChat},
+    {"responses", KeyScope::kResponses},
+    {"messages", KeyScope::kMessages},
+    {"embeddings", KeyScope::kEmbeddings},
     {"models.read", KeyScope::kModelsRead},
     {"usage.read", KeyScope::kUsageRead},
     {"admin.keys", KeyScope::kAdminKeys},

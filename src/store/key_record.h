@@ -16,20 +16,27 @@ enum class KeyKind { kApi, kAdmin };
 
 // A set of these is a bit mask.
 enum class KeyScope : uint32_t {
-  kChat = 1 << 0,         // chat: generations and everything that computes tokens
+  kChat = 1 << 0,         // chat: chat and text completions
   kModelsRead = 1 << 1,   // models.read
   kUsageRead = 1 << 2,    // usage.read: the key's own project
   kAdminKeys = 1 << 3,    // admin.keys: make, change, rotate and revoke keys
   kAdminUsage = 1 << 4,   // admin.usage: everybody's usage
   kAdminServer = 1 << 5,  // admin.server: reload, drain, audit
+  kResponses = 1 << 6,    // responses: /v1/responses and what is kept of them
+  kMessages = 1 << 7,     // messages: /v1/messages
+  kEmbeddings = 1 << 8,   // embeddings: /v1/embeddings and /v1/rerank
 };
 using KeyScopes = uint32_t;
 
 inline constexpr KeyScopes Bit(KeyScope scope) {
   return static_cast<KeyScopes>(scope);
 }
+// Those that compute tokens.
+inline constexpr KeyScopes kGenerationScopes = Bit(KeyScope::kChat) | Bit(KeyScope::kResponses) |
+                                               Bit(KeyScope::kMessages) |
+                                               Bit(KeyScope::kEmbeddings);
 inline constexpr KeyScopes kApiScopes =
-    Bit(KeyScope::kChat) | Bit(KeyScope::kModelsRead) | Bit(KeyScope::kUsageRead);
+    kGenerationScopes | Bit(KeyScope::kModelsRead) | Bit(KeyScope::kUsageRead);
 inline constexpr KeyScopes kAdminScopes =
     Bit(KeyScope::kAdminKeys) | Bit(KeyScope::kAdminUsage) | Bit(KeyScope::kAdminServer);
 

@@ -81,6 +81,10 @@ constexpr std::array kMigrations = {
     "INSERT INTO store_counter (name, value) VALUES ('clock_seen', 0);"
     "CREATE TABLE usage_in_jump (boot {int} NOT NULL, number {int} NOT NULL,"
     " PRIMARY KEY (boot, number)) {strict};",
+
+    // 6: scopes of further dialects (responses 64, messages 128, embeddings 256). A key that might
+    // do all that there was still may; one that was held to less is held to it.
+    "UPDATE api_key SET scopes = scopes + 448 WHERE scopes = 7;",
 };
 
 // Any number that nobody else uses: PostgreSQL's lock that lets one process migrate at a time.

@@ -8,7 +8,7 @@ INFE := $(BUILD)/infe
 JOBS ?= $(shell nproc)
 MODELS ?= infe-pulse infe-titan
 
-.PHONY: help serve build test test-unit test-api test-service asan tsan fuzz fuzz-long bench bench-peers format lint clean setup
+.PHONY: help serve build test test-unit test-api test-service test-web asan tsan fuzz fuzz-long bench bench-peers format lint clean setup
 
 help: ## what this file can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ test-api: ## the official clients against the real server only
 test-service: ## abuse, load and overload of the real server, in their short forms
 	@tools/setup test
 	@tools/test service
+
+test-web: ## the playground in a browser against the real server (skipped where Chromium or Node is missing)
+	@tools/setup test
+	@tools/test web
 
 asan: ## unit and API tests under the address and undefined-behaviour sanitizers
 	@tools/setup test

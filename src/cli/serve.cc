@@ -20,6 +20,7 @@
 #include "cli/signal_desk.h"
 #include "server/app.h"
 #include "server/config_keys.h"
+#include "server/web_files.h"
 
 namespace infe::cli {
 namespace {
@@ -67,11 +68,22 @@ void Warn(const std::string& line) {
   fmt::print(stderr, "infe: {}\n", line);
 }
 
-void SayHowToCall(const server::ServerConfig& config, const server::App& app) {
+// A browser keeps what stands behind the # to itself: no server, proxy or log sees the key.
+void SayPlayground(const std::string& root, const std::string& first_key) {
+  if (!server::HasPlayground())
+    return Say(
+        "\nThis infe was built without its playground: building it needs Node (docs/web.md).");
+  if (first_key.empty()) return Say(fmt::format("\nPlayground, in a browser: {}/", root));
+  Say(fmt::format("\nPlayground, in a browser, with that key: {}/#key={}", root, first_key));
+}
+
+void SayHowToCall(const server::ServerConfig& config, server::App& app) {
   const std::string scheme = config.tls_certificate.empty() ? "http" : "https";
   const bool is_ipv6 = config.host.find(':') != std::string::npos;
-  const std::string base = fmt::format("{}://{}{}{}:{}/v1", scheme, is_ipv6 ? "[" : "", config.host,
+  const std::string root = fmt::format("{}://{}{}{}:{}", scheme, is_ipv6 ? "[" : "", config.host,
                                        is_ipv6 ? "]" : "", app.port());
+  const std::string base = root + "/v1";
+  SayPlayground(root, app.TakeFirstKey());
   Say(
       fmt::format("\nListening on {}. Try it:\n\n"
                   "  curl {}/chat/completions -H \"Authorization: Bearer $INFE_API_KEY\" \\\n"

@@ -68,6 +68,7 @@ class AppImpl : public App {
 
   uint16_t port() const override { return public_->port(); }
   std::string first_model() const override { return models_.All().front()->name(); }
+  std::string TakeFirstKey() override { return std::exchange(first_key_, {}); }
   Result<void> Reload(const Result<ServerConfig>& config) override;
   void Drain() override;
   void Hurry() override;
@@ -120,6 +121,7 @@ class AppImpl : public App {
   std::condition_variable hurry_changed_;
   bool hurry_ = false;  // guarded by hurry_mutex_
   std::atomic<bool> skip_grace_{false};
+  std::string first_key_;
   store::KeyState key_state_ = store::KeyState::kNone;  // as it was told last; of Start, then of
                                                         // the maintenance
   std::jthread maintenance_;
@@ -160,6 +162,7 @@ Result<void> AppImpl::CheckKeys(const ServerConfig& config) {
                 keys.Create({.name = "first"}, store::KeyKind::kApi, "first"));
     voice_.say(
         fmt::format("Your API key, shown this once:\n\n  export INFE_API_KEY={}\n", key.key));
+    first_key_ = key.key;
   }
   key_state_ = keys.state();
   const Door door = DoorFor(key_state_, config.require_keys);

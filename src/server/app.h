@@ -27,6 +27,9 @@ class App {
   virtual uint16_t port() const = 0;
   // The name of the first model served.
   virtual std::string first_model() const = 0;
+  // The key that this start has made (ServerConfig::first_key), for a link that hands it to a page;
+  // empty if none was made, and from the second call on. One thread.
+  virtual std::string TakeFirstKey() = 0;
   // Takes over what of `config` can change while running (config.h says which), keys, certificates,
   // and the model registry: newly pulled models are loaded, removed ones retired. Everything is
   // checked before anything is swapped: on an error all stays as it was.

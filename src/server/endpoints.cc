@@ -87,6 +87,7 @@ constexpr Endpoint kEndpoints[] = {
     Look("/v1/models/{id*}", KeyScope::kModelsRead, HandleGetModel),
 
     Open("/", Where::kApi, HandleRoot),
+    Open("/web/{file*}", Where::kApi, HandleWebFile),
     Open("/livez", Where::kBoth, HandleLive),
     Open("/readyz", Where::kBoth, HandleReady),
     Open("/health", Where::kBoth, HandleReady),

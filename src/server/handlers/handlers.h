@@ -16,6 +16,7 @@ void HandleCompletions(Services& services, http::HttpRequest request, WriterPtr 
 void HandleListModels(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleGetModel(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleRoot(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleWebFile(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleLive(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleReady(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleMetrics(Services& services, http::HttpRequest request, WriterPtr writer);

@@ -1,4 +1,4 @@
-// GET /, /livez, /readyz, /health: no key needed, nothing about load in liveness.
+// GET /livez, /readyz, /health: no key needed, nothing about load in liveness.
 #include <set>
 
 #include <fmt/format.h>
@@ -11,25 +11,16 @@
 namespace infe::server {
 namespace {
 
-void Answer(const http::HttpRequest& request, const WriterPtr& writer, int status, std::string body,
-            const char* type = "application/json") {
+void Answer(const http::HttpRequest& request, const WriterPtr& writer, int status,
+            std::string body) {
   http::HttpResponse response;
   response.status = status;
   response.headers = Reply(ContextOf(request), writer).Headers();
-  response.headers.Set("Content-Type", type);
+  response.headers.Set("Content-Type", "application/json");
   if (status == 503) response.headers.Set("Retry-After", "1");
   response.body = std::move(body);
   writer->Send(std::move(response));
 }
-
-constexpr const char* kPage =
-    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>infe</title>"
-    "<style>body{font:16px/1.5 system-ui;max-width:40em;margin:4em auto;padding:0 1em}"
-    "code{background:#8882;padding:.1em .3em}</style>"
-    "<h1>infe</h1><p>An OpenAI-compatible API is listening here. Set your client's base URL to "
-    "<code>/v1</code> of this address and its key to your <code>INFE_API_KEY</code>.</p>"
-    "<p>Models: <code>GET /v1/models</code>. Chat: <code>POST "
-    "/v1/chat/completions</code>.</p></html>\n";
 
 }  // namespace
 
@@ -38,12 +29,6 @@ std::vector<Stuck> WhatIsStuck(Services& services) {
       services.liveness,
       {services.models, services.pools, services.api_server.load(), services.ops_server.load()},
       std::chrono::steady_clock::now());
-}
-
-void HandleRoot(Services&, http::HttpRequest request, WriterPtr writer) {
-  if (request.headers.Get("Accept").find("text/html") != std::string_view::npos)
-    return Answer(request, writer, 200, kPage, "text/html; charset=utf-8");
-  Answer(request, writer, 200, "{\"name\":\"infe\",\"docs\":\"/\",\"api\":\"/v1\"}");
 }
 
 void HandleLive(Services& services, http::HttpRequest request, WriterPtr writer) {

@@ -1,0 +1,28 @@
+// The live speed of one answer: what the page measured, and what the server counted.
+import { type Speed, tokensPerSecond } from '../conversation';
+
+function duration(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+}
+
+function Fact({ name, value, title }: { name: string; value: string; title: string }) {
+  return <div title={title}><dt>{name}</dt><dd>{value}</dd></div>;
+}
+
+export function SpeedLine({ speed, isRunning, seed }: { speed: Speed; isRunning: boolean; seed?: string }) {
+  if (speed.firstMs === undefined) return null;
+  const rate = tokensPerSecond(speed, speed.endMs ?? 0);
+  const about = speed.isCounted ? '' : '~';
+  const server = speed.prefillMs === undefined ? ''
+    : ` The server says: ${speed.queueMs?.toFixed(1)} ms in its queue, ${speed.prefillMs.toFixed(1)} ms for the prompt.`;
+  return (
+    <dl class="speed" aria-hidden={isRunning}>
+      <Fact name="first token" value={duration(speed.firstMs)} title={`From sending the request to the first text, measured here.${server}`} />
+      {rate !== undefined && <Fact name="speed" value={`${rate < 100 ? rate.toFixed(1) : rate.toFixed(0)} tokens/s`} title="Tokens after the first one, over their time" />}
+      <Fact name="answer" value={`${about}${speed.tokens} tokens`} title={speed.isCounted ? 'Counted by the server' : 'Pieces received so far'} />
+      {speed.promptTokens !== undefined && <Fact name="prompt" value={`${speed.promptTokens} tokens`} title="Counted by the server" />}
+      {speed.cachedTokens !== undefined && <Fact name="cached" value={`${speed.cachedTokens} tokens`} title="Of the prompt: known from before, not computed again" />}
+      {seed !== undefined && !isRunning && <Fact name="seed" value={seed} title="The same request with this seed gives the same bytes" />}
+    </dl>
+  );
+}

@@ -1,0 +1,17 @@
+// Where the page begins: the key out of the address, then the first look at the server.
+import { render } from 'preact';
+
+import { takeKeyFromAddress } from './key';
+import { App } from './components/app';
+import { loadModels } from './models';
+import { applyTheme } from './theme';
+import './style.css';
+
+takeKeyFromAddress();
+// A link that is opened where the page stands already changes the fragment only.
+addEventListener('hashchange', () => {
+  if (takeKeyFromAddress()) void loadModels();
+});
+applyTheme();
+render(<App />, document.getElementById('app')!);
+void loadModels();

@@ -107,9 +107,24 @@ struct ScoresWanted {
   uint32_t top = 0;     // and of so many of its likeliest alternatives
 };
 
+// How hard the model is to think, as templates name it ("low").
+enum class Effort : uint8_t { kNone, kMinimal, kLow, kMedium, kHigh, kXHigh, kMax };
+
+// What of this the model has no place for is told (PreparedFacts::ignored), and changes nothing.
 struct Thinking {
   // Whether a model with a switch for it thinks first; unset: its template's own default.
   std::optional<bool> on = {};
+  // Given to the template as the nearest level that it takes.
+  std::optional<Effort> effort = {};
+  Origin origin = {};  // of `on` and `effort`
+  // >= 0: of each choice. A thought that is as long is ended, and the answer begins.
+  std::optional<int64_t> tokens_max = {};
+  Origin tokens_max_origin = {};
+};
+
+// Values for the template's own variables; of those that it does not know it is told.
+struct TemplateArguments {
+  Json values = {};  // an object, or null
   Origin origin = {};
 };
 
@@ -131,6 +146,7 @@ struct ChatAsk {
   uint32_t choices = 1;
   ScoresWanted scores = {};
   Thinking thinking = {};
+  TemplateArguments template_arguments = {};
   Truncation truncation = Truncation::kRefuse;
   std::optional<std::string> prediction = {};  // the text expected; never changes the answer
   Caller caller = {};

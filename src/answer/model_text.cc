@@ -1,5 +1,6 @@
 #include "answer/model_text.h"
 
+#include "answer/template_names.h"
 #include "engine/token_trie.h"
 
 namespace infe::answer {
@@ -27,6 +28,8 @@ Result<ModelText> MakeModelText(const ModelTextSource& source) {
   text.tokenizer = source.tokenizer;
   text.end_tokens = source.end_tokens;
   INFE_ASSIGN(text.renderer, chat::PromptRenderer::Create(source.chat_template, TokensOf(source)));
+  text.template_names = TemplateNames(source.chat_template);
+  text.efforts = EffortsOf(source.chat_template, *text.renderer);
   text.markers =
       FindMarkerTokens(*source.tokenizer, source.end_tokens, text.renderer->tool_format());
   INFE_ASSIGN(text.trie, engine::BuildTokenTrie(*source.tokenizer, source.end_tokens));

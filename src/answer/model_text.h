@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "answer/ask.h"
 #include "answer/marker_tokens.h"
 #include "base/partial_sampling.h"
 #include "base/result.h"
@@ -24,6 +25,8 @@ struct ModelText {
   std::string name;
   std::shared_ptr<const tokenizer::Tokenizer> tokenizer;
   std::unique_ptr<const chat::PromptRenderer> renderer;
+  std::vector<std::string> template_names;  // that its own template reads; sorted
+  std::vector<Effort> efforts;              // that it takes; ascending
   std::vector<MarkerToken> markers;
   std::shared_ptr<const grammar::TokenTrie> trie;
   std::vector<tokenizer::TokenId> end_tokens;

@@ -6,6 +6,7 @@
 #include "answer/budget.h"
 #include "answer/constraint.h"
 #include "answer/prompt.h"
+#include "answer/thinking_guide.h"
 #include "grammar/matcher.h"
 
 namespace infe::answer {
@@ -70,6 +71,10 @@ class PreparedChat : public Prepared {
       request->sampling.logprobs = ask_.scores.tokens;
       request->sampling.top_logprobs = ask_.scores.top;
       request->prediction = prediction_;
+      if (ask_.thinking.tokens_max && prompt_.reading.reasoning != chat::ReasoningMode::kNone)
+        request->guide =
+            std::make_unique<ThinkingGuide>(model_.text, prompt_.reading, prompt_.tokens.back(),
+                                            static_cast<uint64_t>(*ask_.thinking.tokens_max));
       plan.choices.push_back({.request = std::move(*request)});
     }
     return Generation::Start(model_, std::move(plan), std::move(executor), make_consumer);

@@ -1,10 +1,12 @@
 #include "answer/prompt.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "answer/template_names.h"
 #include "chat/custom_input.h"
 
 namespace infe::answer {
@@ -144,22 +146,73 @@ chat::OutputParserOptions ReadingOf(const ModelText& model, const ChatAsk& ask,
   return reading;
 }
 
+bool Reads(const ModelText& model, const std::string& name) {
+  return std::binary_search(model.template_names.begin(), model.template_names.end(), name);
+}
+
+// The switch and the level of effort, as far as the template has them.
+void ApplyThinking(const ModelText& model, const Thinking& thinking,
+                   chat::PromptRequest& conversation, std::vector<Origin>& ignored) {
+  const bool has_switch = !model.renderer->traits().thinking_variable.empty();
+  std::optional<bool> on = thinking.on;
+  if (!on && thinking.effort) on = *thinking.effort != Effort::kNone;
+  // No tokens for it is no thought, where that can be said before it begins.
+  if (thinking.tokens_max == 0) on = false;
+  if (has_switch) conversation.thinking = on;
+  if (thinking.effort && !model.efforts.empty())
+    conversation.variables.set(std::string(kEffortVariable),
+                               Name(Nearest(model.efforts, *thinking.effort)));
+  const bool told = has_switch || (thinking.effort && !model.efforts.empty());
+  if (!told && (thinking.on || thinking.effort)) ignored.push_back(thinking.origin);
+}
+
+// What infe itself says in the template's variables; each has a field of its own.
+constexpr std::array<std::string_view, 5> kOwnVariables{
+    "messages", "tools", "add_generation_prompt", "continue_final_message", "chat_template"};
+
+// The two names that a switch for thinking goes by: whoever sends one means the template's own.
+bool IsSwitch(const std::string& name, const Json& value) {
+  return value.is_bool() && (name == "enable_thinking" || name == "thinking");
+}
+
+Answered<void> ApplyArguments(const ModelText& model, const TemplateArguments& arguments,
+                              chat::PromptRequest& conversation, std::vector<Origin>& ignored) {
+  if (!arguments.values.is_object()) return {};
+  const bool has_switch = !model.renderer->traits().thinking_variable.empty();
+  for (const auto& [name, value] : arguments.values.object()) {
+    const bool own =
+        std::find(kOwnVariables.begin(), kOwnVariables.end(), name) != kOwnVariables.end() ||
+        name.ends_with("_token");
+    if (own)
+      return InvalidAt(arguments.origin,
+                       fmt::format("Invalid '{}': '{}' is not for a request to set there.",
+                                   arguments.origin, name.substr(0, 64)));
+    if (Reads(model, name)) {
+      conversation.variables.set(name, value);
+    } else if (has_switch && IsSwitch(name, value)) {
+      conversation.thinking = value.as_bool();
+    } else {
+      ignored.push_back(arguments.origin + "." + name);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Answered<ChatPrompt> BuildChatPrompt(const ModelText& model, const ChatAsk& ask,
                                      const AnswerPolicy& policy) {
   chat::PromptRequest conversation;
   conversation.messages = ask.messages;
+  conversation.variables = Json::MakeObject();
   if (policy.show_schema) AddSystemLine(conversation.messages, SchemaLine(ask.format));
   for (const Tool& tool : ask.tools) conversation.tools.push_back(ToSpec(tool));
 
   ChatPrompt prompt;
-  if (ask.thinking.on) {
-    if (model.renderer->traits().thinking_variable.empty())
-      prompt.ignored.push_back(ask.thinking.origin);
-    else
-      conversation.thinking = ask.thinking.on;
-  }
+  ApplyThinking(model, ask.thinking, conversation, prompt.ignored);
+  if (auto applied = ApplyArguments(model, ask.template_arguments, conversation, prompt.ignored);
+      !applied)
+    return std::move(applied).error();
   for (;;) {
     auto rendered = model.renderer->Render(conversation);
     if (!rendered) return ToAnswerError(std::move(rendered).error(), ask.messages_origin);
@@ -175,6 +228,9 @@ Answered<ChatPrompt> BuildChatPrompt(const ModelText& model, const ChatAsk& ask,
     }
     if (surely_too_long) return SurelyTooLong(model, tokens, ask.messages_origin);
     prompt.reading = ReadingOf(model, ask, *rendered);
+    if (ask.thinking.tokens_max && prompt.reading.reasoning == chat::ReasoningMode::kNone &&
+        ask.thinking.tokens_max != 0)
+      prompt.ignored.push_back(ask.thinking.tokens_max_origin);
     prompt.text = std::move(rendered->rendered.text);
     break;
   }

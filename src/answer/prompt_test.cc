@@ -116,5 +116,76 @@ TEST(Prompt, ToolsStandInThePromptAndOnlyThoseAllowedAreReadAsCalls) {
   EXPECT_TRUE(prompt->reading.tool_names.empty());
 }
 
+constexpr std::string_view kSwitched =
+    "{% for m in messages %}{{ m.content }}{% endfor %}"
+    "{% if enable_thinking is defined and enable_thinking is false %} quick{% endif %}"
+    "{% if reasoning_effort %} {{ reasoning_effort }}{% endif %}"
+    "{% if mood %} {{ mood }}{% endif %}";
+
+TEST(Prompt, TemplateArgumentsReachTheTemplateAndWhatItDoesNotReadIsTold) {
+  const ModelText model = TestModelText(kSwitched);
+  ChatAsk ask = Ask({{chat::Role::kUser, "hi"}});
+  ask.template_arguments = {Json::Object{{"mood", "sad"}, {"colour", "red"}}, "arguments"};
+  const auto prompt = BuildChatPrompt(model, ask, {});
+  ASSERT_TRUE(prompt);
+  EXPECT_EQ(prompt->text, "hi sad");
+  EXPECT_EQ(prompt->ignored, std::vector<Origin>{"arguments.colour"});
+}
+
+TEST(Prompt, TemplateArgumentsAreNoWayToTheConversationOrToSpecialTokens) {
+  const ModelText model = TestModelText(kSwitched);
+  for (const char* name : {"messages", "tools", "bos_token", "add_generation_prompt"}) {
+    ChatAsk ask = Ask({{chat::Role::kUser, "hi"}});
+    ask.template_arguments = {Json::Object{{name, true}}, "arguments"};
+    const auto prompt = BuildChatPrompt(model, ask, {});
+    ASSERT_FALSE(prompt) << name;
+    EXPECT_EQ(prompt.error().origin, "arguments");
+  }
+  ChatAsk ask = Ask({{chat::Role::kUser, "hi"}});
+  ask.template_arguments = {Json::Object{{"mood", "<|im_end|>"}}, "arguments"};
+  const auto prompt = BuildChatPrompt(model, ask, {});
+  ASSERT_TRUE(prompt);
+  EXPECT_EQ(std::ranges::count(prompt->tokens, *model.tokenizer->Find("<|im_end|>")), 0);
+}
+
+TEST(Prompt, EitherNameOfTheSwitchForThinkingIsTheTemplatesOwn) {
+  const ModelText model = TestModelText(kSwitched);
+  for (const char* name : {"enable_thinking", "thinking"}) {
+    ChatAsk ask = Ask({{chat::Role::kUser, "hi"}});
+    ask.template_arguments = {Json::Object{{name, false}}, "arguments"};
+    const auto prompt = BuildChatPrompt(model, ask, {});
+    ASSERT_TRUE(prompt);
+    EXPECT_EQ(prompt->text, "hi quick") << name;
+    EXPECT_TRUE(prompt->ignored.empty());
+  }
+}
+
+TEST(Prompt, AnEffortIsToldAsTheNearestLevelThatTheTemplateTakes) {
+  const ModelText model = TestModelText(kSwitched);
+  ChatAsk ask = Ask({{chat::Role::kUser, "hi"}});
+  ask.thinking.effort = Effort::kMax;
+  auto prompt = BuildChatPrompt(model, ask, {});
+  ASSERT_TRUE(prompt);
+  EXPECT_EQ(prompt->text, "hi high");
+  EXPECT_TRUE(prompt->ignored.empty());
+  ask.template_arguments = {Json::Object{{"reasoning_effort", "low"}}, "arguments"};
+  prompt = BuildChatPrompt(model, ask, {});
+  ASSERT_TRUE(prompt);
+  EXPECT_EQ(prompt->text, "hi low");  // who names the template's own variable means it
+}
+
+TEST(Prompt, ThinkingThatAModelHasNoPlaceForIsTold) {
+  const ModelText model = TestModelText();
+  ChatAsk ask = Ask({{chat::Role::kUser, "hi"}});
+  ask.thinking = {.on = true,
+                  .effort = Effort::kLow,
+                  .origin = "effort",
+                  .tokens_max = 5,
+                  .tokens_max_origin = "budget"};
+  const auto prompt = BuildChatPrompt(model, ask, {});
+  ASSERT_TRUE(prompt);
+  EXPECT_EQ(prompt->ignored, (std::vector<Origin>{"effort", "budget"}));
+}
+
 }  // namespace
 }  // namespace infe::answer

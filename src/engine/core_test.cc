@@ -59,6 +59,55 @@ TEST(Core, ContextEndsWithLength) {
   EXPECT_EQ(sink->tokens.size(), 14u);
 }
 
+// After so many tokens of the model's own come these, then its own again.
+class ScriptedGuide : public TokenGuide {
+ public:
+  ScriptedGuide(size_t after, std::vector<TokenId> script)
+      : after_(after), script_(std::move(script)) {}
+  std::optional<TokenId> Next() const override {
+    if (taken_ < after_ || taken_ - after_ >= script_.size()) return std::nullopt;
+    return script_[taken_ - after_];
+  }
+  void Take(TokenId) override { ++taken_; }
+
+ private:
+  const size_t after_;
+  const std::vector<TokenId> script_;
+  size_t taken_ = 0;
+};
+
+std::vector<TokenId> Guided(const FakeModelOptions& state, bool speculation, uint32_t beside) {
+  Bench bench(state, {.speculation = speculation});
+  for (uint32_t i = 0; i < beside; ++i)
+    bench.Add(MakeRequest(RandomTokens(i + 50, 40), 100, Sampled(i)));
+  EngineRequest request = MakeRequest(RandomTokens(1, 70), 60, Sampled(5));
+  request.guide = std::make_unique<ScriptedGuide>(7, std::vector<TokenId>{8, 8, 9});
+  request.sampling.logprobs = true;
+  const auto sink = bench.Add(std::move(request));
+  bench.RunAll();
+  for (size_t i = 0; i < sink->sampled.size(); ++i) EXPECT_LT(sink->sampled[i].logprob, 0);
+  return sink->tokens;
+}
+
+TEST(Core, WhatAGuideSaysComesNextWhateverRunsBeside) {
+  for (const FakeModelOptions& state : EveryState(40)) {
+    SCOPED_TRACE(Describe(state));
+    const std::vector<TokenId> alone = Guided(state, false, 0);
+    ASSERT_EQ(alone.size(), 60u);
+    EXPECT_EQ(std::vector(alone.begin() + 7, alone.begin() + 10), (std::vector<TokenId>{8, 8, 9}));
+    EXPECT_EQ(Guided(state, true, 0), alone);
+    EXPECT_EQ(Guided(state, true, 5), alone);
+    // Before it speaks the text is the model's own; behind it, what follows from all of it.
+    const FakeModel model(state);
+    auto history = RandomTokens(1, 70);
+    EXPECT_EQ(SlowGenerate(model, history, Sampled(5), 7).tokens,
+              std::vector(alone.begin(), alone.begin() + 7));
+    history.insert(history.end(), alone.begin(), alone.begin() + 10);
+    EXPECT_EQ(SlowGenerate(model, history, Sampled(5), 50).tokens,
+              std::vector(alone.begin() + 10, alone.end()));
+  }
+}
+
 struct Job {
   std::vector<TokenId> prompt;
   SamplingParams params;

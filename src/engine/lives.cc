@@ -277,6 +277,7 @@ void Lives::Append(Sequence& sequence, TokenId token, SampledToken sampled) {
     return sequence.Finish(sequence.grammar.cut ? FinishReason::kLength : FinishReason::kStop);
   sequence.tokens.push_back(token);
   sequence.news.tokens.push_back(std::move(sampled));
+  if (sequence.request.guide != nullptr) sequence.request.guide->Take(token);
   const SamplingParams& params = sequence.request.sampling;
   if (params.presence_penalty != 0 || params.frequency_penalty != 0 ||
       params.repetition_penalty != 1) {

@@ -201,10 +201,25 @@ SampledToken LogitsTaker::ReportOf(Row& row, TokenId token) {
   return std::move(row.report);
 }
 
+// What the sequence's guide says, where the grammar allows it.
+std::optional<TokenId> LogitsTaker::GuidedToken(const Row& row) {
+  const auto& guide = row.sequence->request.guide;
+  const std::optional<TokenId> next = guide == nullptr ? std::nullopt : guide->Next();
+  if (!next || row.mask == nullptr) return next;
+  const std::vector<uint64_t>& words = row.mask->words;
+  const bool allowed = *next / 64 < words.size() && (words[*next / 64] >> (*next % 64) & 1) != 0;
+  return allowed ? next : std::nullopt;
+}
+
 // Samples the token after sequence.tokens and lets the grammar take it.
 Result<TokenId> LogitsTaker::SampleRow(Row& row) {
   Sequence& sequence = *row.sequence;
   INFE_CHECK(row.position == sequence.tokens.size());
+  if (const std::optional<TokenId> guided = GuidedToken(row)) {
+    row.sampled = false;  // what was sampled ahead is another token
+    INFE_TRY(desk_.Take(sequence, *guided));
+    return *guided;
+  }
   if (sequence.grammar.closing) return SampleClosing(sequence, InputOf(row));
   if (!row.sampled) row.token = samplers_[0].Sample(InputOf(row));
   if (!row.token) return Internal("no token can follow: the model's logits are not numbers");

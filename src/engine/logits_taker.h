@@ -47,6 +47,7 @@ class LogitsTaker {
   void TakePromptLogprobs(Sequence& sequence, const BatchEntry& entry, const float* logits);
   SampleInput InputOf(const Row& row) const;
   Result<TokenId> SampleRow(Row& row);
+  static std::optional<TokenId> GuidedToken(const Row& row);
   SampledToken ReportOf(Row& row, TokenId token);
   static void RestartRoom(Sequence& sequence);
   Result<bool> Closes(Sequence& sequence, TokenId token, const Constraint::Closing& closing,

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,6 +86,16 @@ class TokenSink {
   virtual void OnEvent(TokenEvent event) = 0;
 };
 
+// Watches the tokens of one sequence, and may say which comes next in place of what the model would
+// sample. What it says depends on those tokens alone, so that no batch changes it. Where a grammar
+// forbids that token, the model's own is sampled.
+class TokenGuide {
+ public:
+  virtual ~TokenGuide() = default;
+  virtual std::optional<TokenId> Next() const = 0;  // nullopt: whatever is sampled
+  virtual void Take(TokenId token) = 0;             // the next token of the output
+};
+
 struct EngineRequest {
   RequestId id = 0;             // unique; chosen by the caller
   std::vector<TokenId> prompt;  // not empty
@@ -102,10 +113,11 @@ struct EngineRequest {
   // any more and no further word of a string, so that the text ends at the next place that is fit
   // for it; and keys of the model's own choice are kept short from the beginning. 0: never.
   uint32_t wind_down_after = 0;
-  std::vector<TokenId> prediction;  // draft supplied by the client; never changes the output
-  std::string cache_salt;           // prefixes are shared only between equal salts
-  std::string fairness_key;         // whose virtual counter pays
-  double fairness_weight = 1;       // > 0: a key of weight 2 gets twice the service of one of 1
+  std::unique_ptr<TokenGuide> guide;  // null: none
+  std::vector<TokenId> prediction;    // draft supplied by the client; never changes the output
+  std::string cache_salt;             // prefixes are shared only between equal salts
+  std::string fairness_key;           // whose virtual counter pays
+  double fairness_weight = 1;         // > 0: a key of weight 2 gets twice the service of one of 1
   Priority priority = Priority::kDefault;
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
   bool prompt_logprobs = false;     // also report logprobs of prompt tokens (completions echo)

@@ -44,7 +44,7 @@ def narrow(tmp_path):
 
 
 def test_unknown_field_where_parameters_are_strict(strict):
-    check(post(strict, CHAT, {**OK, "thinking": True}), 400, param="thinking", code="unknown_parameter")
+    check(post(strict, CHAT, {**OK, "mood": True}), 400, param="mood", code="unknown_parameter")
     nested = {**OK, "tools": [{**FUNCTION, "cache_control": {}}]}
     _, error = check(post(strict, CHAT, nested), 400, param="tools[0].cache_control", code="unknown_parameter")
     assert "cache_control" in error["message"]

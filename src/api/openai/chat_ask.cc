@@ -78,6 +78,40 @@ answer::ToolPolicy::Mode ToMode(ToolChoice::Mode mode) {
   return To::kAuto;
 }
 
+answer::Effort ToEffort(ReasoningEffort effort) {
+  using To = answer::Effort;
+  switch (effort) {
+    case ReasoningEffort::kNone:
+      return To::kNone;
+    case ReasoningEffort::kMinimal:
+      return To::kMinimal;
+    case ReasoningEffort::kLow:
+      return To::kLow;
+    case ReasoningEffort::kMedium:
+      return To::kMedium;
+    case ReasoningEffort::kHigh:
+      return To::kHigh;
+    case ReasoningEffort::kXHigh:
+      return To::kXHigh;
+    case ReasoningEffort::kMax:
+      return To::kMax;
+  }
+  return To::kMedium;
+}
+
+answer::Thinking ToThinking(const ThinkingFields& fields) {
+  answer::Thinking thinking;
+  thinking.on = fields.on;
+  if (fields.effort) {
+    thinking.effort = ToEffort(*fields.effort);
+    if (!thinking.on) thinking.on = *fields.effort != ReasoningEffort::kNone;
+  }
+  thinking.origin = fields.effort ? fields.effort_param : fields.on_param;
+  thinking.tokens_max = fields.tokens_max;
+  thinking.tokens_max_origin = fields.tokens_max_param;
+  return thinking;
+}
+
 }  // namespace
 
 answer::ChatAsk ToAsk(const ChatCompletionRequest& request) {
@@ -95,10 +129,8 @@ answer::ChatAsk ToAsk(const ChatCompletionRequest& request) {
   ask.tokens_max = request.max_tokens;
   ask.choices = static_cast<uint32_t>(request.n);
   ask.scores = {request.logprobs, static_cast<uint32_t>(request.top_logprobs)};
-  if (request.reasoning_effort) {
-    ask.thinking.on = *request.reasoning_effort != ReasoningEffort::kNone;
-    ask.thinking.origin = "reasoning_effort";
-  }
+  ask.thinking = ToThinking(request.thinking);
+  ask.template_arguments = {request.thinking.template_arguments, "chat_template_kwargs"};
   if (request.truncation == Truncation::kAuto) ask.truncation = answer::Truncation::kDropOldest;
   ask.prediction = request.prediction;
   ask.caller.priority = ToAsk(request.service_tier);

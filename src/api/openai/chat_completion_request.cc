@@ -11,13 +11,6 @@
 namespace infe::api {
 namespace {
 
-constexpr std::array<EnumName<ReasoningEffort>, 7> kEfforts{{{"none", ReasoningEffort::kNone},
-                                                             {"minimal", ReasoningEffort::kMinimal},
-                                                             {"low", ReasoningEffort::kLow},
-                                                             {"medium", ReasoningEffort::kMedium},
-                                                             {"high", ReasoningEffort::kHigh},
-                                                             {"xhigh", ReasoningEffort::kXHigh},
-                                                             {"max", ReasoningEffort::kMax}}};
 enum class Verbosity { kLow, kMedium, kHigh };
 constexpr std::array<EnumName<Verbosity>, 3> kVerbosities{
     {{"low", Verbosity::kLow}, {"medium", Verbosity::kMedium}, {"high", Verbosity::kHigh}}};
@@ -120,12 +113,6 @@ bool MentionsJson(const std::vector<Message>& messages) {
 
 }  // namespace
 
-std::string_view Name(ReasoningEffort effort) {
-  for (const auto& entry : kEfforts)
-    if (entry.value == effort) return entry.name;
-  return "medium";
-}
-
 Parsed<ChatCompletionRequest> ParseChatCompletionRequest(std::string_view text,
                                                          const ParseOptions& options) {
   Parsed<Json> json = ParseBody(text, options);
@@ -149,7 +136,7 @@ Parsed<ChatCompletionRequest> ParseChatCompletionRequest(std::string_view text,
   request.prompt_cache_key = body.String("prompt_cache_key", kIdentityMax).value_or("");
   request.user = body.String("user", kIdentityMax).value_or("");
   request.safety_identifier = body.String("safety_identifier", kSafetyIdentifierMax).value_or("");
-  request.reasoning_effort = body.Enum("reasoning_effort", kEfforts);
+  request.thinking = ParseThinking(body);
   request.truncation = body.Enum("truncation", kTruncations).value_or(Truncation::kDisabled);
   CheckUnimplemented(body);
   if (options.json_word_check && request.format.kind == OutputFormat::Kind::kJsonObject &&

@@ -16,14 +16,12 @@
 #include "api/openai/output_format.h"
 #include "api/openai/sampling.h"
 #include "api/openai/service_tier.h"
+#include "api/openai/thinking.h"
 #include "api/openai/tool.h"
 #include "api/parse_options.h"
 #include "api/parsed.h"
 
 namespace infe::api {
-
-enum class ReasoningEffort { kNone, kMinimal, kLow, kMedium, kHigh, kXHigh, kMax };
-std::string_view Name(ReasoningEffort effort);
 
 enum class Truncation {
   kDisabled,  // a prompt that does not fit is a 400
@@ -49,7 +47,7 @@ struct ChatCompletionRequest {
   std::string prompt_cache_key;      // "" if none
   std::string user;                  // "" if none
   std::string safety_identifier;     // "" if none
-  std::optional<ReasoningEffort> reasoning_effort;
+  ThinkingFields thinking;
   Truncation truncation = Truncation::kDisabled;
   IgnoredParams ignored;  // the handler adds what the model's template has no place for
 };

@@ -42,7 +42,7 @@ TEST(ChatCompletionRequest, SmallestBodyHasTheDocumentedDefaults) {
   EXPECT_TRUE(request.tool_use.parallel_calls);
   EXPECT_FALSE(request.service_tier.has_value());
   EXPECT_FALSE(request.metadata.has_value());
-  EXPECT_FALSE(request.reasoning_effort.has_value());
+  EXPECT_FALSE(request.thinking.effort.has_value());
   EXPECT_EQ(request.truncation, Truncation::kDisabled);
   EXPECT_TRUE(request.ignored.empty());
 }
@@ -286,7 +286,7 @@ TEST(ChatCompletionRequest, EnumsListWhatTheyTake) {
     EXPECT_EQ(MustParse(ChatBody(fmt::format("\"service_tier\":\"{}\"", sent))).service_tier, tier);
   for (const char* effort : {"none", "minimal", "low", "medium", "high", "xhigh", "max"})
     EXPECT_EQ(Name(*MustParse(ChatBody(fmt::format("\"reasoning_effort\":\"{}\"", effort)))
-                        .reasoning_effort),
+                        .thinking.effort),
               effort);
   EXPECT_EQ(MustParse(ChatBody(R"("truncation":"auto")")).truncation, Truncation::kAuto);
   ExpectRows({{R"("service_tier":"turbo")", "service_tier", "invalid_value"},
@@ -367,16 +367,16 @@ TEST(ChatCompletionRequest, UnknownFieldsAreListedByPath) {
   const auto request =
       MustParse(R"({"model":"m","messages":[{"role":"user","content":"a","cache_control":{"x":1}},)"
                 R"({"role":"user","content":[{"type":"text","text":"a","cache_control":1}],)"
-                R"("cache_control":1}],"thinking":{},"prompt_cache_retention":"24h",)"
-                R"("prompt_cache_options":{"ttl":"1h"},"min_tokens":3})");
+                R"("cache_control":1}],"mood":{},"prompt_cache_retention":"24h",)"
+                R"("prompt_cache_options":{"ttl":"1h"},"weight":3})");
   EXPECT_EQ(request.ignored.Header(),
             "messages[].cache_control, messages[].content[].cache_control, "
-            "prompt_cache_retention, prompt_cache_options, thinking, min_tokens");
+            "prompt_cache_retention, prompt_cache_options, mood, weight");
 }
 
 TEST(ChatCompletionRequest, StrictParamsRefusesUnknownFieldsButNotHints) {
   const ParseOptions strict{.strict_params = true};
-  ExpectRefused(ChatBody(R"("thinking":{})"), "thinking", "unknown_parameter", strict);
+  ExpectRefused(ChatBody(R"("mood":{})"), "mood", "unknown_parameter", strict);
   ExpectRefused(ChatBody(R"("tools":[{"type":"function","function":{"name":"f"}},)"
                          R"({"type":"function","function":{"name":"g"},"cache_control":1}])"),
                 "tools[1].cache_control", "unknown_parameter", strict);

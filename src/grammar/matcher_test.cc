@@ -89,6 +89,37 @@ TEST(Matcher, MaskEqualsTryingEveryToken) {
   EXPECT_TRUE(matcher->IsComplete());
 }
 
+// The states of such patterns read most of the vocabulary alike, so their walks are made of each
+// other; the quote closes in some of them only, and a window counts in others.
+TEST(Matcher, MasksOfPatternsThatMayBeginAnywhereAreExact) {
+  const auto trie = TestTrie();
+  std::mt19937_64 random(11);
+  for (const char* text :
+       {R"({"type": "string", "pattern": "[0-9a-f]{2}-[0-9a-f]{2}"})",
+        R"({"type": "string", "pattern": "a[ab]{3}x|foo"})",
+        R"({"type": "string", "pattern": "(ab|the)+$", "minLength": 6})",
+        R"({"type": "string", "pattern": "\\d{4}-01", "maxLength": 12})",
+        R"({"anyOf": [{"type": "string", "pattern": "name"}, {"type": "string", "maxLength": 5},
+            {"type": "integer"}]})",
+        R"({"type": "array", "items": {"type": "string", "pattern": "20[0-9]{2}"}})",
+        R"({"type": "array", "items": {"type": "string", "pattern": "([^a]|^)bar$"}})"}) {
+    const auto grammar = CompileJsonSchema(*ParseJson(text));
+    ASSERT_TRUE(grammar) << text;
+    for (int round = 0; round < 6; ++round) {
+      auto matcher = NewMatcher(*grammar, trie);
+      for (int step = 0; step < 24; ++step) {
+        ASSERT_EQ(MaskDifference(*matcher, *trie), "") << text;
+        const auto mask = matcher->Mask();
+        std::vector<uint32_t> allowed;
+        for (uint32_t t = 0; t < mask->vocab_size; ++t)
+          if (mask->Allows(t) && !trie->IsEnd(t)) allowed.push_back(t);
+        if (allowed.empty()) break;
+        ASSERT_TRUE(matcher->Accept(allowed[random() % allowed.size()]));
+      }
+    }
+  }
+}
+
 TEST(Matcher, RandomWalksNeverStallAndAlwaysParse) {
   const GrammarPtr g = JsonMode();
   const auto trie = TestTrie();

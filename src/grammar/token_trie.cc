@@ -88,8 +88,10 @@ Result<std::shared_ptr<const TokenTrie>> TokenTrie::Build(TokenTable table) {
   }
   close(0);
   nodes[0].skip_and_byte |= static_cast<uint32_t>(nodes.size()) << 8;
-  for (uint32_t child = 1; child < nodes.size(); child += nodes[child].skip())
+  for (uint32_t child = 1; child < nodes.size(); child += nodes[child].skip()) {
     trie->root_children_[nodes[child].byte()] = child;
+    trie->firsts_.push_back({child, nodes[child].skip(), nodes[child].byte()});
+  }
   trie->table_ = std::move(table);
   trie->free_strings_ = std::make_shared<const FreeStrings>(*trie);
   return std::shared_ptr<const TokenTrie>(std::move(trie));

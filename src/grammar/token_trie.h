@@ -41,6 +41,13 @@ class TokenTrie {
 
   // nodes()[0] is the root; a node's children start behind it.
   std::span<const Node> nodes() const { return nodes_; }
+  // The root's children side by side: among the nodes they lie far from each other.
+  struct First {
+    uint32_t node = 0;
+    uint32_t skip = 0;  // as Node::skip
+    uint8_t byte = 0;
+  };
+  std::span<const First> firsts() const { return firsts_; }
   // The child of a node by its byte; 0 when there is none.
   uint32_t Child(uint32_t node, uint8_t byte) const {
     if (node == 0) return root_children_[byte];
@@ -69,6 +76,7 @@ class TokenTrie {
   TokenTable table_;
   std::vector<Node> nodes_;
   std::array<uint32_t, 256> root_children_{};
+  std::vector<First> firsts_;
   std::vector<uint32_t> next_same_;
   std::vector<bool> is_end_;
   std::vector<bool> is_special_;

@@ -73,7 +73,9 @@ const Walk& Walker::Get(ViewId view, LexStateId state) {
     return kNone;
   }
   bytes_ += bytes;
-  return *walks_.emplace(key, std::move(walk)).first->second;
+  const Walk& result = *walks_.emplace(key, std::move(walk)).first->second;
+  if (view == kWholeTrie) KeepForOthers(state, result);
+  return result;
 }
 
 size_t Walker::bytes() const {
@@ -97,16 +99,13 @@ ViewId Walker::ClosingView(Spelling spelling, uint32_t chars) {
 
 // Whether most first bytes lead into one free string.
 bool Walker::WorthBase(LexStateId start) {
-  const auto nodes = trie_->nodes();
-  const auto all = static_cast<uint32_t>(nodes.size());
   uint32_t free = 0;
-  for (uint32_t i = 1; i < all; i += nodes[i].skip()) {
+  for (const TokenTrie::First& first : trie_->firsts()) {
     if (!Spend(1)) return false;
-    const LexStateId next = lexer_->Next(start, nodes[i].byte());
-    if (next != kDeadLex && lexer_->IsFree(next) && !lexer_->Windowed(next))
-      free += nodes[i].skip();
+    const LexStateId next = lexer_->Next(start, first.byte);
+    if (next != kDeadLex && lexer_->IsFree(next) && !lexer_->Windowed(next)) free += first.skip;
   }
-  return free > all / 2;
+  return free > trie_->nodes().size() / 2;
 }
 
 // What a walk meets before it is put in order.
@@ -126,7 +125,10 @@ struct Walker::Found {
   LexStateId base = kDeadLex;
   std::vector<Ending> endings;
   std::vector<Stay> stays;
-  // Tokens of a subtree (or of one node) that are decided here and not by the base.
+  uint32_t unpaid = 0;          // nodes, not yet a step of fuel
+  const Kept* alike = nullptr;  // what its walk decides is not read again
+  // Nodes of a subtree (or one node) that are decided here, not by the base or the walk alike; in
+  // order, apart from each other.
   std::vector<std::pair<uint32_t, uint32_t>> decided;
 
   Ending& EndingOf(LexemeSetId ended, uint32_t chars) {
@@ -134,8 +136,21 @@ struct Walker::Found {
       if (e.ended == ended && e.chars == chars) return e;
     return endings.emplace_back(Ending{ended, chars, {}, {}});
   }
+  // Whether what follows in this state is the base's to say. Half-written characters of one string
+  // share the base of that string.
+  bool TakeBase(Lexer& lexer, LexStateId state) {
+    if (!with_base || !lexer.IsFree(state) || lexer.Windowed(state)) return false;
+    const LexStateId whole = lexer.FreeBoundary(state);
+    if (base == kDeadLex) base = whole;
+    return base == whole;
+  }
   void Decide(uint32_t from, uint32_t to) {
-    if (with_base) decided.emplace_back(from, to);
+    if (with_base || alike != nullptr) decided.emplace_back(from, to);
+  }
+  bool Decided(uint32_t node) const {
+    const auto behind =
+        std::ranges::upper_bound(decided, node, {}, [](const auto& d) { return d.first; });
+    return behind != decided.begin() && node < std::prev(behind)->second;
   }
 };
 
@@ -148,66 +163,86 @@ void Walker::Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk
   Found found;
   found.with_base = view == kWholeTrie && !lexer_->Windowed(start) && WorthBase(start);
   found.counted = lexer_->Windowed(start);
-  const std::vector<uint32_t> roots = views_[view].roots;
-  if (!Read(reader, roots, start, &found)) return;
+  if (view == kWholeTrie && !found.with_base && !found.counted) found.alike = Alike(start);
+  if (!Read(reader, view, start, &found)) return;
   walk->base = found.base;
   walk->counted = found.counted;
   if (walk->base != kDeadLex) ListExceptions(reader, found, walk);
   KeepStays(&found, walk);
+  if (found.alike != nullptr) TakeAlike(*found.alike, &found, walk);
   KeepEndings(view, &found, walk);
 }
 
 // False when the fuel runs out.
 template <typename Reader>
-bool Walker::Read(const Reader& reader, const std::vector<uint32_t>& roots, LexStateId start,
-                  Found* found) {
-  uint32_t unpaid = 0;  // nodes
-  for (const uint32_t root : roots) {
-    const uint32_t end = root + reader.Skip(root);
-    stack_.clear();
-    stack_.push_back({start, end, 0});
-    for (uint32_t i = root + 1; i < end;) {
-      while (i >= stack_.back().end) stack_.pop_back();
-      const Frame frame = stack_.back();
-      if (++unpaid == kNodesPerStep) {
-        unpaid = 0;
-        if (!Spend(1)) return false;
-      }
-      const uint32_t skip = reader.Skip(i);
-      const LexStateId next = lexer_->Next(frame.state, reader.Byte(i));
-      if (next == kDeadLex) {
-        found->Decide(i, i + skip);
-        i += skip;
-        continue;
-      }
-      if (found->with_base && lexer_->IsFree(next) && !lexer_->Windowed(next)) {
-        // Half-written characters of one string share the base of that string.
-        const LexStateId whole = lexer_->FreeBoundary(next);
-        if (found->base == kDeadLex) found->base = whole;
-        if (found->base == whole) {
-          i += skip;
-          continue;
-        }
-      }
-      uint32_t chars = frame.chars;
-      if (!CountChars(frame.state, next, *found, &chars)) {
-        found->Decide(i, i + skip);
-        i += skip;
-        continue;
-      }
-      if (!TakeEnding(reader, i, next, chars, found)) return false;
-      const bool goes_on = lexer_->CanContinue(next);
-      found->Decide(i, goes_on ? i + 1 : i + skip);
-      if (!goes_on) {
-        i += skip;
-        continue;
-      }
-      reader.Tokens(i, [&](uint32_t t) { found->stays.push_back({t, chars}); });
-      if (skip > 1) stack_.push_back({next, i + skip, chars});
-      ++i;
+bool Walker::Read(const Reader& reader, ViewId view, LexStateId start, Found* found) {
+  const LexStateId alike = found->alike != nullptr ? found->alike->start : kDeadLex;
+  if (view == kWholeTrie) {
+    for (const TokenTrie::First& first : trie_->firsts()) {
+      const uint32_t end = first.node + first.skip;
+      if (lexer_->Next(start, first.byte) == kDeadLex &&
+          (found->alike == nullptr || lexer_->Next(alike, first.byte) == kDeadLex))
+        found->Decide(first.node, end);
+      else if (!ReadNodes(reader, first.node, {start, alike, end, 0}, found))
+        return false;
     }
+    return true;
+  }
+  const std::vector<uint32_t> roots = views_[view].roots;
+  return std::ranges::all_of(roots, [&](uint32_t root) {
+    return ReadNodes(reader, root + 1, {start, alike, root + reader.Skip(root), 0}, found);
+  });
+}
+
+// The nodes from begin on to the end of the frame in which they lie.
+template <typename Reader>
+bool Walker::ReadNodes(const Reader& reader, uint32_t begin, const Frame& around, Found* found) {
+  stack_.clear();
+  stack_.push_back(around);
+  for (uint32_t i = begin; i < around.end;) {
+    while (i >= stack_.back().end) stack_.pop_back();
+    const Frame frame = stack_.back();
+    if (++found->unpaid == kNodesPerStep) {
+      found->unpaid = 0;
+      if (!Spend(1)) return false;
+    }
+    const uint32_t skip = reader.Skip(i);
+    const LexStateId next = lexer_->Next(frame.state, reader.Byte(i));
+    LexStateId alike = kDeadLex;
+    if (found->alike != nullptr) {
+      alike = lexer_->Next(frame.alike, reader.Byte(i));
+      if (next == alike && !CountsChars(frame.state, frame.alike, next)) {
+        i += skip;
+        continue;
+      }
+    }
+    if (next != kDeadLex && found->TakeBase(*lexer_, next)) {
+      i += skip;
+      continue;
+    }
+    uint32_t chars = frame.chars;
+    if (next == kDeadLex || !CountChars(frame.state, next, *found, &chars)) {
+      found->Decide(i, i + skip);
+      i += skip;
+      continue;
+    }
+    if (!TakeEnding(reader, i, next, chars, found)) return false;
+    const bool goes_on = lexer_->CanContinue(next);
+    found->Decide(i, goes_on ? i + 1 : i + skip);
+    if (!goes_on) {
+      i += skip;
+      continue;
+    }
+    reader.Tokens(i, [&](uint32_t t) { found->stays.push_back({t, chars}); });
+    if (skip > 1) stack_.push_back({next, alike, i + skip, chars});
+    ++i;
   }
   return true;
+}
+
+// Whether more than the state says what may follow: how many characters a string has so far.
+bool Walker::CountsChars(LexStateId from, LexStateId from_alike, LexStateId next) const {
+  return lexer_->Windowed(from) || lexer_->Windowed(from_alike) || lexer_->Windowed(next);
 }
 
 bool Walker::CountChars(LexStateId state, LexStateId next, const Found& found, uint32_t* chars) {
@@ -236,6 +271,60 @@ bool Walker::TakeEnding(const Reader& reader, uint32_t i, LexStateId next, uint3
   if (leads_on) ending.roots.push_back(i);
   if (!goes_on) reader.Tokens(i, [&](uint32_t t) { ending.tokens.push_back(t); });
   return true;
+}
+
+const Walker::Kept* Walker::Alike(LexStateId start) {
+  std::array<uint32_t, std::tuple_size_v<decltype(kept_)>> shared{};
+  for (const TokenTrie::First& first : trie_->firsts()) {
+    if (!Spend(1)) return nullptr;
+    const LexStateId next = lexer_->Next(start, first.byte);
+    for (size_t k = 0; k < kept_.size(); ++k)
+      if (kept_[k].walk != nullptr && next == lexer_->Next(kept_[k].start, first.byte) &&
+          !CountsChars(start, kept_[k].start, next))
+        shared[k] += first.skip;
+  }
+  const size_t best = std::ranges::max_element(shared) - shared.begin();
+  return shared[best] > trie_->nodes().size() / 2 ? &kept_[best] : nullptr;
+}
+
+void Walker::KeepForOthers(LexStateId start, const Walk& walk) {
+  if (walk.bits.empty() || walk.counted || walk.base != kDeadLex || walk.alike) return;
+  kept_[kept_next_] = {start, &walk};
+  kept_next_ = (kept_next_ + 1) % kept_.size();
+}
+
+// Adds what the kept walk found where found decided nothing.
+void Walker::TakeAlike(const Kept& kept, Found* found, Walk* walk) {
+  std::vector<uint64_t> decided(trie_->mask_words());
+  const auto nodes = trie_->nodes();
+  for (const auto& [from, to] : found->decided)
+    for (uint32_t i = from; i < to; ++i)
+      for (uint32_t t = nodes[i].token; t != kNoToken; t = trie_->NextSame(t))
+        decided[t / 64] |= uint64_t{1} << (t % 64);
+  walk->bits.resize(decided.size());
+  for (size_t i = 0; i < decided.size(); ++i) walk->bits[i] |= kept.walk->bits[i] & ~decided[i];
+  const size_t own = found->endings.size();
+  for (const Walk::Crossing& crossing : kept.walk->crossings) {
+    Found::Ending rest{crossing.ended, crossing.chars, {}, {}};
+    for (const uint32_t t : crossing.tokens)
+      if ((decided[t / 64] >> (t % 64) & 1) == 0) rest.tokens.push_back(t);
+    const std::span<const uint32_t> roots =
+        crossing.rest == kNoView ? std::span<const uint32_t>() : views_[crossing.rest].roots;
+    for (const uint32_t root : roots)
+      if (!found->Decided(root)) rest.roots.push_back(root);
+    if (rest.roots.empty() && rest.tokens.empty()) continue;
+    const bool shared = std::any_of(found->endings.begin(), found->endings.begin() + own,
+                                    [&](const auto& e) { return e.ended == crossing.ended; });
+    if (!shared && rest.roots.size() == roots.size()) {
+      // The same view, so that what is behind it is walked once for both.
+      walk->crossings.push_back({rest.ended, rest.chars, crossing.rest, std::move(rest.tokens)});
+      continue;
+    }
+    Found::Ending& ending = found->EndingOf(crossing.ended, crossing.chars);
+    ending.tokens.insert(ending.tokens.end(), rest.tokens.begin(), rest.tokens.end());
+    ending.roots.insert(ending.roots.end(), rest.roots.begin(), rest.roots.end());
+  }
+  walk->alike = true;
 }
 
 template <typename Reader>

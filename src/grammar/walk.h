@@ -5,11 +5,16 @@
 // Where most of the trie leads into a string that may hold anything, that part is not walked: it is
 // taken from the vocabulary's FreeString, and the walk keeps the tokens that differ.
 //
+// Two states often read most of the trie alike (the states of a pattern that may begin anywhere in
+// a text): a walk from the second reads only the subtrees into which they come with different
+// states, and takes the rest from the walk of the first.
+//
 // Work is paid from the machine's fuel: a walk that it does not reach the end of is not kept.
 //
 // One thread at a time; owned by a Machine.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -47,6 +52,7 @@ struct Walk {
   // Not kDeadLex: all other tokens behave as from this free state, except those listed.
   LexStateId base = kDeadLex;
   std::vector<uint32_t> except;
+  bool alike = false;  // most of it was taken from another walk
 };
 
 class Walker {
@@ -74,15 +80,23 @@ class Walker {
   };
   struct Frame {
     LexStateId state;
+    LexStateId alike;  // of the walk that is read along with, if there is one
     uint32_t end;
     uint32_t chars;
   };
   struct Found;
+  // A long walk of the whole trie, for others to take from.
+  struct Kept {
+    LexStateId start = kDeadLex;
+    const Walk* walk = nullptr;
+  };
   template <typename Reader>
   void Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk);
   template <typename Reader>
-  bool Read(const Reader& reader, const std::vector<uint32_t>& roots, LexStateId start,
-            Found* found);
+  bool Read(const Reader& reader, ViewId view, LexStateId start, Found* found);
+  template <typename Reader>
+  bool ReadNodes(const Reader& reader, uint32_t begin, const Frame& around, Found* found);
+  bool CountsChars(LexStateId from, LexStateId from_alike, LexStateId next) const;
   // Whether `chars` characters, with the byte that leads from `state` to `next`, can be within the
   // bounds of the string under way; counts that byte. Outside of such strings: 0 characters.
   bool CountChars(LexStateId state, LexStateId next, const Found& found, uint32_t* chars);
@@ -93,6 +107,10 @@ class Walker {
   void KeepStays(Found* found, Walk* walk) const;
   void KeepEndings(ViewId view, Found* found, Walk* walk);
   bool WorthBase(LexStateId start);
+  // The kept walk that reads most of the trie as one from start would; null if none reads half.
+  const Kept* Alike(LexStateId start);
+  void TakeAlike(const Kept& kept, Found* found, Walk* walk);
+  void KeepForOthers(LexStateId start, const Walk& walk);
 
   bool Spend(uint64_t steps) { return fuel_ == nullptr || fuel_->Spend(steps); }
   bool Empty() const { return fuel_ != nullptr && fuel_->empty(); }
@@ -103,6 +121,8 @@ class Walker {
   std::deque<View> views_;
   std::unordered_map<uint64_t, std::unique_ptr<Walk>> walks_;
   std::map<std::pair<Spelling, uint32_t>, ViewId> closing_views_;
+  std::array<Kept, 4> kept_ = {};
+  size_t kept_next_ = 0;  // which of them is overwritten next
   std::vector<Frame> stack_;
   size_t bytes_ = 0;  // of walks and views, with what they hold
 };

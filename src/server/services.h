@@ -62,7 +62,7 @@ struct Services {
   std::atomic<const Accounting*> accounting{nullptr};
   std::span<const Endpoint> endpoints = Endpoints();  // what the door looks a request up in
   // A few hundred agents' tool sets; a compiled schema is some tens of kilobytes.
-  answer::GrammarCache grammars{512, 256 << 20};
+  answer::GrammarCache grammars{512, 64 << 20};
   Pools pools{GetCpuFeatures().cores_allowed};
 };
 

@@ -92,10 +92,12 @@ std::vector<std::byte> RandomBlocks(const QuantTypeTraits& traits, size_t values
       BlockFields f;
       f.scale = F32ToF16(Uniform(seed, 1000 * i) * 0.1f);
       f.min = F32ToF16(Uniform(seed, 1000 * i + 1) * 0.1f);
+      if (traits.type == QuantType::kMxfp4) f.scale = 115 + Bits(seed, 1000 * i) % 12;
       const bool signed_scales = traits.type == QuantType::kQ6_K;
       for (int j = 0; j < 16; ++j) {
         const uint64_t bits = Bits(seed, 1000 * i + 100 + j);
         f.sub_scales[j] = static_cast<uint8_t>(signed_scales ? bits : bits % 64);
+        if (traits.type == QuantType::kIq4Xs) f.sub_scales[j] -= 32;
         if (j < 8) f.sub_mins[j] = static_cast<uint8_t>(bits >> 32) % 64;
       }
       const uint64_t extreme = Bits(seed, 1000 * i + 99) % 4;
@@ -103,7 +105,8 @@ std::vector<std::byte> RandomBlocks(const QuantTypeTraits& traits, size_t values
         const auto random = static_cast<uint8_t>(Bits(seed, 1000 * i + 200 + j));
         uint8_t mask = 0xff;
         if (traits.type == QuantType::kQ4_0 || traits.type == QuantType::kQ4_1 ||
-            traits.type == QuantType::kQ4_K)
+            traits.type == QuantType::kQ4_K || traits.type == QuantType::kMxfp4 ||
+            traits.type == QuantType::kIq4Nl || traits.type == QuantType::kIq4Xs)
           mask = 15;
         if (traits.type == QuantType::kQ5_0 || traits.type == QuantType::kQ5_1 ||
             traits.type == QuantType::kQ5_K)

@@ -22,7 +22,10 @@ enum class QuantType : uint8_t {
   kQ5_1,
   kQ4_K,
   kQ5_K,
-  kQ6_K
+  kQ6_K,
+  kMxfp4,
+  kIq4Nl,
+  kIq4Xs,
 };
 
 struct BlockFields;  // quant/block_fields.h

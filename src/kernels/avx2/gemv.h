@@ -13,9 +13,9 @@ inline __m256i AddStep(__m256i sum, const uint8_t* panel, const int8_t* x) {
 }
 
 // s8 x s8, exactly: |w| <= 128 times |x| <= 127, two of them fit 16 bits, a third may not.
-template <int k>
+template <PanelFormat f, int k>
 inline __m256i AddSignedStep(__m256i sum, const uint8_t* panel, const int8_t* x) {
-  const __m256i w = Load(panel + 32 * k);
+  const __m256i w = Codes<f, k>(panel);
   const __m256i pairs =
       _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(Broadcast32(x + 4 * k), w));
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
@@ -26,14 +26,14 @@ template <PanelFormat f>
 inline __m256i PanelDot(const uint8_t* sub_record, const uint8_t* panel, uint32_t p,
                         const int8_t* x, const int16_t* pair_sums) {
   if constexpr (HasSignedCodes(f)) {
-    __m256i a = AddSignedStep<0>(_mm256_setzero_si256(), panel, x);
-    __m256i b = AddSignedStep<1>(_mm256_setzero_si256(), panel, x);
-    a = AddSignedStep<2>(a, panel, x);
-    b = AddSignedStep<3>(b, panel, x);
-    a = AddSignedStep<4>(a, panel, x);
-    b = AddSignedStep<5>(b, panel, x);
-    a = AddSignedStep<6>(a, panel, x);
-    b = AddSignedStep<7>(b, panel, x);
+    __m256i a = AddSignedStep<f, 0>(_mm256_setzero_si256(), panel, x);
+    __m256i b = AddSignedStep<f, 1>(_mm256_setzero_si256(), panel, x);
+    a = AddSignedStep<f, 2>(a, panel, x);
+    b = AddSignedStep<f, 3>(b, panel, x);
+    a = AddSignedStep<f, 4>(a, panel, x);
+    b = AddSignedStep<f, 5>(b, panel, x);
+    a = AddSignedStep<f, 6>(a, panel, x);
+    b = AddSignedStep<f, 7>(b, panel, x);
     return _mm256_add_epi32(a, b);
   } else if constexpr (HasHalfScales(f)) {
     __m256i a = _mm256_slli_epi16(Broadcast32(pair_sums + 2), 5);

@@ -31,6 +31,11 @@ inline void Pin(__m256i& v) {
   asm("" : "+x"(v));
 }
 
+// 16 bytes for a look-up by nibbles.
+inline __m256i Table(const void* entries) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(entries)));
+}
+
 // Bit k of every byte, moved to bit 4.
 template <int k>
 inline __m256i FifthBit(__m256i plane) {
@@ -52,7 +57,7 @@ inline __m256i UpperBits(__m256i plane) {
 // The codes of step k of a panel.
 template <PanelFormat f, int k>
 inline __m256i Codes(const uint8_t* panel) {
-  if constexpr (HasSignedCodes(f)) {
+  if constexpr (CodeBits(f) == 8) {
     return Load(panel + 32 * k);
   } else {
     __m256i codes = Load(panel + 32 * (k % 4));
@@ -61,6 +66,10 @@ inline __m256i Codes(const uint8_t* panel) {
     if constexpr (CodeBits(f) == 5) codes = _mm256_or_si256(codes, FifthBit<k>(Load(panel + 128)));
     if constexpr (CodeBits(f) == 6)
       codes = _mm256_or_si256(codes, UpperBits<k % 4>(Load(panel + 128 + 32 * (k / 4))));
+    if constexpr (f.code == CodeShape::kFloatTable)
+      codes = _mm256_shuffle_epi8(Table(kFloatTable), codes);
+    if constexpr (f.code == CodeShape::kCurveTable)
+      codes = _mm256_shuffle_epi8(Table(kCurveTable), codes);
     return codes;
   }
 }
@@ -74,6 +83,19 @@ inline __m256 BytesToFloat(const uint8_t* p) {
   return _mm256_cvtepi32_ps(
       _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 }
+// 8 signed bytes to f32.
+inline __m256 SignedBytesToFloat(const uint8_t* p) {
+  return _mm256_cvtepi32_ps(
+      _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+// 2^(e - 128) for 8 bytes e: the exponent field holds e - 1, and below that the value is subnormal.
+inline __m256 PowersOfTwo(const uint8_t* p) {
+  const __m256i e = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+  const __m256i subnormal =
+      _mm256_add_epi32(_mm256_slli_epi32(e, 21), _mm256_set1_epi32(0x00200000));
+  return _mm256_castsi256_ps(_mm256_max_epi32(normal, subnormal));
+}
 // 8 signed bytes, each as two equal 16-bit integers: a factor for pairs in madd.
 inline __m256i BytesToPairs(const uint8_t* p) {
   const __m256i wide = _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
@@ -85,9 +107,12 @@ inline __m256i BytesToPairs(const uint8_t* p) {
 // d * sc is exact: 11 bits times 6.
 template <PanelFormat f>
 inline __m256 ScaleOf(const uint8_t* record, const uint8_t* sub_record, uint32_t p) {
+  if constexpr (f.scale == ScaleShape::kPowerOfTwo) return PowersOfTwo(record + kLanes * p);
   const __m256 d = HalfToFloat(record + 2 * kLanes * p);
   if constexpr (f.scale == ScaleShape::kSubScaleAndMin)
     return _mm256_mul_ps(d, BytesToFloat(sub_record + kLanes * p));
+  if constexpr (f.scale == ScaleShape::kSubScale)
+    return _mm256_mul_ps(d, SignedBytesToFloat(sub_record + kLanes * p));
   return d;
 }
 template <PanelFormat f>
@@ -115,6 +140,8 @@ template <PanelFormat f>
 inline __m256i StartOfBlock(const int16_t* pair_sums) {
   if constexpr (CodeBits(f) == 5) return _mm256_slli_epi16(Broadcast32(pair_sums), 4);
   if constexpr (f.code == CodeShape::kU4Minus8) return _mm256_slli_epi16(Broadcast32(pair_sums), 3);
+  if constexpr (f.code == CodeShape::kFloatTable)
+    return _mm256_mullo_epi16(Broadcast32(pair_sums), _mm256_set1_epi16(kFloatTableOffset));
   return _mm256_setzero_si256();
 }
 template <PanelFormat f>

@@ -31,6 +31,11 @@ inline __m512i Broadcast32(const void* p) {
   return _mm512_set1_epi32(word);
 }
 
+// 16 bytes for a look-up by nibbles.
+inline __m512i Table(const void* entries) {
+  return _mm512_broadcast_i32x4(_mm_loadu_si128(static_cast<const __m128i*>(entries)));
+}
+
 // codes | (plane & mask).
 inline __m512i OrMasked(__m512i codes, __m512i plane, int mask) {
   return _mm512_ternarylogic_epi32(plane, _mm512_set1_epi8(static_cast<char>(mask)), codes, 0xea);
@@ -39,7 +44,7 @@ inline __m512i OrMasked(__m512i codes, __m512i plane, int mask) {
 // The unsigned codes of step k of a panel.
 template <PanelFormat f, int k>
 inline __m512i Codes(const uint8_t* panel) {
-  if constexpr (HasSignedCodes(f)) {
+  if constexpr (CodeBits(f) == 8) {
     return _mm512_xor_si512(Load(panel + 64 * k), _mm512_set1_epi8(static_cast<char>(0x80)));
   } else {
     __m512i codes = Load(panel + 64 * (k % 4));
@@ -58,6 +63,11 @@ inline __m512i Codes(const uint8_t* panel) {
       if constexpr (j > 2) plane = _mm512_srli_epi16(plane, 2 * j - 4);
       codes = OrMasked(codes, plane, 0x30);
     }
+    if constexpr (f.code == CodeShape::kFloatTable)
+      codes = _mm512_shuffle_epi8(Table(kFloatTable), codes);
+    if constexpr (f.code == CodeShape::kCurveTable)
+      codes = _mm512_xor_si512(_mm512_shuffle_epi8(Table(kCurveTable), codes),
+                               _mm512_set1_epi8(static_cast<char>(0x80)));
     return codes;
   }
 }
@@ -74,12 +84,24 @@ inline __m512 SignedBytesToFloat(const uint8_t* p) {
       _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
 
+// 2^(e - 128) for 16 bytes e, as avx2/panel_codes.h says.
+inline __m512 PowersOfTwo(const uint8_t* p) {
+  const __m512i e = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+  const __m512i subnormal =
+      _mm512_add_epi32(_mm512_slli_epi32(e, 21), _mm512_set1_epi32(0x00200000));
+  return _mm512_castsi512_ps(_mm512_max_epi32(normal, subnormal));
+}
+
 // The f32 scale (and negated minimum) of the 16 rows of panel p; d * sc is exact.
 template <PanelFormat f>
 inline __m512 ScaleOf(const uint8_t* record, const uint8_t* sub_record, uint32_t p) {
+  if constexpr (f.scale == ScaleShape::kPowerOfTwo) return PowersOfTwo(record + kLanes * p);
   const __m512 d = HalfToFloat(record + 2 * kLanes * p);
   if constexpr (f.scale == ScaleShape::kSubScaleAndMin)
     return _mm512_mul_ps(d, BytesToFloat(sub_record + kLanes * p));
+  if constexpr (f.scale == ScaleShape::kSubScale)
+    return _mm512_mul_ps(d, SignedBytesToFloat(sub_record + kLanes * p));
   return d;
 }
 template <PanelFormat f>

@@ -36,6 +36,15 @@ inline bool WithPanelFormat(QuantType type, const F& f) {
     case QuantType::kQ6_K:
       f.template operator()<kPanelQ6_K>();
       return true;
+    case QuantType::kMxfp4:
+      f.template operator()<kPanelMxfp4>();
+      return true;
+    case QuantType::kIq4Nl:
+      f.template operator()<kPanelIq4Nl>();
+      return true;
+    case QuantType::kIq4Xs:
+      f.template operator()<kPanelIq4Xs>();
+      return true;
     case QuantType::kF32:
     case QuantType::kF16:
     case QuantType::kBF16:

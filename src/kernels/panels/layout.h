@@ -4,12 +4,13 @@
 // AVX-512):
 //
 //   types with blocks of 32    [d: f16 x 32 rows] [m: f16 x 32, if any] [panel 0] [panel 1] ...
+//   powers of two              [e: u8 x 32] [panel 0] [panel 1] ...
 //   types with blocks of 256   [d: f16 x 32] [dmin: f16 x 32, if any] then 8 times
-//                              [64 bytes of sub-scales] [panel 0] [panel 1] ...
+//                              [32 or 64 bytes of sub-scales] [panel 0] [panel 1] ...
 //   float types                for each column, 32 values
 //
 // Sub-scales: Q4_K, Q5_K: 32 scales, 32 minima, a byte each; Q6_K: 32 scales of the first 16
-// columns, 32 of the second 16.
+// columns, 32 of the second 16; IQ4_XS: 32 scales.
 //
 // A panel holds L rows x 32 columns as vectors of 4 L bytes. Step k (0..7) stands for columns
 // 4 k .. 4 k + 3; in its vector, byte 4 r + t is column 4 k + t of row r.
@@ -28,7 +29,18 @@
 namespace infe::kernels {
 
 // What a code is before its scale: how many bits it has in the panels, and what is subtracted.
-enum class CodeShape : uint8_t { kU4, kU4Minus8, kU5, kU5Minus16, kU6Minus32, kS8 };
+// The last two are numbers of a table's 16 entries: FloatTable's are small enough to be summed up
+// in 16 bits, as unsigned numbers with an offset; CurveTable's take a signed byte each.
+enum class CodeShape : uint8_t {
+  kU4,
+  kU4Minus8,
+  kU5,
+  kU5Minus16,
+  kU6Minus32,
+  kS8,
+  kFloatTable,
+  kCurveTable,
+};
 
 // What codes are multiplied with, and what is added.
 enum class ScaleShape : uint8_t {
@@ -36,6 +48,8 @@ enum class ScaleShape : uint8_t {
   kScaleAndMin,     // blocks of 32: d and m
   kSubScaleAndMin,  // blocks of 256: d and dmin, times an unsigned byte each for every 32 columns
   kHalfScales,      // blocks of 256: d, times a signed byte for every 16 columns
+  kSubScale,        // blocks of 256: d, times a signed byte for every 32 columns
+  kPowerOfTwo,      // blocks of 32: 2^(e - 128)
 };
 
 // A type is a pair of the two: the kernels ask for one or the other, never for the type.
@@ -52,6 +66,17 @@ inline constexpr PanelFormat kPanelQ5_1 = {CodeShape::kU5, ScaleShape::kScaleAnd
 inline constexpr PanelFormat kPanelQ4_K = {CodeShape::kU4, ScaleShape::kSubScaleAndMin};
 inline constexpr PanelFormat kPanelQ5_K = {CodeShape::kU5, ScaleShape::kSubScaleAndMin};
 inline constexpr PanelFormat kPanelQ6_K = {CodeShape::kU6Minus32, ScaleShape::kHalfScales};
+inline constexpr PanelFormat kPanelMxfp4 = {CodeShape::kFloatTable, ScaleShape::kPowerOfTwo};
+inline constexpr PanelFormat kPanelIq4Nl = {CodeShape::kCurveTable, ScaleShape::kScale};
+inline constexpr PanelFormat kPanelIq4Xs = {CodeShape::kCurveTable, ScaleShape::kSubScale};
+
+// Twice a float of two exponent bits and one of mantissa, and the sign; plus kFloatTableOffset.
+inline constexpr int kFloatTableOffset = 12;
+inline constexpr uint8_t kFloatTable[16] = {12, 13, 14, 15, 16, 18, 20, 24,
+                                            12, 11, 10, 9,  8,  6,  4,  0};
+// IQ4_NL's sixteen levels, which lie as values of a bell curve do.
+inline constexpr int8_t kCurveTable[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                           1,    13,   25,  38,  53,  69,  89,  113};
 
 inline constexpr uint32_t kPanelStripeRows = 32;
 
@@ -61,6 +86,8 @@ constexpr uint32_t CodeBits(PanelFormat f) {
   switch (f.code) {
     case CodeShape::kU4:
     case CodeShape::kU4Minus8:
+    case CodeShape::kFloatTable:
+    case CodeShape::kCurveTable:
       return 4;
     case CodeShape::kU5:
     case CodeShape::kU5Minus16:
@@ -81,15 +108,18 @@ constexpr int CodeOffset(PanelFormat f) {
       return 16;
     case CodeShape::kU6Minus32:
       return 32;
+    case CodeShape::kFloatTable:
+      return kFloatTableOffset;
     case CodeShape::kU4:
     case CodeShape::kU5:
     case CodeShape::kS8:
+    case CodeShape::kCurveTable:
       return 0;
   }
   return 0;
 }
 constexpr bool HasSignedCodes(PanelFormat f) {
-  return f.code == CodeShape::kS8;
+  return f.code == CodeShape::kS8 || f.code == CodeShape::kCurveTable;
 }
 constexpr bool HasMin(PanelFormat f) {
   return f.scale == ScaleShape::kScaleAndMin || f.scale == ScaleShape::kSubScaleAndMin;
@@ -99,7 +129,10 @@ constexpr bool HasHalfScales(PanelFormat f) {
 }
 // Blocks of 32 columns in a record; more than one have sub-scales.
 constexpr uint32_t SubBlocks(PanelFormat f) {
-  return f.scale == ScaleShape::kSubScaleAndMin || HasHalfScales(f) ? 8 : 1;
+  return f.scale == ScaleShape::kSubScaleAndMin || f.scale == ScaleShape::kSubScale ||
+                 HasHalfScales(f)
+             ? 8
+             : 1;
 }
 constexpr bool HasSubScales(PanelFormat f) {
   return SubBlocks(f) > 1;
@@ -108,11 +141,13 @@ constexpr bool HasSubScales(PanelFormat f) {
 constexpr uint32_t PanelBytesPerLane(PanelFormat f) {
   return CodeBits(f) * 4;
 }
-// The f16 scales (and minima) that open a record.
+// The scales (and minima) that open a record.
 constexpr uint32_t RecordHeaderBytes(PanelFormat f) {
+  if (f.scale == ScaleShape::kPowerOfTwo) return 32;
   return HasMin(f) ? 128 : 64;
 }
 constexpr uint32_t SubHeaderBytes(PanelFormat f) {
+  if (f.scale == ScaleShape::kSubScale) return 32;
   return HasSubScales(f) ? 64 : 0;
 }
 // The sub-header and the panels of 32 columns.

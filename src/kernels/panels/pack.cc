@@ -1,6 +1,7 @@
 #include "kernels/panels/pack.h"
 
 #include <cstring>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -34,7 +35,7 @@ void SetWord(uint8_t* bytes, uint32_t word) {
 // The codes of 32 columns of one row, four to a word, into their lane of a panel. `panel` points at
 // the lane's first word; words of the same lane are `vector` bytes apart.
 void StoreCodes(PanelFormat f, const uint8_t* codes, uint8_t* panel, uint32_t vector) {
-  if (HasSignedCodes(f)) {
+  if (CodeBits(f) == 8) {
     for (uint32_t k = 0; k < 8; ++k) SetWord(panel + k * vector, Word(codes + 4 * k));
     return;
   }
@@ -61,7 +62,7 @@ void StoreCodes(PanelFormat f, const uint8_t* codes, uint8_t* panel, uint32_t ve
 void LoadCodes(PanelFormat f, const uint8_t* panel, uint32_t vector, uint8_t* codes) {
   for (uint32_t k = 0; k < 8; ++k) {
     uint32_t word;
-    if (HasSignedCodes(f)) {
+    if (CodeBits(f) == 8) {
       word = Word(panel + k * vector);
     } else {
       word = Word(panel + k % 4 * vector) >> (k / 4 * 4) & 0x0f0f0f0fu;
@@ -78,7 +79,9 @@ template <uint32_t kLanes>
 struct Place {
   PanelFormat f;
   uint32_t row;
-  uint8_t* Scale(uint8_t* record) const { return record + 2 * row; }
+  // A power of two is one byte, everything else is f16.
+  uint32_t ScaleBytes() const { return f.scale == ScaleShape::kPowerOfTwo ? 1 : 2; }
+  uint8_t* Scale(uint8_t* record) const { return record + ScaleBytes() * row; }
   uint8_t* Min(uint8_t* record) const { return record + 64 + 2 * row; }
   uint8_t* Sub(uint8_t* record, uint32_t sub) const {
     return record + RecordHeaderBytes(f) + sub * SubRecordBytes(f);
@@ -89,24 +92,30 @@ struct Place {
   }
 };
 
-// What a sub-header holds of one row: scale and minimum, or the scales of both halves.
+// What a sub-header holds of one row: a scale, scale and minimum, or the scales of both halves. The
+// second is null if there is none.
 template <class Fields>
 auto SubScalesOf(PanelFormat f, Fields& fields, uint32_t sub) {
-  return HasMin(f) ? std::pair(&fields.sub_scales[sub], &fields.sub_mins[sub])
-                   : std::pair(&fields.sub_scales[2 * sub], &fields.sub_scales[2 * sub + 1]);
+  using Byte = std::remove_reference_t<decltype(fields.sub_scales[0])>;
+  if (f.scale == ScaleShape::kSubScale) {
+    return std::pair<Byte*, Byte*>(&fields.sub_scales[sub], nullptr);
+  }
+  return HasMin(f) ? std::pair<Byte*, Byte*>(&fields.sub_scales[sub], &fields.sub_mins[sub])
+                   : std::pair<Byte*, Byte*>(&fields.sub_scales[2 * sub],
+                                             &fields.sub_scales[2 * sub + 1]);
 }
 
 template <uint32_t kLanes>
 void StoreRow(PanelFormat f, const BlockFields& fields, uint32_t row, uint8_t* record) {
   const Place<kLanes> at{f, row};
-  std::memcpy(at.Scale(record), &fields.scale, 2);
+  std::memcpy(at.Scale(record), &fields.scale, at.ScaleBytes());
   if (HasMin(f)) std::memcpy(at.Min(record), &fields.min, 2);
   for (uint32_t sub = 0; sub < SubBlocks(f); ++sub) {
     if (HasSubScales(f)) {
       const auto [low, high] = SubScalesOf(f, fields, sub);
       uint8_t* header = at.Sub(record, sub);
       header[row] = *low;
-      header[32 + row] = *high;
+      if (high != nullptr) header[32 + row] = *high;
     }
     StoreCodes(f, fields.codes + 32 * sub, at.Panel(record, sub), 4 * kLanes);
   }
@@ -115,14 +124,14 @@ void StoreRow(PanelFormat f, const BlockFields& fields, uint32_t row, uint8_t* r
 template <uint32_t kLanes>
 void LoadRow(PanelFormat f, uint8_t* record, uint32_t row, BlockFields& fields) {
   const Place<kLanes> at{f, row};
-  std::memcpy(&fields.scale, at.Scale(record), 2);
+  std::memcpy(&fields.scale, at.Scale(record), at.ScaleBytes());
   if (HasMin(f)) std::memcpy(&fields.min, at.Min(record), 2);
   for (uint32_t sub = 0; sub < SubBlocks(f); ++sub) {
     if (HasSubScales(f)) {
       const auto [low, high] = SubScalesOf(f, fields, sub);
       const uint8_t* header = at.Sub(record, sub);
       *low = header[row];
-      *high = header[32 + row];
+      if (high != nullptr) *high = header[32 + row];
     }
     LoadCodes(f, at.Panel(record, sub), 4 * kLanes, fields.codes + 32 * sub);
   }

@@ -3,6 +3,9 @@
 #include "kernels/quant/bf16.h"
 #include "kernels/quant/f16.h"
 #include "kernels/quant/f32.h"
+#include "kernels/quant/iq4_nl.h"
+#include "kernels/quant/iq4_xs.h"
+#include "kernels/quant/mxfp4.h"
 #include "kernels/quant/q4_0.h"
 #include "kernels/quant/q4_1.h"
 #include "kernels/quant/q4_k.h"
@@ -17,8 +20,8 @@ namespace infe::kernels {
 
 std::span<const QuantTypeTraits> AllQuantTypes() {
   static const QuantTypeTraits types[] = {
-      kF32Traits,  kF16Traits,  kBF16Traits, kQ8_0Traits, kQ4_0Traits, kQ4_1Traits,
-      kQ5_0Traits, kQ5_1Traits, kQ4_KTraits, kQ5_KTraits, kQ6_KTraits,
+      kF32Traits,  kF16Traits,  kBF16Traits, kQ8_0Traits, kQ4_0Traits,  kQ4_1Traits,  kQ5_0Traits,
+      kQ5_1Traits, kQ4_KTraits, kQ5_KTraits, kQ6_KTraits, kMxfp4Traits, kIq4NlTraits, kIq4XsTraits,
   };
   return types;
 }

@@ -27,7 +27,12 @@ struct Shape {
   uint32_t head_dim;
   uint32_t group;
   uint32_t window;
+  float softcap = 0;
+  uint32_t sinks = 0;  // of the group's heads; 0: none
 };
+
+// Some that count for nothing, some that outweigh every key.
+constexpr float kSinks[] = {0.5F, -3, 9, 2, -40, 1, 30, 0};
 
 // A sequence of `positions` positions with its KV tiles and queries for every position.
 class Sequence {
@@ -86,11 +91,17 @@ class Sequence {
       for (uint32_t p = FirstSeen(position); p <= position; ++p) {
         double dot = 0;
         for (uint32_t d = 0; d < hd; ++d) dot += double{q[d]} * Stored(k_[size_t{p} * hd + d]);
-        scores.push_back(dot * Scale());
+        dot *= Scale();
+        if (shape_.softcap != 0) dot = shape_.softcap * std::tanh(dot / shape_.softcap);
+        scores.push_back(dot);
         top = std::max(top, scores.back());
       }
       std::vector<double> sum(hd);
       double weights = 0;
+      if (shape_.sinks > 0) {
+        top = std::max(top, double{kSinks[g]});
+        weights = std::exp(kSinks[g] - top);
+      }
       for (size_t i = 0; i < scores.size(); ++i) {
         const double w = std::exp(scores[i] - top);
         weights += w;
@@ -132,6 +143,8 @@ class Sequence {
               .position = begin,
               .window = s.shape_.window,
               .scale = s.Scale(),
+              .softcap = s.shape_.softcap,
+              .sinks = s.shape_.sinks > 0 ? kSinks : nullptr,
               .tiles = s.tiles_.data(),
               .scratch = scratch.As<float>()};
     }
@@ -223,7 +236,8 @@ std::vector<Case> Cases() {
     for (const KvType type : {KvType::kF16, KvType::kInt8})
       for (const Shape shape :
            {Shape{64, 3, 0}, Shape{64, 7, 0}, Shape{256, 4, 0}, Shape{256, 4, 128}, Shape{32, 1, 0},
-            Shape{80, 8, 50}, Shape{128, 2, 600}, Shape{16, 5, 0}})
+            Shape{80, 8, 50}, Shape{128, 2, 600}, Shape{16, 5, 0}, Shape{64, 8, 128, 0, 8},
+            Shape{80, 3, 0, 1.5F}})
         // The generic kernels are slow and blind to shapes: two will do.
         if (isa != Isa::kGeneric || shape.head_dim == 80 || shape.group == 3)
           cases.emplace_back(isa, type, shape);
@@ -234,7 +248,8 @@ std::string CaseName(const testing::TestParamInfo<Case>& info) {
   const auto& [isa, type, shape] = info.param;
   return std::string(Name(isa)) + (type == KvType::kF16 ? "_f16_" : "_int8_") +
          std::to_string(shape.head_dim) + "x" + std::to_string(shape.group) + "_window" +
-         std::to_string(shape.window);
+         std::to_string(shape.window) + (shape.sinks > 0 ? "_sinks" : "") +
+         (shape.softcap != 0 ? "_softcap" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Attention, testing::ValuesIn(Cases()), CaseName);
@@ -243,7 +258,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Attention, testing::ValuesIn(Cases()), CaseName
 void ExpectTheBitsOfAvx2(const KernelTable& wide) {
   const KernelTable& avx2 = *FindKernels(Isa::kAvx2);
   for (const KvType type : {KvType::kF16, KvType::kInt8}) {
-    for (const Shape shape : {Shape{64, 3, 0}, Shape{80, 8, 50}, Shape{256, 4, 128}}) {
+    for (const Shape shape :
+         {Shape{64, 3, 0}, Shape{80, 8, 50}, Shape{256, 4, 128}, Shape{64, 8, 0, 2, 8}}) {
       const Sequence a(wide, type, shape, 600);
       const Sequence b(avx2, type, shape, 600);
       for (const auto& [begin, end] : {std::pair{599u, 600u}, {495u, 530u}, {0u, 5u}})

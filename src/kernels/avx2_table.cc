@@ -2,6 +2,7 @@
 #include "kernels/avx2/attention.h"
 #include "kernels/avx2/elementwise.h"
 #include "kernels/avx2/products.h"
+#include "kernels/avx2/recurrence.h"
 #include "kernels/isa_tables.h"
 #include "kernels/panels/pack.h"
 
@@ -22,6 +23,9 @@ const KernelTable& Avx2Table() {
       .swiglu = avx2::Swiglu,
       .geglu = avx2::Geglu,
       .scale = avx2::Scale,
+      .sigmoid = avx2::Sigmoid,
+      .softcap = avx2::Softcap,
+      .recur = avx2::Recur,
       .kv_tile_bytes = avx2::KvTileBytes,
       .kv_write = avx2::KvWrite,
       .attention_scratch_floats = avx2::AttentionScratchFloats,

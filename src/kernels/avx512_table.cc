@@ -24,6 +24,8 @@ const KernelTable& Avx512VnniTable() {
     t.swiglu = avx512::Swiglu;
     t.geglu = avx512::Geglu;
     t.scale = avx512::Scale;
+    t.sigmoid = avx512::Sigmoid;
+    t.softcap = avx512::Softcap;
     t.attention = avx512::Attention;
     t.attention_span = avx512::AttentionSpan;
     return t;

@@ -105,6 +105,19 @@ TEST_P(Elementwise, GatesFollowTheirDefinitions) {
   }
 }
 
+TEST_P(Elementwise, SigmoidAndSoftcapFollowTheirDefinitions) {
+  for (const uint32_t n : kLengths) {
+    const auto wide = [](uint32_t i) { return Wave(i) * (i % 7 == 0 ? 200.0f : 3.0f); };
+    const Floats x(n, wide), sigmoid(n, wide), capped(n, wide);
+    table_->sigmoid(sigmoid.at, n);
+    table_->softcap(capped.at, 30, n);
+    for (uint32_t i = 0; i < n; ++i) {
+      ASSERT_NEAR(sigmoid.at[i], 1 / (1 + std::exp(-double{x.at[i]})), 2e-7);
+      ASSERT_NEAR(capped.at[i], 30 * std::tanh(x.at[i] / 30.0), 1e-5);
+    }
+  }
+}
+
 TEST_P(Elementwise, MaxIndexIsTheFirstOfEqualMaxima) {
   for (const uint32_t n : kLengths) {
     for (const uint32_t at : {0u, n / 2, n - 1}) {
@@ -162,6 +175,8 @@ void ExpectTheBitsOfAvx2(const KernelTable& wide) {
     same("scale", [&](const KernelTable& t, float* out) { t.scale(out, 1.7f, n); });
     same("swiglu", [&](const KernelTable& t, float* out) { t.swiglu(x.at, w.at, n, out); });
     same("geglu", [&](const KernelTable& t, float* out) { t.geglu(x.at, w.at, n, out); });
+    same("sigmoid", [&](const KernelTable& t, float* out) { t.sigmoid(out, n); });
+    same("softcap", [&](const KernelTable& t, float* out) { t.softcap(out, 0.7f, n); });
     if (n % 2 == 0) same("rope", [&](const KernelTable& t, float* out) { t.rope(out, x.at, n); });
   }
 }

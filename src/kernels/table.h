@@ -45,11 +45,42 @@ struct AttentionArgs {
   uint32_t position = 0;  // absolute position of the first query row; row r sees keys 0..position+r
   uint32_t window = 0;    // 0: all; else row at p sees keys p-window+1..p only
   float scale = 0;        // multiplies q.k
+  // A score x becomes cap * tanh(x / cap) before anything else is done to it; 0: it stays. Gemma
+  // Team 2024.
+  float softcap = 0;
+  // One more score for each head of the group, of a key that has no value: [group]; null: none.
+  // Xiao et al. 2023.
+  const float* sinks = nullptr;
   // tiles[i] holds positions 32*i .. 32*i+31 of this layer and KV head; entries wholly outside
   // every row's window may be null and are not read.
   const std::byte* const* tiles = nullptr;
   // Scratch of attention_scratch_floats() floats, 64-byte aligned, private to the calling thread.
   float* scratch = nullptr;
+};
+
+// How a running state takes up a token's key and value:
+//   kSum    S = decay S + k (rate v)^T                  Dao & Gu 2024
+//   kDelta  S = decay S + k (rate (v - decay S^T k))^T  Yang et al. 2024
+// and what it answers to a query: S^T q.
+enum class Recurrence : uint8_t { kSum, kDelta };
+
+// Consecutive tokens of one sequence through the state of one head.
+struct RecurrenceArgs {
+  float* state =
+      nullptr;  // keys * values floats, in a layout private to the ISA's kernels; in place
+  uint32_t keys = 0;
+  uint32_t values = 0;
+  uint32_t tokens = 0;
+  // Of token t, t strides on: [keys], [keys], [values]; a decay and a rate; out [values].
+  const float* q = nullptr;
+  const float* k = nullptr;
+  const float* v = nullptr;
+  size_t stride = 0;  // of q, k and v
+  const float* decay = nullptr;
+  const float* rate = nullptr;
+  size_t gate_stride = 0;  // of decay and rate
+  float* out = nullptr;
+  size_t out_stride = 0;
 };
 
 struct KernelTable {
@@ -96,6 +127,9 @@ struct KernelTable {
   void (*geglu)(const float* gate, const float* up, uint32_t n,
                 float* out);  // tanh-gelu(gate) * up
   void (*scale)(float* x, float factor, uint32_t n);
+  void (*sigmoid)(float* x, uint32_t n);             // x = 1 / (1 + e^-x)
+  void (*softcap)(float* x, float cap, uint32_t n);  // x = cap * tanh(x / cap)
+  void (*recur)(Recurrence kind, const RecurrenceArgs& args);
 
   // ---- attention ----
   size_t (*kv_tile_bytes)(KvType type, uint32_t head_dim);
@@ -109,7 +143,8 @@ struct KernelTable {
   // For long contexts: one span, positions [kAttentionSpan * span, kAttentionSpan * (span + 1)),
   // into `partial` [attention_partial_floats(rows, group, head_dim)] (64-byte aligned); and the
   // merge of `count` partials of consecutive spans, `partial_stride` floats apart, into args.out.
-  // attention_span uses args.scratch, not args.out; attention_merge needs only out and the shape.
+  // attention_span uses args.scratch, not args.out; attention_merge needs only out, sinks and the
+  // shape.
   size_t (*attention_partial_floats)(uint32_t rows, uint32_t group, uint32_t head_dim);
   void (*attention_span)(KvType type, const AttentionArgs& args, uint32_t span, float* partial);
   void (*attention_merge)(const AttentionArgs& args, const float* partials, uint32_t count,

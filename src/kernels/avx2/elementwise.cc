@@ -23,6 +23,12 @@ void Geglu(const float* gate, const float* up, uint32_t n, float* out) {
 void Scale(float* x, float factor, uint32_t n) {
   vec::Scale<Vec>(x, factor, n);
 }
+void Sigmoid(float* x, uint32_t n) {
+  vec::Sigmoid<Vec>(x, n);
+}
+void Softcap(float* x, float cap, uint32_t n) {
+  vec::Softcap<Vec>(x, cap, n);
+}
 
 float MaxIndex(const float* x, uint32_t n, uint32_t* index) {
   const __m256 lowest = _mm256_set1_ps(-__builtin_inff());

@@ -11,6 +11,8 @@ void Rope(float* head, const float* cos_sin, uint32_t n);
 void Swiglu(const float* gate, const float* up, uint32_t n, float* out);
 void Geglu(const float* gate, const float* up, uint32_t n, float* out);
 void Scale(float* x, float factor, uint32_t n);
+void Sigmoid(float* x, uint32_t n);
+void Softcap(float* x, float cap, uint32_t n);
 float MaxIndex(const float* x, uint32_t n, uint32_t* index);
 double ExpSum(const float* x, float shift, float factor, uint32_t n);
 

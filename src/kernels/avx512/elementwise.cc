@@ -27,5 +27,11 @@ void Geglu(const float* gate, const float* up, uint32_t n, float* out) {
 void Scale(float* x, float factor, uint32_t n) {
   vec::Scale<Vec>(x, factor, n);
 }
+void Sigmoid(float* x, uint32_t n) {
+  vec::Sigmoid<Vec>(x, n);
+}
+void Softcap(float* x, float cap, uint32_t n) {
+  vec::Softcap<Vec>(x, cap, n);
+}
 
 }  // namespace infe::kernels::INFE_AVX512_NAMESPACE

@@ -12,6 +12,8 @@ void Rope(float* head, const float* cos_sin, uint32_t n);
 void Swiglu(const float* gate, const float* up, uint32_t n, float* out);
 void Geglu(const float* gate, const float* up, uint32_t n, float* out);
 void Scale(float* x, float factor, uint32_t n);
+void Sigmoid(float* x, uint32_t n);
+void Softcap(float* x, float cap, uint32_t n);
 void QuantiseRow(const float* x, uint32_t col_begin, uint32_t col_end, uint32_t row,
                  const Activations& out);
 

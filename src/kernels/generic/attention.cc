@@ -69,6 +69,7 @@ void SpanOfRow(KvType type, const AttentionArgs& a, uint32_t r, uint32_t g, uint
     for (uint32_t i = 0; i < a.head_dim; ++i)
       dot += double{q[i]} * Element(type, tile, 0, p % kKvTilePositions, i, a.head_dim);
     scores[p - begin] = static_cast<float>(dot) * a.scale;
+    if (a.softcap != 0) Softcap(&scores[p - begin], a.softcap, 1);
     *out.max = std::max(*out.max, scores[p - begin]);
   }
   for (uint32_t p = begin; p < end; ++p) {
@@ -138,7 +139,12 @@ void AttentionMerge(const AttentionArgs& args, const float* partials, uint32_t c
         sum = sum * keep + *next.sum * take;
         max = new_max;
       }
-      const float inverse = sum > 0 ? 1.0f / sum : 0.0f;
+      float inverse = sum > 0 ? 1.0f / sum : 0.0f;
+      if (args.sinks != nullptr) {
+        const float new_max = std::max(max, args.sinks[g]);
+        const float keep = Exp(max - new_max);
+        inverse = keep / (sum * keep + Exp(args.sinks[g] - new_max));
+      }
       for (uint32_t i = 0; i < args.head_dim; ++i) out[i] *= inverse;
     }
   }

@@ -26,6 +26,9 @@ void Rope(float* head, const float* cos_sin, uint32_t n);
 void Swiglu(const float* gate, const float* up, uint32_t n, float* out);
 void Geglu(const float* gate, const float* up, uint32_t n, float* out);
 void Scale(float* x, float factor, uint32_t n);
+void Sigmoid(float* x, uint32_t n);
+void Softcap(float* x, float cap, uint32_t n);
+void Recur(Recurrence kind, const RecurrenceArgs& args);
 
 size_t KvTileBytes(KvType type, uint32_t head_dim);
 void KvWrite(KvType type, std::byte* tile, uint32_t slot, const float* k, const float* v,

@@ -75,6 +75,10 @@ inline uint32_t FirstSeen(const AttentionArgs& a, uint32_t r) {
   return a.window != 0 && p + 1 > a.window ? p + 1 - a.window : 0;
 }
 
+inline const float* SinkOf(const AttentionArgs& a, uint32_t g) {
+  return a.sinks == nullptr ? nullptr : a.sinks + g;
+}
+
 inline QueryRows RowsIn(const AttentionArgs& a, float* partial) {
   QueryRows rows;
   rows.count = a.rows * a.group;
@@ -120,7 +124,7 @@ void PrepareQueries(const AttentionArgs& a, const QueryRows& rows) {
 // row's maximum, sum and correction. value_scales: null, or of the tile's 32 values.
 template <BlockVec V>
 inline void SoftmaxRow(const QueryRows& in, uint32_t row, uint32_t begin, uint32_t end,
-                       const float* value_scales) {
+                       float softcap, const float* value_scales) {
   constexpr uint32_t kVectors = kTile / V::kLanes;
   float* weights = in.weights + row * kTile;
   float* state = in.acc + row * in.acc_stride + in.head_dim;
@@ -133,6 +137,8 @@ inline void SoftmaxRow(const QueryRows& in, uint32_t row, uint32_t begin, uint32
   typename V::Mask seen[kVectors];
   V p[kVectors];
   for (uint32_t v = 0; v < kVectors; ++v) p[v] = V::Load(weights + V::kLanes * v);
+  if (softcap != 0)
+    for (uint32_t v = 0; v < kVectors; ++v) p[v] = SoftcapOf(p[v], V::All(softcap));
   if (!all) {
     for (uint32_t v = 0; v < kVectors; ++v) {
       seen[v] = V::Between(V::kLanes * v, begin, end);
@@ -172,7 +178,8 @@ void AddTile(const AttentionArgs& a, const QueryRows& rows, const std::byte* til
     const uint32_t begin = low > start ? low - start : 0;
     const uint32_t end = high > start ? (high - start < kTile ? high - start : kTile) : 0;
     for (uint32_t g = 0; g < a.group; ++g)
-      SoftmaxRow<typename Tile::V>(rows, r * a.group + g, begin, end, Tile::ValueScales(tile));
+      SoftmaxRow<typename Tile::V>(rows, r * a.group + g, begin, end, a.softcap,
+                                   Tile::ValueScales(tile));
   }
   ForParts<Tile::kRowsMax>(rows.count, [&]<int n>(uint32_t first) {
     Tile::template AddValues<n>(rows, tile, first == 0 ? next : tile, first, count);
@@ -217,10 +224,18 @@ inline void MergeRow(float* into, const float* from, uint32_t head_dim) {
   into[head_dim + 1] = into[head_dim + 1] * keep + from[head_dim + 1] * take;
 }
 
+// sink: the score of the key without a value, or null.
 template <BlockVec V>
-inline void WriteRow(const float* row, uint32_t head_dim, float* out) {
+inline void WriteRow(const float* row, uint32_t head_dim, const float* sink, float* out) {
   const float sum = row[head_dim + 1];
-  const V inverse = V::All(sum > 0 ? 1.0f / sum : 0.0f);
+  float factor = sum > 0 ? 1.0f / sum : 0.0f;
+  if (sink != nullptr) {
+    const float old_max = row[head_dim];
+    const float max = *sink > old_max ? *sink : old_max;
+    const float keep = ExpOfDifference<V>(old_max, max);
+    factor = keep / (sum * keep + ExpOfDifference<V>(*sink, max));
+  }
+  const V inverse = V::All(factor);
   for (uint32_t d = 0; d < head_dim; d += V::kLanes) (V::Load(row + d) * inverse).Store(out + d);
 }
 
@@ -243,7 +258,7 @@ void AttentionAll(const AttentionArgs& a) {
   }
   for (uint32_t r = 0; r < a.rows; ++r)
     for (uint32_t g = 0; g < a.group; ++g)
-      WriteRow<V>(merged + (r * a.group + g) * rows.acc_stride, a.head_dim,
+      WriteRow<V>(merged + (r * a.group + g) * rows.acc_stride, a.head_dim, SinkOf(a, g),
                   a.out + r * a.out_stride + size_t{g} * a.head_dim);
 }
 
@@ -263,7 +278,7 @@ void MergeSpans(const AttentionArgs& a, const float* partials, uint32_t count,
     const float* from = partials + i * row_floats;
     __builtin_memcpy(row, from, (a.head_dim + 2) * sizeof(float));
     for (uint32_t s = 1; s < count; ++s) MergeRow<V>(row, from + s * partial_stride, a.head_dim);
-    WriteRow<V>(row, a.head_dim,
+    WriteRow<V>(row, a.head_dim, SinkOf(a, i % a.group),
                 a.out + i / a.group * a.out_stride + size_t{i % a.group} * a.head_dim);
   }
 }

@@ -89,6 +89,22 @@ inline V GeluTanh(V x) {
 }
 
 template <Vec V>
+inline V SigmoidOf(V x) {
+  return V::All(1.0f) / (V::All(1.0f) + Exp(V::All(0.0f) - x));
+}
+
+template <Vec V>
+inline void Sigmoid(float* x, uint32_t n) {
+  Map<V>(x, x, n, x, [](V a, V) { return SigmoidOf(a); });
+}
+
+template <Vec V>
+inline void Softcap(float* x, float cap, uint32_t n) {
+  const V caps = V::All(cap);
+  Map<V>(x, x, n, x, [caps](V a, V) { return SoftcapOf(a, caps); });
+}
+
+template <Vec V>
 inline void Swiglu(const float* gate, const float* up, uint32_t n, float* out) {
   Map<V>(gate, up, n, out, [](V g, V u) { return Silu(g) * u; });
 }

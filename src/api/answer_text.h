@@ -32,6 +32,11 @@ using SendEvent = std::function<void(std::string_view name, std::string_view dat
 // Sends while it takes.
 class StreamText : public AnswerText {
  public:
+  // The head has gone out: once, before everything else.
+  virtual void Begin() {}
+  // What is sent when nothing else was for a while, whole as it goes on the wire; a literal. Empty:
+  // a comment.
+  virtual std::string_view keep_alive() const { return {}; }
   // What ends a broken stream.
   virtual void Fail(const ApiError& error) = 0;
 };

@@ -23,6 +23,8 @@ struct ApiError {
   std::optional<std::string> param;  // a path such as messages[0].role
   std::optional<std::string> code;
   std::vector<std::pair<std::string, std::string>> headers;  // to send with it, e.g. Retry-After
+  std::string request_id =
+      {};  // of what it refuses: set by whoever sends it, for dialects that tell
 };
 
 // {"error":{"message":..,"type":..,"param":..,"code":..}}: always all four keys. The same text is

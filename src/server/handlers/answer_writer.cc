@@ -20,14 +20,14 @@ using answer::Event;
 constexpr auto kKeepAlive = std::chrono::seconds(15);
 constexpr int64_t kRetryAfterStopMs = 1000;
 
-// Sends a comment whenever nothing was written for kKeepAlive, until the answer has ended.
+// Sends `sign` whenever nothing was written for kKeepAlive, until the answer has ended.
 void KeepStreamAlive(const std::shared_ptr<http::ResponseWriter>& writer,
-                     const std::shared_ptr<bool>& wrote) {
-  writer->RunAfter(kKeepAlive, [weak = std::weak_ptr(writer), wrote] {
+                     const std::shared_ptr<bool>& wrote, std::string_view sign) {
+  writer->RunAfter(kKeepAlive, [weak = std::weak_ptr(writer), wrote, sign] {
     const auto held = weak.lock();
     if (!held || !held->is_open()) return;
-    if (!std::exchange(*wrote, false)) held->Write(std::string(http::kSsePing));
-    KeepStreamAlive(held, wrote);
+    if (!std::exchange(*wrote, false)) held->Write(std::string(sign));
+    KeepStreamAlive(held, wrote, sign);
   });
 }
 
@@ -113,7 +113,9 @@ class StreamWriter : public AnswerWriter {
     for (const auto& [name, value] : http::SseHeaders()) headers.Set(name, value);
     for (const auto& [name, value] : form.headers) headers.Set(name, value);
     reply_.writer()->StartStream(200, std::move(headers));
-    KeepStreamAlive(reply_.writer(), wrote_);
+    text_->Begin();
+    const std::string_view sign = text_->keep_alive();
+    KeepStreamAlive(reply_.writer(), wrote_, sign.empty() ? http::kSsePing : sign);
   }
 
  private:
@@ -121,7 +123,9 @@ class StreamWriter : public AnswerWriter {
   void End(const answer::Totals&) override { reply_.writer()->End(); }
   void EndWith(const api::ApiError& error) override {
     reply_.facts().error_code = ErrorCodeOf(error);
-    text_->Fail(error);
+    api::ApiError told = error;
+    told.request_id = reply_.caller().request_id;
+    text_->Fail(told);
     reply_.writer()->End();
   }
   void Send(std::string_view name, std::string_view data) {

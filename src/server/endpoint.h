@@ -8,9 +8,11 @@
 #include <optional>
 #include <string>
 
+#include "api/anthropic/error.h"
 #include "api/api_error.h"
 #include "http/message.h"
 #include "http/response_writer.h"
+#include "server/door/caller.h"
 #include "store/key_record.h"
 
 namespace infe::server {
@@ -18,12 +20,16 @@ namespace infe::server {
 struct Services;
 using WriterPtr = std::shared_ptr<http::ResponseWriter>;
 
-// How one family of clients wants to be told what went wrong: JSON, written by its folder of api/.
+// How one family of clients wants to be told what went wrong: JSON, written by its folder of api/;
+// and in which headers it looks for what every answer has.
 struct Dialect {
   const char* name;
   std::string (*write_error)(const api::ApiError& error);
+  HeaderNames headers = HeaderNames::kOpenAi;
 };
 inline constexpr Dialect kOpenAi{"openai", api::WriteError};
+inline constexpr Dialect kAnthropic{"anthropic", api::anthropic::WriteError,
+                                    HeaderNames::kAnthropic};
 
 // The public API, and the operations port.
 enum class Listener { kApi, kOps };

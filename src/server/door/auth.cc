@@ -66,17 +66,29 @@ std::optional<std::string_view> BearerToken(std::string_view header) {
   return header;
 }
 
+// What the head presents as its key: a bearer's token, or x-api-key, as Anthropic's clients have
+// it. Nothing where there is none. A second credential that is another one is an attempt to have
+// two parties read two different ones: then the view is empty, which is no key.
+std::optional<std::string_view> Presented(const http::HttpRequest& head) {
+  const auto bearer = BearerToken(head.headers.Get("Authorization"));
+  const std::string_view plain = head.headers.Get("x-api-key");
+  if (!bearer && plain.empty()) return std::nullopt;
+  const bool several = head.headers.Count("Authorization") > 1 ||
+                       head.headers.Count("x-api-key") > 1 ||
+                       (bearer && !plain.empty() && *bearer != plain);
+  if (several) return std::string_view();
+  return bearer ? *bearer : plain;
+}
+
 // The live record of the key that the head presents, of either class.
 api::Parsed<store::KeyRecord> Identify(Services& services, const http::HttpRequest& head,
                                        const Caller& caller) {
-  // Two credentials are an attempt to have two parties read two different ones.
-  const bool ambiguous = head.headers.Count("Authorization") > 1;
-  const auto token = BearerToken(head.headers.Get("Authorization"));
+  const auto token = Presented(head);
   if (!token) return api::MissingKey();
-  auto key = ambiguous ? std::nullopt : services.keys.Find(*token, services.clock.unix_s());
+  auto key = token->empty() ? std::nullopt : services.keys.Find(*token, services.clock.unix_s());
   if (!key) {
     if (services.key_failures.Allow(head.remote_address, caller.arrival))
-      return api::InvalidKey(ambiguous ? std::string_view() : *token);
+      return api::InvalidKey(*token);
     services.metrics.AddRejected(Rejection::kKeys);
     return api::TooManyKeyFailures(FailureThrottle::retry_after().count());
   }
@@ -167,8 +179,9 @@ std::optional<http::HttpResponse> Verdict(const std::shared_ptr<RequestContext>&
                                           const std::optional<api::ApiError>& error) {
   if (!error) return std::nullopt;
   context->facts().error_code = ErrorCodeOf(*error);
-  return ErrorResponse(context->endpoint, *error,
-                       CommonHeaders(context->caller, context->caller.rate));
+  return ErrorResponse(
+      context->endpoint, *error,
+      CommonHeaders(context->caller, context->caller.rate, DialectOf(context->endpoint).headers));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/sha256.h"
 #include "server/door/cors.h"
+#include "store/utc.h"
 
 namespace infe::server {
 namespace {
@@ -76,23 +77,56 @@ void AddRate(const char* what, const store::RateNumbers& rate, http::Headers& he
               api::FormatDuration(limited ? rate.reset_ms : 0));
 }
 
-}  // namespace
-
-http::Headers CommonHeaders(const Caller& caller, const std::optional<RateHeaders>& rate) {
-  http::Headers headers;
+void AddOpenAi(const Caller& caller, const std::optional<RateHeaders>& rate,
+               http::Headers& headers) {
   const double elapsed =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - caller.arrival)
           .count();
-  headers.Add("x-request-id", caller.request_id);
   headers.Add("openai-processing-ms", fmt::format("{}", std::llround(elapsed)));
   headers.Add("openai-version", "2020-10-01");
   headers.Add("openai-organization", "infe");
+  if (!rate) return;
+  AddRate("requests", rate->requests, headers);
+  AddRate("tokens", rate->tokens, headers);
+}
+
+// Anthropic says when a limit is whole again, not in how long.
+void AddAnthropicRate(const char* what, const store::RateNumbers& rate, http::Headers& headers) {
+  if (rate.limit <= 0) return;
+  const auto reset = std::chrono::ceil<std::chrono::seconds>(
+      std::chrono::system_clock::now() + std::chrono::milliseconds(rate.reset_ms));
+  headers.Add(fmt::format("anthropic-ratelimit-{}-limit", what), fmt::format("{}", rate.limit));
+  headers.Add(fmt::format("anthropic-ratelimit-{}-remaining", what),
+              fmt::format("{}", std::max<int64_t>(rate.remaining, 0)));
+  headers.Add(fmt::format("anthropic-ratelimit-{}-reset", what),
+              store::Rfc3339(reset.time_since_epoch().count()));
+}
+
+void AddAnthropic(const Caller& caller, const std::optional<RateHeaders>& rate,
+                  http::Headers& headers) {
+  headers.Add("request-id", caller.request_id);
+  headers.Add("anthropic-organization-id", "infe");
+  if (!rate) return;
+  AddAnthropicRate("requests", rate->requests, headers);
+  AddAnthropicRate("tokens", rate->tokens, headers);
+}
+
+}  // namespace
+
+http::Headers CommonHeaders(const Caller& caller, const std::optional<RateHeaders>& rate,
+                            HeaderNames names) {
+  http::Headers headers;
+  headers.Add("x-request-id", caller.request_id);
+  switch (names) {
+    case HeaderNames::kOpenAi:
+      AddOpenAi(caller, rate, headers);
+      break;
+    case HeaderNames::kAnthropic:
+      AddAnthropic(caller, rate, headers);
+      break;
+  }
   if (!caller.client_request_id.empty())
     headers.Add("X-Client-Request-Id", caller.client_request_id);
-  if (rate) {
-    AddRate("requests", rate->requests, headers);
-    AddRate("tokens", rate->tokens, headers);
-  }
   AddCorsHeaders(caller.cors_origin, headers);
   return headers;
 }

@@ -43,11 +43,15 @@ struct Caller {
   }
 };
 
+// Whose names the headers of an answer have.
+enum class HeaderNames { kOpenAi, kAnthropic };
+
 // What a head says by itself: ids, and the deadline that its client states.
 Caller ReadCaller(const http::HttpRequest& head);
 
 // x-request-id, openai-processing-ms and the other headers that every answer carries. rate: as it
 // is now, or empty for none.
-http::Headers CommonHeaders(const Caller& caller, const std::optional<RateHeaders>& rate);
+http::Headers CommonHeaders(const Caller& caller, const std::optional<RateHeaders>& rate,
+                            HeaderNames names = HeaderNames::kOpenAi);
 
 }  // namespace infe::server

@@ -79,7 +79,9 @@ http::HttpResponse ErrorResponse(const Endpoint* row, const api::ApiError& error
   response.headers = std::move(headers);
   response.headers.Set("Content-Type", "application/json");
   for (const auto& [name, value] : error.headers) response.headers.Set(name, value);
-  response.body = DialectOf(row).write_error(error);
+  api::ApiError told = error;
+  told.request_id = response.headers.Get("x-request-id");
+  response.body = DialectOf(row).write_error(told);
   return response;
 }
 

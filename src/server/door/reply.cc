@@ -3,8 +3,13 @@
 #include <utility>
 
 #include "server/door/errors.h"
+#include "server/endpoint.h"
 
 namespace infe::server {
+
+http::Headers Reply::Headers() const {
+  return CommonHeaders(caller(), rate_, DialectOf(endpoint()).headers);
+}
 
 void Reply::Note(std::function<void(RequestFacts&)> update) const {
   if (context_->IsOnLoop()) return update(context_->facts());

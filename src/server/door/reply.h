@@ -31,7 +31,7 @@ class Reply {
   void set_rate(const RateHeaders& rate) { rate_ = rate; }
   const std::optional<RateHeaders>& rate() const { return rate_; }
   // CommonHeaders.
-  http::Headers Headers() const { return CommonHeaders(caller(), rate_); }
+  http::Headers Headers() const;
 
   // Changes the request's facts: at once on the connection's loop, by a message from elsewhere.
   // The message arrives before the first thing that this thread writes afterwards, so it is in time

@@ -36,6 +36,12 @@ std::string NewCompletionId() {
 std::string NewCallId() {
   return WithRandom("call_");
 }
+std::string NewMessageId() {
+  return WithRandom("msg_");
+}
+std::string NewToolUseId() {
+  return WithRandom("toolu_");
+}
 std::string NewRequestId() {
   return WithRandom("req_");
 }

@@ -20,13 +20,18 @@ std::vector<const Json*> SchemaRoots(const Json& body) {
     if (const Json* json_schema = format->find("json_schema")) add(json_schema->find("schema"));
   if (const Json* structured = body.find("structured_outputs")) add(structured->find("json"));
   add(body.find("json_schema"));
+  if (const Json* config = body.find("output_config"))
+    if (const Json* format = config->find("format")) add(format->find("schema"));
+  if (const Json* format = body.find("output_format")) add(format->find("schema"));
   // Only as many tools as may be: a longer list is refused anyway, and the depth check looks roots
   // up one by one.
   constexpr size_t kToolsLookedAt = 1024;
   if (const Json* tools = body.find("tools"); tools != nullptr && tools->is_array()) {
-    for (size_t i = 0; i < std::min(tools->array().size(), kToolsLookedAt); ++i)
+    for (size_t i = 0; i < std::min(tools->array().size(), kToolsLookedAt); ++i) {
       if (const Json* function = tools->array()[i].find("function"))
         add(function->find("parameters"));
+      add(tools->array()[i].find("input_schema"));
+    }
   }
   if (const Json* functions = body.find("functions");
       functions != nullptr && functions->is_array()) {

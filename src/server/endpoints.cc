@@ -40,6 +40,12 @@ constexpr Endpoint Generates(const char* pattern, Handler handle) {
 constexpr Endpoint Reads(const char* pattern, Handler handle) {
   return Prompt(pattern, Cost::kReads, handle);
 }
+constexpr Endpoint Message(const char* pattern, Cost cost, Handler handle) {
+  Endpoint row = Prompt(pattern, cost, handle);
+  row.dialect = &kAnthropic;
+  row.api_scope = KeyScope::kMessages;
+  return row;
+}
 constexpr Endpoint Look(const char* pattern, KeyScope scope, Handler handle) {
   return {.method = "GET",
           .pattern = pattern,
@@ -83,6 +89,8 @@ constexpr Endpoint kEndpoints[] = {
     Reads("/v1/chat/completions/input_tokens", HandleInputTokens),
     Reads("/v1/chat/completions/render", HandleRender),
     Generates("/v1/completions", HandleCompletions),
+    Message("/v1/messages", Cost::kGenerates, HandleMessages),
+    Message("/v1/messages/count_tokens", Cost::kReads, HandleCountTokens),
     Look("/v1/models", KeyScope::kModelsRead, HandleListModels),
     Look("/v1/models/{id*}", KeyScope::kModelsRead, HandleGetModel),
 

@@ -185,9 +185,9 @@ class EndpointsTest : public ::testing::Test {
   std::unique_ptr<http::HttpServer> server_;
 };
 
-// The body asks both generating endpoints, each for what it reads of it.
+// The body asks every generating endpoint, each for what it reads of it.
 constexpr const char* kBody =
-    R"({"model":"nobody","prompt":"hi","messages":[{"role":"user","content":"hi"}]})";
+    R"({"model":"nobody","prompt":"hi","max_tokens":1,"messages":[{"role":"user","content":"hi"}]})";
 
 TEST_F(EndpointsTest, EveryGeneratingRowIsGuardedBoundedDrainedCountedAndCancelled) {
   for (const Endpoint& row : rows_) {

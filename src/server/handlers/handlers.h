@@ -13,6 +13,8 @@ void HandleChatCompletions(Services& services, http::HttpRequest request, Writer
 void HandleInputTokens(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleRender(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleCompletions(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleMessages(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleCountTokens(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleListModels(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleGetModel(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleRoot(Services& services, http::HttpRequest request, WriterPtr writer);

@@ -117,6 +117,19 @@ answer::ToolPolicy ToPolicy(const ToolChoice& choice) {
   return policy;
 }
 
+// Who says nothing of thinking wants an answer alone: programs read content[0].text. Where a model
+// has no place for what was not asked for, nobody is told.
+answer::Thinking ToAsk(const Thinking& thinking, const std::optional<answer::Effort>& effort) {
+  answer::Thinking ask;
+  ask.on = thinking.type != Thinking::Type::kDisabled;
+  ask.effort = effort;
+  if (*ask.on) ask.origin = "thinking";
+  if (effort) ask.origin = "output_config.effort";
+  ask.tokens_max = thinking.budget_tokens;
+  ask.tokens_max_origin = "thinking.budget_tokens";
+  return ask;
+}
+
 }  // namespace
 
 answer::ChatAsk ToAsk(const MessagesRequest& request) {
@@ -140,9 +153,7 @@ answer::ChatAsk ToAsk(const MessagesRequest& request) {
   ask.sampling.seed = request.seed;
   ask.sampling.stops = request.stop_sequences;
   if (request.max_tokens > 0) ask.tokens_max = request.max_tokens;
-  // Who says nothing of thinking wants an answer alone: programs read content[0].text.
-  ask.thinking.on = request.thinking.type != Thinking::Type::kDisabled;
-  if (*ask.thinking.on) ask.thinking.origin = "thinking";
+  ask.thinking = ToAsk(request.thinking, request.effort);
   return ask;
 }
 

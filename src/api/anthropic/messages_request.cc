@@ -25,7 +25,11 @@ constexpr std::array<EnumName<Thinking::Display>, 2> kDisplays{
 enum class Tier { kAuto, kStandardOnly };
 constexpr std::array<EnumName<Tier>, 2> kTiers{
     {{"auto", Tier::kAuto}, {"standard_only", Tier::kStandardOnly}}};
-constexpr std::array<std::string_view, 5> kEfforts{"low", "medium", "high", "xhigh", "max"};
+constexpr std::array<EnumName<answer::Effort>, 5> kEfforts{{{"low", answer::Effort::kLow},
+                                                            {"medium", answer::Effort::kMedium},
+                                                            {"high", answer::Effort::kHigh},
+                                                            {"xhigh", answer::Effort::kXHigh},
+                                                            {"max", answer::Effort::kMax}}};
 
 Thinking ParseThinking(Fields& body) {
   Thinking thinking;
@@ -74,11 +78,7 @@ void ParseOutput(Fields& body, MessagesRequest& request) {
   const Json* config = body.TakeObject("output_config");
   if (config == nullptr) return;
   Fields fields(*config, "output_config", context);
-  if (auto effort = fields.String("effort")) {
-    if (std::find(kEfforts.begin(), kEfforts.end(), *effort) == kEfforts.end())
-      context.Fail(InvalidEnum(fields.Path("effort"), *effort, kEfforts));
-    request.effort = std::move(effort);
-  }
+  request.effort = fields.Enum("effort", kEfforts);
   if (const Json* format = fields.TakeObject("format")) {
     if (older != nullptr)
       context.Fail(

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "answer/ask.h"
 #include "api/anthropic/message.h"
 #include "api/anthropic/tool.h"
 #include "api/openai/ignored_params.h"
@@ -40,8 +41,8 @@ struct MessagesRequest {
   std::vector<std::string> stop_sequences;
   ToolUse tool_use;
   Thinking thinking;
-  std::optional<std::string> effort;  // as it was sent: low to max
-  std::optional<Json> schema;         // of output_config.format: the answer is JSON under it
+  std::optional<answer::Effort> effort;
+  std::optional<Json> schema;  // of output_config.format: the answer is JSON under it
   std::string schema_path;
   std::string user_id;         // "" if none
   bool cache_control = false;  // whether anything is marked to be kept

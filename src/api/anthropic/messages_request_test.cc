@@ -205,6 +205,8 @@ TEST(MessagesRequest, ThinkingIsOffUnlessItIsAskedFor) {
   ASSERT_TRUE(request);
   EXPECT_EQ(request->thinking.budget_tokens, 2000);
   EXPECT_EQ(request->thinking.display, Thinking::Display::kOmitted);
+  EXPECT_EQ(ToAsk(*request).thinking.tokens_max, 2000);
+  EXPECT_EQ(Ask(kHi, R"("output_config":{"effort":"max"})").thinking.effort, answer::Effort::kMax);
   EXPECT_EQ(Param(kHi, R"("thinking":{"type":"enabled"})"), "thinking.budget_tokens");
   EXPECT_EQ(Param(kHi, R"("thinking":{"type":"often"})"), "thinking.type");
 }

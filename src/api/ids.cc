@@ -7,9 +7,7 @@
 #include "base/random.h"
 
 namespace infe::api {
-namespace {
-
-std::string WithRandom(std::string_view prefix) {
+std::string NewId(std::string_view prefix) {
   static constexpr char kAlphabet[] =
       "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   constexpr size_t kLength = 24;
@@ -25,16 +23,14 @@ std::string WithRandom(std::string_view prefix) {
   return out;
 }
 
-}  // namespace
-
 std::string NewChatCompletionId() {
-  return WithRandom("chatcmpl-");
+  return NewId("chatcmpl-");
 }
 std::string NewCompletionId() {
-  return WithRandom("cmpl-");
+  return NewId("cmpl-");
 }
 std::string NewCallId() {
-  return WithRandom("call_");
+  return NewId("call_");
 }
 std::string NewMessageId() {
   return WithRandom("msg_");
@@ -43,7 +39,7 @@ std::string NewToolUseId() {
   return WithRandom("toolu_");
 }
 std::string NewRequestId() {
-  return WithRandom("req_");
+  return NewId("req_");
 }
 
 }  // namespace infe::api

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace infe::api {
 
+// prefix and 24 characters.
+std::string NewId(std::string_view prefix);
 std::string NewChatCompletionId();  // chatcmpl-...
 std::string NewCompletionId();      // cmpl-...
 std::string NewCallId();            // call_...

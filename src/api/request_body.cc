@@ -18,6 +18,8 @@ std::vector<const Json*> SchemaRoots(const Json& body) {
   };
   if (const Json* format = body.find("response_format"))
     if (const Json* json_schema = format->find("json_schema")) add(json_schema->find("schema"));
+  if (const Json* text = body.find("text"))  // of the Responses API
+    if (const Json* format = text->find("format")) add(format->find("schema"));
   if (const Json* structured = body.find("structured_outputs")) add(structured->find("json"));
   add(body.find("json_schema"));
   if (const Json* config = body.find("output_config"))
@@ -28,9 +30,13 @@ std::vector<const Json*> SchemaRoots(const Json& body) {
   constexpr size_t kToolsLookedAt = 1024;
   if (const Json* tools = body.find("tools"); tools != nullptr && tools->is_array()) {
     for (size_t i = 0; i < std::min(tools->array().size(), kToolsLookedAt); ++i) {
-      if (const Json* function = tools->array()[i].find("function"))
-        add(function->find("parameters"));
-      add(tools->array()[i].find("input_schema"));
+      const Json& tool = tools->array()[i];
+      if (const Json* function = tool.find("function")) add(function->find("parameters"));
+      add(tool.find("input_schema"));
+      add(tool.find("parameters"));  // of the Responses API, whose groups are lists of the same
+      if (const Json* group = tool.find("tools"); group != nullptr && group->is_array())
+        for (const Json& inner : group->array())
+          if (roots.size() < kToolsLookedAt) add(inner.find("parameters"));
     }
   }
   if (const Json* functions = body.find("functions");

@@ -25,25 +25,25 @@ using Handler = decltype(Endpoint::handle);
 
 // ---- The kinds of rows.
 
-constexpr Endpoint Prompt(const char* pattern, Cost cost, Handler handle) {
+constexpr Endpoint Prompt(const char* pattern, Cost cost, Handler handle, KeyScope scope) {
   return {.method = "POST",
           .pattern = pattern,
-          .api_scope = KeyScope::kChat,
+          .api_scope = scope,
           .admin_scope = {},
           .cost = cost,
           .body_bytes_max = kPromptBytesMax,
           .handle = handle};
 }
-constexpr Endpoint Generates(const char* pattern, Handler handle) {
-  return Prompt(pattern, Cost::kGenerates, handle);
+constexpr Endpoint Generates(const char* pattern, Handler handle,
+                             KeyScope scope = KeyScope::kChat) {
+  return Prompt(pattern, Cost::kGenerates, handle, scope);
 }
-constexpr Endpoint Reads(const char* pattern, Handler handle) {
-  return Prompt(pattern, Cost::kReads, handle);
+constexpr Endpoint Reads(const char* pattern, Handler handle, KeyScope scope = KeyScope::kChat) {
+  return Prompt(pattern, Cost::kReads, handle, scope);
 }
 constexpr Endpoint Message(const char* pattern, Cost cost, Handler handle) {
-  Endpoint row = Prompt(pattern, cost, handle);
+  Endpoint row = Prompt(pattern, cost, handle, KeyScope::kMessages);
   row.dialect = &kAnthropic;
-  row.api_scope = KeyScope::kMessages;
   return row;
 }
 constexpr Endpoint Look(const char* pattern, KeyScope scope, Handler handle) {
@@ -91,6 +91,8 @@ constexpr Endpoint kEndpoints[] = {
     Generates("/v1/completions", HandleCompletions),
     Message("/v1/messages", Cost::kGenerates, HandleMessages),
     Message("/v1/messages/count_tokens", Cost::kReads, HandleCountTokens),
+    Generates("/v1/responses", HandleResponses, KeyScope::kResponses),
+    Reads("/v1/responses/input_tokens", HandleResponseInputTokens, KeyScope::kResponses),
     Look("/v1/models", KeyScope::kModelsRead, HandleListModels),
     Look("/v1/models/{id*}", KeyScope::kModelsRead, HandleGetModel),
 

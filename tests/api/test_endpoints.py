@@ -23,10 +23,13 @@ def rows():
 GENERATING = [path for _, path, _, _, cost, _ in rows() if cost == "generates"]
 
 
-def body(**more):
+def body(path, max_tokens=4, **more):
     """What each dialect reads of it asks for a short answer."""
-    return json.dumps({"model": "smollm2-135m", "prompt": "Once", "max_tokens": 4, "ignore_eos": True,
-                       "messages": [{"role": "user", "content": "Hello"}], **more}).encode()
+    if path == "/v1/responses":
+        fields = {"input": "Hello", "max_output_tokens": max_tokens}
+    else:
+        fields = {"prompt": "Once", "max_tokens": max_tokens, "messages": [{"role": "user", "content": "Hello"}]}
+    return json.dumps({"model": "smollm2-135m", "ignore_eos": True, **fields, **more}).encode()
 
 
 @pytest.fixture(scope="module")
@@ -73,20 +76,20 @@ def test_the_table_has_the_endpoints_that_everybody_calls():
 @pytest.mark.parametrize("path", GENERATING)
 def test_every_generating_endpoint_asks_charges_counts_and_stops(limited, path):
     key, key_id = limited.new_key("walker", "--rpm", "100")
-    wait_for(lambda: post(limited, path, body(), key)[0] == 200, "the key is there")
-    assert post(limited, path, body())[0] == 401
+    wait_for(lambda: post(limited, path, body(path), key)[0] == 200, "the key is there")
+    assert post(limited, path, body(path))[0] == 401
 
     # Limits: the key is charged.
-    headers = post(limited, path, body(), key)[1]
+    headers = post(limited, path, body(path), key)[1]
     assert int(headers["x-ratelimit-remaining-requests"]) < int(headers["x-ratelimit-limit-requests"]) == 100
     # Metrics, under the route's own name.
     before = counted(limited, path, 200)
-    assert post(limited, path, body(), key)[0] == 200
+    assert post(limited, path, body(path), key)[0] == 200
     wait_for(lambda: counted(limited, path, 200) == before + 1, "counted")
 
     # A client that leaves in mid-answer: seen, and nothing runs for it any more.
     gone = counted(limited, path, 499)
-    data = body(stream=True, max_tokens=4000)
+    data = body(path, stream=True, max_tokens=4000)
     sock = socket.create_connection(("127.0.0.1", limited.port), timeout=20 * SLOW)
     sock.sendall(head(path, data, key) + data)
     assert b"200" in sock.recv(64)

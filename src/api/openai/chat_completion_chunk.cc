@@ -1,16 +1,10 @@
 #include "api/openai/chat_completion_chunk.h"
 
+#include "api/openai/obfuscation.h"
 #include "base/check.h"
 #include "base/random.h"
 
 namespace infe::api {
-namespace {
-
-// Text of every length in a bucket gives chunks of one size. A token is 3 to 5 characters mostly,
-// so nearly all chunks fall into the first bucket.
-constexpr size_t kObfuscationBucket = 16;
-
-}  // namespace
 
 ChunkWriter::ChunkWriter(const ResponseHead& head, const ChunkOptions& options)
     : options_(options),
@@ -52,21 +46,9 @@ std::string_view ChunkWriter::End(Logprobs logprobs, size_t payload) {
   }
   buffer_ += R"(,"finish_reason":null}])";
   if (options_.include_usage) buffer_ += R"(,"usage":null)";
-  if (options_.include_obfuscation) AppendObfuscation(payload);
+  if (options_.include_obfuscation) AppendObfuscation(buffer_, obfuscation_seed_, chunks_, payload);
   buffer_ += '}';
   return buffer_;
-}
-
-void ChunkWriter::AppendObfuscation(size_t payload) {
-  static constexpr char kAlphabet[] =
-      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
-  buffer_ += R"(,"obfuscation":")";
-  const size_t padding = kObfuscationBucket - payload % kObfuscationBucket;
-  for (size_t i = 0; i < padding; ++i) {
-    const double u = UniformAt(obfuscation_seed_, static_cast<uint32_t>(i), chunks_);
-    buffer_ += kAlphabet[static_cast<size_t>(u * 64)];
-  }
-  buffer_ += '"';
 }
 
 std::string_view ChunkWriter::Role(int choice) {
@@ -162,7 +144,7 @@ std::string_view ChunkWriter::Finish(int choice, FinishReason reason, Logprobs l
   out += R"("}])";
   if (options_.include_usage) out += R"(,"usage":null)";
   if (extras != nullptr) AppendExtraMembers(out, *extras);
-  if (options_.include_obfuscation) AppendObfuscation(0);
+  if (options_.include_obfuscation) AppendObfuscation(out, obfuscation_seed_, chunks_, 0);
   out += '}';
   return out;
 }
@@ -173,7 +155,7 @@ std::string_view ChunkWriter::UsageChunk(const Usage& usage, const ResponseExtra
   buffer_ += R"(],"usage":)";
   AppendUsage(buffer_, usage);
   AppendExtraMembers(buffer_, extras);
-  if (options_.include_obfuscation) AppendObfuscation(0);
+  if (options_.include_obfuscation) AppendObfuscation(buffer_, obfuscation_seed_, chunks_, 0);
   buffer_ += '}';
   return buffer_;
 }

@@ -66,7 +66,6 @@ class ChunkWriter {
   std::string& Begin(int choice, FirstContent first_content);
   // Ends the delta and the chunk. payload: bytes of this chunk that depend on the text.
   std::string_view End(Logprobs logprobs, size_t payload);
-  void AppendObfuscation(size_t payload);
 
   ChunkOptions options_;
   std::string prefix_;  // {"id":..,"choices":[

@@ -13,6 +13,7 @@
 
 #include "api/openai/ignored_params.h"
 #include "api/openai/message.h"
+#include "api/openai/metadata.h"
 #include "api/openai/output_format.h"
 #include "api/openai/sampling.h"
 #include "api/openai/service_tier.h"
@@ -27,8 +28,6 @@ enum class Truncation {
   kDisabled,  // a prompt that does not fit is a 400
   kAuto,      // drop the oldest turns after the system message
 };
-
-using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 struct ChatCompletionRequest {
   std::string model;

@@ -42,7 +42,7 @@ Created PromptRenderer::Create(std::string_view template_source, ModelTokens tok
     template_source = fallback.source;
     renderer->stop_texts_ = std::move(fallback.stop_texts);
   }
-  INFE_ASSIGN(renderer->template_, Template::Compile(template_source));
+  INFE_ASSIGN(renderer->template_, jinja::Template::Compile(template_source));
   renderer->variables_ = Json::MakeObject();
   renderer->variables_.set("bos_token", tokens.bos);
   renderer->variables_.set("eos_token", tokens.eos);
@@ -129,7 +129,7 @@ Json PromptRenderer::Context(const PromptRequest& request) const {
   return context;
 }
 
-ReasoningMode PromptRenderer::FindReasoning(const RenderedText& rendered,
+ReasoningMode PromptRenderer::FindReasoning(const jinja::RenderedText& rendered,
                                             const PromptRequest& request) const {
   if (!request.add_generation_prompt) return ReasoningMode::kNone;
   const std::string_view text = WithoutBlanks(rendered.text);
@@ -143,7 +143,7 @@ ReasoningMode PromptRenderer::FindReasoning(const RenderedText& rendered,
 }
 
 Result<Prompt> PromptRenderer::Render(const PromptRequest& request) const {
-  RenderOptions options;
+  jinja::RenderOptions options;
   options.keep_number_text = true;
   Prompt prompt;
   INFE_ASSIGN(prompt.rendered, template_->Render(Context(request), options));

@@ -11,9 +11,9 @@
 #include "base/result.h"
 #include "chat/message.h"
 #include "chat/output_parser.h"
-#include "chat/template.h"
 #include "chat/template_traits.h"
 #include "chat/tool_format.h"
+#include "jinja/template.h"
 
 namespace infe::chat {
 
@@ -27,7 +27,7 @@ struct ModelTokens {
 };
 
 struct Prompt {
-  RenderedText rendered;
+  jinja::RenderedText rendered;
   // Whether bos is still to be put before it: never where the template wrote it already.
   bool add_bos = false;
   ReasoningMode reasoning = ReasoningMode::kNone;
@@ -62,9 +62,10 @@ class PromptRenderer {
   Json Context(const PromptRequest& request) const;
   Json MessageJson(const Message& message) const;
   Json CallJson(const ToolCall& call) const;
-  ReasoningMode FindReasoning(const RenderedText& rendered, const PromptRequest& request) const;
+  ReasoningMode FindReasoning(const jinja::RenderedText& rendered,
+                              const PromptRequest& request) const;
 
-  std::unique_ptr<const Template> template_;
+  std::unique_ptr<const jinja::Template> template_;
   ModelTokens tokens_;
   Json variables_;  // special tokens
   TemplateTraits traits_;

@@ -252,7 +252,7 @@ TEST(PromptRendererTest, TextOfMessagesIsNeverTrusted) {
   size_t found = 0;
   for (size_t at = 0; (at = prompt->rendered.text.find("</s>!", at)) != std::string::npos; ++at) {
     ++found;
-    for (const TrustedRange& range : prompt->rendered.trusted)
+    for (const jinja::TrustedRange& range : prompt->rendered.trusted)
       EXPECT_TRUE(range.end <= at || range.begin >= at + 4) << at;
   }
   EXPECT_EQ(found, 6u);

@@ -1,6 +1,6 @@
 #include "chat/render_line.h"
 
-#include "chat/template.h"
+#include "jinja/template.h"
 
 namespace infe::chat {
 namespace {
@@ -11,15 +11,15 @@ Result<Json> Render(std::string_view text, std::string_view default_template) {
   if (source != nullptr && !source->is_string())
     return InvalidArgument("template must be a string");
   INFE_ASSIGN(const auto compiled,
-              Template::Compile(source != nullptr ? source->as_string() : default_template));
-  RenderOptions options;
+              jinja::Template::Compile(source != nullptr ? source->as_string() : default_template));
+  jinja::RenderOptions options;
   if (const Json* now = request.find("now"); now != nullptr && now->is_number())
     options.now = now->as_int64();
   const Json* context = request.find("context");
-  INFE_ASSIGN(const RenderedText rendered,
+  INFE_ASSIGN(const jinja::RenderedText rendered,
               compiled->Render(context != nullptr ? *context : Json::MakeObject(), options));
   Json ranges = Json::MakeArray();
-  for (const TrustedRange& range : rendered.trusted) {
+  for (const jinja::TrustedRange& range : rendered.trusted) {
     ranges.push_back(Json::Array{Json(static_cast<uint64_t>(range.begin)),
                                  Json(static_cast<uint64_t>(range.end))});
   }

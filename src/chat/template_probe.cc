@@ -42,12 +42,12 @@ std::optional<std::string> TemplateProbe::Render(Json::Array messages,
   context.set("documents", Json());
   context.set("add_generation_prompt", options.add_generation_prompt);
   if (!options.set_variable.empty()) context.set(options.set_variable, options.value);
-  RenderOptions bounds;
+  jinja::RenderOptions bounds;
   bounds.now = 0;
   bounds.fuel = kProbeFuel;
   bounds.memory_bytes_max = kProbeBytesMax;
   bounds.cpu_time_max = kProbeTimeMax;
-  Result<RenderedText> rendered = compiled_.Render(context, bounds);
+  Result<jinja::RenderedText> rendered = compiled_.Render(context, bounds);
   if (!rendered) return std::nullopt;
   return std::move(rendered->text);
 }

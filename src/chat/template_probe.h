@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/json.h"
-#include "chat/template.h"
 #include "chat/template_traits.h"
+#include "jinja/template.h"
 
 namespace infe::chat {
 
@@ -25,7 +25,7 @@ inline constexpr std::string_view kProbeValue = "zqvalue";
 class TemplateProbe {
  public:
   // Both must outlive this object.
-  TemplateProbe(const Template& compiled, const Json& variables)
+  TemplateProbe(const jinja::Template& compiled, const Json& variables)
       : compiled_(compiled), variables_(variables) {}
 
   struct Options {
@@ -38,7 +38,7 @@ class TemplateProbe {
   std::optional<std::string> Render(Json::Array messages, const Options& options) const;
 
  private:
-  const Template& compiled_;
+  const jinja::Template& compiled_;
   const Json& variables_;
 };
 

@@ -9,7 +9,8 @@ namespace {
 
 class TraitFinder {
  public:
-  TraitFinder(const Template& compiled, const Json& variables) : probe_(compiled, variables) {}
+  TraitFinder(const jinja::Template& compiled, const Json& variables)
+      : probe_(compiled, variables) {}
 
   TemplateTraits Run() {
     // Content first: every other probe has some.
@@ -124,7 +125,7 @@ class TraitFinder {
 
 }  // namespace
 
-TemplateTraits ProbeTraits(const Template& compiled, const Json& variables) {
+TemplateTraits ProbeTraits(const jinja::Template& compiled, const Json& variables) {
   return TraitFinder(compiled, variables).Run();
 }
 

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "base/json.h"
-#include "chat/template.h"
 #include "chat/tool_format.h"
+#include "jinja/template.h"
 
 namespace infe::chat {
 
@@ -29,10 +29,10 @@ struct TemplateTraits {
 };
 
 // variables: the model's special tokens. Rendering failures are answers, so this cannot fail.
-TemplateTraits ProbeTraits(const Template& compiled, const Json& variables);
+TemplateTraits ProbeTraits(const jinja::Template& compiled, const Json& variables);
 
 // How the template writes calls; nullopt when it does not, or in a way that ToolFormat cannot say.
-std::optional<ToolFormat> ProbeToolFormat(const Template& compiled, const TemplateTraits& traits,
-                                          const Json& variables);
+std::optional<ToolFormat> ProbeToolFormat(const jinja::Template& compiled,
+                                          const TemplateTraits& traits, const Json& variables);
 
 }  // namespace infe::chat

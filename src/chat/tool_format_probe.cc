@@ -236,8 +236,8 @@ class FormatFinder {
 
 }  // namespace
 
-std::optional<ToolFormat> ProbeToolFormat(const Template& compiled, const TemplateTraits& traits,
-                                          const Json& variables) {
+std::optional<ToolFormat> ProbeToolFormat(const jinja::Template& compiled,
+                                          const TemplateTraits& traits, const Json& variables) {
   if (!traits.takes_tool_calls) return std::nullopt;
   const TemplateProbe probe(compiled, variables);
   const Json* eos = variables.find("eos_token");

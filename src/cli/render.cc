@@ -7,11 +7,11 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
-#include "chat/template.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/open_model.h"
 #include "engine/loader.h"
+#include "jinja/template.h"
 
 namespace infe::cli {
 namespace {
@@ -46,7 +46,7 @@ Result<Source> LoadSource(const Arguments& a) {
   return source;
 }
 
-Result<std::string> RenderOne(const chat::Template& compiled, const Source& source,
+Result<std::string> RenderOne(const jinja::Template& compiled, const Source& source,
                               std::string_view text, const Arguments& a) {
   // The depth of a request body plus that of the schemas in its tools.
   INFE_ASSIGN(Json context, ParseJson(text, {.depth = 256}));
@@ -55,15 +55,15 @@ Result<std::string> RenderOne(const chat::Template& compiled, const Source& sour
     context.set("bos_token", source.bos);
   if (context.find("eos_token") == nullptr && !source.eos.empty())
     context.set("eos_token", source.eos);
-  chat::RenderOptions options;
+  jinja::RenderOptions options;
   if (a.now >= 0) options.now = static_cast<std::time_t>(a.now);
-  INFE_ASSIGN(chat::RenderedText rendered, compiled.Render(context, options));
+  INFE_ASSIGN(jinja::RenderedText rendered, compiled.Render(context, options));
   return std::move(rendered.text);
 }
 
 Result<void> Render(const Arguments& a) {
   INFE_ASSIGN(const Source source, LoadSource(a));
-  INFE_ASSIGN(const auto compiled, chat::Template::Compile(source.text));
+  INFE_ASSIGN(const auto compiled, jinja::Template::Compile(source.text));
   if (!a.jsonl) {
     const std::string text(std::istreambuf_iterator<char>(std::cin), {});
     INFE_ASSIGN(const std::string prompt, RenderOne(*compiled, source, text, a));

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Renders every template of cases.py with Python's jinja2 and writes cases.json, which
-src/chat/template_test.cc compares with infe's own rendering.
+src/jinja/template_test.cc compares with infe's own rendering.
 
 Usage: TZ=UTC make_cases.py   (needs jinja2 3.1.6; the version is kept in the file)
 """

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "chat/spellings/spelling.h"
+
 namespace infe::chat {
 namespace {
 
@@ -13,16 +15,6 @@ constexpr size_t kBareWithinBytes = 512;
 constexpr size_t kCandidateBytesMax = 64 * 1024;
 constexpr size_t kFenceWordMax = 16;
 constexpr std::string_view kFence = "```";
-
-bool IsBlank(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-std::string Trimmed(std::string_view text) {
-  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
-  return std::string(text);
-}
 
 enum class Match : uint8_t { kNo, kPartial, kWhole };
 
@@ -83,10 +75,10 @@ std::vector<OutputEvent> OutputParser::Finish() {
       Emit(OutputEvent::Kind::kReasoning, blanks_ + match_);
       break;
     case State::kBroken:
-      if (!scanner_->arguments_complete()) Emit(OutputEvent::Kind::kCallArguments, match_);
+      if (!reader_->arguments_complete()) Emit(OutputEvent::Kind::kCallArguments, match_);
       [[fallthrough]];
     case State::kCall:
-      EndCall(scanner_->arguments_complete());
+      EndCall(reader_->arguments_complete());
       break;
     case State::kCandidate:
     case State::kAfterCall:
@@ -250,11 +242,11 @@ void OutputParser::BeginCandidate(Origin origin, std::string raw) {
   fence_word_.clear();
   in_prelude_ = true;
   prelude_blank_ = false;
-  scanner_.reset();
+  reader_.reset();
   if (origin == Origin::kBare) {
     if (raw_ == "{") {
       BeginScan(origin);
-      scanner_->Feed('{');
+      reader_->Feed('{');
     }
   } else if (options_.tools->kind == ToolFormat::Kind::kNamed && origin != Origin::kFence) {
     BeginScan(origin);
@@ -263,15 +255,16 @@ void OutputParser::BeginCandidate(Origin origin, std::string raw) {
 
 void OutputParser::BeginScan(Origin origin) {
   const bool bare = origin == Origin::kBare || origin == Origin::kFence;
-  scanner_.emplace(*options_.tools,
-                   bare ? CallScanner::Strictness::kBare : CallScanner::Strictness::kMarked);
+  reader_ = SpellingOf(options_.tools->kind)
+                .NewReader(*options_.tools,
+                           bare ? CallReader::Strictness::kBare : CallReader::Strictness::kMarked);
   in_prelude_ = false;
 }
 
 // What was held is text: its first byte for certain, the rest is looked at anew.
 void OutputParser::FailCandidate() {
   const std::string raw = std::exchange(raw_, {});
-  scanner_.reset();
+  reader_.reset();
   state_ = State::kText;
   EmitText(raw.front());
   input_.insert(input_at_, raw, 1, std::string::npos);
@@ -283,22 +276,22 @@ bool OutputParser::IsBareCall() const {
     const std::string_view opening = std::string_view(raw_).substr(raw_.find('{'));
     return std::ranges::find(*options_.bare_openings, opening) != options_.bare_openings->end();
   }
-  return std::ranges::find(options_.tool_names, scanner_->name()) != options_.tool_names.end();
+  return std::ranges::find(options_.tool_names, reader_->name()) != options_.tool_names.end();
 }
 
 void OutputParser::StepCandidate(char c) {
   raw_ += c;
   if (raw_.size() > kCandidateBytesMax) return FailCandidate();
   if (in_prelude_) return StepPrelude(c);
-  const CallScanner::Status status = scanner_->Feed(c);
-  if (scanner_->has_name()) {
+  const CallReader::Status status = reader_->Feed(c);
+  if (reader_->has_name()) {
     const bool bare = origin_ == Origin::kBare || origin_ == Origin::kFence;
     if (bare && !IsBareCall()) return FailCandidate();
     CommitCall();
-    if (status == CallScanner::Status::kDone) EndCall(true);
+    if (status == CallReader::Status::kDone) EndCall(true);
     return;
   }
-  if (status != CallScanner::Status::kMore) FailCandidate();
+  if (status != CallReader::Status::kMore) FailCandidate();
 }
 
 // Between the marker and the object: blanks, the bracket of a list, the language of a fence.
@@ -307,7 +300,7 @@ void OutputParser::StepPrelude(char c) {
       fence_word_.empty() || fence_word_ == "json" || fence_word_ == "tool_call";
   if (c == '{' && is_call_fence) {
     BeginScan(origin_);
-    scanner_->Feed(c);
+    reader_->Feed(c);
     return;
   }
   if (IsBlank(c) || (c == '[' && is_call_fence)) {
@@ -327,26 +320,26 @@ void OutputParser::StepPrelude(char c) {
 void OutputParser::CommitCall() {
   raw_.clear();
   blanks_.clear();
-  events_.push_back({OutputEvent::Kind::kCallBegin, scanner_->name(), call_count_, true});
+  events_.push_back({OutputEvent::Kind::kCallBegin, reader_->name(), call_count_, true});
   ++call_count_;
   state_ = State::kCall;
-  Emit(OutputEvent::Kind::kCallArguments, scanner_->TakeArguments());
+  Emit(OutputEvent::Kind::kCallArguments, reader_->TakeArguments());
 }
 
 void OutputParser::EndCall(bool complete) {
-  if (complete && !scanner_->has_arguments()) Emit(OutputEvent::Kind::kCallArguments, "{}");
+  if (complete && !reader_->has_arguments()) Emit(OutputEvent::Kind::kCallArguments, "{}");
   events_.push_back({OutputEvent::Kind::kCallEnd, {}, call_count_ - 1, complete});
-  scanner_.reset();
+  reader_.reset();
   match_.clear();
   after_call_ = true;
   state_ = State::kAfterCall;
 }
 
 void OutputParser::StepCall(char c) {
-  const CallScanner::Status status = scanner_->Feed(c);
-  Emit(OutputEvent::Kind::kCallArguments, scanner_->TakeArguments());
-  if (status == CallScanner::Status::kDone) return EndCall(true);
-  if (status == CallScanner::Status::kFailed) {
+  const CallReader::Status status = reader_->Feed(c);
+  Emit(OutputEvent::Kind::kCallArguments, reader_->TakeArguments());
+  if (status == CallReader::Status::kDone) return EndCall(true);
+  if (status == CallReader::Status::kFailed) {
     state_ = State::kBroken;
     StepBroken(c);
   }
@@ -384,7 +377,7 @@ void OutputParser::StepAfterCall(char c) {
       BeginCandidate(bare ? Origin::kBare : Origin::kNext, "{");
       if (!bare) {
         BeginScan(origin_);
-        scanner_->Feed('{');
+        reader_->Feed('{');
       }
       input_.insert(input_at_, held, 1, std::string::npos);
     } else {
@@ -402,12 +395,12 @@ void OutputParser::StepBroken(char c) {
     if (origin_ == Origin::kFence && kFence.starts_with(match_))
       closer = match_ == kFence ? Match::kWhole : Match::kPartial;
     if (closer == Match::kWhole) {
-      EndCall(scanner_->arguments_complete());  // a missing last brace is no harm
+      EndCall(reader_->arguments_complete());  // a missing last brace is no harm
       state_ = State::kText;
       return;
     }
     if (closer == Match::kPartial) return;
-    if (!scanner_->arguments_complete())
+    if (!reader_->arguments_complete())
       Emit(OutputEvent::Kind::kCallArguments, std::string_view(match_).substr(0, 1));
     match_.erase(0, 1);
   }

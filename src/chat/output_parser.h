@@ -10,12 +10,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "chat/call_scanner.h"
+#include "chat/spellings/call_reader.h"
 #include "chat/tool_format.h"
 
 namespace infe::chat {
@@ -131,7 +132,7 @@ class OutputParser {
   bool in_prelude_ = false;     // between the marker and the object
   bool prelude_blank_ = false;  // a blank was seen there
   std::string fence_word_;      // the language after ```
-  std::optional<CallScanner> scanner_;
+  std::unique_ptr<CallReader> reader_;
   size_t call_count_ = 0;
 };
 

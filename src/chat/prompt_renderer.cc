@@ -9,6 +9,7 @@
 #include "base/sha256.h"
 #include "chat/fallback_template.h"
 #include "chat/message_adapter.h"
+#include "chat/spellings/spelling.h"
 #include "chat/tool_prompt.h"
 
 namespace infe::chat {

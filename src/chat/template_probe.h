@@ -1,4 +1,4 @@
-// Building and rendering probe conversations, for template_traits.cc and tool_format_probe.cc.
+// Building and rendering probe conversations, for template_traits.cc and the probes of spellings/.
 #pragma once
 
 #include <optional>

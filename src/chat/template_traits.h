@@ -2,11 +2,9 @@
 // their words in the result, so that no list of model names is needed.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "base/json.h"
-#include "chat/tool_format.h"
 #include "jinja/template.h"
 
 namespace infe::chat {
@@ -30,9 +28,5 @@ struct TemplateTraits {
 
 // variables: the model's special tokens. Rendering failures are answers, so this cannot fail.
 TemplateTraits ProbeTraits(const jinja::Template& compiled, const Json& variables);
-
-// How the template writes calls; nullopt when it does not, or in a way that ToolFormat cannot say.
-std::optional<ToolFormat> ProbeToolFormat(const jinja::Template& compiled,
-                                          const TemplateTraits& traits, const Json& variables);
 
 }  // namespace infe::chat

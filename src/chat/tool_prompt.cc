@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "chat/spellings/spelling.h"
+
 namespace infe::chat {
 namespace {
 
@@ -68,9 +70,9 @@ std::string ToolSystemBlock(const std::vector<ToolSpec>& tools, const ToolFormat
 std::string CallsText(const std::vector<ToolCall>& calls, const ToolFormat& format) {
   std::string out;
   for (size_t i = 0; i < calls.size(); ++i) {
-    out += format.OpenText(i == 0) + calls[i].name + format.between;
-    out += calls[i].arguments.empty() ? "{}" : calls[i].arguments;
-    out += format.CloseText(i + 1 == calls.size());
+    out += (i == 0 ? format.section_begin : format.separator) + format.call_begin;
+    out += SpellingOf(format.kind).CallText(format, calls[i]) + format.call_end;
+    if (i + 1 == calls.size()) out += format.section_end;
   }
   return out;
 }

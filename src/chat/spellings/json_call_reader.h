@@ -1,42 +1,28 @@
-// Reads one tool call byte by byte and hands its arguments out as they come, in the model's own
-// bytes. Never fails on input in any worse way than saying kFailed.
+// Reads a call whose arguments are a JSON object and hands them out in the model's own bytes: an
+// object with name and arguments, or a name with the arguments behind a marker.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 
+#include "chat/spellings/call_reader.h"
 #include "chat/tool_format.h"
 
 namespace infe::chat {
 
-class CallScanner {
+class JsonCallReader : public CallReader {
  public:
-  enum class Status : uint8_t { kMore, kDone, kFailed };
-  enum class Strictness : uint8_t {
-    kMarked,  // a marker announced the call: members may come in any order
-    kBare,    // only the object itself tells: the name must come before the arguments
-  };
-
-  // The format must outlive the scanner.
-  CallScanner(const ToolFormat& format, Strictness strictness)
+  // The format must outlive the reader.
+  JsonCallReader(const ToolFormat& format, Strictness strictness)
       : format_(format),
         strictness_(strictness),
         state_(format.kind == ToolFormat::Kind::kNamed && strictness == Strictness::kMarked
                    ? State::kPlainName
                    : State::kOpen) {}
 
-  Status Feed(char c);
-
-  bool has_name() const { return has_name_; }
-  const std::string& name() const { return name_; }
-  // Argument bytes since the last call. Empty until the name is known.
-  std::string TakeArguments() { return has_name_ ? std::exchange(arguments_, {}) : std::string(); }
-  bool has_arguments() const { return has_arguments_; }
-  // They were read to their end.
-  bool arguments_complete() const {
-    return has_arguments_ && !(state_ == State::kNested && target_ == Target::kArguments);
+  Status Feed(char c) override;
+  bool arguments_complete() const override {
+    return has_arguments() && !(state_ == State::kNested && target_ == Target::kArguments);
   }
 
  private:
@@ -70,10 +56,6 @@ class CallScanner {
   bool EndKey();
   void EndString();
   Target TargetOf(std::string_view key) const;
-  void SetName(std::string name) {
-    name_ = std::move(name);
-    has_name_ = true;
-  }
 
   const ToolFormat& format_;
   const Strictness strictness_;
@@ -86,10 +68,6 @@ class CallScanner {
   std::string key_;
   std::string open_;  // closing brackets awaited inside a nested value
   Target target_ = Target::kNone;
-  std::string name_;
-  bool has_name_ = false;
-  std::string arguments_;
-  bool has_arguments_ = false;
 };
 
 }  // namespace infe::chat

@@ -1,4 +1,4 @@
-#include "chat/call_scanner.h"
+#include "chat/spellings/json_call_reader.h"
 
 #include "base/json.h"
 
@@ -15,7 +15,7 @@ bool IsBlank(char c) {
 
 }  // namespace
 
-CallScanner::Status CallScanner::Feed(char c) {
+JsonCallReader::Status JsonCallReader::Feed(char c) {
   switch (state_) {
     case State::kOpen:
       if (IsBlank(c)) return Status::kMore;
@@ -48,7 +48,7 @@ CallScanner::Status CallScanner::Feed(char c) {
   return Status::kFailed;
 }
 
-CallScanner::Status CallScanner::BeginKeyOrEnd(char c) {
+JsonCallReader::Status JsonCallReader::BeginKeyOrEnd(char c) {
   if (IsBlank(c)) return Status::kMore;
   if (c == '}') return EndObject();
   if (c != '"') return Status::kFailed;
@@ -58,7 +58,7 @@ CallScanner::Status CallScanner::BeginKeyOrEnd(char c) {
   return Status::kMore;
 }
 
-CallScanner::Status CallScanner::FeedString(char c) {
+JsonCallReader::Status JsonCallReader::FeedString(char c) {
   token_ += c;
   if (token_.size() > (target_ == Target::kArguments ? kTokenBytesMax : kNameBytesMax) &&
       (is_key_ || target_ != Target::kNone))
@@ -81,7 +81,7 @@ CallScanner::Status CallScanner::FeedString(char c) {
   return Status::kMore;
 }
 
-CallScanner::Target CallScanner::TargetOf(std::string_view key) const {
+JsonCallReader::Target JsonCallReader::TargetOf(std::string_view key) const {
   if (key == format_.name_key || key == "name") return Target::kName;
   if (key == "function" || key == "tool" || key == "tool_name") return Target::kName;
   if (key == format_.arguments_key || key == "arguments" || key == "parameters")
@@ -89,18 +89,18 @@ CallScanner::Target CallScanner::TargetOf(std::string_view key) const {
   return Target::kNone;
 }
 
-bool CallScanner::EndKey() {
+bool JsonCallReader::EndKey() {
   const Result<Json> key = ParseJson(token_);
   if (!key || !key->is_string()) return false;
   key_ = key->as_string();
   target_ = TargetOf(key_);
-  if (target_ == Target::kName && has_name_) target_ = Target::kNone;
-  if (target_ == Target::kArguments && has_arguments_) target_ = Target::kNone;
-  if (strictness_ == Strictness::kMarked || has_name_ || target_ == Target::kName) return true;
+  if (target_ == Target::kName && has_name()) target_ = Target::kNone;
+  if (target_ == Target::kArguments && has_arguments()) target_ = Target::kNone;
+  if (strictness_ == Strictness::kMarked || has_name() || target_ == Target::kName) return true;
   return key_ == "type" || key_ == "id";
 }
 
-void CallScanner::EndString() {
+void JsonCallReader::EndString() {
   if (target_ == Target::kNone) return;
   const Result<Json> text = ParseJson(token_);
   if (target_ == Target::kName) {
@@ -108,22 +108,21 @@ void CallScanner::EndString() {
     return;
   }
   // Arguments as a string that holds JSON: what it holds. Anything else in quotes stays as it is.
-  has_arguments_ = true;
   const bool holds_object =
       text && text->is_string() &&
       text->as_string().find_first_not_of(" \t\r\n") != std::string::npos &&
       text->as_string()[text->as_string().find_first_not_of(" \t\r\n")] == '{';
-  arguments_ += holds_object ? text->as_string() : token_;
+  AddArguments(holds_object ? text->as_string() : token_);
 }
 
-CallScanner::Status CallScanner::BeginValue(char c) {
+JsonCallReader::Status JsonCallReader::BeginValue(char c) {
   if (IsBlank(c)) return Status::kMore;
   if (c == '"') {
     token_ = "\"";
     state_ = State::kString;
     return Status::kMore;
   }
-  if (c == '{' && key_ == "function" && !has_name_ && level_ == 0) {
+  if (c == '{' && key_ == "function" && !has_name() && level_ == 0) {
     ++level_;
     state_ = State::kKeyOrEnd;
     return Status::kMore;
@@ -132,10 +131,7 @@ CallScanner::Status CallScanner::BeginValue(char c) {
   if (c == '{' || c == '[') {
     open_ = c == '{' ? "}" : "]";
     in_nested_string_ = false;
-    if (target_ == Target::kArguments) {
-      has_arguments_ = true;
-      arguments_ += c;
-    }
+    if (target_ == Target::kArguments) AddArguments({&c, 1});
     state_ = State::kNested;
     return Status::kMore;
   }
@@ -144,7 +140,7 @@ CallScanner::Status CallScanner::BeginValue(char c) {
   return FeedScalar(c);
 }
 
-CallScanner::Status CallScanner::FeedNested(char c) {
+JsonCallReader::Status JsonCallReader::FeedNested(char c) {
   if (in_nested_string_) {
     if (escaped_) {
       escaped_ = false;
@@ -162,7 +158,7 @@ CallScanner::Status CallScanner::FeedNested(char c) {
     if (open_.back() != c) return Status::kFailed;
     open_.pop_back();
   }
-  if (target_ == Target::kArguments) arguments_ += c;
+  if (target_ == Target::kArguments) AddArguments({&c, 1});
   if (!open_.empty()) return Status::kMore;
   if (format_.kind == ToolFormat::Kind::kNamed && strictness_ == Strictness::kMarked)
     return Status::kDone;
@@ -170,7 +166,7 @@ CallScanner::Status CallScanner::FeedNested(char c) {
   return Status::kMore;
 }
 
-CallScanner::Status CallScanner::FeedScalar(char c) {
+JsonCallReader::Status JsonCallReader::FeedScalar(char c) {
   const bool ends = IsBlank(c) || c == ',' || c == '}';
   if (!ends) {
     constexpr std::string_view kAllowed = "+-.0123456789eEtrufalsn";
@@ -181,15 +177,13 @@ CallScanner::Status CallScanner::FeedScalar(char c) {
   }
   const Result<Json> value = ParseJson(token_);
   if (!value) return Status::kFailed;
-  if (target_ == Target::kArguments && !value->is_null()) {  // null is as good as none
-    has_arguments_ = true;
-    arguments_ += token_;
-  }
+  // null is as good as none
+  if (target_ == Target::kArguments && !value->is_null()) AddArguments(token_);
   state_ = State::kAfterValue;
   return AfterValue(c);
 }
 
-CallScanner::Status CallScanner::AfterValue(char c) {
+JsonCallReader::Status JsonCallReader::AfterValue(char c) {
   if (IsBlank(c)) return Status::kMore;
   if (c == ',') {
     state_ = State::kKeyOrEnd;
@@ -198,17 +192,17 @@ CallScanner::Status CallScanner::AfterValue(char c) {
   return c == '}' ? EndObject() : Status::kFailed;
 }
 
-CallScanner::Status CallScanner::EndObject() {
+JsonCallReader::Status JsonCallReader::EndObject() {
   if (level_ > 0) {
     --level_;
     state_ = State::kAfterValue;
     return Status::kMore;
   }
-  return has_name_ ? Status::kDone : Status::kFailed;
+  return has_name() ? Status::kDone : Status::kFailed;
 }
 
 // NAME between: the name ends where the marker does.
-CallScanner::Status CallScanner::FeedPlainName(char c) {
+JsonCallReader::Status JsonCallReader::FeedPlainName(char c) {
   token_ += c;
   if (token_.size() > kNameBytesMax + format_.between.size()) return Status::kFailed;
   if (!std::string_view(token_).ends_with(format_.between)) return Status::kMore;
@@ -225,7 +219,7 @@ CallScanner::Status CallScanner::FeedPlainName(char c) {
   return Status::kMore;
 }
 
-CallScanner::Status CallScanner::BeginNamedValue(char c) {
+JsonCallReader::Status JsonCallReader::BeginNamedValue(char c) {
   if (IsBlank(c)) return Status::kMore;
   if (c != '{') return Status::kFailed;
   key_.clear();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "chat/spellings/json_words.h"
 #include "chat/spellings/spelling.h"
 
 namespace infe::chat {
@@ -35,9 +36,10 @@ OutputParser::OutputParser(OutputParserOptions options)
   if (options_.reasoning == ReasoningMode::kOpen) state_ = State::kThink;
   if (options_.tools) {
     const ToolFormat& format = *options_.tools;
-    const std::string mark =
+    std::string mark =
         Trimmed(format.kind == ToolFormat::Kind::kNamed ? format.call_begin + format.before_name
                                                         : format.call_begin);
+    if (mark.empty() && format.is_notated()) mark = Trimmed(format.before_name);
     if (!mark.empty()) after_call_marks_.push_back(mark);
     for (const std::string& trigger : format.triggers) after_call_marks_.push_back(trigger);
   }
@@ -78,6 +80,7 @@ std::vector<OutputEvent> OutputParser::Finish() {
       if (!reader_->arguments_complete()) Emit(OutputEvent::Kind::kCallArguments, match_);
       [[fallthrough]];
     case State::kCall:
+      CloseReader();
       EndCall(reader_->arguments_complete());
       break;
     case State::kCandidate:
@@ -248,15 +251,30 @@ void OutputParser::BeginCandidate(Origin origin, std::string raw) {
       BeginScan(origin);
       reader_->Feed('{');
     }
-  } else if (options_.tools->kind == ToolFormat::Kind::kNamed && origin != Origin::kFence) {
+  } else if (!options_.tools->is_object() && origin != Origin::kFence) {
     BeginScan(origin);
+    // A marker that is the beginning of the call itself.
+    if (options_.tools->is_notated() && raw_ == Trimmed(options_.tools->before_name))
+      for (const char c : raw_) reader_->Feed(c);
   }
+}
+
+void OutputParser::CloseReader() {
+  reader_->Finish();
+  Emit(OutputEvent::Kind::kCallArguments, reader_->TakeArguments());
+}
+
+// Whether calls follow each other without a mark of their own: [f(a=1), g()].
+bool OutputParser::BeginsNextName(char c) const {
+  const ToolFormat& format = *options_.tools;
+  return format.kind == ToolFormat::Kind::kLiteral &&
+         Trimmed(format.call_begin + format.before_name).empty() && IsNameByte(c);
 }
 
 void OutputParser::BeginScan(Origin origin) {
   const bool bare = origin == Origin::kBare || origin == Origin::kFence;
   reader_ = SpellingOf(options_.tools->kind)
-                .NewReader(*options_.tools,
+                .NewReader(*options_.tools, options_.types,
                            bare ? CallReader::Strictness::kBare : CallReader::Strictness::kMarked);
   in_prelude_ = false;
 }
@@ -340,6 +358,7 @@ void OutputParser::StepCall(char c) {
   Emit(OutputEvent::Kind::kCallArguments, reader_->TakeArguments());
   if (status == CallReader::Status::kDone) return EndCall(true);
   if (status == CallReader::Status::kFailed) {
+    CloseReader();
     state_ = State::kBroken;
     StepBroken(c);
   }
@@ -372,7 +391,10 @@ void OutputParser::StepAfterCall(char c) {
     }
     // The next object of a list, or text.
     const std::string held = std::exchange(match_, {});
-    if (first == '{' && options_.tools->kind != ToolFormat::Kind::kNamed) {
+    if (BeginsNextName(first)) {
+      BeginCandidate(Origin::kNext, {});
+      input_.insert(input_at_, held);
+    } else if (first == '{' && options_.tools->is_object()) {
       const bool bare = origin_ == Origin::kBare || origin_ == Origin::kFence;
       BeginCandidate(bare ? Origin::kBare : Origin::kNext, "{");
       if (!bare) {

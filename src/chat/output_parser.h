@@ -16,22 +16,12 @@
 #include <string_view>
 #include <vector>
 
+#include "chat/reasoning.h"
+#include "chat/spellings/argument_types.h"
 #include "chat/spellings/call_reader.h"
 #include "chat/tool_format.h"
 
 namespace infe::chat {
-
-// Whether the answer begins with reasoning.
-enum class ReasoningMode : uint8_t {
-  kNone,      // the model has none, or the prompt has closed it: all is answer
-  kOptional,  // the answer may begin with the opening tag
-  kOpen,      // the prompt ends inside the tags: the answer begins with reasoning
-};
-
-struct ReasoningTags {
-  std::string begin = "<think>";
-  std::string end = "</think>";
-};
 
 struct OutputEvent {
   enum class Kind : uint8_t {
@@ -53,6 +43,8 @@ struct OutputParserOptions {
   std::optional<ToolFormat> tools;
   // The tools of the request. An object without markers is a call only if it names one of them.
   std::vector<std::string> tool_names;
+  // What their arguments may be, where a spelling leaves it to the schema.
+  ArgumentTypes types;
   // Set where a grammar runs: objects that begin so are calls without markers, wherever they stand,
   // and no others, because there and only there are the arguments enforced. Unset: whatever reads
   // as one.
@@ -106,6 +98,8 @@ class OutputParser {
   void BeginScan(Origin origin);
   void CommitCall();
   void EndCall(bool complete);
+  void CloseReader();
+  bool BeginsNextName(char c) const;
   bool IsBareCall() const;
   bool AllowsBare() const;
 

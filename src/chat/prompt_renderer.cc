@@ -10,6 +10,7 @@
 #include "chat/fallback_template.h"
 #include "chat/message_adapter.h"
 #include "chat/spellings/spelling.h"
+#include "chat/template_probe.h"
 #include "chat/tool_prompt.h"
 
 namespace infe::chat {
@@ -92,7 +93,8 @@ Json PromptRenderer::MessageJson(const Message& message) const {
     out.set("content", message.content);
   }
   if (!message.name.empty()) out.set("name", message.name);
-  if (!message.reasoning_content.empty()) out.set("reasoning_content", message.reasoning_content);
+  if (!message.reasoning_content.empty())
+    SetReasoning(out, traits_.reasoning_key, message.reasoning_content);
   if (!message.tool_calls.empty()) {
     Json calls = Json::MakeArray();
     for (const ToolCall& call : message.tool_calls) calls.push_back(CallJson(call));
@@ -134,7 +136,7 @@ ReasoningMode PromptRenderer::FindReasoning(const jinja::RenderedText& rendered,
                                             const PromptRequest& request) const {
   if (!request.add_generation_prompt) return ReasoningMode::kNone;
   const std::string_view text = WithoutBlanks(rendered.text);
-  const ReasoningTags tags;
+  const ReasoningTags& tags = traits_.reasoning_tags;
   const bool is_templates = !rendered.trusted.empty() &&
                             rendered.trusted.back().end >= text.size() &&
                             rendered.trusted.back().begin + tags.begin.size() <= text.size();
@@ -157,18 +159,21 @@ Result<Prompt> PromptRenderer::Render(const PromptRequest& request) const {
 }
 
 OutputParserOptions PromptRenderer::ParserOptions(const Prompt& prompt,
-                                                  std::vector<std::string> tool_names) const {
+                                                  std::vector<std::string> tool_names,
+                                                  const std::vector<ToolSpec>& tools) const {
   OutputParserOptions options;
   if (!tool_names.empty()) {
     options.tools = tool_format_;
     auto& openings = options.bare_openings.emplace();
-    if (tool_format_.kind != ToolFormat::Kind::kNamed)
+    options.types = ArgumentTypes(tools);
+    if (tool_format_.is_object())
       for (const std::string& name : tool_names)
         for (BareOpening& opening : BareOpenings(tool_format_, name))
           openings.push_back(std::move(opening.text));
   }
   options.tool_names = std::move(tool_names);
   options.reasoning = prompt.reasoning;
+  options.tags = traits_.reasoning_tags;
   return options;
 }
 

@@ -44,9 +44,9 @@ class PromptRenderer {
   Result<Prompt> Render(const PromptRequest& request) const;
 
   // How to read the answer to a prompt that a grammar constrains (bare_openings). tool_names: the
-  // tools that may be called; empty when tools are off for this answer.
-  OutputParserOptions ParserOptions(const Prompt& prompt,
-                                    std::vector<std::string> tool_names) const;
+  // tools that may be called; empty when tools are off for this answer. tools: all of the request.
+  OutputParserOptions ParserOptions(const Prompt& prompt, std::vector<std::string> tool_names,
+                                    const std::vector<ToolSpec>& tools = {}) const;
 
   const TemplateTraits& traits() const { return traits_; }
   // How the model is asked to write calls; Hermes' form where its template knows none.

@@ -57,18 +57,38 @@ Json ProbeContent(std::string_view text, bool typed) {
   return Json::Array{Object({{"type", "text"}, {"text", text}})};
 }
 
+void SetReasoning(Json& message, ReasoningKey key, std::string reasoning) {
+  switch (key) {
+    case ReasoningKey::kReasoningContent:
+      message.set("reasoning_content", std::move(reasoning));
+      return;
+    case ReasoningKey::kThinking:
+      message.set("thinking", std::move(reasoning));
+      return;
+    case ReasoningKey::kPart: {
+      Json::Array parts{Object({{"type", "thinking"}, {"thinking", std::move(reasoning)}})};
+      const Json* content = message.find("content");
+      if (content != nullptr && content->is_string() && !content->as_string().empty())
+        parts.push_back(Object({{"type", "text"}, {"text", *content}}));
+      if (content != nullptr && content->is_array())
+        for (const Json& part : content->array()) parts.push_back(part);
+      message.set("content", Json(std::move(parts)));
+      return;
+    }
+  }
+}
+
 Json ProbeMessage(std::string_view role, Json content) {
   return Object({{"role", role}, {"content", std::move(content)}});
 }
 
-Json ProbeCalls(const std::vector<std::string_view>& tools, const TemplateTraits& traits) {
+namespace {
+
+Json CallsWith(const std::vector<std::string_view>& tools, const TemplateTraits& traits,
+               const Json& object, const std::string& text) {
   Json::Array calls;
   for (const std::string_view tool : tools) {
-    Json arguments = Object({{std::string(kProbeKey), kProbeValue}});
-    if (!traits.wants_object_arguments) {
-      arguments =
-          Json(R"({")" + std::string(kProbeKey) + R"(": ")" + std::string(kProbeValue) + R"("})");
-    }
+    Json arguments = traits.wants_object_arguments ? object : Json(text);
     Json function = Object({{"name", tool}, {"arguments", std::move(arguments)}});
     calls.push_back(Object({{"id", ProbeCallId(tool, traits)},
                             {"type", "function"},
@@ -77,6 +97,23 @@ Json ProbeCalls(const std::vector<std::string_view>& tools, const TemplateTraits
   Json message = ProbeMessage("assistant", traits.wants_null_content ? Json() : Json(""));
   message.set("tool_calls", Json(std::move(calls)));
   return message;
+}
+
+}  // namespace
+
+Json ProbeCalls(const std::vector<std::string_view>& tools, const TemplateTraits& traits) {
+  const std::string key(kProbeKey);
+  return CallsWith(tools, traits, Object({{key, kProbeValue}}),
+                   R"({")" + key + R"(": ")" + std::string(kProbeValue) + R"("})");
+}
+
+Json ProbeSeveralArguments(const TemplateTraits& traits) {
+  const Json object = Object({{std::string(kProbeKey), kProbeValue},
+                              {std::string(kProbeSecondKey), "zqother"},
+                              {std::string(kProbeNumberKey), 41},
+                              {std::string(kProbeFlagKey), true},
+                              {"zqobject", Object({{std::string(kProbeDeepKey), "zqinner"}})}});
+  return CallsWith({kProbeTool}, traits, object, object.Dump());
 }
 
 Json ProbeToolResult(std::string_view tool, const TemplateTraits& traits) {

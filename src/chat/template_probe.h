@@ -19,8 +19,16 @@ inline constexpr std::string_view kProbeAnswer = "zqanswer";
 inline constexpr std::string_view kProbeResult = "zqresult";
 inline constexpr std::string_view kProbeTool = "zqtool";
 inline constexpr std::string_view kProbeSecondTool = "zqsecond";
+inline constexpr std::string_view kProbeReasoning = "zqreasoning";
 inline constexpr std::string_view kProbeKey = "zqkey";
 inline constexpr std::string_view kProbeValue = "zqvalue";
+// Of a call with several arguments: {kProbeKey: kProbeValue, kProbeSecondKey: "zqother",
+// kProbeNumberKey: kProbeNumber, kProbeFlagKey: true, "zqobject": {kProbeDeepKey: "zqinner"}}.
+inline constexpr std::string_view kProbeSecondKey = "zqmore";
+inline constexpr std::string_view kProbeNumberKey = "zqnumber";
+inline constexpr std::string_view kProbeNumber = "41";
+inline constexpr std::string_view kProbeFlagKey = "zqflag";
+inline constexpr std::string_view kProbeDeepKey = "zqdeep";
 
 class TemplateProbe {
  public:
@@ -45,9 +53,13 @@ class TemplateProbe {
 Json ProbeMessage(std::string_view role, Json content);
 // An assistant's message with a call of each tool named.
 Json ProbeCalls(const std::vector<std::string_view>& tools, const TemplateTraits& traits);
+// The same with one call of kProbeTool that has several arguments.
+Json ProbeSeveralArguments(const TemplateTraits& traits);
 Json ProbeToolResult(std::string_view tool, const TemplateTraits& traits);
 // The id that those two give the tool's call.
 std::string ProbeCallId(std::string_view tool, const TemplateTraits& traits);
+// Adds the reasoning to a message as JSON, where a template looks for it.
+void SetReasoning(Json& message, ReasoningKey key, std::string reasoning);
 // Text in the form of content that the template wants.
 Json ProbeContent(std::string_view text, bool typed);
 

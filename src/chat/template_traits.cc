@@ -90,7 +90,35 @@ class TraitFinder {
     }
   }
 
+  // Earlier answers with reasoning under one key after the other, until a template shows it.
+  bool FindReasoningTags() {
+    for (const ReasoningKey key :
+         {ReasoningKey::kReasoningContent, ReasoningKey::kThinking, ReasoningKey::kPart}) {
+      Json answer = Answer();
+      SetReasoning(answer, key, std::string(kProbeReasoning));
+      // Some show it only in turns that go on with calls.
+      Json calls = traits_.takes_tool_calls ? ProbeCalls({kProbeTool}, traits_) : answer;
+      SetReasoning(calls, key, std::string(kProbeReasoning));
+      for (const Json& message : {answer, calls}) {
+        const std::optional<std::string> text = Render({User(), message}, traits_.takes_tool_calls);
+        if (!Shows(text, kProbeReasoning)) continue;
+        const std::optional<ReasoningTags> tags = TagsAround(*text, kProbeReasoning);
+        if (!tags) continue;
+        traits_.reasoning_key = key;
+        // What stands before any text of any turn announces no reasoning: it is of channels.
+        const size_t user = text->find(kProbeUser);
+        if (user != std::string::npos &&
+            TagAtEnd(std::string_view(*text).substr(0, user)) == tags->begin)
+          return false;
+        traits_.reasoning_tags = *tags;
+        return true;
+      }
+    }
+    return false;
+  }
+
   void FindReasoning() {
+    const bool found = FindReasoningTags();
     const auto prompt = [&](const std::string& variable, bool value) {
       return probe_.Render({User()}, {.with_tools = false,
                                       .add_generation_prompt = true,
@@ -103,20 +131,15 @@ class TraitFinder {
       traits_.has_reasoning = true;
       return;
     }
-    Json answer = Answer();
-    answer.set("reasoning_content", "zqreasoning");
-    const auto shows_tags = [](const std::optional<std::string>& text) {
-      return Shows(text, "<think>");
-    };
     traits_.has_reasoning =
-        shows_tags(prompt("", false)) || shows_tags(Render({User(), answer})) || DropsReasoning();
+        found || Shows(prompt("", false), traits_.reasoning_tags.begin) || DropsReasoning();
   }
 
   // Templates of thinking models cut the reasoning out of earlier answers.
   bool DropsReasoning() const {
     const std::optional<std::string> text =
         Render({User(), Say("assistant", "<think>zqreasoning</think>zqanswer"), User()});
-    return Shows(text, kProbeAnswer) && !Shows(text, "zqreasoning");
+    return Shows(text, kProbeAnswer) && !Shows(text, kProbeReasoning);
   }
 
   const TemplateProbe probe_;

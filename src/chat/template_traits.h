@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "chat/reasoning.h"
 #include "jinja/template.h"
 
 namespace infe::chat {
@@ -22,8 +23,10 @@ struct TemplateTraits {
   bool wants_null_content = false;      // null, not "", where an answer has only calls
   bool wants_short_ids = false;         // call ids of nine letters and digits
   bool takes_name = false;              // the name of a message shows up
-  bool has_reasoning = false;           // the template writes <think> tags
-  std::string thinking_variable;        // the switch; empty: none
+  bool has_reasoning = false;           // the template writes reasoning, or cuts it out
+  ReasoningTags reasoning_tags;         // around it
+  ReasoningKey reasoning_key = ReasoningKey::kReasoningContent;  // of earlier answers
+  std::string thinking_variable;                                 // the switch; empty: none
 };
 
 // variables: the model's special tokens. Rendering failures are answers, so this cannot fail.

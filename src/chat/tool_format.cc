@@ -12,6 +12,16 @@ std::string ToolFormat::CloseText(bool last) const {
   return after_arguments + call_end + (last ? section_end : std::string());
 }
 
+std::vector<std::string_view> ToolFormat::Texts() const {
+  std::vector<std::string_view> texts{section_begin,    call_begin,        before_name,
+                                      between,          after_arguments,   call_end,
+                                      separator,        section_end,       notation.key_begin,
+                                      notation.key_end, notation.text_end, notation.value_end};
+  texts.insert(texts.end(), triggers.begin(), triggers.end());
+  texts.insert(texts.end(), closers.begin(), closers.end());
+  return texts;
+}
+
 std::vector<BareOpening> BareOpenings(const ToolFormat& format, std::string_view name) {
   std::vector<BareOpening> openings;
   const auto add = [&](std::string_view before, std::string_view behind_colon, bool in_echo) {

@@ -1,7 +1,7 @@
 #include "chat/spellings/call_renderings.h"
 
 #include <algorithm>
-#include <vector>
+#include <utility>
 
 namespace infe::chat {
 namespace {
@@ -32,25 +32,51 @@ size_t ForwardToBorder(std::string_view text, size_t at) {
   return at;
 }
 
+// Calls and a plain answer may begin or end with tags that share letters. Such a tag is the calls'
+// as a whole: models know it as one token.
+bool IsInsideTag(std::string_view text, size_t at) {
+  const size_t open = at == 0 ? std::string_view::npos : text.rfind('<', at - 1);
+  return open != std::string_view::npos &&
+         text.substr(open, at - open).find('>') == std::string_view::npos;
+}
+size_t BeforeTag(std::string_view text, size_t at) {
+  return IsInsideTag(text, at) ? text.rfind('<', at - 1) : at;
+}
+size_t BehindTag(std::string_view text, size_t at) {
+  if (!IsInsideTag(text, at)) return at;
+  const size_t close = text.find('>', at);
+  return close == std::string_view::npos ? at : close + 1;
+}
+
+// Some templates write that there was no reasoning before the calls of earlier answers.
+void DropEmptyReasoning(const ReasoningTags& tags, std::string& region) {
+  const std::string_view text = region;
+  size_t at = std::min(text.find_first_not_of(" \n"), text.size());
+  if (!text.substr(at).starts_with(tags.begin)) return;
+  at = std::min(text.find_first_not_of(" \n", at + tags.begin.size()), text.size());
+  if (text.substr(at).starts_with(tags.end)) region.erase(0, at + tags.end.size());
+}
+
 // What an answer with these calls has that a plain one has not.
 std::optional<std::string> Region(const TemplateProbe& probe, const TemplateTraits& traits,
-                                  std::string_view eos,
-                                  const std::vector<std::string_view>& tools) {
+                                  std::string_view eos, Json answer_with_calls) {
   const Json user = ProbeMessage("user", ProbeContent(kProbeUser, traits.wants_typed_content));
   const TemplateProbe::Options options{
       .with_tools = true, .add_generation_prompt = false, .set_variable = {}, .value = false};
   const std::optional<std::string> plain = probe.Render(
       {user, ProbeMessage("assistant", ProbeContent(kProbeAnswer, traits.wants_typed_content))},
       options);
-  const std::optional<std::string> calls = probe.Render({user, ProbeCalls(tools, traits)}, options);
+  const std::optional<std::string> calls =
+      probe.Render({user, std::move(answer_with_calls)}, options);
   if (!plain || !calls) return std::nullopt;
   // The two part where the plain answer has its text.
   const size_t answer = plain->rfind(kProbeAnswer);
   if (answer == std::string::npos) return std::nullopt;
-  const size_t head = std::min(CommonPrefix(*plain, *calls), answer);
+  const size_t head = BeforeTag(*calls, std::min(CommonPrefix(*plain, *calls), answer));
   const std::string_view tail = std::string_view(*plain).substr(answer + kProbeAnswer.size());
   const size_t shared = std::min(CommonSuffix(tail, *calls), calls->size() - head);
-  std::string region = calls->substr(head, calls->size() - head - shared);
+  std::string region = calls->substr(head, BehindTag(*calls, calls->size() - shared) - head);
+  DropEmptyReasoning(traits.reasoning_tags, region);
   // What ends the turn is no part of the calls.
   if (!eos.empty()) region.resize(std::min(region.find(eos), region.size()));
   return region;
@@ -71,10 +97,11 @@ std::string Trimmed(std::string_view text) {
 std::optional<CallRenderings> RenderCalls(const TemplateProbe& probe, const TemplateTraits& traits,
                                           std::string_view eos) {
   CallRenderings rendered;
-  std::optional<std::string> one = Region(probe, traits, eos, {kProbeTool});
+  std::optional<std::string> one = Region(probe, traits, eos, ProbeCalls({kProbeTool}, traits));
   if (!one) return std::nullopt;
   rendered.one = *std::move(one);
-  rendered.two = Region(probe, traits, eos, {kProbeTool, kProbeSecondTool});
+  rendered.two = Region(probe, traits, eos, ProbeCalls({kProbeTool, kProbeSecondTool}, traits));
+  rendered.several = Region(probe, traits, eos, ProbeSeveralArguments(traits));
   rendered.id = ProbeCallId(kProbeTool, traits);
   return rendered;
 }

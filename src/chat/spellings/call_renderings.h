@@ -14,9 +14,10 @@ namespace infe::chat {
 
 struct CallRenderings {
   std::string one;  // a call of kProbeTool
-  std::optional<std::string>
-      two;         // that and a call of kProbeSecondTool; unset: the template raises
-  std::string id;  // that the first call had
+  // That and a call of kProbeSecondTool; unset: the template raises, as for the next.
+  std::optional<std::string> two;
+  std::optional<std::string> several;  // a call of kProbeTool with several arguments
+  std::string id;                      // that the first call had
 };
 
 // nullopt: the template raises, or shows no plain answer to compare with.

@@ -23,7 +23,7 @@ std::optional<ToolFormat> JsonSpelling::Probe(const CallRenderings& rendered) co
   const std::optional<JsonCallSpan> call = FindJsonCall(rendered.one, kProbeTool, 0);
   if (!call || !call->is_object) return std::nullopt;
   ToolFormat format = CutJsonCall(rendered, *call);
-  if (Trimmed(format.after_arguments) != "}") format.after_arguments = "}";
+  if (Trimmed(format.after_arguments) != "}") format.after_arguments.assign(1, '}');
   const std::string_view text = rendered.one;
   format.name_key = KeyBefore(text.substr(call->begin, call->name - call->begin));
   format.arguments_key = KeyBefore(text.substr(call->begin, call->arguments - call->begin));
@@ -41,7 +41,7 @@ std::optional<ToolFormat> JsonSpelling::Probe(const CallRenderings& rendered) co
   return format;
 }
 
-std::unique_ptr<CallReader> JsonSpelling::NewReader(const ToolFormat& format,
+std::unique_ptr<CallReader> JsonSpelling::NewReader(const ToolFormat& format, const ArgumentTypes&,
                                                     CallReader::Strictness strictness) const {
   return std::make_unique<JsonCallReader>(format, strictness);
 }

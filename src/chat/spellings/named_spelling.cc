@@ -15,10 +15,20 @@ std::optional<ToolFormat> NamedSpelling::Probe(const CallRenderings& rendered) c
   if (trigger.empty() || Trimmed(format.between).empty()) return std::nullopt;
   if (trigger.front() != '<' && trigger.front() != '[') return std::nullopt;
   AddMarks(trigger, format);
+  // What closes several calls where one alone is not closed so.
+  if (rendered.two) {
+    const std::string_view two = *rendered.two;
+    const size_t end =
+        format.call_end.empty() ? std::string_view::npos : two.rfind(format.call_end);
+    if (end != std::string_view::npos) {
+      const std::string all = Trimmed(two.substr(end + format.call_end.size()));
+      if (all.starts_with("<") && all != Trimmed(format.section_end)) format.closers.push_back(all);
+    }
+  }
   return format;
 }
 
-std::unique_ptr<CallReader> NamedSpelling::NewReader(const ToolFormat& format,
+std::unique_ptr<CallReader> NamedSpelling::NewReader(const ToolFormat& format, const ArgumentTypes&,
                                                      CallReader::Strictness strictness) const {
   return std::make_unique<JsonCallReader>(format, strictness);
 }

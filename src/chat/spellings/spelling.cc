@@ -3,14 +3,19 @@
 #include <array>
 
 #include "chat/spellings/json_spelling.h"
+#include "chat/spellings/literal_spelling.h"
 #include "chat/spellings/named_spelling.h"
+#include "chat/spellings/tagged_spelling.h"
 
 namespace infe::chat {
 namespace {
 
 const JsonSpelling kJsonSpelling;
 const NamedSpelling kNamedSpelling;
-const std::array<const Spelling*, 2> kSpellings{&kJsonSpelling, &kNamedSpelling};
+const LiteralSpelling kLiteralSpelling;
+const TaggedSpelling kTaggedSpelling;
+const std::array<const Spelling*, 4> kSpellings{&kJsonSpelling, &kNamedSpelling, &kLiteralSpelling,
+                                                &kTaggedSpelling};
 
 }  // namespace
 
@@ -38,6 +43,10 @@ const Spelling& SpellingOf(ToolFormat::Kind kind) {
       return kJsonSpelling;
     case ToolFormat::Kind::kNamed:
       return kNamedSpelling;
+    case ToolFormat::Kind::kTagged:
+      return kTaggedSpelling;
+    case ToolFormat::Kind::kLiteral:
+      return kLiteralSpelling;
   }
   return kJsonSpelling;
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "chat/message.h"
+#include "chat/spellings/argument_types.h"
 #include "chat/spellings/call_reader.h"
 #include "chat/spellings/call_renderings.h"
 #include "chat/tool_format.h"
@@ -29,8 +30,9 @@ class Spelling {
   virtual std::string_view name() const = 0;
   // The format, where the template writes calls in this way.
   virtual std::optional<ToolFormat> Probe(const CallRenderings& rendered) const = 0;
-  // For one call, from behind its marker. The format must outlive the reader.
+  // For one call, from behind its marker. Format and types must outlive the reader.
   virtual std::unique_ptr<CallReader> NewReader(const ToolFormat& format,
+                                                const ArgumentTypes& types,
                                                 CallReader::Strictness strictness) const = 0;
   // The call as the model would write it, from before_name to after_arguments.
   virtual std::string CallText(const ToolFormat& format, const ToolCall& call) const = 0;

@@ -8,11 +8,30 @@ namespace infe::answer {
 namespace {
 
 using Part = CallGrammar::Part;
+using grammar::GrammarBuilder;
 
 std::string Trimmed(const std::string& text) {
   const size_t begin = text.find_first_not_of(" \n");
   if (begin == std::string::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \n") - begin + 1);
+}
+
+grammar::Notation ToGrammar(const chat::ArgumentNotation& notation) {
+  using Inside = grammar::Notation::Inside;
+  return {.open = notation.open,
+          .key_begin = notation.key_begin,
+          .key_end = notation.key_end,
+          .other_key_end = notation.other_key_end,
+          .text_begin = notation.text_begin,
+          .text_end = notation.text_end,
+          .value_end = notation.value_end,
+          .separator = notation.separator,
+          .close = notation.close,
+          .true_word = notation.true_word,
+          .false_word = notation.false_word,
+          .null_word = notation.null_word,
+          .inside = notation.inside == chat::ArgumentNotation::Inside::kJson ? Inside::kJson
+                                                                             : Inside::kSame};
 }
 
 }  // namespace
@@ -41,14 +60,23 @@ Part CallGrammar::Spelled(std::string_view text) {
   return b_.Sequence(parts);
 }
 
+Result<Part> CallGrammar::Input(const Callable& custom) {
+  const GrammarBuilder::TextMember member{.syntax = *custom.input_syntax,
+                                          .definition = custom.input_grammar,
+                                          .key = std::string(chat::kCustomInputKey)};
+  return format_.is_notated() ? b_.NotatedText(member, ToGrammar(format_.notation))
+                              : b_.TextObject(member);
+}
+
+Result<Part> CallGrammar::Parameters(const Callable& callable) {
+  if (!format_.is_notated()) return b_.JsonSchema(callable.parameters, callable.options);
+  return b_.Notated(callable.parameters, callable.options, ToGrammar(format_.notation));
+}
+
 Result<Part> CallGrammar::Arguments(const Callable& callable) {
   const auto known = arguments_.find(callable.name);
   if (known != arguments_.end()) return known->second;
-  const auto made = callable.input_syntax
-                        ? b_.TextObject({.syntax = *callable.input_syntax,
-                                         .definition = callable.input_grammar,
-                                         .key = std::string(chat::kCustomInputKey)})
-                        : b_.JsonSchema(callable.parameters, callable.options);
+  const auto made = callable.input_syntax ? Input(callable) : Parameters(callable);
   if (made) arguments_.emplace(callable.name, *made);
   return made;
 }
@@ -161,16 +189,34 @@ Result<void> CallGrammar::AddUnmarked(const Callable& callable, Triggered& trigg
 
 Result<Part> CallGrammar::TextAndCalls(const std::vector<Callable>& callables, uint32_t calls_max) {
   Triggered triggered;
+  std::vector<std::string> forbidden;
   // A name in single quotes begins no JSON: the quote is never written.
-  std::vector<std::string> forbidden{fmt::format("{{\"{}\": '", format_.name_key)};
+  if (!format_.is_notated()) forbidden.push_back(fmt::format("{{\"{}\": '", format_.name_key));
   INFE_TRY(AddMarked(callables, calls_max, triggered, forbidden));
-  if (format_.kind != chat::ToolFormat::Kind::kNamed)
+  if (format_.is_object())
     for (const Callable& callable : callables) INFE_TRY(AddUnmarked(callable, triggered));
   return b_.TextAndCalls(triggered, {.max_calls = calls_max, .forbidden = std::move(forbidden)});
 }
 
+Result<Part> CallGrammar::AfterReasoning(const chat::OutputParserOptions& reading, Part answer) {
+  if (reading.reasoning == chat::ReasoningMode::kNone) return answer;
+  INFE_ASSIGN(const Part blank, b_.Pattern("[\\n ]{0,4}"));
+  const std::string& end = reading.tags.end;
+  Part thought = b_.TextUpTo(end, {end});
+  // A model that has a token for the mark ends its reasoning with the token.
+  if (const MarkerToken* marker = LeadingMarker(end); marker != nullptr && marker->name == end)
+    thought = b_.Choice({thought, b_.TextUpToSpecial(marker->token, {end})});
+  thought = b_.Sequence({thought, blank, answer});
+  if (reading.reasoning == chat::ReasoningMode::kOpen) return thought;
+  Part begin = b_.Literal(reading.tags.begin);
+  if (LeadingMarker(reading.tags.begin) != nullptr)
+    begin = b_.Choice({begin, Spelled(reading.tags.begin)});
+  return b_.Choice({answer, b_.Sequence({begin, thought})});
+}
+
 Part CallGrammar::TextWithoutCalls(const std::vector<std::string>& names) {
   std::vector<std::string> forbidden = format_.triggers;
+  if (format_.is_notated()) return b_.TextWithout(forbidden);
   for (const std::string& name : names)
     for (chat::BareOpening& opening : chat::BareOpenings(format_, name))
       forbidden.push_back(std::move(opening.text));

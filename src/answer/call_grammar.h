@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "answer/marker_tokens.h"
+#include "chat/output_parser.h"
 #include "chat/tool_format.h"
 #include "grammar/combine.h"
 
@@ -39,6 +40,8 @@ class CallGrammar {
   Result<Part> Answer(const std::vector<Callable>& callables, uint32_t calls_max);
   // Free text and up to calls_max calls.
   Result<Part> TextAndCalls(const std::vector<Callable>& callables, uint32_t calls_max);
+  // Reasoning comes first and is free; the constraint begins after its closing tag.
+  Result<Part> AfterReasoning(const chat::OutputParserOptions& reading, Part answer);
   // Free text in which none of the tools is called.
   Part TextWithoutCalls(const std::vector<std::string>& names);
 
@@ -48,6 +51,8 @@ class CallGrammar {
   // A text of the format, its control tokens as such.
   Part Spelled(std::string_view text);
   const MarkerToken* LeadingMarker(std::string_view text) const;
+  Result<Part> Input(const Callable& custom);
+  Result<Part> Parameters(const Callable& callable);
   Result<Part> Arguments(const Callable& callable);
   Result<Part> Body(const Callable& callable);
   Result<Part> AnyBody(const std::vector<Callable>& callables);

@@ -64,8 +64,85 @@ ToolFormat Named() {
   return format;
 }
 
+ToolFormat Tagged() {
+  ToolFormat format;
+  format.kind = ToolFormat::Kind::kTagged;
+  format.call_begin = "<tool_call>\n";
+  format.before_name = "<function=";
+  format.between = ">\n";
+  format.notation.key_begin = "<parameter=";
+  format.notation.key_end = format.notation.other_key_end = ">\n";
+  format.notation.value_end = "\n</parameter>";
+  format.notation.separator = "\n";
+  format.after_arguments = "\n</function>";
+  format.call_end = "\n</tool_call>";
+  format.separator = "\n";
+  format.triggers = {"<tool_call>", "<function="};
+  format.closers = {"</tool_call>"};
+  return format;
+}
+
+// Names and texts stand bare behind the marker, and a text says that it is one.
+ToolFormat TypedTags() {
+  ToolFormat format;
+  format.kind = ToolFormat::Kind::kTagged;
+  format.section_begin = "<calls>";
+  format.before_name = "<call name=\"";
+  format.between = "\">";
+  format.notation.key_begin = "<arg name=\"";
+  format.notation.key_end = "\" text>";
+  format.notation.other_key_end = "\" json>";
+  format.notation.value_end = "</arg>";
+  format.after_arguments = "</call>";
+  format.section_end = "</calls>";
+  format.triggers = {"<calls>"};
+  format.closers = {"</calls>"};
+  return format;
+}
+
+ToolFormat BareKeys() {
+  ToolFormat format;
+  format.kind = ToolFormat::Kind::kLiteral;
+  format.call_begin = "<|call>";
+  format.before_name = "call:";
+  format.notation = {.open = "{",
+                     .key_end = ":",
+                     .other_key_end = ":",
+                     .text_begin = "<|'|>",
+                     .text_end = "<|'|>",
+                     .separator = ",",
+                     .close = "}",
+                     .inside = chat::ArgumentNotation::Inside::kSame};
+  format.call_end = "<call|>";
+  format.triggers = {"<|call>"};
+  format.closers = {"<call|>"};
+  return format;
+}
+
+ToolFormat Python() {
+  ToolFormat format;
+  format.kind = ToolFormat::Kind::kLiteral;
+  format.section_begin = "<|calls|>[";
+  format.notation = {.open = "(",
+                     .key_end = "=",
+                     .other_key_end = "=",
+                     .text_begin = "'",
+                     .text_end = "'",
+                     .separator = ", ",
+                     .close = ")",
+                     .true_word = "True",
+                     .false_word = "False",
+                     .null_word = "None"};
+  format.separator = ", ";
+  format.section_end = "]<|end|>";
+  format.triggers = {"<|calls|>"};
+  format.closers = {"<|end|>"};
+  return format;
+}
+
 std::vector<ToolFormat> Formats() {
-  return {chat::HermesFormat(), Bare(), List(), Named()};
+  return {chat::HermesFormat(), Bare(),     List(),  Named(), Tagged(),
+          TypedTags(),          BareKeys(), Python()};
 }
 
 // How the server reads what the grammar makes.
@@ -73,12 +150,18 @@ chat::OutputParserOptions Reading(const ToolFormat& format) {
   chat::OutputParserOptions options;
   options.tools = format;
   options.bare_openings.emplace();
+  std::vector<chat::ToolSpec> specs;
   for (const Callable& tool : Tools()) {
     options.tool_names.push_back(tool.name);
-    if (format.kind == ToolFormat::Kind::kNamed) continue;
+    specs.push_back(
+        {.name = tool.name, .description = {}, .parameters = tool.parameters, .strict = false});
+    if (!format.is_object()) continue;
     for (chat::BareOpening& opening : chat::BareOpenings(format, tool.name))
       options.bare_openings->push_back(std::move(opening.text));
   }
+  // A custom tool is a function with one text to a template.
+  specs.back().parameters = Schema(R"({"properties":{"input":{"type":"string"}}})");
+  options.types = chat::ArgumentTypes(specs);
   return options;
 }
 

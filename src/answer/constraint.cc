@@ -147,17 +147,6 @@ bool IsCallable(const ToolPolicy& policy, const std::string& name) {
   return std::find(policy.allowed->begin(), policy.allowed->end(), name) != policy.allowed->end();
 }
 
-// Reasoning comes first and is free; the constraint begins after its closing tag.
-Result<Part> AfterReasoning(GrammarBuilder& b, const chat::OutputParserOptions& reading,
-                            Part answer) {
-  if (reading.reasoning == chat::ReasoningMode::kNone) return answer;
-  INFE_ASSIGN(const Part blank, b.Pattern("[\\n ]{0,4}"));
-  const Part thought =
-      b.Sequence({b.TextUpTo(reading.tags.end, {reading.tags.end}), blank, answer});
-  if (reading.reasoning == chat::ReasoningMode::kOpen) return thought;
-  return b.Choice({answer, b.Sequence({b.Literal(reading.tags.begin), thought})});
-}
-
 Result<Part> FormatPart(GrammarBuilder& b, const Format& format, const AnswerPolicy& policy) {
   switch (format.kind) {
     case Kind::kText:
@@ -275,9 +264,8 @@ uint32_t CallsMax(const ToolPolicy& policy) {
   return policy.calls_max == 0 ? kCallsMax : std::min(policy.calls_max, kCallsMax);
 }
 
-Result<Part> ToolsPart(GrammarBuilder& b, const AnswerShape& shape) {
+Result<Part> ToolsPart(GrammarBuilder& b, CallGrammar& calls, const AnswerShape& shape) {
   const ChatAsk& ask = shape.ask;
-  CallGrammar calls(b, shape.model.renderer->tool_format(), shape.model.markers);
   const uint32_t calls_max = CallsMax(ask.tool_policy);
   const bool formatted = ask.format.kind != Kind::kText;
   switch (ask.tool_policy.mode) {
@@ -300,13 +288,14 @@ Result<Part> ToolsPart(GrammarBuilder& b, const AnswerShape& shape) {
 Result<grammar::GrammarPtr> BuildAnswer(const AnswerShape& shape,
                                         const grammar::CompileBudget& budget) {
   GrammarBuilder b({}, budget);
+  CallGrammar calls(b, shape.model.renderer->tool_format(), shape.model.markers);
   Part answer;
   if (shape.ask.tools.empty()) {
     INFE_ASSIGN(answer, FormatPart(b, shape.ask.format, shape.policy));
   } else {
-    INFE_ASSIGN(answer, ToolsPart(b, shape));
+    INFE_ASSIGN(answer, ToolsPart(b, calls, shape));
   }
-  INFE_ASSIGN(answer, AfterReasoning(b, shape.reading, answer));
+  INFE_ASSIGN(answer, calls.AfterReasoning(shape.reading, answer));
   return b.Build(answer);
 }
 

@@ -1,7 +1,6 @@
 #include "answer/generation.h"
 
 #include <atomic>
-#include <span>
 
 namespace infe::answer {
 namespace {
@@ -49,10 +48,8 @@ void Generation::AddChoice(const GenerationPlan& plan, const GenerationPlan::Cho
   const ModelText& text = model_->text;
   Choice choice;
   choice.id = planned.request.id;
-  choice.text =
-      std::make_unique<ChoiceText>(*text.tokenizer, prompt.back(), plan.stops, plan.scores,
-                                   plan.shows_markers ? std::span<const MarkerToken>(text.markers)
-                                                      : std::span<const MarkerToken>());
+  choice.text = std::make_unique<ChoiceText>(*text.tokenizer, prompt.back(), plan.stops,
+                                             plan.scores, plan.shown);
   if (plan.reading) choice.reader = std::make_unique<ChoiceReader>(*plan.reading);
   if (plan.scores)
     choice.scorer.emplace(*text.tokenizer, prompt.back(),

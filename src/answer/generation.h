@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,7 +38,7 @@ struct GenerationPlan {
   size_t stops_asked = 0;                    // how many of them are the ask's
   bool scores = false;                       // tokens come with theirs
   std::optional<ReadingRules> reading = {};  // absent: all of the text is text
-  bool shows_markers = false;                // control tokens of tool calls are read as their names
+  std::span<const MarkerToken> shown = {};   // control tokens read as their names; the model's
   std::chrono::steady_clock::time_point arrival = std::chrono::steady_clock::now();
 };
 

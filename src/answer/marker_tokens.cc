@@ -6,12 +6,7 @@ namespace infe::answer {
 
 std::vector<MarkerToken> FindMarkerTokens(const tokenizer::Tokenizer& tokenizer,
                                           const std::vector<tokenizer::TokenId>& end_tokens,
-                                          const chat::ToolFormat& format) {
-  std::vector<std::string_view> texts{
-      format.section_begin,   format.call_begin, format.before_name, format.between,
-      format.after_arguments, format.call_end,   format.separator,   format.section_end};
-  texts.insert(texts.end(), format.triggers.begin(), format.triggers.end());
-  texts.insert(texts.end(), format.closers.begin(), format.closers.end());
+                                          const std::vector<std::string_view>& texts) {
   std::vector<MarkerToken> found;
   for (tokenizer::TokenId id = 0; id < tokenizer.size(); ++id) {
     if (tokenizer.Type(id) != tokenizer::TokenType::kControl) continue;

@@ -18,10 +18,15 @@ struct MarkerToken {
   tokenizer::TokenId token = 0;
 };
 
-// Those of the vocabulary whose names stand in the format's texts, longest first. Tokens that end
-// an answer are none.
+// Those of the vocabulary whose names stand in one of the texts (ToolFormat::Texts, the marks of
+// reasoning), longest first. Tokens that end an answer are none.
 std::vector<MarkerToken> FindMarkerTokens(const tokenizer::Tokenizer& tokenizer,
                                           const std::vector<tokenizer::TokenId>& end_tokens,
-                                          const chat::ToolFormat& format);
+                                          const std::vector<std::string_view>& texts);
+inline std::vector<MarkerToken> FindMarkerTokens(const tokenizer::Tokenizer& tokenizer,
+                                                 const std::vector<tokenizer::TokenId>& end_tokens,
+                                                 const chat::ToolFormat& format) {
+  return FindMarkerTokens(tokenizer, end_tokens, format.Texts());
+}
 
 }  // namespace infe::answer

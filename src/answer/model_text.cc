@@ -30,10 +30,24 @@ Result<ModelText> MakeModelText(const ModelTextSource& source) {
   INFE_ASSIGN(text.renderer, chat::PromptRenderer::Create(source.chat_template, TokensOf(source)));
   text.template_names = TemplateNames(source.chat_template);
   text.efforts = EffortsOf(source.chat_template, *text.renderer);
-  text.markers =
-      FindMarkerTokens(*source.tokenizer, source.end_tokens, text.renderer->tool_format());
+  const auto find = [&](const std::vector<std::string_view>& texts) {
+    return FindMarkerTokens(*source.tokenizer, source.end_tokens, texts);
+  };
+  const chat::ReasoningTags& tags = text.renderer->traits().reasoning_tags;
+  std::vector<std::string_view> texts = text.renderer->tool_format().Texts();
+  text.call_markers = find(texts);
+  text.reasoning_markers = find({tags.begin, tags.end});
+  texts.insert(texts.end(), {tags.begin, tags.end});
+  text.markers = find(texts);
   INFE_ASSIGN(text.trie, engine::BuildTokenTrie(*source.tokenizer, source.end_tokens));
   return text;
+}
+
+std::span<const MarkerToken> ModelText::ShownTokens(
+    const chat::OutputParserOptions& reading) const {
+  const bool reasons = reading.reasoning != chat::ReasoningMode::kNone;
+  if (reading.tools) return reasons ? markers : call_markers;
+  return reasons ? reasoning_markers : std::span<const MarkerToken>();
 }
 
 }  // namespace infe::answer

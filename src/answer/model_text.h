@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "answer/marker_tokens.h"
 #include "base/partial_sampling.h"
 #include "base/result.h"
+#include "chat/output_parser.h"
 #include "chat/prompt_renderer.h"
 #include "grammar/token_trie.h"
 #include "tokenizer/tokenizer.h"
@@ -27,7 +29,8 @@ struct ModelText {
   std::unique_ptr<const chat::PromptRenderer> renderer;
   std::vector<std::string> template_names;  // that its own template reads; sorted
   std::vector<Effort> efforts;              // that it takes; ascending
-  std::vector<MarkerToken> markers;
+  // Control tokens that calls and reasoning are spelled with; those of each alone.
+  std::vector<MarkerToken> markers, call_markers, reasoning_markers;
   std::shared_ptr<const grammar::TokenTrie> trie;
   std::vector<tokenizer::TokenId> end_tokens;
   uint32_t context_max = 0;
@@ -38,6 +41,9 @@ struct ModelText {
   // refuse them would take seconds and fifty times their memory.
   bool SurelyTooLong(size_t text_bytes) const { return TokensMin(text_bytes) >= context_max; }
   size_t TokensMin(size_t text_bytes) const { return text_bytes / tokenizer->token_bytes_max(); }
+  // The control tokens of what an answer is read for: its text shows their names. They live as this
+  // does.
+  std::span<const MarkerToken> ShownTokens(const chat::OutputParserOptions& reading) const;
 };
 
 struct ModelTextSource {

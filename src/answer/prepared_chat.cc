@@ -55,7 +55,7 @@ class PreparedChat : public Prepared {
     plan.stops_asked = plan.stops.size();
     for (const std::string& text : model_.text.renderer->stop_texts()) plan.stops.push_back(text);
     plan.scores = ask_.scores.tokens;
-    plan.shows_markers = !ask_.tools.empty();
+    plan.shown = model_.text.ShownTokens(prompt_.reading);
     plan.reading = ReadingRulesOf(ask_, prompt_.reading);
     for (uint32_t i = 0; i < ask_.choices; ++i) {
       auto request = MakeEngineRequest(model_.text, ask_.caller, ask_.sampling, facts_.seed);

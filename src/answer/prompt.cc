@@ -137,8 +137,10 @@ std::vector<tokenizer::TokenId> Encode(const ModelText& model, const chat::Promp
 }
 
 chat::OutputParserOptions ReadingOf(const ModelText& model, const ChatAsk& ask,
-                                    const chat::Prompt& prompt) {
-  chat::OutputParserOptions reading = model.renderer->ParserOptions(prompt, CallableNames(ask));
+                                    const chat::Prompt& prompt,
+                                    const std::vector<chat::ToolSpec>& tools) {
+  chat::OutputParserOptions reading =
+      model.renderer->ParserOptions(prompt, CallableNames(ask), tools);
   // JSON that a format asked for is content, whatever its keys, where calls have markers.
   if (ask.format.kind != Format::Kind::kText && reading.tools &&
       reading.tools->kind == chat::ToolFormat::Kind::kJson)
@@ -227,7 +229,7 @@ Answered<ChatPrompt> BuildChatPrompt(const ModelText& model, const ChatAsk& ask,
       if (dropped > 0) continue;
     }
     if (surely_too_long) return SurelyTooLong(model, tokens, ask.messages_origin);
-    prompt.reading = ReadingOf(model, ask, *rendered);
+    prompt.reading = ReadingOf(model, ask, *rendered, conversation.tools);
     if (ask.thinking.tokens_max && prompt.reading.reasoning == chat::ReasoningMode::kNone &&
         ask.thinking.tokens_max != 0)
       prompt.ignored.push_back(ask.thinking.tokens_max_origin);

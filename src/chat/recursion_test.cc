@@ -8,6 +8,7 @@
 #include "base/small_stack.h"
 #include "chat/output_parser.h"
 #include "chat/prompt_renderer.h"
+#include "chat/spellings/spelling.h"
 #include "chat/tool_format.h"
 
 namespace infe::chat {
@@ -36,6 +37,20 @@ TEST(ChatRecursionTest, DeepArgumentsAndAnswersFitASmallStack) {
       const std::string deep = Repeated(R"({"a":[)", depth) + Repeated("]}", depth);
       (void)ParseOutput(options, R"({"name": "f", "arguments": )" + deep + "}");
       (void)ParseOutput(options, "<tool_call>\n{\"name\": \"f\", \"arguments\": " + deep);
+      ToolFormat literal = HermesFormat();
+      literal.kind = ToolFormat::Kind::kLiteral;
+      literal.notation = {.open = "(",
+                          .key_end = "=",
+                          .text_begin = "'",
+                          .text_end = "'",
+                          .close = ")",
+                          .inside = ArgumentNotation::Inside::kSame};
+      (void)SpellingOf(literal.kind).CallText(literal, {"call_1", "f", deep});
+      (void)ArgumentTypes(
+          {{.name = "f",
+            .description = {},
+            .parameters = *ParseJson(R"({"properties":{"a":{"$ref":"#/properties/a"}}})"),
+            .strict = false}});
       for (const std::string_view source : {kWithCalls, std::string_view()}) {
         const auto renderer = PromptRenderer::Create(source, {});
         ASSERT_TRUE(renderer) << renderer.error().message;

@@ -2,6 +2,7 @@
 
 #include "grammar/ecma_regex.h"
 #include "grammar/json_values.h"
+#include "grammar/notated_values.h"
 #include "grammar/program_builder.h"
 #include "grammar/schema/compile.h"
 #include "grammar/text_grammars.h"
@@ -118,6 +119,43 @@ Result<GrammarBuilder::Part> GrammarBuilder::TextObject(const TextMember& member
   }
   const NodeId node = builder_->AddNode(Node::Kind::kObject);
   values_->FillObject(node, object);
+  return Part{node};
+}
+
+Result<GrammarBuilder::Part> GrammarBuilder::Notated(const Json& schema,
+                                                     const SchemaOptions& options,
+                                                     const Notation& notation) {
+  SchemaOptions same_blanks = options;
+  same_blanks.whitespace = options_.whitespace;
+  INFE_ASSIGN(const Value value,
+              CompileSchemaInto(*builder_, schema, same_blanks, &unenforced_, &notation));
+  return Part{values_->Whole(value)};
+}
+
+Result<GrammarBuilder::Part> GrammarBuilder::NotatedText(const TextMember& member,
+                                                         const Notation& notation) {
+  if (member.syntax == TextSyntax::kLark) {
+    // Between quotes of one character a text of any language is a JSON string.
+    const bool quoted = notation.text_end.size() == 1;
+    INFE_ASSIGN(const NodeId text, LarkInto(*builder_, member.definition,
+                                            quoted ? Spelling::kJsonInside : Spelling::kUtf8));
+    const std::string begin = quoted ? "\"" : notation.text_begin;
+    const std::string end = quoted ? "\"" : notation.text_end;
+    return Sequence(
+        {Literal(notation.open + notation.key_begin + member.key + notation.key_end + begin),
+         Part{text}, Literal(end + notation.value_end + notation.close)});
+  }
+  RegexId content = kAnything;
+  if (member.syntax == TextSyntax::kRegex) {
+    builder_->Reads(member.definition.size());
+    INFE_ASSIGN(content, CompilePattern(builder_->pool(), member.definition, PatternMode::kWhole));
+  }
+  NotatedValues values(builder_.get(), notation);
+  ObjectParts object;
+  object.properties.push_back({.name = member.key, .required = true});
+  values.AddText(content, kNothing, &object.properties.back().value);
+  const NodeId node = builder_->AddNode(Node::Kind::kObject);
+  values.FillObject(node, object, NotatedValues::Where::kOutermost);
   return Part{node};
 }
 

@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "grammar/grammar.h"
+#include "grammar/notation.h"
 
 namespace infe::grammar {
 
@@ -59,6 +60,12 @@ class GrammarBuilder {
     std::string key = "input";
   };
   Result<Part> TextObject(const TextMember& member);
+
+  // An object that follows the schema, written in a notation of its own: arguments of calls that
+  // are no JSON. What the schema says is enforced as in JSON.
+  Result<Part> Notated(const Json& schema, const SchemaOptions& options, const Notation& notation);
+  // TextObject's member as the only one of such an object.
+  Result<Part> NotatedText(const TextMember& member, const Notation& notation);
 
   Part Sequence(const std::vector<Part>& parts);
   Part Choice(const std::vector<Part>& parts);  // at least one

@@ -13,7 +13,8 @@
 namespace infe::grammar {
 
 Result<Value> CompileSchemaInto(ProgramBuilder& builder, const Json& schema,
-                                const SchemaOptions& options, std::vector<Unenforced>* unenforced) {
+                                const SchemaOptions& options, std::vector<Unenforced>* unenforced,
+                                const Notation* notation) {
   builder.Reads(schema.Dump().size());
   INFE_ASSIGN(std::unique_ptr<Document> document,
               Document::Make(schema, options.default_dialect, &builder.fuel()));
@@ -22,8 +23,8 @@ Result<Value> CompileSchemaInto(ProgramBuilder& builder, const Json& schema,
     INFE_TRY(context.NotEnforced(
         document->root(), "$schema",
         fmt::format("{} is not a dialect we know", document->unknown_dialect())));
-  Lowering lowering(&context, &builder);
-  INFE_ASSIGN(Value root, lowering.Lower({{document->root(), false}}));
+  Lowering lowering(&context, &builder, notation);
+  INFE_ASSIGN(Value root, lowering.LowerRoot({{document->root(), false}}));
   INFE_TRY(lowering.Drain());
   INFE_TRY(builder.Check("the schema"));
   const std::vector<Unenforced> named = context.TakeUnenforced();

@@ -76,13 +76,42 @@ std::unordered_set<std::string> WritableNames(const ObjectPart& part) {
 
 }  // namespace
 
-Lowering::Lowering(SchemaContext* context, ProgramBuilder* builder)
+Lowering::Lowering(SchemaContext* context, ProgramBuilder* builder, const Notation* notation)
     : context_(context),
       builder_(builder),
       normaliser_(context),
-      values_(builder, context->options().whitespace) {}
+      values_(builder, context->options().whitespace),
+      notation_(notation) {
+  if (notation != nullptr) notated_.emplace(builder, *notation);
+}
 
-Result<Value> Lowering::Lower(Terms terms) {
+Result<Value> Lowering::LowerRoot(Terms terms) {
+  return Lower(std::move(terms), notation_ == nullptr ? Where::kJson : Where::kOutermost);
+}
+
+Lowering::Where Lowering::Inside(Where where) const {
+  if (where == Where::kOutermost) return Where::kNotated;
+  return where == Where::kNotated && notation_->inside == Notation::Inside::kSame ? Where::kNotated
+                                                                                  : Where::kJson;
+}
+
+// Lists and objects of which no schema speaks are JSON in any notation.
+Value Lowering::Anything(Where where) {
+  if (where == Where::kJson) return values_.Anything();
+  Value value;
+  if (where == Where::kOutermost) {
+    const NodeId node = builder_->AddNode(Node::Kind::kObject);
+    notated_->FillObject(node, {.others = {{kAnything, Anything(Where::kNotated)}}},
+                         NotatedValues::Where::kOutermost);
+    value.nodes.push_back(node);
+    return value;
+  }
+  if (!notation_->text_end.empty()) value = {{values_.AnyScalarButString()}, {}};
+  notated_->AddText(kAnything, kNothing, &value);
+  return value;
+}
+
+Result<Value> Lowering::Lower(Terms terms, Where where) {
   for (Term& term : terms) term.scope = 0;  // a value of its own: nobody around it looks inside
   std::sort(terms.begin(), terms.end());
   terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
@@ -90,24 +119,28 @@ Result<Value> Lowering::Lower(Terms terms) {
     return !t.negated && (t.place->schema->is_bool() ? t.place->schema->as_bool()
                                                      : t.place->schema->object().empty());
   });
-  if (terms.empty()) return values_.Anything();
+  if (terms.empty()) return Anything(where);
   INFE_TRY(context_->Spend(terms.front().place, 2 + terms.size() / 4));
-  if (const auto it = known_.find(terms); it != known_.end()) return it->second;
+  if (const auto it = known_.find({where, terms}); it != known_.end()) return it->second;
   INFE_ASSIGN(std::vector<Shape> shapes, normaliser_.Shapes(terms));
   Value value;
-  INFE_TRY(AddScalars(shapes, &value));
+  if (where != Where::kOutermost) INFE_TRY(AddScalars(shapes, where, &value));
   INFE_TRY(context_->Spend(terms.front().place));
   for (Shape& shape : shapes) {
     for (const TypeSet type : {kObjectType, kArrayType}) {
       if ((shape.types & type) == 0) continue;
       const bool is_object = type == kObjectType;
+      if (where == Where::kOutermost && !is_object) continue;
       if (!HasACount(shape, is_object)) continue;
       const NodeId node = builder_->AddNode(is_object ? Node::Kind::kObject : Node::Kind::kArray);
       value.nodes.push_back(node);
-      jobs_.push_back({node, is_object, shape, terms.front().place});
+      // In a notation that keeps to the outermost object what is inside of a value is JSON.
+      const bool as_json = where == Where::kNotated && Inside(where) == Where::kJson;
+      jobs_.push_back(
+          {node, is_object, as_json ? Where::kJson : where, shape, terms.front().place});
     }
   }
-  known_.emplace(std::move(terms), value);
+  known_.emplace(std::pair(where, std::move(terms)), value);
   return value;
 }
 
@@ -133,7 +166,7 @@ Result<RegexId> Lowering::StringContent(const StringPart& part, bool with_length
 
 // All strings, and all other scalars, of all shapes in one lexeme each: fewer items to carry, and
 // alternatives that overlap are no ambiguity.
-Result<void> Lowering::AddScalars(const std::vector<Shape>& shapes, Value* value) {
+Result<void> Lowering::AddScalars(const std::vector<Shape>& shapes, Where where, Value* value) {
   RegexPool& pool = context_->pool();
   std::vector<const StringPart*> strings;
   std::vector<RegexId> others;
@@ -150,9 +183,10 @@ Result<void> Lowering::AddScalars(const std::vector<Shape>& shapes, Value* value
       all.push_back(regex);
       others.push_back(pool.And(std::move(all)));
     }
-    if ((shape.types & kNullType) != 0) words.emplace_back("null");
-    if ((shape.types & kTrueType) != 0) words.emplace_back("true");
-    if ((shape.types & kFalseType) != 0) words.emplace_back("false");
+    const bool json = where == Where::kJson;
+    if ((shape.types & kNullType) != 0) words.push_back(json ? "null" : notation_->null_word);
+    if ((shape.types & kTrueType) != 0) words.push_back(json ? "true" : notation_->true_word);
+    if ((shape.types & kFalseType) != 0) words.push_back(json ? "false" : notation_->false_word);
   }
   if (!words.empty()) others.push_back(pool.Literals(words));
   if (!others.empty()) {
@@ -160,6 +194,7 @@ Result<void> Lowering::AddScalars(const std::vector<Shape>& shapes, Value* value
     if (!pool.IsEmpty(content)) value->lexemes.push_back(builder_->AddLexeme({.content = content}));
   }
   if (strings.empty()) return {};
+  if (where == Where::kNotated) return AddNotatedTexts(shapes, value);
   Lexeme lexeme{.spelling = Spelling::kJsonString};
   if (strings.size() == 1 && !strings.front()->listed) {
     // A length beside the regex, where any length can be reached from anywhere.
@@ -193,6 +228,38 @@ Result<void> Lowering::AddScalars(const std::vector<Shape>& shapes, Value* value
   return {};
 }
 
+// Texts without quotes are not what would be read as another type that the value may have.
+Result<void> Lowering::AddNotatedTexts(const std::vector<Shape>& shapes, Value* value) {
+  RegexPool& pool = context_->pool();
+  std::vector<RegexId> contents;
+  std::vector<RegexId> others;
+  for (const Shape& shape : shapes) {
+    if ((shape.types & kStringType) != 0 && shape.string.min <= shape.string.max) {
+      INFE_ASSIGN(const RegexId content, StringContent(shape.string, true));
+      contents.push_back(content);
+    }
+    if ((shape.types & kNumberType) != 0) others.push_back(AnyNumberRegex(pool));
+    if ((shape.types & kNullType) != 0) others.push_back(pool.Literals({"null", "None"}));
+    if ((shape.types & (kTrueType | kFalseType)) != 0)
+      others.push_back(pool.Literals({"true", "false", "True", "False"}));
+    if ((shape.types & (kObjectType | kArrayType)) != 0) {
+      CharSet brackets = CharSet::Of('{');
+      brackets.Add('[', '[');
+      brackets.Add('(', '(');
+      others.push_back(pool.Concat(pool.Class(brackets), kAnything));
+    }
+  }
+  RegexId excluded = kNothing;
+  if (!others.empty()) {
+    CharSet blanks = CharSet::Of(' ');
+    for (const char c : {'\n', '\t', '\r'}) blanks.Add(c, c);
+    const RegexId blank = pool.Star(pool.Class(blanks));
+    excluded = pool.Concat({blank, pool.Or(std::move(others)), blank});
+  }
+  notated_->AddText(pool.Or(std::move(contents)), excluded, value);
+  return {};
+}
+
 Result<RegexId> Lowering::KeyRegex(const Terms& names) {
   if (names.empty()) return kAnything;
   INFE_ASSIGN(const std::vector<Shape> shapes, normaliser_.Shapes(names));
@@ -203,6 +270,17 @@ Result<RegexId> Lowering::KeyRegex(const Terms& names) {
     ways.push_back(content);
   }
   return context_->pool().Or(std::move(ways));
+}
+
+void Lowering::Write(const Job& job, const ObjectParts& parts) {
+  switch (job.where) {
+    case Where::kJson:
+      return values_.FillObject(job.node, parts);
+    case Where::kOutermost:
+      return notated_->FillObject(job.node, parts, NotatedValues::Where::kOutermost);
+    case Where::kNotated:
+      return notated_->FillObject(job.node, parts, NotatedValues::Where::kInside);
+  }
 }
 
 // Names that are spelled out, in the order of their first mention.
@@ -277,7 +355,7 @@ Result<void> Lowering::FillObject(const Job& job) {
       if (key == name) terms.push_back(term);
     Value value;
     if (possible) {
-      INFE_ASSIGN(value, Lower(std::move(terms)));
+      INFE_ASSIGN(value, Lower(std::move(terms), Inside(job.where)));
     }
     index.emplace(name, static_cast<uint32_t>(parts.properties.size()));
     parts.properties.push_back(
@@ -288,17 +366,17 @@ Result<void> Lowering::FillObject(const Job& job) {
       parts.properties[index.at(name)].needs.push_back(index.at(other));
   const RegexId undeclared = pool.And(keys, pool.Not(pool.Literals(names)));
   INFE_TRY(AddKeyClasses(job.place, part, undeclared,
-                         closed ? OpenObjects::kClosed : OpenObjects::kAsWritten, unevaluated,
-                         &parts));
+                         closed ? OpenObjects::kClosed : OpenObjects::kAsWritten, Inside(job.where),
+                         unevaluated, &parts));
   parts.ordered = (parts.others.empty() || orders_others) &&
                   context_->options().key_order == KeyOrder::kDeclared;
-  values_.FillObject(job.node, parts);
+  Write(job, parts);
   return {};
 }
 
 // Splits the undeclared keys into classes of equal treatment: those that match the same patterns.
 Result<void> Lowering::AddKeyClasses(
-    const Place* place, const ObjectPart& part, RegexId keys, OpenObjects mode,
+    const Place* place, const ObjectPart& part, RegexId keys, OpenObjects mode, Where where,
     const std::function<void(const std::vector<bool>&, Terms*)>& unevaluated, ObjectParts* parts) {
   RegexPool& pool = context_->pool();
   struct Class {
@@ -339,7 +417,7 @@ Result<void> Lowering::AddKeyClasses(
       return t.place->schema->is_bool() && t.place->schema->as_bool() == t.negated;
     });
     if (refused) continue;
-    INFE_ASSIGN(Value value, Lower(c.terms));
+    INFE_ASSIGN(Value value, Lower(c.terms, where));
     if (value.empty()) continue;
     std::vector<std::string> texts;
     if (pool.Enumerate(c.keys, kSpelledOutMax, &texts)) {
@@ -351,7 +429,8 @@ Result<void> Lowering::AddKeyClasses(
   return {};
 }
 
-Result<Value> Lowering::Item(const Shape& shape, uint32_t index, const Term* also) {
+Result<Value> Lowering::Item(const Job& job, uint32_t index, const Term* also) {
+  const Shape& shape = job.shape;
   const ArrayPart& part = shape.array;
   Terms terms;
   for (size_t u = 0; u < part.unevaluated.size(); ++u) {
@@ -374,7 +453,7 @@ Result<Value> Lowering::Item(const Shape& shape, uint32_t index, const Term* als
   for (const auto& [position, term] : part.at)
     if (position == index) terms.push_back(term);
   if (also != nullptr) terms.push_back(*also);
-  return Lower(std::move(terms));
+  return Lower(std::move(terms), Inside(job.where));
 }
 
 bool Lowering::CountTexts(const Value& value, uint32_t* count, uint64_t* characters) {
@@ -476,13 +555,13 @@ Result<void> Lowering::FillArray(Job job) {
   const auto position = [&](uint32_t index) -> Result<ArrayParts::Position> {
     ArrayParts::Position p;
     if (!contains) {
-      INFE_ASSIGN(p.any, Item(job.shape, index, nullptr));
+      INFE_ASSIGN(p.any, Item(job, index, nullptr));
       return p;
     }
     const Term hit = contains->term;
     const Term miss{hit.place, !hit.negated};
-    INFE_ASSIGN(p.hit, Item(job.shape, index, &hit));
-    INFE_ASSIGN(p.miss, Item(job.shape, index, contains->max == kUnbounded ? nullptr : &miss));
+    INFE_ASSIGN(p.hit, Item(job, index, &hit));
+    INFE_ASSIGN(p.miss, Item(job, index, contains->max == kUnbounded ? nullptr : &miss));
     return p;
   };
   for (uint32_t i = 0; i < prefix; ++i) {

@@ -83,21 +83,21 @@ Result<Part> CallGrammar::Arguments(const Callable& callable) {
 
 // The object, or name and arguments, of one call. Between markers the model chooses the blanks;
 // without them the template's own spelling is what tells a call from text.
-Result<Part> CallGrammar::Body(const Callable& callable) {
+Result<Part> CallGrammar::Body(const Callable& callable, std::string_view before) {
   INFE_ASSIGN(const Part arguments, Arguments(callable));
   if (format_.kind == chat::ToolFormat::Kind::kJson)
     return b_.Call({.name = callable.name,
                     .arguments = arguments,
                     .name_key = format_.name_key,
                     .arguments_key = format_.arguments_key});
-  return b_.Sequence({Spelled(format_.before_name + callable.name + format_.between), arguments,
+  return b_.Sequence({Spelled(std::string(before) + callable.name + format_.between), arguments,
                       Spelled(format_.after_arguments)});
 }
 
-Result<Part> CallGrammar::AnyBody(const std::vector<Callable>& callables) {
+Result<Part> CallGrammar::AnyBody(const std::vector<Callable>& callables, std::string_view before) {
   std::vector<Part> bodies;
   for (const Callable& callable : callables) {
-    INFE_ASSIGN(const Part body, Body(callable));
+    INFE_ASSIGN(const Part body, Body(callable, before));
     bodies.push_back(body);
   }
   return b_.Choice(bodies);
@@ -153,6 +153,9 @@ Result<void> CallGrammar::AddMarked(const std::vector<Callable>& callables, uint
         INFE_ASSIGN(const Part behind, Section(callables, marker->name, calls_max));
         triggered.push_back({marker->name, behind, marker->token});
       }
+    } else if (opening.empty() && format_.is_notated() && trigger == format_.before_name) {
+      INFE_ASSIGN(const Part named, AnyBody(callables, ""));
+      triggered.push_back({trigger, named});
     } else if (format_.kind == Kind::kJson && i < format_.closers.size()) {
       triggered.push_back(
           {trigger, b_.Sequence({blank, body, blank, b_.Literal(format_.closers[i])})});
@@ -179,7 +182,7 @@ Result<void> CallGrammar::AddUnmarked(const Callable& callable, Triggered& trigg
     triggered.push_back({std::move(opening.text), opening.in_echo ? echo_rest : rest});
   // Tags of the model's own invention announce a call: a proper one follows.
   if (!format_.call_begin.empty() && format_.section_begin.empty()) {
-    INFE_ASSIGN(const Part body, Body(callable));
+    INFE_ASSIGN(const Part body, Body(callable, format_.before_name));
     triggered.push_back(
         {fmt::format("<name>{}</name>", callable.name),
          b_.Sequence({b_.Literal("\n" + format_.call_begin), body, b_.Literal(format_.call_end)})});

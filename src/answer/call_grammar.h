@@ -54,8 +54,12 @@ class CallGrammar {
   Result<Part> Input(const Callable& custom);
   Result<Part> Parameters(const Callable& callable);
   Result<Part> Arguments(const Callable& callable);
-  Result<Part> Body(const Callable& callable);
-  Result<Part> AnyBody(const std::vector<Callable>& callables);
+  // before: the name, where the call is no object around it.
+  Result<Part> Body(const Callable& callable, std::string_view before);
+  Result<Part> AnyBody(const std::vector<Callable>& callables, std::string_view before);
+  Result<Part> AnyBody(const std::vector<Callable>& callables) {
+    return AnyBody(callables, format_.before_name);
+  }
   Result<Part> Section(const std::vector<Callable>& callables, const std::string& trigger,
                        uint32_t calls_max);
   Result<void> AddMarked(const std::vector<Callable>& callables, uint32_t calls_max,

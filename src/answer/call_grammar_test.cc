@@ -100,6 +100,21 @@ ToolFormat TypedTags() {
   return format;
 }
 
+// The tag around the name is the only marker.
+ToolFormat NameTags() {
+  ToolFormat format;
+  format.kind = ToolFormat::Kind::kTagged;
+  format.before_name = "<call name=\"";
+  format.between = "\">";
+  format.notation.key_begin = "<arg name=\"";
+  format.notation.key_end = format.notation.other_key_end = "\">";
+  format.notation.value_end = "</arg>";
+  format.after_arguments = "</call>";
+  format.separator = "\n";
+  format.triggers = {"<call name=\""};
+  return format;
+}
+
 ToolFormat BareKeys() {
   ToolFormat format;
   format.kind = ToolFormat::Kind::kLiteral;
@@ -141,8 +156,8 @@ ToolFormat Python() {
 }
 
 std::vector<ToolFormat> Formats() {
-  return {chat::HermesFormat(), Bare(),     List(),  Named(), Tagged(),
-          TypedTags(),          BareKeys(), Python()};
+  return {chat::HermesFormat(), Bare(),     List(),     Named(), Tagged(),
+          TypedTags(),          NameTags(), BareKeys(), Python()};
 }
 
 // How the server reads what the grammar makes.

@@ -76,6 +76,13 @@ std::vector<Family> Families() {
 {%- for c in message.tool_calls %}{{ c.function.name + '(' }}
 {%- for k, v in c.function.arguments.items() %}{{ k + '=' }}{% if v is string %}'{{ v }}'{% elif v is mapping %}{{ v|tojson }}{% else %}{{ v }}{% endif %}{{ ', ' if not loop.last }}{% endfor %}){{ ', ' if not loop.last }}{% endfor %}
 {{- ']<|tool_call_end|>' }})"},
+      {"FunctionGemma", ToolFormat::Kind::kLiteral, R"(
+{%- macro value(v) %}{% if v is string %}<escape>{{ v }}<escape>{% elif v is boolean %}{{ 'true' if v else 'false' }}{% elif v is none %}null{% elif v is mapping %}{ {%- for k, x in v.items() %}{{ k }}:{{ value(x) }}{{ ',' if not loop.last }}{% endfor -%} }{% elif v is sequence %}[{% for x in v %}{{ value(x) }}{{ ',' if not loop.last }}{% endfor %}]{% else %}{{ v }}{% endif %}{% endmacro %}
+{%- for c in message.tool_calls %}{{ '<start_function_call>call:' + c.function.name }}{{ value(c.function.arguments) }}{{ '<end_function_call>' }}{% endfor %})"},
+      {"Cohere", ToolFormat::Kind::kJson, R"(
+{{- '<|START_ACTION|>[' }}
+{%- for c in message.tool_calls %}{{ '\n    {"tool_call_id": "0", "tool_name": "' + c.function.name + '", "parameters": ' }}{{ c.function.arguments|tojson }}}{{ ',' if not loop.last }}{% endfor %}
+{{- '\n]<|END_ACTION|>' }})"},
       {"Hermes", ToolFormat::Kind::kJson, R"(
 {%- for c in message.tool_calls %}{{ '\n' if not loop.first }}{{ '<tool_call>\n{"name": "' + c.function.name + '", "arguments": ' }}{{ c.function.arguments|tojson }}{{ '}\n</tool_call>' }}{% endfor %})"},
       {"Mistral", ToolFormat::Kind::kNamed, R"(

@@ -16,7 +16,7 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as T
 
-TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]
+TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "MXFP4"]
 
 
 @dataclass
@@ -43,9 +43,14 @@ class Tiny:
     shared_width: int = 0
     fused_experts: bool = False  # gate and up in one tensor
     rope_dim: int = 0  # 0: all of a head
+    per_layer: int = 0  # gemma4: dimensions of per-layer embeddings
+    shared_kv: int = 0  # gemma4: layers without keys of their own
+    keys_only: bool = False  # gemma4: keys are values where attention is global
 
 
-MOE = {"qwen2moe", "qwen3moe", "granitemoe"}
+MOE = {"qwen2moe", "qwen3moe", "granitemoe", "gpt-oss", "qwen35moe", "qwen3next", "lfm2moe", "granitehybrid"}
+POST_ONLY = {"exaone4", "olmo2"}
+DELTA = {"qwen35", "qwen35moe", "qwen3next"}
 
 
 def variants():
@@ -80,6 +85,22 @@ def variants():
         Tiny("phi3-q4_0", "phi3", "Q4_0", **small | {"rope_dim": 12}),
         Tiny("mistral3-f32", "mistral3", "F32", **small | {"head_dim": 32}),
         Tiny("exaone4-f32", "exaone4", "F32", **small),
+        Tiny("gpt-oss-f32", "gpt-oss", "F32", tied=False, **moe | {"window": 8, "head_dim": 32}),
+        Tiny("gpt-oss-mxfp4", "gpt-oss", "MXFP4", tied=False, **moe | {"window": 33, "head_dim": 32}),
+        Tiny("olmo2-f32", "olmo2", "F32", tied=False, **small | {"window": 8}),
+        Tiny("gemma2-f32", "gemma2", "F32", **small | {"window": 8}),
+        Tiny("gemma4-f32", "gemma4", "F32", **small | {"layers": 6, "window": 8, "per_layer": 32, "shared_kv": 3}),
+        Tiny("gemma4-q8_0", "gemma4", "Q8_0", **small | {"layers": 6, "window": 33, "per_layer": 32, "shared_kv": 3}),
+        Tiny("gemma4-keys", "gemma4", "F32", **small | {"layers": 3, "window": 8, "keys_only": True}),
+        Tiny("gemma4-moe", "gemma4", "F32", **moe | {"layers": 3, "window": 8, "keys_only": True, "fused_experts": True}),
+        Tiny("qwen35-f32", "qwen35", "F32", tied=False, **small | {"head_dim": 32, "rope_dim": 8}),
+        Tiny("qwen35-q8_0", "qwen35", "Q8_0", **small | {"head_dim": 32, "rope_dim": 8}),
+        Tiny("qwen35moe-f32", "qwen35moe", "F32", **moe | {"head_dim": 32, "rope_dim": 8, "shared_width": 64}),
+        Tiny("qwen3next-f32", "qwen3next", "F32", **moe | {"head_dim": 32, "rope_dim": 8, "shared_width": 64}),
+        Tiny("lfm2-f32", "lfm2", "F32", **small),
+        Tiny("lfm2-q4_0", "lfm2", "Q4_0", **small),
+        Tiny("lfm2moe-f32", "lfm2moe", "F32", **moe),
+        Tiny("granitehybrid-f32", "granitehybrid", "F32", **moe | {"feed_forward": 32, "shared_width": 64}),
     ]
     return out
 
@@ -186,6 +207,8 @@ class Maker:
             w.add_rope_scaling_yarn_beta_slow(0.25)
             w.add_float32("mistral3.rope.scaling.yarn_log_multiplier", 0.6)
             w.add_float32("mistral3.attention.temperature_scale", 0.3)
+        if t.arch in NEW_KEYS:
+            NEW_KEYS[t.arch](self)
         if t.arch == "phi3":
             w.add_rope_scaling_type(gguf.RopeScalingType.LONGROPE)
             w.add_rope_scaling_orig_ctx_len(64)
@@ -193,6 +216,189 @@ class Maker:
             factors = 1.0 + 3.0 * self.rng.random((2, t.rope_dim // 2))
             w.add_tensor("rope_factors_long.weight", factors[0].astype(np.float32))
             w.add_tensor("rope_factors_short.weight", factors[1].astype(np.float32))
+
+    def gpt_oss_keys(self):
+        w = self.w
+        w.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        w.add_rope_scaling_factor(8.0)
+        # With these the ramp ends near whole dimensions (1.002 and 6.992): engines that round them
+        # outwards agree.
+        w.add_rope_scaling_orig_ctx_len(359)
+        w.add_rope_freq_base(10481.0)
+
+    def gemma2_keys(self):
+        self.w.add_attn_logit_softcapping(5.0)
+        self.w.add_final_logit_softcapping(3.0)
+
+    def gemma4_keys(self):
+        t, w = self.t, self.w
+        w.add_array("gemma4.attention.sliding_window_pattern", self.windowed())
+        w.add_uint32("gemma4.attention.key_length_swa", t.head_dim)
+        w.add_uint32("gemma4.attention.value_length_swa", t.head_dim)
+        w.add_uint32("gemma4.rope.dimension_count_swa", t.head_dim)
+        w.add_uint32("gemma4.attention.shared_kv_layers", t.shared_kv)
+        w.add_uint32("gemma4.embedding_length_per_layer_input", t.per_layer)
+        w.add_float32("gemma4.rope.freq_base_swa", 5000.0)
+        w.add_final_logit_softcapping(3.0)
+        if t.experts:
+            w.add_expert_count(t.experts)
+            w.add_expert_used_count(t.used)
+            w.add_expert_feed_forward_length(t.expert_width)
+        factors = np.array([1.0] * (t.head_dim // 4) + [1e30] * (t.head_dim - t.head_dim // 4))
+        w.add_tensor("rope_freqs.weight", factors.astype(np.float32))
+
+    def delta_keys(self):
+        t, w = self.t, self.w
+        w.add_uint32(f"{t.arch}.ssm.conv_kernel", 4)
+        w.add_uint32(f"{t.arch}.ssm.state_size", 16)
+        w.add_uint32(f"{t.arch}.ssm.group_count", 2)
+        w.add_uint32(f"{t.arch}.ssm.time_step_rank", 4)
+        w.add_uint32(f"{t.arch}.ssm.inner_size", 64)
+        w.add_uint32(f"{t.arch}.full_attention_interval", 4)
+        if t.arch != "qwen3next":
+            w.add_array(f"{t.arch}.rope.dimension_sections", [2, 1, 1, 0])
+
+    def lfm2_keys(self):
+        t, w = self.t, self.w
+        w.add_uint32(f"{t.arch}.shortconv.l_cache", 3)
+        if t.arch == "lfm2moe":
+            w.add_uint32("lfm2moe.leading_dense_block_count", 1)
+            w.add_uint32("lfm2moe.expert_gating_func", 2)
+
+    def granitehybrid_keys(self):
+        w = self.w
+        w.add_embedding_scale(6.0)
+        w.add_residual_scale(0.44)
+        w.add_attention_scale(0.3)
+        w.add_logit_scale(3.0)
+        w.add_bool("granitehybrid.rope.scaling.finetuned", False)
+        for key, value in (("conv_kernel", 4), ("state_size", 16), ("group_count", 2), ("time_step_rank", 8),
+                           ("inner_size", 128)):  # fmt: skip
+            w.add_uint32(f"granitehybrid.ssm.{key}", value)
+
+    def windowed(self):
+        return [i % 3 != 2 for i in range(self.t.layers)]
+
+    def kv_heads(self):
+        t = self.t
+        if t.arch in ("lfm2", "lfm2moe"):
+            return [t.kv_heads if i % 2 else 0 for i in range(t.layers)]
+        if t.arch == "granitehybrid":
+            return [t.kv_heads if i == 2 else 0 for i in range(t.layers)]
+        if t.keys_only:
+            return [t.kv_heads if swa else 1 for swa in self.windowed()]
+        return t.kv_heads
+
+    def widths(self):
+        t = self.t
+        if t.shared_kv:
+            return [t.feed_forward * (2 if i >= t.layers - t.shared_kv else 1) for i in range(t.layers)]
+        return t.feed_forward
+
+    def delta(self, p):
+        t, d = self.t, self.t.embedding
+        self.matrix(p + "attn_qkv.weight", 2 * 2 * 16 + 64, d)
+        self.matrix(p + "attn_gate.weight", 64, d)
+        if t.arch == "qwen3next":
+            self.matrix(p + "ssm_ba.weight", 8, d)
+        else:
+            self.matrix(p + "ssm_beta.weight", 4, d)
+            self.matrix(p + "ssm_alpha.weight", 4, d)
+        self.matrix(p + "ssm_conv1d.weight", 128, 4, "F32")
+        self.vector(p + "ssm_dt.bias", 4, 0.0, 1.0)
+        self.w.add_tensor(p + "ssm_a", (-np.exp(self.rng.standard_normal(4))).astype(np.float32))
+        self.vector(p + "ssm_norm.weight", 16)
+        self.matrix(p + "ssm_out.weight", d, 64)
+
+    def mamba2(self, p):
+        d = self.t.embedding
+        inner, state, groups, heads = 128, 16, 2, 8
+        channels = inner + 2 * groups * state
+        self.matrix(p + "ssm_in.weight", inner + channels + heads, d)
+        self.matrix(p + "ssm_conv1d.weight", channels, 4, "F32")
+        self.vector(p + "ssm_conv1d.bias", channels, 0.0, 0.3)
+        self.vector(p + "ssm_dt.bias", heads, 0.0, 1.0)
+        self.w.add_tensor(p + "ssm_a", (-np.exp(self.rng.standard_normal((heads, 1)))).astype(np.float32))
+        self.w.add_tensor(p + "ssm_d", self.rng.standard_normal((heads, 1)).astype(np.float32))
+        norm = 1 + 0.2 * self.rng.standard_normal((groups, inner // groups))
+        self.w.add_tensor(p + "ssm_norm.weight", norm.astype(np.float32))
+        self.matrix(p + "ssm_out.weight", d, inner)
+
+    def short_conv(self, p):
+        d = self.t.embedding
+        self.matrix(p + "shortconv.in_proj.weight", 3 * d, d)
+        self.matrix(p + "shortconv.conv.weight", d, 3, "F32")
+        self.matrix(p + "shortconv.out_proj.weight", d, d)
+
+    def layer(self, i):
+        """A layer of the families that came later."""
+        t, d, p = self.t, self.t.embedding, f"blk.{i}."
+        kv = self.kv_heads()
+        kv = kv[i] if isinstance(kv, list) else kv
+        widths = self.widths()
+        width = widths[i] if isinstance(widths, list) else widths
+        swa = t.arch == "gemma4" and self.windowed()[i]
+        dim = 2 * t.head_dim if t.arch == "gemma4" and not swa else t.head_dim
+        shares = i >= t.layers - t.shared_kv
+        if t.arch not in POST_ONLY:
+            self.vector(p + "attn_norm.weight", d)
+        if t.arch in DELTA and (i + 1) % 4:
+            self.delta(p)
+        elif t.arch == "granitehybrid" and not kv:
+            self.mamba2(p)
+        elif t.arch in ("lfm2", "lfm2moe") and not kv:
+            self.short_conv(p)
+        else:
+            self.matrix(p + "attn_q.weight", t.heads * dim * (2 if t.arch in DELTA else 1), d)
+            if not shares:
+                self.matrix(p + "attn_k.weight", kv * dim, d)
+                if not t.keys_only or swa:
+                    self.matrix(p + "attn_v.weight", kv * dim, d)
+            self.matrix(p + "attn_output.weight", d, t.heads * dim)
+            if t.arch == "gpt-oss":
+                for name, size in (("q", t.heads * dim), ("k", kv * dim), ("v", kv * dim), ("output", d)):
+                    self.vector(p + f"attn_{name}.bias", size, 0.0, 0.5)
+                self.vector(p + "attn_sinks.weight", t.heads, 0.0, 1.0)
+            if t.arch == "olmo2":
+                self.vector(p + "attn_q_norm.weight", t.heads * dim)
+                self.vector(p + "attn_k_norm.weight", kv * dim)
+            if t.arch in DELTA | {"gemma4", "lfm2", "lfm2moe"}:
+                # Gemma 4 does not scale its scores.
+                mean = 0.4 if t.arch == "gemma4" else 1.0
+                self.vector(p + "attn_q_norm.weight", dim, mean)
+                if not shares:
+                    self.vector(p + "attn_k_norm.weight", dim, mean)
+        if t.arch in POST_ONLY | DELTA | {"gemma2", "gemma4", "gpt-oss"}:
+            self.vector(p + "post_attention_norm.weight", d)
+        if t.arch in POST_ONLY | {"gemma2", "gemma4"}:
+            self.vector(p + "post_ffw_norm.weight", d)
+        if t.arch not in POST_ONLY | DELTA | {"gpt-oss"}:
+            self.vector(p + "ffn_norm.weight", d)
+        dense = t.arch == "lfm2moe" and i == 0
+        if t.experts and not dense:
+            self.experts(p)
+            if t.arch == "lfm2moe":
+                self.vector(p + "exp_probs_b.bias", t.experts, 0.0, 0.1)
+        if t.arch == "gpt-oss":
+            self.vector(p + "ffn_gate_inp.bias", t.experts, 0.0, 0.3)
+            for name, size in (("gate", t.expert_width), ("up", t.expert_width), ("down", d)):
+                bias = 0.5 * self.rng.standard_normal((t.experts, size))
+                self.w.add_tensor(p + f"ffn_{name}_exps.bias", bias.astype(np.float32))
+        if not t.experts or dense or t.arch == "gemma4":
+            self.matrix(p + "ffn_gate.weight", width, d)
+            self.matrix(p + "ffn_up.weight", width, d)
+            self.matrix(p + "ffn_down.weight", d, width)
+        if t.arch == "gemma4" and t.experts:
+            for name in ("post_ffw_norm_1", "pre_ffw_norm_2", "post_ffw_norm_2"):
+                self.vector(p + f"{name}.weight", d)
+            self.vector(p + "ffn_gate_inp.scale", d)
+            self.vector(p + "ffn_down_exps.scale", t.experts)
+        if t.arch == "gemma4":
+            self.vector(p + "layer_output_scale.weight", 1)
+        if t.per_layer:
+            self.matrix(p + "inp_gate.weight", t.per_layer, d)
+            self.matrix(p + "proj.weight", d, t.per_layer)
+            self.vector(p + "post_norm.weight", d)
 
     def experts(self, p):
         t, d = self.t, self.t.embedding
@@ -208,7 +414,7 @@ class Maker:
             self.matrix(p + "ffn_gate_shexp.weight", t.shared_width, d)
             self.matrix(p + "ffn_up_shexp.weight", t.shared_width, d)
             self.matrix(p + "ffn_down_shexp.weight", d, t.shared_width)
-            if t.arch == "qwen2moe":
+            if t.arch in DELTA | {"qwen2moe"}:
                 self.vector(p + "ffn_gate_inp_shexp.weight", d, 0.0, 0.3)
 
     def write(self):
@@ -219,27 +425,37 @@ class Maker:
         w.add_block_count(t.layers)
         w.add_context_length(t.context)
         w.add_embedding_length(t.embedding)
-        w.add_feed_forward_length(t.feed_forward)
+        w.add_feed_forward_length(self.widths())
         w.add_head_count(t.heads)
-        w.add_head_count_kv(t.kv_heads)
-        w.add_key_length(t.head_dim)
-        w.add_value_length(t.head_dim)
+        w.add_head_count_kv(self.kv_heads())
+        head_dim = 2 * t.head_dim if t.arch == "gemma4" else t.head_dim
+        w.add_key_length(head_dim)
+        w.add_value_length(head_dim)
         w.add_layer_norm_rms_eps(1e-5)
-        w.add_rope_freq_base(20000.0)
+        if t.arch != "gpt-oss":
+            w.add_rope_freq_base(20000.0)
         if t.rope_linear:
             w.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
             w.add_rope_scaling_factor(t.rope_linear)
-        if t.arch in ("llama", "granite", "granitemoe", "smollm3", "phi3", "mistral3"):
-            w.add_rope_dimension_count(t.rope_dim or t.head_dim)
+        if t.arch in ("llama", "granite", "granitemoe", "smollm3", "phi3", "mistral3") or t.arch in NEW_KEYS:
+            w.add_rope_dimension_count(t.rope_dim or head_dim)
         if t.window:
             w.add_sliding_window(t.window)
-            w.add_uint32(f"{t.arch}.attention.sliding_window_pattern", 2)
+            if t.arch == "gemma3":
+                w.add_uint32(f"{t.arch}.attention.sliding_window_pattern", 2)
         self.family_keys()
         self.tokenizer()
         q, kv, d = t.heads * t.head_dim, t.kv_heads * t.head_dim, t.embedding
         self.matrix("token_embd.weight", t.vocabulary, d, "Q5_0" if t.mixed else None)
+        if t.per_layer:
+            self.matrix("per_layer_token_embd.weight", t.vocabulary, t.per_layer * t.layers)
+            self.matrix("per_layer_model_proj.weight", t.per_layer * t.layers, d, "F32")
+            self.vector("per_layer_proj_norm.weight", t.per_layer)
         for i in range(t.layers):
             p = f"blk.{i}."
+            if t.arch in NEW_KEYS:
+                self.layer(i)
+                continue
             mixed = iter(["Q5_0", "Q4_1", "Q8_0", "Q4_K", "Q4_0", "Q5_1", "Q6_K"]) if t.mixed else iter([None] * 7)
             if t.arch != "exaone4":
                 self.vector(p + "attn_norm.weight", d)
@@ -271,7 +487,7 @@ class Maker:
                 self.matrix(p + "ffn_gate.weight", t.feed_forward, d, next(mixed))
                 self.matrix(p + "ffn_up.weight", t.feed_forward, d, next(mixed))
                 self.matrix(p + "ffn_down.weight", d, t.feed_forward, next(mixed))
-        self.vector("output_norm.weight", d)
+        self.vector("token_embd_norm.weight" if t.arch in ("lfm2", "lfm2moe") else "output_norm.weight", d)
         if not t.tied:
             self.matrix("output.weight", t.vocabulary, d, "Q6_K" if t.mixed else None)
         if t.rope_factors:
@@ -281,6 +497,20 @@ class Maker:
         w.write_kv_data_to_file()
         w.write_tensors_to_file()
         w.close()
+
+
+NEW_KEYS = {
+    "gpt-oss": Maker.gpt_oss_keys,
+    "olmo2": lambda maker: None,
+    "gemma2": Maker.gemma2_keys,
+    "gemma4": Maker.gemma4_keys,
+    "qwen35": Maker.delta_keys,
+    "qwen35moe": Maker.delta_keys,
+    "qwen3next": Maker.delta_keys,
+    "lfm2": Maker.lfm2_keys,
+    "lfm2moe": Maker.lfm2_keys,
+    "granitehybrid": Maker.granitehybrid_keys,
+}
 
 
 def gguf_byte_alphabet():

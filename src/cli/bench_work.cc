@@ -33,17 +33,16 @@ BenchWork::BenchWork(model::StepModel& model, const kernels::KernelTable& kernel
   std::ranges::copy_n(prompt_.begin(), std::min(prompt_.size(), next_.size()), next_.begin());
   // Pages are taken now, not while the clock runs.
   const auto groups = model.kv_groups();
-  const size_t blocks = kv_.Blocks(0).size() * streams;
   for (size_t g = 0; g < groups.size(); ++g)
-    std::memset(kv_.view().arena[g], 0, groups[g].block_bytes * blocks);
+    std::memset(kv_.view().arena[g], 0, groups[g].block_bytes * kv_.blocks(g));
 }
 
 model::BatchItem BenchWork::Item(uint32_t sequence, std::span<const model::TokenId> tokens,
-                                 uint32_t position, uint32_t logits_rows) const {
+                                 uint32_t position, uint32_t logits_rows) {
   model::BatchItem item;
   item.tokens = tokens;
   item.position = position;
-  for (auto& blocks : item.blocks) blocks = kv_.Blocks(sequence);
+  kv_.Fill(item, sequence);
   item.logits_rows = logits_rows;
   return item;
 }

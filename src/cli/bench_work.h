@@ -42,7 +42,7 @@ class BenchWork {
 
  private:
   model::BatchItem Item(uint32_t sequence, std::span<const model::TokenId> tokens,
-                        uint32_t position, uint32_t logits_rows) const;
+                        uint32_t position, uint32_t logits_rows);
   // Tokens [0, tokens) of one sequence, in steps of kChunkRows; logits for the last one.
   void FillOne(uint32_t sequence, uint32_t tokens);
   // The greedy successors of the first `streams` rows of logits, into next_.

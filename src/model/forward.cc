@@ -6,9 +6,11 @@ namespace infe::model {
 
 Schedule::Schedule(const ModelParts& parts) {
   Append(*parts.embed, false);
+  if (parts.per_layer_inputs != nullptr) Append(*parts.per_layer_inputs, false);
   for (const LayerParts& layer : parts.layers) {
     Append(*layer.mixer, &layer == &parts.layers.back());
     Append(*layer.feed_forward, false);
+    if (layer.per_layer != nullptr) Append(*layer.per_layer, false);
   }
   Append(*parts.head, false);
 }

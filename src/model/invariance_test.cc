@@ -41,7 +41,7 @@ Rows FeedInCrowd(Model& model, std::span<const TokenId> tokens, uint32_t others,
   const uint32_t length = static_cast<uint32_t>(tokens.size());
   const uint32_t size_max = length > 200 ? 40 : 9;  // long ones take fewer steps
   const uint32_t vocabulary = model.config().vocabulary;
-  const PlainKv kv(model.kv_groups(), others + 1, length + 64);
+  PlainKv kv(model.kv_groups(), others + 1, length + 64);
   std::vector<uint32_t> position(others + 1, 0);
   for (uint32_t s = 1; s <= others; ++s) position[s] = random() % 2;  // garbage KV: not ours
   const std::vector<TokenId> noise = RandomTokens(4096, vocabulary, seed + 1);
@@ -69,8 +69,8 @@ Rows FeedInCrowd(Model& model, std::span<const TokenId> tokens, uint32_t others,
         item.logits_rows = random() % 2;
       }
       wanted += item.logits_rows;
+      kv.Fill(item, s);
       for (size_t g = 0; g < model.kv_groups().size(); ++g) {
-        item.blocks[g] = kv.Blocks(s);
         const uint32_t window = model.kv_groups()[g].window;
         if (s != 0 || window == 0) continue;
         std::vector<uint32_t>& table =
@@ -125,7 +125,7 @@ void ExpectInvariant(const std::string& path, const LoadOptions& options,
     auto model = LoadModel(path, pool, options, kernels);
     ASSERT_NE(model, nullptr);
     const auto tokens = RandomTokens(length, model->config().vocabulary, 11);
-    const PlainKv kv(model->kv_groups(), 1, length);
+    PlainKv kv(model->kv_groups(), 1, length);
     if (threads == 1) expected = Feed(*model, kv, 0, tokens, 0, 64);
     for (const Variant& variant : variants) {
       if (variant.threads != threads) continue;
@@ -201,7 +201,7 @@ TEST(BatchInvariance, SummariesAreThoseOfWholeRows) {
       ASSERT_NE(model, nullptr);
       const uint32_t vocabulary = model->config().vocabulary;
       const auto tokens = RandomTokens(9, vocabulary, 3);
-      const PlainKv kv(model->kv_groups(), 3, 32);
+      PlainKv kv(model->kv_groups(), 3, 32);
       std::vector<uint64_t> mask((vocabulary + 63) / 64, 0x5555'0000'ffff'0f0full);
       const std::vector<std::span<const uint64_t>> masks(2, mask);
       const std::vector<TokenId> few = {1, 3, 4};
@@ -209,7 +209,7 @@ TEST(BatchInvariance, SummariesAreThoseOfWholeRows) {
       for (uint32_t i = 0; i < items.size(); ++i) {
         items[i].tokens = std::span(tokens).subspan(3 * i, 3);
         items[i].logits_rows = 2;
-        for (auto& blocks : items[i].blocks) blocks = kv.Blocks(i);
+        kv.Fill(items[i], i);
       }
       items[0].inverse_temperature = 1 / 0.7f;
       items[1].head_rows = few;
@@ -261,7 +261,7 @@ TEST(BatchInvariance, WantedRowsAndTokensHaveTheBitsOfTheWhole) {
     ASSERT_NE(model, nullptr);
     const uint32_t vocabulary = model->config().vocabulary;
     const auto tokens = RandomTokens(30, vocabulary, 3);
-    const PlainKv kv(model->kv_groups(), 4, 32);
+    PlainKv kv(model->kv_groups(), 4, 32);
     const Rows whole = Feed(*model, kv, 0, tokens, 0, 30);
 
     const std::vector<TokenId> ascending = {0, 5, 31, 32, 200, vocabulary - 1};
@@ -271,7 +271,7 @@ TEST(BatchInvariance, WantedRowsAndTokensHaveTheBitsOfTheWhole) {
     BatchItem items[4];
     for (uint32_t s = 0; s < 4; ++s) {
       items[s].tokens = tokens;
-      for (auto& blocks : items[s].blocks) blocks = kv.Blocks(s);
+      kv.Fill(items[s], s);
     }
     items[1].logits_rows = 3;
     items[2].logits_rows = 2;

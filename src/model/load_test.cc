@@ -50,6 +50,97 @@ void AddExperts(Spec& spec) {
   }
 }
 
+void Rename(Spec& spec, const std::string& from, const std::string& to) {
+  const auto node = spec.tensors.extract(from);
+  spec.tensors[to] = node.mapped();
+}
+
+// Biases on everything, and a sink for each head.
+void MakeGptOss(Spec& spec) {
+  spec.numbers["gpt-oss.attention.sliding_window"] = 16;
+  AddExperts(spec);
+  Rename(spec, "blk.0.ffn_norm.weight", "blk.0.post_attention_norm.weight");
+  for (const auto& [name, width] : {std::pair{"q", 32u}, {"k", 16u}, {"v", 16u}, {"output", 32u}}) {
+    spec.tensors["blk.0.attn_" + std::string(name) + ".bias"] = {kF32, {width}};
+  }
+  spec.tensors["blk.0.attn_sinks.weight"] = {kF32, {2}};
+  spec.tensors["blk.0.ffn_gate_inp.bias"] = {kF32, {4}};
+  spec.tensors["blk.0.ffn_gate_exps.bias"] = {kF32, {64, 4}};
+  spec.tensors["blk.0.ffn_up_exps.bias"] = {kF32, {64, 4}};
+  spec.tensors["blk.0.ffn_down_exps.bias"] = {kF32, {32, 4}};
+}
+
+// A gated delta net of two heads with one key head.
+void MakeDeltaNet(Spec& spec) {
+  const std::string p = spec.architecture + ".";
+  for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_output"}) {
+    spec.tensors.erase("blk.0." + std::string(name) + ".weight");
+  }
+  Rename(spec, "blk.0.ffn_norm.weight", "blk.0.post_attention_norm.weight");
+  if (spec.architecture != "qwen35") AddExperts(spec);
+  spec.numbers[p + "ssm.conv_kernel"] = 4;
+  spec.numbers[p + "ssm.state_size"] = 16;
+  spec.numbers[p + "ssm.group_count"] = 1;
+  spec.numbers[p + "ssm.time_step_rank"] = 2;
+  spec.numbers[p + "ssm.inner_size"] = 32;
+  spec.tensors["blk.0.attn_qkv.weight"] = {kF32, {32, 64}};
+  spec.tensors["blk.0.attn_gate.weight"] = {kF32, {32, 32}};
+  spec.tensors["blk.0.ssm_beta.weight"] = {kF32, {32, 2}};
+  spec.tensors["blk.0.ssm_alpha.weight"] = {kF32, {32, 2}};
+  spec.tensors["blk.0.ssm_conv1d.weight"] = {kF32, {4, 64}};
+  spec.tensors["blk.0.ssm_a"] = {kF32, {2}};
+  spec.tensors["blk.0.ssm_dt.bias"] = {kF32, {2}};
+  spec.tensors["blk.0.ssm_norm.weight"] = {kF32, {16}};
+  spec.tensors["blk.0.ssm_out.weight"] = {kF32, {32, 32}};
+}
+
+void AddHeadNorms(Spec& spec) {
+  spec.tensors["blk.0.attn_q_norm.weight"] = {kF32, {16}};
+  spec.tensors["blk.0.attn_k_norm.weight"] = {kF32, {16}};
+}
+
+// The families that came later: false for the others.
+bool MakeLaterFamily(Spec& spec) {
+  const std::string& family = spec.architecture;
+  const std::string p = family + ".";
+  if (family == "gpt-oss") {
+    MakeGptOss(spec);
+  } else if (family == "qwen35" || family == "qwen35moe" || family == "qwen3next") {
+    MakeDeltaNet(spec);
+  } else if (family == "lfm2" || family == "lfm2moe") {
+    spec.numbers[p + "shortconv.l_cache"] = 3;
+    Rename(spec, "output_norm.weight", "token_embd_norm.weight");
+    AddHeadNorms(spec);
+    if (family == "lfm2moe") AddExperts(spec);
+  } else if (family == "granitehybrid") {
+    for (const auto& [key, value] : {std::pair{"conv_kernel", 4u},
+                                     {"state_size", 16u},
+                                     {"group_count", 1u},
+                                     {"time_step_rank", 2u},
+                                     {"inner_size", 32u}}) {
+      spec.numbers[p + "ssm." + key] = value;
+    }
+  } else if (family == "olmo2") {
+    spec.tensors.erase("blk.0.attn_norm.weight");
+    spec.tensors.erase("blk.0.ffn_norm.weight");
+    AddHeadNorms(spec);
+    spec.tensors["blk.0.attn_q_norm.weight"] = {kF32, {32}};
+  } else if (family == "gemma2" || family == "gemma4") {
+    spec.numbers[p + "attention.sliding_window"] = 16;
+    if (family == "gemma4") {
+      AddHeadNorms(spec);
+      spec.tensors.erase("blk.0.attn_v.weight");  // keys are values then
+    }
+  } else {
+    return false;
+  }
+  if (family == "olmo2" || family == "gemma2" || family == "gemma4") {
+    spec.tensors["blk.0.post_attention_norm.weight"] = {kF32, {32}};
+    spec.tensors["blk.0.post_ffw_norm.weight"] = {kF32, {32}};
+  }
+  return true;
+}
+
 Spec ValidSpec(const std::string& architecture) {
   Spec spec;
   spec.architecture = architecture;
@@ -65,6 +156,7 @@ Spec ValidSpec(const std::string& architecture) {
       {"blk.0.attn_output.weight", {kF32, {32, 32}}}, {"blk.0.ffn_norm.weight", {kF32, {32}}},
       {"blk.0.ffn_gate.weight", {kF32, {32, 64}}},    {"blk.0.ffn_up.weight", {kF32, {32, 64}}},
       {"blk.0.ffn_down.weight", {kF32, {64, 32}}}};
+  if (MakeLaterFamily(spec)) return spec;
   if (architecture == "qwen2" || architecture == "qwen2moe") {
     spec.tensors["blk.0.attn_q.bias"] = {kF32, {32}};
     spec.tensors["blk.0.attn_k.bias"] = {kF32, {16}};
@@ -122,11 +214,11 @@ std::string LoadError(const Spec& spec) {
     EXPECT_NE(model.error().code, ErrorCode::kInternal);
     return model.error().message;
   }
-  const PlainKv kv((*model)->kv_groups(), 1, 32);
+  PlainKv kv((*model)->kv_groups(), 1, 32);
   const TokenId token = 39;
   BatchItem item;
   item.tokens = {&token, 1};
-  for (auto& blocks : item.blocks) blocks = kv.Blocks(0);
+  kv.Fill(item, 0);
   item.logits_rows = 1;
   (*model)->Forward({.items = {&item, 1}}, kv.view());
   return "";
@@ -223,6 +315,43 @@ TEST(Load, ExpertsThatAreNotUnderstoodAreRefused) {
               "blk.0.ffn_up_exps.weight", "qwen3moe");
   ExpectError([](Spec& s) { s.tensors["blk.0.ffn_gate_exps.bias"] = {kF32, {64, 4}}; },
               "ffn_gate_exps.bias", "qwen3moe");
+}
+
+// What a family's keys say that is not computed, or cannot be.
+TEST(Load, ShapesThatDoNotFitAreRefused) {
+  const auto refused = [](const char* family, const char* key, uint32_t value, const char* part) {
+    ExpectError([&](Spec& s) { s.numbers[std::string(family) + "." + key] = value; }, part, family);
+  };
+  refused("qwen35", "ssm.inner_size", 64, "ssm.*");
+  refused("qwen35", "ssm.group_count", 0, "ssm.*");
+  refused("qwen35", "ssm.conv_kernel", 9, "ssm.conv_kernel");
+  refused("qwen35", "ssm.state_size", 0, "ssm.*");
+  refused("qwen35", "full_attention_interval", 0, "full_attention_interval");
+  refused("qwen35", "nextn_predict_layers", 1, "every layer");
+  refused("granitehybrid", "ssm.time_step_rank", 3, "ssm.*");
+  refused("lfm2", "shortconv.l_cache", 1, "shortconv.l_cache");
+  refused("lfm2", "shortconv.l_cache", 9, "shortconv.l_cache");
+  refused("gemma4", "attention.shared_kv_layers", 1, "shared_kv_layers");
+  refused("gemma4", "attention.key_length_swa", 8, "different lengths");
+  refused("gemma4", "embedding_length_per_layer_input", 16, "multiples of 32");
+  refused("gpt-oss", "expert_count", 0, "expert_count");
+  refused("gpt-oss", "attention.sliding_window", 0, "sliding_window");
+  for (const char* cap : {"attn_logit_softcapping", "final_logit_softcapping"}) {
+    ExpectError([&](Spec& s) { s.floats[std::string("gemma2.") + cap] = -1; }, cap, "gemma2");
+  }
+}
+
+// Layers that predict further tokens, and encoders beside the model, are known and not read.
+TEST(Load, WhatIsNotReadMayBeThere) {
+  Spec predictor = ValidSpec("qwen35");
+  predictor.numbers["qwen35.block_count"] = 2;
+  predictor.numbers["qwen35.nextn_predict_layers"] = 1;
+  predictor.tensors["blk.1.nextn.eh_proj.weight"] = {kF32, {64, 32}};
+  EXPECT_EQ(LoadError(predictor), "");
+  Spec encoder = ValidSpec("gemma4");
+  encoder.tensors["v.patch_embd.weight"] = {kF32, {32, 7}};
+  encoder.tensors["mm.input_projection.weight"] = {kF32, {32, 7}};
+  EXPECT_EQ(LoadError(encoder), "");
 }
 
 TEST(Load, FusedExpertsAreTwoInOne) {

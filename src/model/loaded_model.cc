@@ -51,10 +51,13 @@ Result<void> PlanParts(const ModelConfig& config, const ModelParts& parts,
   for (const LayerParts& layer : parts.layers) {
     INFE_TRY(layer.mixer->Plan(plan));
     INFE_TRY(layer.feed_forward->Plan(plan));
+    if (layer.per_layer != nullptr) INFE_TRY(layer.per_layer->Plan(plan));
     ++plan.layer;
   }
   INFE_TRY(parts.head->Plan(plan));
   INFE_TRY(parts.embed->Plan(plan));
+  if (parts.per_layer_inputs != nullptr) INFE_TRY(parts.per_layer_inputs->Plan(plan));
+  for (const std::string& prefix : config.skipped) planned.tensors.SkipAll(prefix);
   INFE_TRY(planned.tensors.CheckAllTaken(config.architecture));
   if (float_products) PlanFloatInput(config, limits, planned.scratch);
   planned.scratch.shared.Floats("rope", size_t{limits.rows_max} * planned.ropes.row_floats());

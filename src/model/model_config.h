@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/layer_config.h"
@@ -23,6 +24,12 @@ struct ModelConfig {
   float rms_epsilon = 0;
   float embedding_scale = 1;  // Gemma: sqrt(embedding)
   float logit_scale = 1;      // multiplies the logits
+  float logit_softcap = 0;    // then x becomes softcap * tanh(x / softcap); 0: it stays
+  // Each layer adds something that the token alone says, of so many dimensions (Gemma's per-layer
+  // embeddings); 0: none.
+  uint32_t per_layer_width = 0;
+  std::string_view output_norm = "output_norm";  // name of its tensor
+  std::vector<std::string> skipped;  // tensors whose names begin so are known, and not read
   bool tied_head = false;
 };
 

@@ -94,7 +94,7 @@ inline Json ReadJson(const std::string& path) {
 
 // Feeds `tokens` of sequence `sequence` from `position` on, in chunks, and returns the logits of
 // every token if wanted.
-inline std::vector<std::vector<float>> Feed(Model& model, const PlainKv& kv, uint32_t sequence,
+inline std::vector<std::vector<float>> Feed(Model& model, PlainKv& kv, uint32_t sequence,
                                             std::span<const TokenId> tokens, uint32_t position,
                                             uint32_t chunk) {
   std::vector<std::vector<float>> rows;
@@ -102,7 +102,7 @@ inline std::vector<std::vector<float>> Feed(Model& model, const PlainKv& kv, uin
     BatchItem item;
     item.tokens = tokens.subspan(at, std::min<size_t>(chunk, tokens.size() - at));
     item.position = position + static_cast<uint32_t>(at);
-    for (auto& blocks : item.blocks) blocks = kv.Blocks(sequence);
+    kv.Fill(item, sequence);
     item.logits_rows = static_cast<uint32_t>(item.tokens.size());
     model.Forward({.items = {&item, 1}}, kv.view());
     for (uint32_t r = 0; r < item.logits_rows; ++r) {

@@ -91,7 +91,7 @@ TEST_F(PackedFile, ASecondLoadReadsWhatTheFirstPackedAndAChangedModelDoesNot) {
   const auto logits = [&]() -> std::vector<std::vector<float>> {
     auto model = LoadModel(model_path, pool_, options);
     if (model == nullptr) return {};
-    const PlainKv kv(model->kv_groups(), 1, 32);
+    PlainKv kv(model->kv_groups(), 1, 32);
     return Feed(*model, kv, 0, tokens, 0, 5);
   };
   const auto packed_files = [&] {
@@ -114,7 +114,7 @@ TEST_F(PackedFile, ASecondLoadReadsWhatTheFirstPackedAndAChangedModelDoesNot) {
     {
       auto model = LoadModel(model_path, pool_, options);  // alive until its writer is done
       ASSERT_NE(model, nullptr);
-      const PlainKv kv(model->kv_groups(), 1, 32);
+      PlainKv kv(model->kv_groups(), 1, 32);
       packed = Feed(*model, kv, 0, tokens, 0, 5);
       EXPECT_EQ(packed_files().size(), 1u);
       // Of the same name for both models: wait for this one's.

@@ -38,7 +38,7 @@ Result<PerplexityResult> Perplexity(StepModel& model, std::span<const TokenId> t
       return InvalidArgument(fmt::format("token {} is not in the vocabulary", token));
     }
   }
-  const PlainKv kv(model.kv_groups(), 1, window);
+  PlainKv kv(model.kv_groups(), 1, window);
   const uint32_t first = window / 2;  // the first row whose successor is scored
   PerplexityResult result;
   double squares = 0;
@@ -54,7 +54,7 @@ Result<PerplexityResult> Perplexity(StepModel& model, std::span<const TokenId> t
       BatchItem item;
       item.tokens = text.subspan(at, end - at);
       item.position = at;
-      for (auto& blocks : item.blocks) blocks = kv.Blocks(0);
+      kv.Fill(item, 0);
       item.logits_rows = at < first ? 0 : end - at;
       model.Forward({.items = {&item, 1}}, kv.view());
       for (uint32_t r = 0; r < item.logits_rows; ++r) {

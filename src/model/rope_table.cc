@@ -108,8 +108,10 @@ void RopeTable::Stretch(const YarnConfig& yarn, float base) {
     constexpr double kTwoPi = 6.28318530717958647692;
     return dims * LogOf(yarn.original_context / (turns * kTwoPi)) / (2 * LogOf(base));
   };
-  const double low = std::clamp(std::floor(dimension(yarn.beta_fast)), 0.0, dims - 1);
-  const double high = std::clamp(std::ceil(dimension(yarn.beta_slow)), 0.0, dims - 1);
+  const double fast = dimension(yarn.beta_fast);
+  const double slow = dimension(yarn.beta_slow);
+  const double low = std::clamp(yarn.whole_dims ? std::floor(fast) : fast, 0.0, dims - 1);
+  const double high = std::clamp(yarn.whole_dims ? std::ceil(slow) : slow, 0.0, dims - 1);
   for (size_t i = 0; i < frequencies_.size(); ++i) {
     const double stretched =
         std::clamp((static_cast<double>(i) - low) / std::max(0.001, high - low), 0.0, 1.0);

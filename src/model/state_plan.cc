@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
+
 namespace infe::model {
 namespace {
 
@@ -18,6 +20,10 @@ bool Before(const StateNeed& a, const StateNeed& b) {
 
 void StatePlan::Need(uint32_t layer, const StateNeed& need, StateSlot* slot) {
   entries_.push_back({layer, need, slot});
+}
+
+void StatePlan::Share(uint32_t of_layer, StateSlot* slot) {
+  sharers_.push_back({of_layer, slot});
 }
 
 Result<std::vector<StateGroup>> StatePlan::Finish() {
@@ -36,6 +42,13 @@ Result<std::vector<StateGroup>> StatePlan::Finish() {
     *entry.slot = {.group = static_cast<uint32_t>(groups.size() - 1),
                    .offset = group.layers.size() * group.layer_bytes};
     group.layers.push_back(entry.layer);
+  }
+  for (const Sharer& sharer : sharers_) {
+    const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+      return entry.layer == sharer.of_layer;
+    });
+    INFE_CHECK(found != entries_.end());
+    *sharer.slot = *found->slot;
   }
   if (groups.size() > kStateGroupsMax) {
     return Unsupported(fmt::format("layers of {} kinds of memory are not supported; up to {} are",

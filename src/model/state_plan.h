@@ -29,6 +29,8 @@ class StatePlan {
  public:
   // The slot is filled by Finish; until then it must stay where it is.
   void Need(uint32_t layer, const StateNeed& need, StateSlot* slot);
+  // A layer that reads what an earlier one keeps: its slot becomes that one's.
+  void Share(uint32_t of_layer, StateSlot* slot);
 
   // Positions first, the group that every sequence pays for in full; then windows, shortest first;
   // then running states. kUnsupported if there are more groups than kStateGroupsMax.
@@ -40,7 +42,12 @@ class StatePlan {
     StateNeed need;
     StateSlot* slot;
   };
+  struct Sharer {
+    uint32_t of_layer;
+    StateSlot* slot;
+  };
   std::vector<Entry> entries_;
+  std::vector<Sharer> sharers_;
 };
 
 }  // namespace infe::model

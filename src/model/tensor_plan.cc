@@ -49,6 +49,12 @@ void TensorPlan::Skip(std::string_view name) {
   if (tensor != nullptr) taken_.insert(tensor->name);
 }
 
+void TensorPlan::SkipAll(std::string_view prefix) {
+  for (const GgufTensor& tensor : file_.tensors()) {
+    if (tensor.name.starts_with(prefix)) taken_.insert(tensor.name);
+  }
+}
+
 Result<void> TensorPlan::Matrix(const MatrixSpec& spec, kernels::PackedMatrix* matrix) {
   INFE_ASSIGN(const GgufTensor* tensor, Need(spec.name));
   const uint64_t plane_rows = spec.plane_rows == 0 ? spec.rows : spec.plane_rows;
@@ -95,13 +101,28 @@ Result<std::vector<float>> TensorPlan::Values(const std::string& name, uint32_t 
 
 Result<void> TensorPlan::Vector(const std::string& name, uint32_t size,
                                 std::span<const uint32_t> order, const float** vector) {
-  INFE_ASSIGN(const std::vector<float> values, Values(name, size));
-  vectors_.emplace_back(vector, floats_.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    floats_.push_back(values[order.empty() ? i : order[i]]);
+  INFE_ASSIGN(std::vector<float> values, Values(name, size));
+  if (!order.empty()) {
+    const std::vector<float> from = values;
+    for (size_t i = 0; i < values.size(); ++i) values[i] = from[order[i]];
   }
-  floats_.resize((floats_.size() + 15) / 16 * 16);  // whole cache lines
+  Constant(values, vector);
   return {};
+}
+
+Result<void> TensorPlan::Grid(const std::string& name, uint32_t cols, uint32_t rows,
+                              const float** grid) {
+  INFE_ASSIGN(const GgufTensor* tensor, Need(name));
+  INFE_TRY(CheckShape(*tensor, cols, rows));
+  INFE_ASSIGN(const std::vector<float> values, Dequantise(*tensor));
+  Constant(values, grid);
+  return {};
+}
+
+void TensorPlan::Constant(std::span<const float> values, const float** vector) {
+  vectors_.emplace_back(vector, floats_.size());
+  floats_.insert(floats_.end(), values.begin(), values.end());
+  floats_.resize((floats_.size() + 15) / 16 * 16);  // whole cache lines
 }
 
 std::span<const uint32_t> TensorPlan::Deinterleaved(uint32_t heads, uint32_t dim, uint32_t turned) {
@@ -113,6 +134,12 @@ std::span<const uint32_t> TensorPlan::Deinterleaved(uint32_t heads, uint32_t dim
     }
     for (uint32_t i = turned; i < dim; ++i) order[head * dim + i] = head * dim + i;
   }
+  return order;
+}
+
+std::span<const uint32_t> TensorPlan::EveryOther(uint32_t heads, uint32_t dim, uint32_t first) {
+  std::vector<uint32_t>& order = orders_.emplace_back(size_t{heads} * dim);
+  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i / dim * 2 * dim + first + i % dim;
   return order;
 }
 

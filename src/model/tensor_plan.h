@@ -63,13 +63,21 @@ class TensorPlan {
                       const float** vector);
   // The values themselves, for what is worked into something else.
   Result<std::vector<float>> Values(const std::string& name, uint32_t size);
+  // [rows][cols] f32, read now.
+  Result<void> Grid(const std::string& name, uint32_t cols, uint32_t rows, const float** grid);
+  // Numbers that are in no file.
+  void Constant(std::span<const float> values, const float** vector);
 
-  // A tensor that may be there and is not read.
+  // A tensor that may be there and is not read; all whose names begin so.
   void Skip(std::string_view name);
+  void SkipAll(std::string_view prefix);
 
   // The row order that turns pairs (2i, 2i + 1) among the first `turned` dimensions of each head
   // into (i, i + turned / 2).
   std::span<const uint32_t> Deinterleaved(uint32_t heads, uint32_t dim, uint32_t turned);
+
+  // The row order that takes `dim` rows of every 2 * dim, from `first` on, `heads` times.
+  std::span<const uint32_t> EveryOther(uint32_t heads, uint32_t dim, uint32_t first);
 
   // kUnsupported if the file has a tensor that nobody asked for.
   Result<void> CheckAllTaken(std::string_view architecture) const;

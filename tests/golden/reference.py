@@ -68,23 +68,45 @@ class Reference:
         self.rope_base = get("rope.freq_base", 10000.0)
         self.rope_scale = get("rope.scaling.factor", 1.0) if get("rope.scaling.type", "none") == "linear" else 1.0
         self.rope_dim = get("rope.dimension_count", self.dim)
-        self.gemma = self.arch == "gemma3"
-        self.post_norms = self.arch in ("gemma3", "exaone4")
+        self.gemma = self.arch in ("gemma2", "gemma3", "gemma4")
+        self.post_norms = self.gemma or self.arch in ("exaone4", "olmo2")
+        self.pre_norms = self.arch not in ("exaone4", "olmo2")
+        self.delta = self.arch in ("qwen35", "qwen35moe", "qwen3next")
         self.embedding_scale = np.sqrt(np.float32(self.d)) if self.gemma else np.float32(get("embedding_scale", 1))
         self.residual_scale = np.float32(get("residual_scale", 1))
-        self.attention_scale = np.float32(get("attention.scale", 1 / np.sqrt(self.dim)))
+        scale = 1.0 if self.arch == "gemma4" else 1 / np.sqrt(self.dim)
+        self.attention_scale = np.float32(get("attention.scale", scale))
         self.logit_scale = np.float32(get("logit_scale", 1))
         self.experts_used = get("expert_used_count", 0)
-        self.window = get("attention.sliding_window", 0) if self.gemma else 0
-        self.pattern = get("attention.sliding_window_pattern", 6)
+        windows = self.gemma or self.arch in ("gpt-oss", "olmo2")
+        self.window = get("attention.sliding_window", 0) if windows else 0
+        self.pattern = get("attention.sliding_window_pattern", {"gemma3": 6, "olmo2": 4}.get(self.arch, 2))
         self.reset()
 
     def get(self, key, default=None):
         return self.fields.get(f"{self.arch}.{key}", default)
 
+    def of_layer(self, value, layer):
+        return value[layer] if isinstance(value, (list, tuple)) else value
+
+    def local(self, layer):
+        """Whether a layer attends to a window."""
+        if not self.window:
+            return False
+        if isinstance(self.pattern, (list, tuple)):
+            return bool(self.pattern[layer])
+        return (layer + 1) % self.pattern != 0
+
+    def shape(self, layer):
+        """Heads, heads of keys, dimensions of a head."""
+        dim = self.get("attention.key_length_swa", self.dim) if self.local(layer) else self.dim
+        return self.of_layer(self.heads, layer), self.of_layer(self.kv_heads, layer), dim
+
     def reset(self):
-        self.keys = [np.zeros((0, self.kv_heads, self.dim), np.float32) for _ in range(self.layers)]
+        self.position = 0
+        self.keys = [np.zeros((0, *self.shape(i)[1:]), np.float32) for i in range(self.layers)]
         self.values = [k.copy() for k in self.keys]
+        self.states = [None] * self.layers  # of convolutions and recurrences
 
     def product(self, x, name):
         if self.quantised and not self.is_float[name]:
@@ -96,22 +118,25 @@ class Reference:
         factor, length = self.get("rope.scaling.factor"), self.get("rope.scaling.original_context_length")
         turns = [self.get("rope.scaling.yarn_beta_fast", 32.0), self.get("rope.scaling.yarn_beta_slow", 1.0)]
         fast, slow = (self.rope_dim * np.log(length / (t * 2 * np.pi)) / (2 * np.log(base)) for t in turns)
-        low, high = max(np.floor(fast), 0), min(np.ceil(slow), self.rope_dim - 1)
+        if self.arch != "gpt-oss":  # whose ramp ends between dimensions
+            fast, slow = np.floor(fast), np.ceil(slow)
+        low, high = max(fast, 0), min(slow, self.rope_dim - 1)
         keep = 1 - np.clip((np.arange(self.rope_dim // 2) - low) / max(0.001, high - low), 0, 1)
         multiplier = self.get("rope.scaling.yarn_log_multiplier", 0.0)
         amplitude = (0.1 * np.log(factor) + 1) / (0.1 * multiplier * np.log(factor) + 1)
         return frequency * (keep + (1 - keep) / factor), amplitude
 
-    def rope(self, x, positions, base, scale):
+    def rope(self, x, positions, base, scale, local=False):
         """x: [rows, heads, dim], turned in the first rope_dim dimensions. Files of some families pair
         (2i, 2i+1), the others (i, i + rope_dim/2)."""
-        n = self.rope_dim
+        n = x.shape[-1] if self.arch == "gemma4" else self.rope_dim
         half = n // 2
         amplitude = 1.0
         frequency = float(base) ** (-np.arange(half) * 2.0 / n) / scale
-        if "rope_freqs.weight" in self.weights:
+        plain = local and self.arch in ("gemma4", "olmo2")
+        if "rope_freqs.weight" in self.weights and not plain:
             frequency = frequency / self.weights["rope_freqs.weight"]
-        if self.get("rope.scaling.type") == "yarn":
+        if self.get("rope.scaling.type") == "yarn" and not plain:
             frequency, amplitude = self.yarn(frequency, base)
         if self.get("rope.scaling.type") == "longrope":
             which = "long" if self.get("context_length") > self.get("rope.scaling.original_context_length") else "short"
@@ -137,15 +162,31 @@ class Reference:
         k = np.arange(total)[None, :]
         hidden = (k > p) | ((k <= p - window) if window else False)
         out = np.empty_like(q)
-        group = self.heads // self.kv_heads
-        for h in range(self.heads):
+        cap = self.get("attn_logit_softcapping", 0)
+        sinks = self.weights.get(f"blk.{layer}.attn_sinks.weight")
+        group = q.shape[1] // keys.shape[1]
+        for h in range(q.shape[1]):
             scores = q[:, h] @ keys[:, h // group].T * scale
+            if cap:
+                scores = cap * np.tanh(scores / cap)
             scores[hidden] = -np.inf
+            if sinks is not None:
+                top = np.maximum(scores.max(axis=1, keepdims=True), sinks[h])
+                scores = np.exp(scores - top)
+                total = scores.sum(axis=1, keepdims=True) + np.exp(sinks[h] - top)
+                out[:, h] = scores / total @ values[:, h // group]
+                continue
             scores = np.exp(scores - scores.max(axis=1, keepdims=True))
             out[:, h] = scores / scores.sum(axis=1, keepdims=True) @ values[:, h // group]
         return out
 
     def qkv(self, h, p):
+        """Projections; V is None where keys are values, K too where another layer's are read."""
+        if p + "attn_k.weight" not in self.weights and self.arch == "gemma4":
+            return self.product(h, p + "attn_q.weight"), None, None
+        if p + "attn_v.weight" not in self.weights and self.arch == "gemma4":
+            k = self.product(h, p + "attn_k.weight")
+            return self.product(h, p + "attn_q.weight"), k, k
         if p + "attn_qkv.weight" in self.weights:
             sizes = np.cumsum([self.heads * self.dim, self.kv_heads * self.dim])
             return np.split(self.product(h, p + "attn_qkv.weight"), sizes, axis=1)
@@ -163,22 +204,37 @@ class Reference:
         h = ((gelu_tanh if self.gemma else silu)(gate) * up).astype(np.float32)
         return self.product(h, p + f"ffn_down{suffix}.weight")
 
-    def experts(self, h, p):
+    def experts(self, h, p, router=None):
         w = self.weights
-        logits = self.product(h, p + "ffn_gate_inp.weight").astype(np.float64)
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        weights /= weights.sum(axis=1, keepdims=True)
+        # Gemma 4's router has a norm of its own.
+        seen = h if router is None else router
+        logits = self.product(seen, p + "ffn_gate_inp.weight").astype(np.float64)
+        logits += w.get(p + "ffn_gate_inp.bias", 0)
+        if self.get("expert_gating_func", 1) == 2:
+            weights = 1 / (1 + np.exp(-logits))
+        else:
+            weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+            weights /= weights.sum(axis=1, keepdims=True)
         out = np.zeros_like(h)
+        oss = self.arch == "gpt-oss"
         for r, row in enumerate(weights):
-            chosen = np.argsort(-row, kind="stable")[: self.experts_used]
+            chosen = np.argsort(-(row + w.get(p + "exp_probs_b.bias", 0)), kind="stable")[: self.experts_used]
             share = row[chosen] / (1 if self.arch == "qwen2moe" else row[chosen].sum())
+            if p + "ffn_down_exps.scale" in w:
+                share = share * w[p + "ffn_down_exps.scale"][chosen]
             for e, s in zip(chosen, share):
                 if p + "ffn_gate_up_exps.weight" in w:
                     gate, up = np.split(self.expert_product(h[r], p + "ffn_gate_up_exps.weight", e), 2)
                 else:
                     gate, up = (self.expert_product(h[r], p + f"ffn_{n}_exps.weight", e) for n in ("gate", "up"))
-                x = (silu(gate) * up).astype(np.float32)
-                out[r] += np.float32(s) * self.expert_product(x, p + "ffn_down_exps.weight", e)
+                if oss:
+                    gate = np.minimum(gate + w[p + "ffn_gate_exps.bias"][e], 7)
+                    up = np.clip(up + w[p + "ffn_up_exps.bias"][e], -7, 7)
+                    x = (gate / (1 + np.exp(-1.702 * gate)) * (up + 1)).astype(np.float32)
+                else:
+                    x = ((gelu_tanh if self.gemma else silu)(gate) * up).astype(np.float32)
+                y = self.expert_product(x, p + "ffn_down_exps.weight", e)
+                out[r] += np.float32(s) * (y + w[p + "ffn_down_exps.bias"][e] if oss else y)
         if p + "ffn_gate_shexp.weight" in w:
             shared = self.gated(h, p, "_shexp")
             if p + "ffn_gate_inp_shexp.weight" in w:
@@ -192,46 +248,177 @@ class Reference:
             x = quantise_activations(x)
         return self.weights[name][expert] @ x
 
-    def forward(self, tokens):
-        """Logits [len(tokens), vocabulary] of tokens that follow what the cache holds."""
-        w = self.weights
-        position = self.keys[0].shape[0]
-        positions = (position + np.arange(len(tokens))).astype(np.float64)
-        x = w["token_embd.weight"][tokens].copy()
-        x *= self.embedding_scale
-        growth = self.get("attention.temperature_scale", 0.0)
-        for i in range(self.layers):
-            p = f"blk.{i}."
-            local = self.gemma and (i + 1) % self.pattern != 0
-            base, scale = (10000.0, 1.0) if local else (self.rope_base, self.rope_scale)
-            h = x if self.arch == "exaone4" else rms_norm(x, w[p + "attn_norm.weight"], self.eps)
-            q, k, v = self.qkv(h, p)
-            q = q.reshape(-1, self.heads, self.dim)
-            k = k.reshape(-1, self.kv_heads, self.dim)
-            v = v.reshape(-1, self.kv_heads, self.dim)
-            if p + "attn_q_norm.weight" in w:
-                q = rms_norm(q, w[p + "attn_q_norm.weight"], self.eps)
-                k = rms_norm(k, w[p + "attn_k_norm.weight"], self.eps)
-            if not (self.arch == "smollm3" and (i + 1) % 4 == 0):
-                q, k = (self.rope(a, positions, base, scale) for a in (q, k))
-            if growth:
-                periods = np.floor(positions / self.get("rope.scaling.original_context_length"))
-                q = q * (1 + growth * np.log(1 + periods))[:, None, None]
-            q, k, v = (a.astype(np.float32) for a in (q, k, v))
+    def convolve(self, x, taps, layer, bias=None):
+        """A causal convolution of each channel; the last inputs are kept. taps: [channels, count]."""
+        count = taps.shape[1]
+        before = self.states[layer]["conv"] if self.states[layer] else np.zeros((count - 1, x.shape[1]), np.float32)
+        both = np.concatenate([before, x])
+        out = sum(taps[:, j] * both[j : j + len(x)] for j in range(count))
+        self.states[layer] = (self.states[layer] or {}) | {"conv": both[len(both) - count + 1 :]}
+        return (out if bias is None else out + bias).astype(np.float32)
+
+    def recur(self, layer, heads, q, k, v, decay, rate, delta):
+        """Token by token: q, k [rows, heads, keys], v [rows, heads, values], decay and rate [rows, heads]."""
+        state = self.states[layer].get("matrix")
+        state = np.zeros((heads, k.shape[2], v.shape[2]), np.float64) if state is None else state
+        out = []
+        for t in range(len(q)):
+            state = state * decay[t][:, None, None]
+            learnt = v[t] - (np.einsum("hk,hkv->hv", k[t], state) if delta else 0)
+            state = state + np.einsum("hk,hv->hkv", k[t], learnt * rate[t][:, None])
+            out.append(np.einsum("hk,hkv->hv", q[t], state))
+        self.states[layer]["matrix"] = state
+        return np.array(out).astype(np.float32)
+
+    def delta_net(self, h, layer, p):
+        w, get = self.weights, self.get
+        n_k, n_v, d = get("ssm.group_count"), get("ssm.time_step_rank"), get("ssm.state_size")
+        u = silu(self.convolve(self.product(h, p + "attn_qkv.weight"), w[p + "ssm_conv1d.weight"], layer))
+        q, k, v = np.split(u.astype(np.float64), [n_k * d, 2 * n_k * d], axis=1)
+        q, k, v = (a.reshape(len(h), -1, d) for a in (q, k, v))
+        q, k = (a / np.sqrt((a * a).sum(axis=2, keepdims=True) + self.eps) for a in (q, k))
+        if p + "ssm_ba.weight" in w:
+            both = self.product(h, p + "ssm_ba.weight").reshape(len(h), n_k, 2, n_v // n_k)
+            beta, alpha = both[:, :, 0].reshape(len(h), -1), both[:, :, 1].reshape(len(h), -1)
+        else:
+            beta, alpha = (self.product(h, p + f"ssm_{n}.weight") for n in ("beta", "alpha"))
+        of_value = np.arange(n_v) // (n_v // n_k) if self.arch == "qwen3next" else np.arange(n_v) % n_k
+        decay = np.exp(w[p + "ssm_a"] * np.log1p(np.exp(alpha.astype(np.float64) + w[p + "ssm_dt.bias"])))
+        rate = 1 / (1 + np.exp(-beta))
+        o = self.recur(layer, n_v, q[:, of_value] / np.sqrt(d), k[:, of_value], v, decay, rate, True)
+        o = rms_norm(o, w[p + "ssm_norm.weight"], self.eps)
+        z = self.product(h, p + "attn_gate.weight").reshape(o.shape)
+        return self.product((o * silu(z)).reshape(len(h), -1).astype(np.float32), p + "ssm_out.weight")
+
+    def mamba2(self, h, layer, p):
+        w, get = self.weights, self.get
+        inner, n = get("ssm.inner_size"), get("ssm.state_size")
+        heads, groups = get("ssm.time_step_rank"), get("ssm.group_count")
+        z, x, dt = np.split(self.product(h, p + "ssm_in.weight"), [inner, 2 * inner + 2 * groups * n], axis=1)
+        x = silu(self.convolve(x, w[p + "ssm_conv1d.weight"], layer, w[p + "ssm_conv1d.bias"]))
+        x, b, c = np.split(x, [inner, inner + groups * n], axis=1)
+        x = x.reshape(len(h), heads, -1)
+        b, c = (np.repeat(a.reshape(len(h), groups, n), heads // groups, axis=1) for a in (b, c))
+        dt = np.log1p(np.exp(dt.astype(np.float64) + w[p + "ssm_dt.bias"]))
+        y = self.recur(layer, heads, c, b, x, np.exp(dt * w[p + "ssm_a"][:, 0]), dt, False)
+        y = (y + w[p + "ssm_d"] * x).reshape(len(h), -1) * silu(z)
+        y = rms_norm(y.reshape(len(h), groups, -1), w[p + "ssm_norm.weight"], self.eps)
+        return self.product(y.reshape(len(h), -1), p + "ssm_out.weight")
+
+    def short_conv(self, h, layer, p):
+        b, c, x = np.split(self.product(h, p + "shortconv.in_proj.weight"), 3, axis=1)
+        y = c * self.convolve(b * x, self.weights[p + "shortconv.conv.weight"], layer)
+        return self.product(y.astype(np.float32), p + "shortconv.out_proj.weight")
+
+    def attend(self, h, i, positions, growth):
+        """The attention of layer i up to its output projection."""
+        w, p, position = self.weights, f"blk.{i}.", self.position
+        heads, kv_heads, dim = self.shape(i)
+        local = self.local(i)
+        gemma3 = self.arch == "gemma3" and local
+        base = 10000.0 if gemma3 else self.rope_base
+        base = self.get("rope.freq_base_swa", base) if local else base
+        scale = 1.0 if gemma3 else self.rope_scale
+        q, k, v = self.qkv(h, p)
+        gate = None
+        if self.delta:
+            q, gate = np.split(q.reshape(-1, heads, 2 * dim), 2, axis=2)
+        if self.arch == "olmo2":
+            q = rms_norm(q, w[p + "attn_q_norm.weight"], self.eps)
+            k = rms_norm(k, w[p + "attn_k_norm.weight"], self.eps)
+        q = q.reshape(-1, heads, dim)
+        if k is not None:
+            k, v = k.reshape(-1, kv_heads, dim), v.reshape(-1, kv_heads, dim)
+        if p + "attn_q_norm.weight" in w and self.arch != "olmo2":
+            q = rms_norm(q, w[p + "attn_q_norm.weight"], self.eps)
+            k = None if k is None else rms_norm(k, w[p + "attn_k_norm.weight"], self.eps)
+        if self.arch == "gemma4" and v is not None:
+            v = rms_norm(v, 1, self.eps)
+        turns = not (self.arch == "smollm3" and (i + 1) % 4 == 0) and self.get("rope.scaling.finetuned", True)
+        if turns:
+            q = self.rope(q, positions, base, scale, local)
+            k = None if k is None else self.rope(k, positions, base, scale, local)
+        if growth:
+            periods = np.floor(positions / self.get("rope.scaling.original_context_length"))
+            q = q * (1 + growth * np.log(1 + periods))[:, None, None]
+        source = i
+        if k is None:  # the last layer of the same kind that has keys
+            own = self.layers - self.get("attention.shared_kv_layers")
+            source = max(s for s in range(own) if self.local(s) == local)
+        else:
+            k, v = (a.astype(np.float32) for a in (k, v))
             if self.quantised:
                 k, v = (a.astype(np.float16).astype(np.float32) for a in (k, v))
             self.keys[i] = np.concatenate([self.keys[i], k])
             self.values[i] = np.concatenate([self.values[i], v])
-            a = self.attention(q, i, position, self.window if local else 0)
-            a = self.product(a.reshape(len(tokens), -1), p + "attn_output.weight")
+        self.keys[i], self.values[i] = self.keys[source], self.values[source]
+        a = self.attention(q.astype(np.float32), i, position, self.window if local else 0)
+        if gate is not None:
+            a = a / (1 + np.exp(-gate))
+        a = self.product(a.reshape(len(h), -1).astype(np.float32), p + "attn_output.weight")
+        return a + w.get(p + "attn_output.bias", 0)
+
+    def mix(self, h, i, positions, growth):
+        p = f"blk.{i}."
+        if p + "ssm_in.weight" in self.weights:
+            return self.mamba2(h, i, p)
+        if p + "ssm_out.weight" in self.weights:
+            return self.delta_net(h, i, p)
+        if p + "shortconv.conv.weight" in self.weights:
+            return self.short_conv(h, i, p)
+        return self.attend(h, i, positions, growth)
+
+    def feed_forward(self, x, p):
+        w = self.weights
+        norm = "post_attention_norm" if self.delta or self.arch == "gpt-oss" else "ffn_norm"
+        h = rms_norm(x, w[p + f"{norm}.weight"], self.eps) if self.pre_norms else x
+        if p + "ffn_gate_inp.weight" not in w:
+            return self.gated(h, p)
+        if self.arch != "gemma4":
+            return self.experts(h, p)
+        a = rms_norm(self.gated(h, p), w[p + "post_ffw_norm_1.weight"], self.eps)
+        router = rms_norm(x, w[p + "ffn_gate_inp.scale"] / np.float32(np.sqrt(self.d)), self.eps)
+        h = rms_norm(x, w[p + "pre_ffw_norm_2.weight"], self.eps)
+        return a + rms_norm(self.experts(h, p, router), w[p + "post_ffw_norm_2.weight"], self.eps)
+
+    def per_layer_inputs(self, x, tokens):
+        """[rows, layers, width]: what the tokens alone say in each layer."""
+        w, n = self.weights, self.get("embedding_length_per_layer_input")
+        projected = self.product(x, "per_layer_model_proj.weight") / np.float32(np.sqrt(self.d))
+        projected = rms_norm(projected.reshape(len(x), -1, n), w["per_layer_proj_norm.weight"], self.eps)
+        looked = w["per_layer_token_embd.weight"][tokens].reshape(projected.shape) * np.float32(np.sqrt(n))
+        return (projected + looked) / np.float32(np.sqrt(2))
+
+    def forward(self, tokens):
+        """Logits [len(tokens), vocabulary] of tokens that follow what the cache holds."""
+        w = self.weights
+        position = self.position
+        positions = (position + np.arange(len(tokens))).astype(np.float64)
+        x = w["token_embd.weight"][tokens].copy()
+        x *= self.embedding_scale
+        growth = self.get("attention.temperature_scale", 0.0)
+        extra = self.per_layer_inputs(x, tokens) if "per_layer_model_proj.weight" in w else None
+        for i in range(self.layers):
+            p = f"blk.{i}."
+            h = rms_norm(x, w[p + "attn_norm.weight"], self.eps) if self.pre_norms else x
+            a = self.mix(h, i, positions, growth)
             a = rms_norm(a, w[p + "post_attention_norm.weight"], self.eps) if self.post_norms else a
             x = x + a * self.residual_scale
-            h = x if self.arch == "exaone4" else rms_norm(x, w[p + "ffn_norm.weight"], self.eps)
-            f = self.experts(h, p) if self.experts_used else self.gated(h, p)
+            f = self.feed_forward(x, p)
             f = rms_norm(f, w[p + "post_ffw_norm.weight"], self.eps) if self.post_norms else f
             x = x + f * self.residual_scale
-        x = rms_norm(x, w["output_norm.weight"], self.eps)
-        return self.product(x, "output.weight" if "output.weight" in w else "token_embd.weight") / self.logit_scale
+            if extra is not None:
+                g = gelu_tanh(self.product(x, p + "inp_gate.weight")) * extra[:, i]
+                g = self.product(g.astype(np.float32), p + "proj.weight")
+                x = x + rms_norm(g, w[p + "post_norm.weight"], self.eps)
+            x = (x * w.get(p + "layer_output_scale.weight", 1)).astype(np.float32)
+        self.position += len(tokens)
+        norm = "token_embd_norm.weight" if self.arch in ("lfm2", "lfm2moe") else "output_norm.weight"
+        x = rms_norm(x, w[norm], self.eps)
+        head = "output.weight" if "output.weight" in w else "token_embd.weight"
+        logits = self.product(x, head) / self.logit_scale
+        cap = self.get("final_logit_softcapping", 0)
+        return cap * np.tanh(logits / cap) if cap else logits
 
     def greedy(self, prompt, count):
         self.reset()

@@ -29,6 +29,20 @@ Result<ModelConfig> ReadPhi3Config(const GgufFile& file);
 Result<ModelConfig> ReadMistral3Config(const GgufFile& file);
 Result<ModelConfig> ReadExaone4Config(const GgufFile& file);
 
+Result<ModelConfig> ReadGptOssConfig(const GgufFile& file);
+Result<ModelConfig> ReadOlmo2Config(const GgufFile& file);
+Result<ModelConfig> ReadGemma2Config(const GgufFile& file);
+Result<ModelConfig> ReadGemma4Config(const GgufFile& file);
+Result<ModelConfig> ReadQwen35Config(const GgufFile& file);
+Result<ModelConfig> ReadQwen35MoeConfig(const GgufFile& file);
+Result<ModelConfig> ReadQwen3NextConfig(const GgufFile& file);
+Result<ModelConfig> ReadLfm2Config(const GgufFile& file);
+Result<ModelConfig> ReadLfm2MoeConfig(const GgufFile& file);
+Result<ModelConfig> ReadGraniteHybridConfig(const GgufFile& file);
+
+// The keys of Mamba 2 layers under `prefix`.
+Result<Mamba2Config> ReadMamba2(const GgufFile& file, const std::string& prefix);
+
 // The factors that all Granites have, under the keys of `prefix`.
 Result<void> ReadGraniteFactors(const GgufFile& file, const std::string& prefix,
                                 ModelConfig& config);

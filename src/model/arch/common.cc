@@ -1,5 +1,6 @@
 #include "model/arch/common.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -33,6 +34,21 @@ Result<uint32_t> Size(const GgufFile& file, const std::string& key, uint64_t max
                       uint32_t fallback) {
   if (!file.Has(key)) return fallback;
   return Size(file, key, max);
+}
+
+// A size that may differ from layer to layer: the largest.
+Result<uint32_t> LargestSize(const GgufFile& file, const std::string& key, uint64_t max,
+                             uint32_t fallback) {
+  const GgufEntry* entry = file.FindEntry(key);
+  if (entry == nullptr || entry->type != GgufValueType::kArray) {
+    return Size(file, key, max, fallback);
+  }
+  INFE_ASSIGN(const std::vector<uint32_t> sizes,
+              ReadLayerSizes(file, key, entry->count, max, fallback));
+  if (sizes.empty()) return Corrupt(fmt::format("{} is empty", key));
+  const uint32_t largest = *std::max_element(sizes.begin(), sizes.end());
+  if (largest == 0) return Corrupt(fmt::format("{} is 0; it must be in 1..{}", key, max));
+  return largest;
 }
 
 // Rows of the embedding: the file's tensor decides, not the metadata.
@@ -105,8 +121,11 @@ Result<void> ReadRopeScaling(const GgufFile& file, const std::string& prefix,
 Result<AttentionConfig> ReadAttention(const GgufFile& file, const std::string& prefix,
                                       uint32_t embedding, const Supports& supports) {
   AttentionConfig a;
-  INFE_ASSIGN(a.heads, Size(file, prefix + "attention.head_count", kWidthMax));
-  INFE_ASSIGN(a.kv_heads, Size(file, prefix + "attention.head_count_kv", kWidthMax, a.heads));
+  const std::string heads = prefix + "attention.head_count";
+  if (!file.Has(heads)) INFE_TRY(file.Unsigned(heads));
+  INFE_ASSIGN(a.heads, LargestSize(file, heads, kWidthMax, 0));
+  INFE_ASSIGN(a.kv_heads,
+              LargestSize(file, prefix + "attention.head_count_kv", kWidthMax, a.heads));
   INFE_ASSIGN(a.head_dim,
               Size(file, prefix + "attention.key_length", kHeadDimMax, embedding / a.heads));
   INFE_ASSIGN(const uint32_t value_dim,
@@ -193,15 +212,101 @@ Result<void> ReadFeedForward(const GgufFile& file, const std::string& prefix,
   if (experts > 0) {
     INFE_ASSIGN(layer.feed_forward, ReadExperts(file, prefix));
   } else {
-    INFE_ASSIGN(DenseFfnOf(layer).width, Size(file, prefix + "feed_forward_length", kWidthMax));
+    const std::string width = prefix + "feed_forward_length";
+    if (!file.Has(width)) INFE_TRY(file.Unsigned(width));
+    INFE_ASSIGN(DenseFfnOf(layer).width, LargestSize(file, width, kWidthMax, 0));
+  }
+  return {};
+}
+
+// Sizes that differ between layers.
+Result<void> ReadLayerShapes(const GgufFile& file, const std::string& prefix,
+                             const Supports& supports, ModelConfig& config) {
+  // With layers that are not read.
+  const size_t layers = config.layers.size() + config.skipped.size();
+  const AttentionConfig& all = AttentionOf(config.layers[0]);
+  INFE_ASSIGN(const auto heads,
+              ReadLayerSizes(file, prefix + "attention.head_count", layers, kWidthMax, all.heads));
+  INFE_ASSIGN(const auto kv_heads, ReadLayerSizes(file, prefix + "attention.head_count_kv", layers,
+                                                  kWidthMax, all.kv_heads));
+  INFE_ASSIGN(const auto widths,
+              ReadLayerSizes(file, prefix + "feed_forward_length", layers, kWidthMax, 0));
+  for (size_t l = 0; l < config.layers.size(); ++l) {
+    AttentionConfig& attention = AttentionOf(config.layers[l]);
+    attention.heads = heads[l];
+    attention.kv_heads = kv_heads[l];
+    auto* dense = std::get_if<DenseFfnConfig>(&config.layers[l].feed_forward);
+    if (dense != nullptr) dense->width = widths[l];
+    const bool none = heads[l] == 0 || kv_heads[l] == 0 || (dense != nullptr && widths[l] == 0);
+    if (none && !supports.other_mixers) {
+      return Unsupported(fmt::format("layer {} has no attention or no feed-forward part", l));
+    }
   }
   return {};
 }
 
 }  // namespace
 
+Result<std::vector<uint32_t>> ReadLayerSizes(const GgufFile& file, const std::string& key,
+                                             size_t layers, uint64_t max, uint32_t fallback) {
+  const GgufEntry* entry = file.FindEntry(key);
+  if (entry == nullptr) return std::vector<uint32_t>(layers, fallback);
+  if (entry->type != GgufValueType::kArray) {
+    INFE_ASSIGN(const uint32_t size, ReadSize(file, key, max));
+    return std::vector<uint32_t>(layers, size);
+  }
+  INFE_ASSIGN(const std::vector<int64_t> values, file.Integers(key));
+  if (values.size() != layers) {
+    return Corrupt(fmt::format("{} is of {} layers; there are {}", key, values.size(), layers));
+  }
+  std::vector<uint32_t> sizes;
+  for (const int64_t value : values) {
+    if (value < 0 || static_cast<uint64_t>(value) > max) {
+      return Corrupt(fmt::format("{} has {}; it must be in 0..{}", key, value, max));
+    }
+    sizes.push_back(static_cast<uint32_t>(value));
+  }
+  return sizes;
+}
+
+Result<std::vector<bool>> ReadWindowed(const GgufFile& file, const std::string& prefix,
+                                       size_t layers, uint32_t fallback) {
+  const std::string key = prefix + "attention.sliding_window_pattern";
+  const GgufEntry* entry = file.FindEntry(key);
+  std::vector<bool> windowed(layers);
+  if (entry != nullptr && entry->type == GgufValueType::kArray) {
+    INFE_ASSIGN(const auto flags, ReadLayerSizes(file, key, layers, 1, 0));
+    for (size_t l = 0; l < layers; ++l) windowed[l] = flags[l] != 0;
+    return windowed;
+  }
+  INFE_ASSIGN(const uint64_t period, file.Unsigned(key, fallback));
+  if (period == 0) return Corrupt(fmt::format("{} is 0", key));
+  for (size_t l = 0; l < layers; ++l) windowed[l] = (l + 1) % period != 0;
+  return windowed;
+}
+
+Result<uint32_t> ReadWindow(const GgufFile& file, const std::string& prefix) {
+  return Size(file, prefix + "attention.sliding_window", kContextMax);
+}
+
+Result<uint32_t> ReadSize(const GgufFile& file, const std::string& key, uint64_t max) {
+  INFE_ASSIGN(const uint64_t value, file.Unsigned(key, 0));
+  if (value > max) return Corrupt(fmt::format("{} is {}; it must be in 0..{}", key, value, max));
+  return static_cast<uint32_t>(value);
+}
+
+Result<float> ReadRopeBase(const GgufFile& file, const std::string& key, float fallback) {
+  INFE_ASSIGN(const double base, file.Float(key, fallback));
+  if (!(base >= 1) || !(base < 1e12)) return Corrupt(fmt::format("{} is out of range", key));
+  return static_cast<float>(base);
+}
+
 Result<float> ReadFactor(const GgufFile& file, const std::string& key) {
-  INFE_ASSIGN(const double factor, file.Float(key, 1.0));
+  return ReadFactorOr(file, key, 1);
+}
+
+Result<float> ReadFactorOr(const GgufFile& file, const std::string& key, float fallback) {
+  INFE_ASSIGN(const double factor, file.Float(key, fallback));
   if (!(factor > 0) || !(factor < 1e6)) return Corrupt(fmt::format("{} is out of range", key));
   return static_cast<float>(factor);
 }
@@ -218,8 +323,15 @@ Result<ModelConfig> ReadCommonConfig(const GgufFile& file, std::string_view arch
   config.quantisation = FileTypeName(file_type);
 
   INFE_ASSIGN(const uint64_t predictors, file.Unsigned(prefix + "nextn_predict_layers", 0));
-  if (predictors > 0) return Unsupported("layers that predict further tokens are not supported");
-  INFE_ASSIGN(const uint32_t layers, Size(file, prefix + "block_count", kLayersMax));
+  if (predictors > 0 && !supports.predictors) {
+    return Unsupported("layers that predict further tokens are not supported");
+  }
+  INFE_ASSIGN(uint32_t layers, Size(file, prefix + "block_count", kLayersMax));
+  if (predictors >= layers) return Corrupt("every layer predicts further tokens");
+  layers -= static_cast<uint32_t>(predictors);
+  for (uint64_t l = layers; l < layers + predictors; ++l) {
+    config.skipped.push_back(fmt::format("blk.{}.", l));
+  }
   INFE_ASSIGN(config.embedding, Size(file, prefix + "embedding_length", kWidthMax));
   LayerConfig layer;
   INFE_TRY(ReadFeedForward(file, prefix, supports, layer));
@@ -230,6 +342,7 @@ Result<ModelConfig> ReadCommonConfig(const GgufFile& file, std::string_view arch
   if (!(epsilon >= 0) || !(epsilon < 1)) return Corrupt("the RMS epsilon is out of range");
   config.rms_epsilon = static_cast<float>(epsilon);
   config.layers.assign(layers, layer);
+  INFE_TRY(ReadLayerShapes(file, prefix, supports, config));
   config.tied_head = file.FindTensor("output.weight") == nullptr;
   return config;
 }
@@ -248,6 +361,7 @@ MoeFfnConfig& MoeFfnOf(LayerConfig& layer) {
 
 Result<void> CheckConfig(const ModelConfig& config) {
   INFE_TRY(CheckWidth(config.embedding));
+  INFE_TRY(CheckWidth(config.per_layer_width));
   for (const LayerConfig& layer : config.layers) {
     if (const auto* attention = std::get_if<AttentionConfig>(&layer.mixer)) {
       INFE_TRY(CheckAttention(*attention));
@@ -258,6 +372,10 @@ Result<void> CheckConfig(const ModelConfig& config) {
     if (const auto* moe = std::get_if<MoeFfnConfig>(&layer.feed_forward)) {
       INFE_TRY(CheckWidth(moe->width));
       INFE_TRY(CheckWidth(moe->shared_width));
+    }
+    if (const auto* twin = std::get_if<TwinFfnConfig>(&layer.feed_forward)) {
+      INFE_TRY(CheckWidth(twin->dense.width));
+      INFE_TRY(CheckWidth(twin->experts.width));
     }
   }
   return {};
@@ -298,8 +416,14 @@ std::string_view FileTypeName(uint64_t file_type) {
       return "Q5_K_M";
     case 18:
       return "Q6_K";
+    case 25:
+      return "IQ4_NL";
+    case 30:
+      return "IQ4_XS";
     case 32:
       return "BF16";
+    case 38:
+      return "MXFP4";
     default:
       return "unknown";
   }

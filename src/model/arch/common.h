@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "model/gguf.h"
@@ -16,6 +17,8 @@ struct Supports {
   bool experts = false;        // expert_count and its like
   bool partial_rope = false;   // rope.dimension_count below the size of a head
   bool rope_scalings = false;  // rope.scaling.type "yarn" and "longrope"
+  bool other_mixers = false;   // layers without keys and values: attention.head_count_kv is 0
+  bool predictors = false;     // layers that predict further tokens: they are left out
 };
 
 // Shapes, names, epsilon, RoPE base and scaling, scale 1/sqrt(head_dim): every layer attention and
@@ -30,8 +33,30 @@ AttentionConfig& AttentionOf(LayerConfig& layer);
 DenseFfnConfig& DenseFfnOf(LayerConfig& layer);
 MoeFfnConfig& MoeFfnOf(LayerConfig& layer);
 
+// A key that is a number for all layers, or an array of one for each; `fallback` for all if it is
+// absent. kCorrupt if an array has another length or a number is above max.
+Result<std::vector<uint32_t>> ReadLayerSizes(const GgufFile& file, const std::string& key,
+                                             size_t layers, uint64_t max, uint32_t fallback);
+
+// Which layers attend to a window, by <prefix>attention.sliding_window_pattern: an array of
+// booleans, or a period n of which the last layer does not. fallback: the period without the key.
+Result<std::vector<bool>> ReadWindowed(const GgufFile& file, const std::string& prefix,
+                                       size_t layers, uint32_t fallback);
+
+// attention.sliding_window, in 1..2^24.
+Result<uint32_t> ReadWindow(const GgufFile& file, const std::string& prefix);
+
+// A key in 0..max; 0 if it is absent.
+Result<uint32_t> ReadSize(const GgufFile& file, const std::string& key, uint64_t max);
+
+// A base of frequencies.
+Result<float> ReadRopeBase(const GgufFile& file, const std::string& key, float fallback);
+
 // A key that is a factor: in (0, 1e6), or 1 if it is absent.
 Result<float> ReadFactor(const GgufFile& file, const std::string& key);
+
+// The same with another fallback.
+Result<float> ReadFactorOr(const GgufFile& file, const std::string& key, float fallback);
 
 // Shapes that the kernels can compute and sizes that are sane.
 Result<void> CheckConfig(const ModelConfig& config);

@@ -11,12 +11,17 @@ namespace infe::model {
 namespace {
 
 constexpr Architecture kArchitectures[] = {
-    {"llama", ReadLlamaConfig},       {"qwen2", ReadQwen2Config},
-    {"qwen3", ReadQwen3Config},       {"gemma3", ReadGemma3Config},
-    {"qwen2moe", ReadQwen2MoeConfig}, {"qwen3moe", ReadQwen3MoeConfig},
-    {"granite", ReadGraniteConfig},   {"granitemoe", ReadGraniteMoeConfig},
-    {"smollm3", ReadSmolLm3Config},   {"phi3", ReadPhi3Config},
-    {"mistral3", ReadMistral3Config}, {"exaone4", ReadExaone4Config},
+    {"llama", ReadLlamaConfig},         {"qwen2", ReadQwen2Config},
+    {"qwen3", ReadQwen3Config},         {"gemma3", ReadGemma3Config},
+    {"qwen2moe", ReadQwen2MoeConfig},   {"qwen3moe", ReadQwen3MoeConfig},
+    {"granite", ReadGraniteConfig},     {"granitemoe", ReadGraniteMoeConfig},
+    {"smollm3", ReadSmolLm3Config},     {"phi3", ReadPhi3Config},
+    {"mistral3", ReadMistral3Config},   {"exaone4", ReadExaone4Config},
+    {"gpt-oss", ReadGptOssConfig},      {"olmo2", ReadOlmo2Config},
+    {"gemma2", ReadGemma2Config},       {"gemma4", ReadGemma4Config},
+    {"qwen35", ReadQwen35Config},       {"qwen35moe", ReadQwen35MoeConfig},
+    {"qwen3next", ReadQwen3NextConfig}, {"lfm2", ReadLfm2Config},
+    {"lfm2moe", ReadLfm2MoeConfig},     {"granitehybrid", ReadGraniteHybridConfig},
 };
 
 }  // namespace

@@ -45,11 +45,15 @@ Result<void> AttentionPart::Plan(PartPlan& plan) {
     INFE_ASSIGN(rope_, plan.ropes.Table(config_.rope, plan.tensors));
   }
   tile_bytes_ = plan.kernels.kv_tile_bytes(plan.kv_type, config_.head_dim);
-  plan.state.Need(plan.layer,
-                  {.kind = config_.window > 0 ? StateKind::kWindow : StateKind::kPositions,
-                   .window = config_.window,
-                   .bytes = config_.kv_heads * tile_bytes_},
-                  &slot_);
+  if (config_.kv_source) {
+    plan.state.Share(*config_.kv_source, &slot_);
+  } else {
+    plan.state.Need(plan.layer,
+                    {.kind = config_.window > 0 ? StateKind::kWindow : StateKind::kPositions,
+                     .window = config_.window,
+                     .bytes = config_.kv_heads * tile_bytes_},
+                    &slot_);
+  }
   shape_ = plan.attention.IndexOf(ShapeOf(config_));
   PlanBuffers(plan);
   return {};
@@ -59,7 +63,6 @@ Result<void> AttentionPart::PlanTensors(PartPlan& plan) {
   TensorPlan& t = plan.tensors;
   const uint32_t d = plan.config.embedding;
   const uint32_t dim = config_.head_dim;
-  const uint32_t k_rows = config_.kv_heads * dim;
   std::span<const uint32_t> q_order;
   std::span<const uint32_t> k_order;
   if (config_.rope.interleaved && config_.rope.dims > 0) {
@@ -68,21 +71,42 @@ Result<void> AttentionPart::PlanTensors(PartPlan& plan) {
   }
   if (pre_norms_) INFE_TRY(t.Vector(plan.Name("attn_norm.weight"), d, {}, &norm_));
   INFE_TRY(PlanProjections(plan, q_order, k_order));
+  INFE_TRY(PlanVectors(plan, q_order, k_order));
+  INFE_TRY(t.Matrix({.name = plan.Name("attn_output.weight"), .rows = d, .cols = width()}, &o_));
+  for (const Projection* p : {&q_, &k_, &v_}) {
+    plan.float_products |= p->matrix.rows > 0 && kernels::IsFloat(p->matrix.type);
+  }
+  return {};
+}
+
+Result<void> AttentionPart::PlanVectors(PartPlan& plan, std::span<const uint32_t> q_order,
+                                        std::span<const uint32_t> k_order) {
+  TensorPlan& t = plan.tensors;
+  const uint32_t d = plan.config.embedding;
+  const uint32_t dim = config_.head_dim;
+  const uint32_t k_rows = config_.kv_heads * dim;
+  const bool own_keys = !config_.kv_source;
   if (config_.qkv_bias) {
     INFE_TRY(t.Vector(plan.Name("attn_q.bias"), width(), q_order, &q_.bias));
     INFE_TRY(t.Vector(plan.Name("attn_k.bias"), k_rows, k_order, &k_.bias));
     INFE_TRY(t.Vector(plan.Name("attn_v.bias"), k_rows, {}, &v_.bias));
   }
   if (config_.qk_norm) {
-    INFE_TRY(t.Vector(plan.Name("attn_q_norm.weight"), dim, {}, &q_.norm));
-    INFE_TRY(t.Vector(plan.Name("attn_k_norm.weight"), dim, {}, &k_.norm));
+    const bool whole = config_.whole_norm;
+    INFE_TRY(t.Vector(plan.Name("attn_q_norm.weight"), whole ? width() : dim, {}, &q_.norm));
+    if (own_keys) {
+      INFE_TRY(t.Vector(plan.Name("attn_k_norm.weight"), whole ? k_rows : dim, {}, &k_.norm));
+    }
   }
-  INFE_TRY(t.Matrix({.name = plan.Name("attn_output.weight"), .rows = d, .cols = width()}, &o_));
+  if (config_.value_norm) t.Constant(std::vector<float>(dim, 1.0F), &v_.norm);
+  if (config_.output_bias) {
+    INFE_TRY(t.Vector(plan.Name("attn_output.bias"), d, {}, &add_.bias));
+  }
+  if (config_.sinks) {
+    INFE_TRY(t.Vector(plan.Name("attn_sinks.weight"), config_.heads, {}, &sinks_));
+  }
   if (post_norms_) {
     INFE_TRY(t.Vector(plan.Name("post_attention_norm.weight"), d, {}, &add_.post_norm));
-  }
-  for (const Projection* p : {&q_, &k_, &v_}) {
-    plan.float_products |= kernels::IsFloat(p->matrix.type);
   }
   return {};
 }
@@ -104,15 +128,30 @@ Result<void> AttentionPart::PlanProjections(PartPlan& plan, std::span<const uint
     }
     return plan.tensors.Matrix(spec, to);
   };
-  INFE_TRY(matrix("attn_k.weight", k_rows, width(), k_order, &k_.matrix));
-  INFE_TRY(matrix("attn_v.weight", k_rows, width() + k_rows, {}, &v_.matrix));
-  return matrix("attn_q.weight", width(), 0, q_order, &q_.matrix);
+  if (!config_.kv_source) {
+    INFE_TRY(matrix("attn_k.weight", k_rows, width(), k_order, &k_.matrix));
+    if (!config_.values_are_keys) {
+      INFE_TRY(matrix("attn_v.weight", k_rows, width() + k_rows, {}, &v_.matrix));
+    }
+  }
+  if (!config_.gated) return matrix("attn_q.weight", width(), 0, q_order, &q_.matrix);
+  // Each head's query, then its gate.
+  const uint32_t dim = config_.head_dim;
+  MatrixSpec spec{.name = plan.Name("attn_q.weight"),
+                  .rows = width(),
+                  .cols = plan.config.embedding,
+                  .plane_rows = 2 * uint64_t{width()},
+                  .order = plan.tensors.EveryOther(config_.heads, dim, 0)};
+  INFE_TRY(plan.tensors.Matrix(spec, &q_.matrix));
+  spec.order = plan.tensors.EveryOther(config_.heads, dim, dim);
+  return plan.tensors.Matrix(spec, &gate_);
 }
 
 void AttentionPart::PlanBuffers(PartPlan& plan) {
   ScratchPlan& scratch = plan.scratch;
   const size_t rows = plan.limits.rows_max;
   queries_ = scratch.shared.Floats("queries", rows * width());
+  gates_ = scratch.shared.Floats("gates", config_.gated ? rows * width() : 0);
   attended_ = scratch.shared.Floats("attended", rows * width());
   activations_ = scratch.shared.Bytes("attended activations",
                                       kernels::ActivationsBytes(plan.limits.rows_max, width()));
@@ -153,34 +192,48 @@ std::byte* AttentionPart::Tile(const Step& step, uint32_t kv_head, uint32_t item
 
 void AttentionPart::Qkv(Lane& lane, const Step& step) const {
   const Activations input = Normalise(lane, step, norm_);
-  const uint32_t kv_heads = HeadsPerUnit(config_.kv_heads, config_.head_dim);
-  const uint32_t q_heads = HeadsPerUnit(config_.heads, config_.head_dim);
-  const uint32_t kv_units = config_.kv_heads / kv_heads;
+  // A norm over all heads needs them in one place.
+  const auto heads_per_unit = [&](uint32_t heads) {
+    return config_.whole_norm ? heads : HeadsPerUnit(heads, config_.head_dim);
+  };
+  const uint32_t kv_heads = heads_per_unit(config_.kv_heads);
+  const uint32_t q_heads = heads_per_unit(config_.heads);
+  const uint32_t kv_units = config_.kv_source ? 0 : config_.kv_heads / kv_heads;
+  const uint32_t q_units = config_.heads / q_heads;
   // Keys and values first: their units are twice as large, and the tail should be fine-grained.
-  Share(lane, kv_units + config_.heads / q_heads, [&](uint32_t begin, uint32_t end) {
+  Share(lane, kv_units + q_units * (config_.gated ? 2 : 1), [&](uint32_t begin, uint32_t end) {
     for (uint32_t unit = begin; unit < end; ++unit) {
       if (unit < kv_units) {
         KeyValueUnit(lane, step, input, unit * kv_heads, kv_heads);
-      } else {
+      } else if (unit < kv_units + q_units) {
         QueryUnit(lane, step, input, (unit - kv_units) * q_heads, q_heads);
+      } else {
+        GateUnit(lane, step, input, (unit - kv_units - q_units) * q_heads, q_heads);
       }
     }
   });
 }
 
-// Bias, head norm and rotation of one head of one row of Q or K, in place.
-void AttentionPart::FinishHead(const Step& step, float* head, uint32_t row, const float* bias,
-                               const float* norm) const {
+void AttentionPart::FinishHeads(const Step& step, float* heads_of_row, uint32_t head,
+                                uint32_t heads, uint32_t row, const Projection& projection) const {
   const uint32_t dim = config_.head_dim;
-  if (bias != nullptr) step.kernels.add(head, bias, dim);
-  if (norm != nullptr) {
-    step.kernels.rms_norm(head, norm, step.model.config.rms_epsilon, dim, head);
+  const float epsilon = step.model.config.rms_epsilon;
+  const float* turns = nullptr;
+  if (config_.rope.dims > 0) {
+    const PlannedRope& rope = step.model.ropes[rope_];
+    turns = step.scratch.shared.Floats(step.model.residual.rope) +
+            rope.offset * step.plan.rows.size() + size_t{row} * rope.dims;
   }
-  if (config_.rope.dims == 0) return;
-  const PlannedRope& rope = step.model.ropes[rope_];
-  const float* turns = step.scratch.shared.Floats(step.model.residual.rope) +
-                       rope.offset * step.plan.rows.size() + size_t{row} * rope.dims;
-  step.kernels.rope(head, turns, rope.dims);
+  const bool head_norms = projection.norm != nullptr && !config_.whole_norm;
+  if (projection.norm != nullptr && config_.whole_norm) {
+    step.kernels.rms_norm(heads_of_row, projection.norm, epsilon, heads * dim, heads_of_row);
+  }
+  for (uint32_t h = 0; h < heads; ++h) {
+    float* x = heads_of_row + h * dim;
+    if (projection.bias != nullptr) step.kernels.add(x, projection.bias + (head + h) * dim, dim);
+    if (head_norms) step.kernels.rms_norm(x, projection.norm, epsilon, dim, x);
+    if (turns != nullptr) step.kernels.rope(x, turns, config_.rope.dims);
+  }
 }
 
 void AttentionPart::GrowQuery(const Step& step, float* head, uint32_t row) const {
@@ -202,14 +255,36 @@ void AttentionPart::QueryUnit(Lane& lane, const Step& step, const Activations& i
     Multiply(step, q_.matrix, input, r0, r1, stripes.begin, stripes.end, tile, stripes.cols);
     for (uint32_t r = r0; r < r1; ++r) {
       float* row = tile + size_t{r - r0} * stripes.cols;
-      for (uint32_t h = 0; h < heads; ++h) {
-        const float* bias = q_.bias == nullptr ? nullptr : q_.bias + (head + h) * dim;
-        FinishHead(step, row + h * dim, r, bias, q_.norm);
-        GrowQuery(step, row + h * dim, r);
-      }
+      FinishHeads(step, row, head, heads, r, q_);
+      for (uint32_t h = 0; h < heads; ++h) GrowQuery(step, row + h * dim, r);
       std::memcpy(queries + size_t{r} * width() + head * dim, row, heads * dim * sizeof(float));
     }
   }
+}
+
+void AttentionPart::GateUnit(Lane& lane, const Step& step, const Activations& input, uint32_t head,
+                             uint32_t heads) const {
+  const uint32_t dim = config_.head_dim;
+  const HeadStripes stripes(head, heads, dim);
+  const uint32_t rows = RowsPerTile(lane.rows, stripes.cols, input.cols);
+  float* tile = lane.own.Floats(step.model.residual.tile_a);
+  float* gates = step.scratch.shared.Floats(gates_);
+  for (uint32_t r0 = 0; r0 < lane.rows; r0 += rows) {
+    const uint32_t r1 = std::min(r0 + rows, lane.rows);
+    Multiply(step, gate_, input, r0, r1, stripes.begin, stripes.end, tile, stripes.cols);
+    for (uint32_t r = r0; r < r1; ++r) {
+      float* row = tile + size_t{r - r0} * stripes.cols;
+      step.kernels.sigmoid(row, heads * dim);
+      std::memcpy(gates + size_t{r} * width() + head * dim, row, heads * dim * sizeof(float));
+    }
+  }
+}
+
+void AttentionPart::Gate(const Step& step, float* attended, uint32_t step_row, uint32_t head,
+                         uint32_t heads) const {
+  const uint32_t dim = config_.head_dim;
+  const float* gates = step.scratch.shared.Floats(gates_) + size_t{step_row} * width() + head * dim;
+  for (uint32_t i = 0; i < heads * dim; ++i) attended[i] *= gates[i];
 }
 
 void AttentionPart::KeyValueUnit(Lane& lane, const Step& step, const Activations& input,
@@ -222,15 +297,21 @@ void AttentionPart::KeyValueUnit(Lane& lane, const Step& step, const Activations
   for (uint32_t r0 = 0; r0 < lane.rows; r0 += rows) {
     const uint32_t r1 = std::min(r0 + rows, lane.rows);
     Multiply(step, k_.matrix, input, r0, r1, stripes.begin, stripes.end, keys, stripes.cols);
-    Multiply(step, v_.matrix, input, r0, r1, stripes.begin, stripes.end, values, stripes.cols);
+    if (config_.values_are_keys) {
+      std::memcpy(values, keys, size_t{r1 - r0} * stripes.cols * sizeof(float));
+    } else {
+      Multiply(step, v_.matrix, input, r0, r1, stripes.begin, stripes.end, values, stripes.cols);
+    }
     for (uint32_t r = r0; r < r1; ++r) {
       const StepRow& row = step.plan.rows[r];
-      for (uint32_t h = 0; h < heads; ++h) {
-        const uint32_t at = (head + h) * dim;
-        float* k = keys + size_t{r - r0} * stripes.cols + h * dim;
-        float* v = values + size_t{r - r0} * stripes.cols + h * dim;
-        FinishHead(step, k, r, k_.bias == nullptr ? nullptr : k_.bias + at, k_.norm);
-        if (v_.bias != nullptr) step.kernels.add(v, v_.bias + at, dim);
+      float* k = keys + size_t{r - r0} * stripes.cols;
+      float* v = values + size_t{r - r0} * stripes.cols;
+      FinishHeads(step, k, head, heads, r, k_);
+      if (v_.bias != nullptr) step.kernels.add(v, v_.bias + head * dim, heads * dim);
+      for (uint32_t h = 0; h < heads; ++h, k += dim, v += dim) {
+        if (v_.norm != nullptr) {
+          step.kernels.rms_norm(v, v_.norm, step.model.config.rms_epsilon, dim, v);
+        }
         std::byte* tile = Tile(step, head + h, row.item, row.position);
         INFE_DCHECK(tile != nullptr);
         step.kernels.kv_write(step.model.kv_type, tile, row.position % kBlockPositions, k, v, dim);
@@ -278,6 +359,8 @@ void AttentionPart::RunTask(Lane& lane, const Step& step, const AttentionPlan& p
   args.position = unit.position;
   args.window = window;
   args.scale = config_.scale;
+  args.softcap = config_.softcap;
+  args.sinks = sinks_ == nullptr ? nullptr : sinks_ + unit.head;
   args.tiles = tiles;
   args.scratch = lane.own.Floats(own_scratch_);
   if (unit.spans == 0) {
@@ -293,18 +376,24 @@ void AttentionPart::RunTask(Lane& lane, const Step& step, const AttentionPlan& p
   }
   if (dim % kernels::kActivationBlock != 0) return;  // QuantiseAttended does it
   const Activations out = Attended(step, lane.rows);
-  for (uint32_t r = unit.out_row; r < unit.out_row + unit.rows; ++r) {
-    step.kernels.quantise_row(attended + size_t{r} * width(), unit.head * dim,
-                              (unit.head + unit.heads) * dim, r, out);
+  for (uint32_t i = 0; i < unit.rows; ++i) {
+    const uint32_t r = unit.out_row + i;
+    float* row = attended + size_t{r} * width();
+    if (config_.gated) Gate(step, row + unit.head * dim, unit.row + i, unit.head, unit.heads);
+    step.kernels.quantise_row(row, unit.head * dim, (unit.head + unit.heads) * dim, r, out);
   }
 }
 
 // Heads that do not end on blocks of activations are quantised by row, after attention.
 void AttentionPart::QuantiseAttended(Lane& lane, const Step& step) const {
   if (config_.head_dim % kernels::kActivationBlock == 0) return;
-  const float* attended = step.scratch.shared.Floats(attended_);
+  float* attended = step.scratch.shared.Floats(attended_);
   const Activations out = Attended(step, lane.rows);
   for (uint32_t r = lane.worker.index(); r < lane.rows; r += lane.worker.count()) {
+    if (config_.gated) {
+      const uint32_t step_row = lane.only_wanted ? step.plan.wanted[r].row : r;
+      Gate(step, attended + size_t{r} * width(), step_row, 0, config_.heads);
+    }
     step.kernels.quantise_row(attended + size_t{r} * width(), 0, width(), r, out);
   }
   lane.worker.Barrier();

@@ -4,7 +4,7 @@
 //   3 output projection, added to the stream
 // What follows a semicolon or a comma is done by the thread that produced the values, on what is
 // still in its cache. Tensors: attn_norm, attn_{q,k,v,output} (or attn_qkv for the first three),
-// attn_{q,k}_norm, biases of Q, K, V, post_attention_norm.
+// attn_{q,k}_norm, biases of all four, attn_sinks, post_attention_norm.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ class AttentionPart : public Part {
   struct Projection {
     kernels::PackedMatrix matrix;  // [heads * head_dim, embedding]
     const float* bias = nullptr;   // [heads * head_dim]
-    const float* norm = nullptr;   // [head_dim]
+    const float* norm = nullptr;   // [head_dim], or of all heads
   };
 
   Result<void> PlanTensors(PartPlan& plan);
@@ -48,9 +48,18 @@ class AttentionPart : public Part {
                     uint32_t heads) const;
   Result<void> PlanProjections(PartPlan& plan, std::span<const uint32_t> q_order,
                                std::span<const uint32_t> k_order);
+  Result<void> PlanVectors(PartPlan& plan, std::span<const uint32_t> q_order,
+                           std::span<const uint32_t> k_order);
+  // Norms, biases and rotation of `heads` heads from `head` on of one row of Q or K, in place.
+  void FinishHeads(const Step& step, float* heads_of_row, uint32_t head, uint32_t heads,
+                   uint32_t row, const Projection& projection) const;
+  void GateUnit(Lane& lane, const Step& step, const kernels::Activations& input, uint32_t head,
+                uint32_t heads) const;
+  // Multiplies heads of what one row attended to by their gates. step_row: among those of the
+  // step.
+  void Gate(const Step& step, float* attended, uint32_t step_row, uint32_t head,
+            uint32_t heads) const;
   void GrowQuery(const Step& step, float* head, uint32_t row) const;
-  void FinishHead(const Step& step, float* head, uint32_t row, const float* bias,
-                  const float* norm) const;
   void RunTask(Lane& lane, const Step& step, const AttentionPlan& plan,
                const AttentionTask& task) const;
   void QuantiseAttended(Lane& lane, const Step& step) const;
@@ -67,13 +76,16 @@ class AttentionPart : public Part {
 
   const float* norm_ = nullptr;  // [embedding], null without
   Projection q_, k_, v_;
-  kernels::PackedMatrix o_;  // [embedding, heads * head_dim]
+  kernels::PackedMatrix gate_;    // as Q, without rows if there is none
+  const float* sinks_ = nullptr;  // [heads], null without
+  kernels::PackedMatrix o_;       // [embedding, heads * head_dim]
 
   StateSlot slot_;
   size_t tile_bytes_ = 0;
   uint32_t rope_ = 0;   // index of the table
   uint32_t shape_ = 0;  // index of the plan of units
   BufferId queries_;    // [rows][heads * head_dim]
+  BufferId gates_;      // [rows][heads * head_dim], sigmoids; null without
   BufferId attended_;   // [rows][heads * head_dim]
   BufferId activations_;
   BufferId partials_;

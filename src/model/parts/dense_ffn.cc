@@ -1,5 +1,6 @@
 #include "model/parts/dense_ffn.h"
 
+#include "model/parts/activate.h"
 #include "model/parts/product-inl.h"
 #include "model/parts/residual.h"
 
@@ -13,9 +14,12 @@ Result<void> DenseFfnPart::Plan(PartPlan& plan) {
   const uint32_t d = plan.config.embedding;
   const uint32_t width = config_.width;
   if (post_norms_) {
-    INFE_TRY(t.Vector(plan.Name("post_ffw_norm.weight"), d, {}, &add_.post_norm));
+    INFE_TRY(t.Vector(plan.NormName(config_.post_norm), d, {}, &add_.post_norm));
   }
-  if (pre_norms_) INFE_TRY(t.Vector(plan.Name("ffn_norm.weight"), d, {}, &norm_));
+  if (output_scale_) {
+    INFE_ASSIGN(add_.after, plan.OutputScale());
+  }
+  if (pre_norms_) INFE_TRY(t.Vector(plan.NormName(config_.pre_norm), d, {}, &norm_));
   MatrixSpec gate{.name = plan.Name("ffn_gate.weight"), .rows = width, .cols = d};
   MatrixSpec up{.name = plan.Name("ffn_up.weight"), .rows = width, .cols = d};
   if (config_.fused_gate_up) {
@@ -47,8 +51,6 @@ Activations DenseFfnPart::Hidden(const Step& step, uint32_t rows) const {
 
 void DenseFfnPart::GateUp(Lane& lane, const Step& step) const {
   const Activations input = Normalise(lane, step, norm_);
-  const auto activation =
-      config_.activation == Activation::kSwiGlu ? step.kernels.swiglu : step.kernels.geglu;
   const Activations out = Hidden(step, lane.rows);
   float* hidden = step.scratch.shared.Floats(hidden_);
   float* own_row = lane.own.Floats(own_row_);
@@ -64,7 +66,7 @@ void DenseFfnPart::GateUp(Lane& lane, const Step& step) const {
                // The activation of these columns lands where a whole row would have them.
                float* row = hidden == nullptr ? own_row : hidden + size_t{r} * config_.width;
                const size_t from = size_t{r - r0} * cols;
-               activation(gate + from, up + from, cols, row + at);
+               Activate(step, config_.activation, gate + from, up + from, cols, row + at);
                step.kernels.quantise_row(row, at, at + cols, r, out);
              }
            });

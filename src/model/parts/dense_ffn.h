@@ -17,7 +17,11 @@ namespace infe::model {
 class DenseFfnPart : public Part {
  public:
   explicit DenseFfnPart(const LayerConfig& layer)
-      : config_(std::get<DenseFfnConfig>(layer.feed_forward)),
+      : DenseFfnPart(layer, std::get<DenseFfnConfig>(layer.feed_forward)) {}
+  // As part of another one.
+  DenseFfnPart(const LayerConfig& layer, const DenseFfnConfig& config)
+      : config_(config),
+        output_scale_(layer.output_scale),
         pre_norms_(layer.pre_norms),
         post_norms_(layer.post_norms),
         add_{.scale = layer.residual_scale} {}
@@ -25,12 +29,17 @@ class DenseFfnPart : public Part {
   Result<void> Plan(PartPlan& plan) override;
   std::vector<Phase> phases() const override;
 
- private:
+  // [embedding]: of what the part puts out; null without.
+  const float* post_norm() const { return add_.post_norm; }
+
   void GateUp(Lane& lane, const Step& step) const;
   void Down(Lane& lane, const Step& step) const;
+
+ private:
   kernels::Activations Hidden(const Step& step, uint32_t rows) const;
 
   const DenseFfnConfig config_;
+  const bool output_scale_;
   const bool pre_norms_;
   const bool post_norms_;
   StreamAdd add_;

@@ -22,7 +22,8 @@ constexpr uint32_t kHeadRuns = 4;
 
 Result<void> HeadPart::Plan(PartPlan& plan) {
   const ModelConfig& config = plan.config;
-  INFE_TRY(plan.tensors.Vector("output_norm.weight", config.embedding, {}, &norm_));
+  const std::string norm = std::string(config.output_norm) + ".weight";
+  INFE_TRY(plan.tensors.Vector(norm, config.embedding, {}, &norm_));
   INFE_TRY(plan.tensors.Matrix({.name = config.tied_head ? "token_embd.weight" : "output.weight",
                                 .rows = config.vocabulary,
                                 .cols = config.embedding},
@@ -59,6 +60,12 @@ void HeadPart::Run(Lane& lane, const Step& step) const {
   });
 }
 
+void HeadPart::Finish(const Step& step, float* logits, uint32_t n) const {
+  const ModelConfig& config = step.model.config;
+  if (config.logit_scale != 1) step.kernels.scale(logits, config.logit_scale, n);
+  if (config.logit_softcap != 0) step.kernels.softcap(logits, config.logit_softcap, n);
+}
+
 // Logits over some stripes of the rows that need all of the vocabulary, in runs; a row that names
 // its tokens may lie inside such a run, and is computed with it for nothing.
 void HeadPart::WholeRows(const Step& step, const Activations& input, uint32_t stripe_begin,
@@ -77,11 +84,8 @@ void HeadPart::WholeRows(const Step& step, const Activations& input, uint32_t st
     }
     Multiply(step, matrix_, input, r, run_end, stripe_begin, stripe_end, out + r * stride_,
              stride_);
-    if (step.model.config.logit_scale != 1) {
-      for (uint32_t i = r; i < run_end; ++i) {
-        step.kernels.scale(out + i * stride_, step.model.config.logit_scale,
-                           (stripe_end - stripe_begin) * kStripeRows);
-      }
+    for (uint32_t i = r; i < run_end; ++i) {
+      Finish(step, out + i * stride_, (stripe_end - stripe_begin) * kStripeRows);
     }
     r = run_end;
   }
@@ -104,8 +108,7 @@ void HeadPart::ChosenRows(Lane& lane, const Step& step, const Activations& input
     for (auto at = from; at < to;) {
       const uint32_t count = static_cast<uint32_t>(std::min<size_t>(to - at, kTileFloats));
       MultiplyRows(step, matrix_, input, r, {&*at, count}, tile);
-      const float scale = step.model.config.logit_scale;
-      if (scale != 1) step.kernels.scale(tile, scale, count);
+      Finish(step, tile, count);
       for (uint32_t i = 0; i < count; ++i) row[at[i]] = tile[i];
       at += count;
     }

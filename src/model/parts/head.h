@@ -28,6 +28,8 @@ class HeadPart : public Part {
 
  private:
   void Run(Lane& lane, const Step& step) const;
+  // What is done to n logits behind the product.
+  void Finish(const Step& step, float* logits, uint32_t n) const;
   void WholeRows(const Step& step, const kernels::Activations& input, uint32_t stripe_begin,
                  uint32_t stripe_end) const;
   void ChosenRows(Lane& lane, const Step& step, const kernels::Activations& input,

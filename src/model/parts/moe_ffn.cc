@@ -1,8 +1,10 @@
 #include "model/parts/moe_ffn.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
+#include "model/parts/activate.h"
 #include "model/parts/product-inl.h"
 #include "model/parts/residual.h"
 
@@ -38,20 +40,48 @@ Result<void> MoeFfnPart::Plan(PartPlan& plan) {
   TensorPlan& t = plan.tensors;
   const uint32_t d = plan.config.embedding;
   if (post_norms_) {
-    INFE_TRY(t.Vector(plan.Name("post_ffw_norm.weight"), d, {}, &add_.post_norm));
+    INFE_TRY(t.Vector(plan.NormName(config_.post_norm), d, {}, &add_.post_norm));
   }
-  if (pre_norms_) INFE_TRY(t.Vector(plan.Name("ffn_norm.weight"), d, {}, &norm_));
-  INFE_TRY(t.Matrix({.name = plan.Name("ffn_gate_inp.weight"), .rows = config_.experts, .cols = d},
-                    &router_));
-  if (config_.select_bias) {
-    INFE_TRY(t.Vector(plan.Name("exp_probs_b.bias"), config_.experts, {}, &bias_));
+  if (output_scale_) {
+    INFE_ASSIGN(add_.after, plan.OutputScale());
   }
+  if (pre_norms_) INFE_TRY(t.Vector(plan.NormName(config_.pre_norm), d, {}, &norm_));
+  INFE_TRY(PlanRouter(plan));
+  if (config_.biases) INFE_TRY(PlanBiases(plan));
   INFE_TRY(PlanExperts(plan));
   if (config_.shared_width > 0) INFE_TRY(PlanShared(plan));
   // Lining up quantises rows again from their floats.
   plan.float_products = true;
   PlanBuffers(plan);
   return {};
+}
+
+Result<void> MoeFfnPart::PlanRouter(PartPlan& plan) {
+  TensorPlan& t = plan.tensors;
+  const uint32_t d = plan.config.embedding;
+  INFE_TRY(t.Matrix({.name = plan.Name("ffn_gate_inp.weight"), .rows = config_.experts, .cols = d},
+                    &router_));
+  if (config_.select_bias) {
+    INFE_TRY(t.Vector(plan.Name("exp_probs_b.bias"), config_.experts, {}, &bias_));
+  }
+  if (config_.router_norm) {
+    INFE_ASSIGN(std::vector<float> scale, t.Values(plan.Name("ffn_gate_inp.scale"), d));
+    for (float& s : scale) s /= std::sqrt(static_cast<float>(d));
+    t.Constant(scale, &router_norm_);
+  }
+  if (config_.expert_scales) {
+    INFE_TRY(t.Vector(plan.Name("ffn_down_exps.scale"), config_.experts, {}, &expert_scales_));
+  }
+  return {};
+}
+
+Result<void> MoeFfnPart::PlanBiases(PartPlan& plan) {
+  TensorPlan& t = plan.tensors;
+  const uint32_t n = config_.experts;
+  INFE_TRY(t.Vector(plan.Name("ffn_gate_inp.bias"), n, {}, &router_bias_));
+  INFE_TRY(t.Grid(plan.Name("ffn_gate_exps.bias"), config_.width, n, &gate_bias_));
+  INFE_TRY(t.Grid(plan.Name("ffn_up_exps.bias"), config_.width, n, &up_bias_));
+  return t.Grid(plan.Name("ffn_down_exps.bias"), plan.config.embedding, n, &down_bias_);
 }
 
 Result<void> MoeFfnPart::PlanExperts(PartPlan& plan) {
@@ -73,6 +103,7 @@ Result<void> MoeFfnPart::PlanExperts(PartPlan& plan) {
     } else {
       up.name = plan.Name("ffn_up_exps.weight");
     }
+    experts_[e].number = e;
     INFE_TRY(t.Matrix(gate, &experts_[e].gate));
     INFE_TRY(t.Matrix(up, &experts_[e].up));
     INFE_TRY(t.Matrix({.name = plan.Name("ffn_down_exps.weight"),
@@ -130,6 +161,7 @@ void MoeFfnPart::PlanBuffers(PartPlan& plan) {
   own_counts_ = own.Bytes("line", 2 * sizeof(uint32_t));
   own_choices_ = own.Bytes("choices", entries * sizeof(Choice));
   own_scores_ = own.Floats("scores", config_.experts);
+  own_logits_ = own.Floats("biased logits", config_.experts);
 }
 
 std::vector<Phase> MoeFfnPart::phases() const {
@@ -163,7 +195,7 @@ Activations MoeFfnPart::SharedHidden(const Step& step, uint32_t rows) const {
 }
 
 void MoeFfnPart::Route(Lane& lane, const Step& step) const {
-  lane.input = Normalise(lane, step, norm_);
+  lane.input = Normalise(lane, step, router_norm_ != nullptr ? router_norm_ : norm_);
   const Buffers& shared = step.scratch.shared;
   const uint32_t stride = Padded(config_.experts);
   float* logits = shared.Floats(logits_);
@@ -187,15 +219,26 @@ void MoeFfnPart::Route(Lane& lane, const Step& step) const {
 void MoeFfnPart::ChooseAll(Lane& lane, const Step& step) const {
   const uint32_t used = config_.used;
   const uint32_t stride = Padded(config_.experts);
-  const float* logits = step.scratch.shared.Floats(logits_);
+  const float* shared_logits = step.scratch.shared.Floats(logits_);
   const Line line = OwnLine(lane);
   auto* choices = As<Choice>(lane.own.Bytes(own_choices_));
   const std::span scores(lane.own.Floats(own_scores_), config_.experts);
   std::fill_n(line.buckets, config_.experts, Bucket{});
   for (uint32_t r = 0; r < lane.rows; ++r) {
     const std::span chosen(choices + size_t{r} * used, used);
-    ChooseExperts(config_, step.kernels, logits + size_t{r} * stride, bias_, scores, chosen);
-    for (const Choice& choice : chosen) ++line.buckets[choice.expert].end;
+    const float* logits = shared_logits + size_t{r} * stride;
+    if (router_bias_ != nullptr) {
+      // Of this thread: the others read the logits at the same time.
+      float* own = lane.own.Floats(own_logits_);
+      std::memcpy(own, logits, config_.experts * sizeof(float));
+      step.kernels.add(own, router_bias_, config_.experts);
+      logits = own;
+    }
+    ChooseExperts(config_, step.kernels, logits, bias_, scores, chosen);
+    for (Choice& choice : chosen) {
+      if (expert_scales_ != nullptr) choice.weight *= expert_scales_[choice.expert];
+      ++line.buckets[choice.expert].end;
+    }
   }
   uint32_t at = 0;
   for (uint32_t e = 0; e < config_.experts; ++e) {
@@ -214,6 +257,7 @@ void MoeFfnPart::ChooseAll(Lane& lane, const Step& step) const {
 }
 
 void MoeFfnPart::LineUp(Lane& lane, const Step& step) const {
+  if (router_norm_ != nullptr) lane.input = Normalise(lane, step, norm_);
   ChooseAll(lane, step);
   const Line line = OwnLine(lane);
   const uint32_t d = step.model.config.embedding;
@@ -226,13 +270,18 @@ void MoeFfnPart::LineUp(Lane& lane, const Step& step) const {
   }
 }
 
+void MoeFfnPart::AddBiases(const Step& step, const Expert& expert, uint32_t at, uint32_t n,
+                           float* gate, float* up) const {
+  const size_t first = size_t{expert.number} * config_.width + at;
+  step.kernels.add(gate, gate_bias_ + first, n);
+  step.kernels.add(up, up_bias_ + first, n);
+}
+
 void MoeFfnPart::GateUpTile(Lane& lane, const Step& step, const Expert& expert,
                             const Activations& input, const Activations& out, float* out_floats,
                             const uint32_t (&rows)[2], const uint32_t (&stripes)[2]) const {
   float* gate = lane.own.Floats(step.model.residual.tile_a);
   float* up = lane.own.Floats(step.model.residual.tile_b);
-  const auto activation =
-      config_.activation == Activation::kSwiGlu ? step.kernels.swiglu : step.kernels.geglu;
   // Whole stripes in pieces whose output fits a tile.
   const uint32_t row_step = RowsPerTile(rows[1] - rows[0], kStripeRows, input.cols);
   const uint32_t stripe_step = std::max(1u, kTileFloats / kStripeRows / row_step);
@@ -248,7 +297,8 @@ void MoeFfnPart::GateUpTile(Lane& lane, const Step& step, const Expert& expert,
         float* row =
             out_floats == nullptr ? lane.own.Floats(own_row_) : out_floats + size_t{r} * out.cols;
         const size_t from = size_t{r - r0} * cols;
-        activation(gate + from, up + from, cols, row + at);
+        if (config_.biases) AddBiases(step, expert, at, cols, gate + from, up + from);
+        Activate(step, config_.activation, gate + from, up + from, cols, row + at);
         step.kernels.quantise_row(row, at, at + cols, r, out);
       }
     }
@@ -295,8 +345,12 @@ void MoeFfnPart::DownStripes(Lane& lane, const Step& step, uint32_t s0, uint32_t
       const uint32_t e1 = std::min(e0 + rows, bucket.end);
       Multiply(step, down, hidden, e0, e1, s0, s1, tile, cols);
       for (uint32_t e = e0; e < e1; ++e) {
-        AddWeighed(step, mixed + size_t{line.entries[e].row} * d, tile + size_t{e - e0} * cols,
-                   line.entries[e].weight, cols);
+        float* row = tile + size_t{e - e0} * cols;
+        if (config_.biases) {
+          step.kernels.add(row, down_bias_ + size_t{bucket.expert} * d + s0 * kStripeRows, cols);
+        }
+        AddWeighed(step, mixed + size_t{line.entries[e].row} * d, row, line.entries[e].weight,
+                   cols);
       }
     }
   }
@@ -340,7 +394,7 @@ void MoeFfnPart::Down(Lane& lane, const Step& step) const {
       }
     }
   });
-  lane.post_norm = add_.post_norm;
+  EndAdd(lane, add_);
 }
 
 }  // namespace infe::model

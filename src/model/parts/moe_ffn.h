@@ -27,7 +27,11 @@ namespace infe::model {
 class MoeFfnPart : public Part {
  public:
   explicit MoeFfnPart(const LayerConfig& layer)
-      : config_(std::get<MoeFfnConfig>(layer.feed_forward)),
+      : MoeFfnPart(layer, std::get<MoeFfnConfig>(layer.feed_forward)) {}
+  // As part of another one.
+  MoeFfnPart(const LayerConfig& layer, const MoeFfnConfig& config)
+      : config_(config),
+        output_scale_(layer.output_scale),
         pre_norms_(layer.pre_norms),
         post_norms_(layer.post_norms),
         add_{.scale = layer.residual_scale} {}
@@ -35,10 +39,19 @@ class MoeFfnPart : public Part {
   Result<void> Plan(PartPlan& plan) override;
   std::vector<Phase> phases() const override;
 
+  // [embedding]: of what the part puts out; null without.
+  const float* post_norm() const { return add_.post_norm; }
+
+  void Route(Lane& lane, const Step& step) const;
+  void LineUp(Lane& lane, const Step& step) const;
+  void GateUp(Lane& lane, const Step& step) const;
+  void Down(Lane& lane, const Step& step) const;
+
  private:
   struct Expert {
     kernels::PackedMatrix gate, up;  // [width, embedding]
     kernels::PackedMatrix down;      // [embedding, width]
+    uint32_t number = 0;             // among those that have biases
   };
   // Rows that go to one expert: entries [begin, end) of the line.
   struct Bucket {
@@ -59,18 +72,18 @@ class MoeFfnPart : public Part {
 
   Result<void> PlanExperts(PartPlan& plan);
   Result<void> PlanShared(PartPlan& plan);
+  Result<void> PlanRouter(PartPlan& plan);
+  Result<void> PlanBiases(PartPlan& plan);
   void PlanBuffers(PartPlan& plan);
-
-  void Route(Lane& lane, const Step& step) const;
-  void LineUp(Lane& lane, const Step& step) const;
-  void GateUp(Lane& lane, const Step& step) const;
-  void Down(Lane& lane, const Step& step) const;
 
   void ChooseAll(Lane& lane, const Step& step) const;
   // Rows [r0, r1) of `input` through stripes [s0, s1) of an expert's gate and up, into `out`.
   void GateUpTile(Lane& lane, const Step& step, const Expert& expert,
                   const kernels::Activations& input, const kernels::Activations& out,
                   float* out_floats, const uint32_t (&rows)[2], const uint32_t (&stripes)[2]) const;
+  // The biases of `expert` on n outputs from `at` on of its gate and up.
+  void AddBiases(const Step& step, const Expert& expert, uint32_t at, uint32_t n, float* gate,
+                 float* up) const;
   void DownStripes(Lane& lane, const Step& step, uint32_t s0, uint32_t s1) const;
   void DownShared(Lane& lane, const Step& step, uint32_t s0, uint32_t s1) const;
 
@@ -80,13 +93,21 @@ class MoeFfnPart : public Part {
   kernels::Activations SharedHidden(const Step& step, uint32_t rows) const;
 
   const MoeFfnConfig config_;
+  const bool output_scale_;
   const bool pre_norms_;
   const bool post_norms_;
   StreamAdd add_;
 
-  const float* norm_ = nullptr;   // [embedding]
-  kernels::PackedMatrix router_;  // [experts, embedding]
-  const float* bias_ = nullptr;   // [experts], null without
+  const float* norm_ = nullptr;           // [embedding]
+  kernels::PackedMatrix router_;          // [experts, embedding]
+  const float* bias_ = nullptr;           // [experts], null without
+  const float* router_norm_ = nullptr;    // [embedding]; null: the router sees what experts see
+  const float* expert_scales_ = nullptr;  // [experts], null without
+  // Null without biases: [experts], and for each expert [width], [width], [embedding].
+  const float* router_bias_ = nullptr;
+  const float* gate_bias_ = nullptr;
+  const float* up_bias_ = nullptr;
+  const float* down_bias_ = nullptr;
   std::vector<Expert> experts_;
   Expert shared_;                      // of shared_width, without rows if there is none
   kernels::PackedMatrix shared_gate_;  // [1, embedding], the same
@@ -101,7 +122,7 @@ class MoeFfnPart : public Part {
   BufferId shared_hidden_floats_;
   BufferId mixed_;  // [rows][embedding]: the weighed sum
   BufferId own_row_;
-  BufferId own_entries_, own_buckets_, own_counts_, own_choices_, own_scores_;
+  BufferId own_entries_, own_buckets_, own_counts_, own_choices_, own_scores_, own_logits_;
 };
 
 }  // namespace infe::model

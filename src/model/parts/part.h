@@ -75,7 +75,10 @@ struct PartPlan {
   // Set by a part of which some product reads the normalised stream as floats.
   bool& float_products;
 
-  std::string Name(std::string_view tensor) const;  // "blk.7.attn_q.weight"
+  std::string Name(std::string_view tensor) const;    // "blk.7.attn_q.weight"
+  std::string NormName(std::string_view norm) const;  // "blk.7.ffn_norm.weight"
+  // The number that ends the layer.
+  Result<float> OutputScale();
 };
 
 // One step, read by all threads.
@@ -97,6 +100,7 @@ struct Lane {
   float* x_next;  // where a post-norm leaves it; may be x
   // The norm that waits to be applied to `delta` before it is added to x; null: nothing waits.
   const float* post_norm = nullptr;
+  float after = 1;                  // what multiplies x then
   kernels::Activations input = {};  // what Normalise made last; of this thread, or shared
   bool only_wanted = false;         // rows are those of the plan's `wanted`, in that order
   WorkCursor* cursor = nullptr;     // of this phase

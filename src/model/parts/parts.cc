@@ -2,8 +2,12 @@
 
 #include <type_traits>
 
+#include "model/parts/delta_net.h"
 #include "model/parts/dense_ffn.h"
+#include "model/parts/mamba2.h"
 #include "model/parts/moe_ffn.h"
+#include "model/parts/short_conv.h"
+#include "model/parts/twin_ffn.h"
 
 namespace infe::model {
 namespace {
@@ -14,6 +18,12 @@ std::unique_ptr<Part> MakeMixer(const LayerConfig& layer) {
         using Config = std::decay_t<decltype(config)>;
         if constexpr (std::is_same_v<Config, AttentionConfig>) {
           return std::make_unique<AttentionPart>(layer);
+        } else if constexpr (std::is_same_v<Config, DeltaNetConfig>) {
+          return std::make_unique<DeltaNetPart>(layer);
+        } else if constexpr (std::is_same_v<Config, ShortConvConfig>) {
+          return std::make_unique<ShortConvPart>(layer);
+        } else if constexpr (std::is_same_v<Config, Mamba2Config>) {
+          return std::make_unique<Mamba2Part>(layer);
         }
       },
       layer.mixer);
@@ -27,6 +37,8 @@ std::unique_ptr<Part> MakeFeedForward(const LayerConfig& layer) {
           return std::make_unique<DenseFfnPart>(layer);
         } else if constexpr (std::is_same_v<Config, MoeFfnConfig>) {
           return std::make_unique<MoeFfnPart>(layer);
+        } else if constexpr (std::is_same_v<Config, TwinFfnConfig>) {
+          return std::make_unique<TwinFfnPart>(layer);
         }
       },
       layer.feed_forward);
@@ -38,8 +50,18 @@ ModelParts MakeParts(const ModelConfig& config) {
   ModelParts parts;
   parts.head = std::make_unique<HeadPart>();
   parts.embed = std::make_unique<EmbedPart>(*parts.head);
-  for (const LayerConfig& layer : config.layers) {
-    parts.layers.push_back({MakeMixer(layer), MakeFeedForward(layer)});
+  if (config.per_layer_width > 0) {
+    parts.per_layer_inputs = std::make_unique<PerLayerInputsPart>();
+  }
+  for (uint32_t l = 0; l < config.layers.size(); ++l) {
+    LayerConfig layer = config.layers[l];
+    LayerParts& made = parts.layers.emplace_back();
+    if (parts.per_layer_inputs != nullptr) {
+      made.per_layer = std::make_unique<PerLayerPart>(layer, l, *parts.per_layer_inputs);
+      layer.output_scale = false;  // of the layer's last part alone
+    }
+    made.mixer = MakeMixer(layer);
+    made.feed_forward = MakeFeedForward(layer);
   }
   return parts;
 }

@@ -1,5 +1,5 @@
 // The parts of a model, made from its config: embedding, a mixer and a feed-forward part for each
-// layer, head.
+// layer, head; and where the family has them, per-layer embeddings.
 #pragma once
 
 #include <memory>
@@ -10,17 +10,20 @@
 #include "model/parts/embed.h"
 #include "model/parts/head.h"
 #include "model/parts/part.h"
+#include "model/parts/per_layer.h"
 
 namespace infe::model {
 
 struct LayerParts {
   std::unique_ptr<Part> mixer;
   std::unique_ptr<Part> feed_forward;
+  std::unique_ptr<Part> per_layer;  // null: nothing follows
 };
 
 struct ModelParts {
   std::unique_ptr<HeadPart> head;
-  std::unique_ptr<EmbedPart> embed;  // borrows the head
+  std::unique_ptr<EmbedPart> embed;                      // borrows the head
+  std::unique_ptr<PerLayerInputsPart> per_layer_inputs;  // null without
   std::vector<LayerParts> layers;
 };
 

@@ -26,6 +26,7 @@ void NormaliseRow(Lane& lane, const Step& step, uint32_t row, const float* weigh
     const float* delta = step.scratch.shared.Floats(buffers.delta) + size_t{row} * d;
     kernels.rms_norm(delta, lane.post_norm, epsilon, d, y);
     kernels.add(y, x, d);
+    if (lane.after != 1) kernels.scale(y, lane.after, d);
     if (keep_x) std::memcpy(lane.x_next + size_t{row} * d, y, d * sizeof(float));
     x = y;
   }
@@ -89,12 +90,14 @@ Activations Normalise(Lane& lane, const Step& step, const float* weight) {
   if (shared) lane.worker.Barrier();
   if (lane.post_norm != nullptr) std::swap(lane.x, lane.x_next);
   lane.post_norm = nullptr;
+  lane.after = 1;
   return out;
 }
 
 void AddToRow(Lane& lane, const Step& step, const StreamAdd& add, uint32_t row, uint32_t at,
               float* values, uint32_t n) {
   const size_t begin = size_t{row} * step.model.config.embedding + at;
+  if (add.bias != nullptr) step.kernels.add(values, add.bias + at, n);
   if (add.scale != 1) step.kernels.scale(values, add.scale, n);
   if (add.post_norm == nullptr) {
     step.kernels.add(lane.x + begin, values, n);
@@ -115,7 +118,12 @@ void AddToStream(Lane& lane, const Step& step, const kernels::PackedMatrix& matr
                AddToRow(lane, step, add, r, s0 * kStripeRows, tile + size_t{r - r0} * cols, cols);
              }
            });
+  EndAdd(lane, add);
+}
+
+void EndAdd(Lane& lane, const StreamAdd& add) {
   lane.post_norm = add.post_norm;
+  lane.after = add.after;
 }
 
 void DropUnwantedRows(Lane& lane, const Step& step) {

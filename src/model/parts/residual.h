@@ -23,7 +23,9 @@ void PlanFloatInput(const ModelConfig& config, const StepLimits& limits, Scratch
 // How a part's output is added to the stream.
 struct StreamAdd {
   float scale = 1;
+  const float* bias = nullptr;       // [embedding], null without: added before the scale
   const float* post_norm = nullptr;  // [embedding]: of the whole row, before it is added
+  float after = 1;  // multiplies the stream when it has been added; 1 without a post-norm
 };
 
 // The input of a part. First what waits in `delta` is post-normed and added to the stream, then the
@@ -36,9 +38,11 @@ kernels::Activations Normalise(Lane& lane, const Step& step, const float* weight
 void AddToStream(Lane& lane, const Step& step, const kernels::PackedMatrix& matrix,
                  const kernels::Activations& input, const StreamAdd& add);
 // The same of columns [at, at + n) of one row, whose values are there and are spoilt. When all are,
-// the part sets Lane::post_norm.
+// the part calls EndAdd.
 void AddToRow(Lane& lane, const Step& step, const StreamAdd& add, uint32_t row, uint32_t at,
               float* values, uint32_t n);
+
+void EndAdd(Lane& lane, const StreamAdd& add);
 
 // Goes on with the plan's wanted rows alone. Nobody may read them before the next barrier.
 void DropUnwantedRows(Lane& lane, const Step& step);

@@ -4,6 +4,7 @@ engine's word on every family, and on what the keys of its files mean. Needs the
 (made with 2026.10.11549), which holds that library, beside numpy and gguf.
 
     make_golden.py            NAME.json here, for every family
+    make_golden.py NAME...    for some
 
 The file that the numbers belong to is named by its digest: where numpy draws other random numbers,
 the test has nothing to compare with and says so.
@@ -22,7 +23,8 @@ import xllamacpp
 HERE = Path(__file__).resolve().parent
 MAKE = HERE.parents[2] / "tools/make_tiny_gguf.py"
 FAMILIES = ["llama", "qwen2", "qwen3", "gemma3", "qwen2moe", "qwen3moe", "granite", "granitemoe", "smollm3", "phi3",
-            "mistral3", "exaone4"]  # fmt: skip
+            "mistral3", "exaone4", "gpt-oss", "olmo2", "gemma2", "gemma4", "qwen35", "qwen35moe", "qwen3next", "lfm2",
+            "lfm2moe", "granitehybrid"]  # fmt: skip
 VOCABULARY = {"llama": 323, "qwen2": 323, "qwen3": 323, "gemma3": 323}
 TOKENS = 24
 ROWS = [0, 1, 15, 16, 23]
@@ -56,9 +58,10 @@ def log_probabilities(server, prompt, vocabulary):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        names = [f"{family}-f32" for family in FAMILIES]
+        families = sys.argv[1:] or FAMILIES
+        names = [f"{family}-f32" for family in families]
         subprocess.run([sys.executable, MAKE, folder, *names], check=True)
-        for family, name in zip(FAMILIES, names):
+        for family, name in zip(families, names):
             path = Path(folder) / f"{name}.gguf"
             vocabulary = VOCABULARY.get(family, 320)
             tokens = [int(t) for t in np.random.default_rng(7).integers(0, 256, TOKENS)]

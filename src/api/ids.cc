@@ -33,10 +33,10 @@ std::string NewCallId() {
   return NewId("call_");
 }
 std::string NewMessageId() {
-  return WithRandom("msg_");
+  return NewId("msg_");
 }
 std::string NewToolUseId() {
-  return WithRandom("toolu_");
+  return NewId("toolu_");
 }
 std::string NewRequestId() {
   return NewId("req_");

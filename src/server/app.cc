@@ -197,9 +197,9 @@ Result<void> AppImpl::Listen() {
                                    const http::HttpRequest& head) {
     Caller caller = head.context ? ContextOf(head)->caller : ReadCaller(head);
     caller.cors_origin = services_.settings.Get()->cors.AllowedOrigin(head.headers.Get("Origin"));
-    const Endpoint* row = FindEndpoint(services_.endpoints, head);
-    return ErrorResponse(row, FromHttpStatus(status, reason),
-                         CommonHeaders(caller, caller.rate, DialectOf(row).headers));
+    const Dialect& dialect = DialectOf(FindEndpoint(services_.endpoints, head), caller);
+    return ErrorResponse(dialect, FromHttpStatus(status, reason),
+                         CommonHeaders(caller, caller.rate, dialect.headers));
   };
   options.head_hook = [this](http::HttpRequest& head) { return Authenticate(services_, head); };
   options.on_exchange_end = [this](const http::ExchangeRecord& record) {

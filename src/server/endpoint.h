@@ -48,6 +48,8 @@ struct Endpoint {
   const char* pattern;  // as http/router.h reads it; also its name in metrics, log and ledger
   Where where = Where::kApi;
   const Dialect* dialect = &kOpenAi;
+  // What it speaks to those whose head has anthropic-version; null: the same.
+  const Dialect* to_anthropic = nullptr;
   // What a key of its kind needs to be let in; without one, no key of that kind is. A row that has
   // neither needs no key.
   std::optional<store::KeyScope> api_scope, admin_scope;
@@ -64,9 +66,11 @@ struct Endpoint {
   bool IsAdministration() const { return admin_scope.has_value(); }
 };
 
-// What an answer that refuses a request is written in.
-inline const Dialect& DialectOf(const Endpoint* endpoint) {
-  return endpoint == nullptr ? kOpenAi : *endpoint->dialect;
+// What a request is refused in. endpoint: null where it met none.
+inline const Dialect& DialectOf(const Endpoint* endpoint, const Caller& caller) {
+  if (endpoint == nullptr) return caller.speaks_anthropic ? kAnthropic : kOpenAi;
+  const bool other = caller.speaks_anthropic && endpoint->to_anthropic != nullptr;
+  return other ? *endpoint->to_anthropic : *endpoint->dialect;
 }
 
 }  // namespace infe::server

@@ -63,6 +63,11 @@ constexpr Endpoint Open(const char* pattern, Where where, Handler handle) {
           .body_bytes_max = kUnreadBytesMax,
           .handle = handle};
 }
+constexpr Endpoint Models(const char* pattern, Handler handle) {
+  Endpoint row = Look(pattern, KeyScope::kModelsRead, handle);
+  row.to_anthropic = &kAnthropic;
+  return row;
+}
 // An API key with usage.read sees its own project's, on either listener.
 constexpr Endpoint Usage(const char* pattern, Handler handle) {
   return {.method = "GET",
@@ -93,8 +98,8 @@ constexpr Endpoint kEndpoints[] = {
     Message("/v1/messages/count_tokens", Cost::kReads, HandleCountTokens),
     Generates("/v1/responses", HandleResponses, KeyScope::kResponses),
     Reads("/v1/responses/input_tokens", HandleResponseInputTokens, KeyScope::kResponses),
-    Look("/v1/models", KeyScope::kModelsRead, HandleListModels),
-    Look("/v1/models/{id*}", KeyScope::kModelsRead, HandleGetModel),
+    Models("/v1/models", HandleListModels),
+    Models("/v1/models/{id*}", HandleGetModel),
 
     Open("/", Where::kApi, HandleRoot),
     Open("/web/{file*}", Where::kApi, HandleWebFile),
@@ -170,6 +175,11 @@ std::string Keys(const Endpoint& row) {
   return keys.empty() ? "no key" : keys;
 }
 
+std::string Dialects(const Endpoint& row) {
+  if (row.to_anthropic == nullptr) return row.dialect->name;
+  return fmt::format("{} or {}", row.dialect->name, row.to_anthropic->name);
+}
+
 std::string Bytes(uint64_t bytes) {
   return bytes >= uint64_t{1} << 20 ? fmt::format("{} MiB", bytes >> 20)
                                     : fmt::format("{} KiB", bytes >> 10);
@@ -210,7 +220,7 @@ std::string EndpointsAsMarkdown(std::span<const Endpoint> rows) {
       "|\n|---|---|---|---|---|---|\n";
   for (const Endpoint& row : rows)
     text += fmt::format("| `{} {}` | {} | {} | {} | {} | {} |\n", row.method, row.pattern,
-                        Name(row.where), Keys(row), Name(row.cost), row.dialect->name,
+                        Name(row.where), Keys(row), Name(row.cost), Dialects(row),
                         Bytes(row.body_bytes_max));
   return text;
 }

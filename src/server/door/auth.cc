@@ -179,9 +179,9 @@ std::optional<http::HttpResponse> Verdict(const std::shared_ptr<RequestContext>&
                                           const std::optional<api::ApiError>& error) {
   if (!error) return std::nullopt;
   context->facts().error_code = ErrorCodeOf(*error);
-  return ErrorResponse(
-      context->endpoint, *error,
-      CommonHeaders(context->caller, context->caller.rate, DialectOf(context->endpoint).headers));
+  const Dialect& dialect = DialectOf(context->endpoint, context->caller);
+  return ErrorResponse(dialect, *error,
+                       CommonHeaders(context->caller, context->caller.rate, dialect.headers));
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ Caller ReadCaller(const http::HttpRequest& head) {
   if (caller.arrival == std::chrono::steady_clock::time_point())  // nothing was read
     caller.arrival = std::chrono::steady_clock::now();
   caller.remote_address = head.remote_address;
+  caller.speaks_anthropic = head.headers.Find("anthropic-version") != nullptr;
   const std::string_view given = head.headers.Get("X-Client-Request-Id");
   if (given.size() <= kClientRequestIdMax &&
       std::all_of(given.begin(), given.end(), [](unsigned char c) { return c > 0x20 && c < 0x7F; }))

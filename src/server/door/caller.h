@@ -25,6 +25,7 @@ struct Caller {
   std::chrono::steady_clock::time_point arrival;
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
   std::string remote_address;
+  bool speaks_anthropic = false;        // its head has anthropic-version
   std::string cors_origin;              // for Access-Control-Allow-Origin, or empty
   std::optional<store::KeyRecord> key;  // empty: the server has no keys
   std::optional<RateHeaders> rate;      // of the key, before this request was charged

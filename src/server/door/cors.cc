@@ -13,7 +13,10 @@ constexpr const char* kExposed =
     "retry-after-ms, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
     "x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, "
     "x-ratelimit-reset-tokens, x-infe-seed, x-infe-ignored-params, x-infe-truncated-messages, "
-    "server-timing";
+    "server-timing, request-id, anthropic-ratelimit-requests-limit, "
+    "anthropic-ratelimit-requests-remaining, anthropic-ratelimit-requests-reset, "
+    "anthropic-ratelimit-tokens-limit, anthropic-ratelimit-tokens-remaining, "
+    "anthropic-ratelimit-tokens-reset";
 constexpr size_t kRequestedHeadersMax = 2048;  // the official client in a browser sends some 20
 // Browsers cap it themselves, at 2 hours or less.
 constexpr const char* kPreflightSeconds = "600";

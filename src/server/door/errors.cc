@@ -74,6 +74,11 @@ api::ApiError FromHttpStatus(int status, std::string_view reason) {
 
 http::HttpResponse ErrorResponse(const Endpoint* row, const api::ApiError& error,
                                  http::Headers headers) {
+  return ErrorResponse(row == nullptr ? kOpenAi : *row->dialect, error, std::move(headers));
+}
+
+http::HttpResponse ErrorResponse(const Dialect& dialect, const api::ApiError& error,
+                                 http::Headers headers) {
   http::HttpResponse response;
   response.status = error.status;
   response.headers = std::move(headers);
@@ -81,7 +86,7 @@ http::HttpResponse ErrorResponse(const Endpoint* row, const api::ApiError& error
   for (const auto& [name, value] : error.headers) response.headers.Set(name, value);
   api::ApiError told = error;
   told.request_id = response.headers.Get("x-request-id");
-  response.body = DialectOf(row).write_error(told);
+  response.body = dialect.write_error(told);
   return response;
 }
 

@@ -7,8 +7,12 @@
 
 namespace infe::server {
 
+const Dialect& Reply::dialect() const {
+  return DialectOf(endpoint(), caller());
+}
+
 http::Headers Reply::Headers() const {
-  return CommonHeaders(caller(), rate_, DialectOf(endpoint()).headers);
+  return CommonHeaders(caller(), rate_, dialect().headers);
 }
 
 void Reply::Note(std::function<void(RequestFacts&)> update) const {
@@ -27,7 +31,7 @@ void Reply::SendJson(std::string body, const http::Headers& more) const {
 
 void Reply::SendError(const api::ApiError& error) const {
   Note([code = ErrorCodeOf(error)](RequestFacts& facts) { facts.error_code = code; });
-  writer_->Send(ErrorResponse(endpoint(), error, Headers()));
+  writer_->Send(ErrorResponse(dialect(), error, Headers()));
 }
 
 }  // namespace infe::server

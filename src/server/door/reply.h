@@ -14,6 +14,8 @@
 
 namespace infe::server {
 
+struct Dialect;
+
 class Reply {
  public:
   Reply(std::shared_ptr<RequestContext> context, std::shared_ptr<http::ResponseWriter> writer)
@@ -21,6 +23,7 @@ class Reply {
 
   const Caller& caller() const { return context_->caller; }
   const Endpoint* endpoint() const { return context_->endpoint; }
+  const Dialect& dialect() const;
   const std::shared_ptr<RequestContext>& context() const { return context_; }
   Charge& charge() const { return context_->charge; }
   const std::shared_ptr<http::ResponseWriter>& writer() const { return writer_; }

@@ -149,5 +149,27 @@ TEST(Messages, AKeyComesInEitherHeaderButNotTwoOfThem) {
   EXPECT_EQ(Send(served, "x-api-key:\r\n").status, 401);
 }
 
+TEST(Messages, ModelsAndUnknownRoutesSpeakItToWhoeverSendsTheVersion) {
+  ServedFake served;
+  const auto get = [&](const std::string& path, const std::string& headers) {
+    RawClient client(served.port());
+    EXPECT_TRUE(client.Send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n"));
+    return client.ReadResponse();
+  };
+  const std::string version = "anthropic-version: 2023-06-01\r\n";
+  EXPECT_EQ(Parse(get("/v1/models", version).body).find("first_id")->as_string(), "fake");
+  EXPECT_EQ(Parse(get("/v1/models/fake", version).body).find("type")->as_string(), "model");
+  EXPECT_EQ(Parse(get("/v1/models", "").body).find("object")->as_string(), "list");
+  EXPECT_EQ(Parse(get("/v1/models?limit=0", version).body).find("type")->as_string(), "error");
+  const ClientResponse missing = get("/v1/models/none", version);
+  EXPECT_EQ(missing.status, 404);
+  EXPECT_EQ(Parse(missing.body).find("type")->as_string(), "error");
+  EXPECT_NE(missing.head.find("\nrequest-id: "), std::string::npos);
+  EXPECT_EQ(Parse(get("/v1/models/none", "").body).find("error")->find("code")->as_string(),
+            "model_not_found");
+  // What speaks one dialect keeps to it.
+  EXPECT_FALSE(Parse(Send(served, version, "{}", "/v1/chat/completions").body).find("type"));
+}
+
 }  // namespace
 }  // namespace infe::server

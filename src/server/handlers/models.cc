@@ -1,8 +1,11 @@
 // GET /v1/models and GET /v1/models/{id}.
+#include "api/anthropic/model_object.h"
 #include "api/openai/model_object.h"
 #include "server/door/admission.h"
 #include "server/door/reply.h"
+#include "server/endpoint.h"
 #include "server/handlers/handlers.h"
+#include "store/utc.h"
 
 namespace infe::server {
 namespace {
@@ -19,15 +22,33 @@ api::ModelObject ToObject(const answer::ModelFacts& facts) {
           .sampling_defaults = facts.sampling_defaults};
 }
 
+api::anthropic::ModelObject ToAnthropic(const answer::ModelFacts& facts) {
+  return {.id = facts.name,
+          .created_at = store::Rfc3339(facts.created),
+          .context_tokens = facts.context_max};
+}
+
+// The models that the caller may use, in their dialect's words.
+template <typename Object>
+std::vector<Object> Objects(const Services& services, const Caller& caller,
+                            Object (*to_object)(const answer::ModelFacts&)) {
+  std::vector<Object> objects;
+  for (const auto& model : services.models.All())
+    if (MayUse(caller, *model, model->name()))
+      objects.push_back(to_object(model->backend().facts()));
+  return objects;
+}
+
 }  // namespace
 
 void HandleListModels(Services& services, http::HttpRequest request, WriterPtr writer) {
-  std::vector<api::ModelObject> objects;
   const Reply reply(ContextOf(request), std::move(writer));
-  for (const auto& model : services.models.All())
-    if (MayUse(reply.caller(), *model, model->name()))
-      objects.push_back(ToObject(model->backend().facts()));
-  reply.SendJson(api::WriteModelList(objects));
+  if (&reply.dialect() != &kAnthropic)
+    return reply.SendJson(api::WriteModelList(Objects(services, reply.caller(), ToObject)));
+  auto page =
+      api::anthropic::WriteModelPage(Objects(services, reply.caller(), ToAnthropic), request.query);
+  if (!page) return reply.SendError(page.error());
+  reply.SendJson(*std::move(page));
 }
 
 void HandleGetModel(Services& services, http::HttpRequest request, WriterPtr writer) {
@@ -36,6 +57,11 @@ void HandleGetModel(Services& services, http::HttpRequest request, WriterPtr wri
   const auto model = FindModel(services, reply.caller(), id);
   if (!model) return reply.SendError(api::UnknownModel(id));
   // Asked for by an alias, it answers under the alias: clients compare.
+  if (&reply.dialect() == &kAnthropic) {
+    api::anthropic::ModelObject object = ToAnthropic(model->backend().facts());
+    object.id = id;
+    return reply.SendJson(api::anthropic::WriteModel(object));
+  }
   api::ModelObject object = ToObject(model->backend().facts());
   object.id = id;
   reply.SendJson(api::WriteModel(object));

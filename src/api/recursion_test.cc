@@ -2,6 +2,7 @@
 // the depth that its parser takes.
 #include <string>
 
+#include "api/anthropic/messages_request.h"
 #include "api/openai/completion_request.h"
 #include "api/openai/test_bodies.h"
 #include "base/small_stack.h"
@@ -44,6 +45,14 @@ TEST(ApiRecursionTest, DeepBodiesFitASmallStack) {
                 ChatBodyOf(R"({"role":"assistant","content":"a","tool_calls":)" + deep + "}"),
             })
           (void)ParseChatCompletionRequest(body, {});
+        const std::string head = R"({"model":"m","max_tokens":1,"messages":[{"role":"user",)";
+        const std::string blocks =
+            Repeated(R"([{"type":"tool_result","tool_use_id":"a","content":)", depth) + "[]" +
+            Repeated("}]", depth);
+        for (const std::string& content : {deep, blocks})
+          (void)anthropic::ParseMessagesRequest(head + R"("content":)" + content + "}]}");
+        (void)anthropic::ParseMessagesRequest(head + R"("content":"a"}],"tools":[{"name":"f",)" +
+                                              R"("input_schema":)" + deep + "}]}");
         (void)ParseCompletionRequest(R"({"model":"m","prompt":)" + deep + "}", {});
       }
     }

@@ -54,8 +54,7 @@ std::string WriteError(const ApiError& error) {
 ApiError ToApiError(const answer::AnswerError& error) {
   ApiError made = api::ToApiError(error);
   if (error.kind == answer::AnswerError::Kind::kTooLong)
-    made.message = fmt::format("prompt is too long: {}{} tokens > {} maximum",
-                               error.overrun.at_least ? "at least " : "", error.overrun.prompt,
+    made.message = fmt::format("prompt is too long: {} tokens > {} maximum", error.overrun.prompt,
                                error.overrun.context_max);
   return made;
 }

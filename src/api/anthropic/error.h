@@ -19,8 +19,8 @@ std::string_view ErrorType(int status);
 
 std::string WriteError(const ApiError& error);
 
-// What the answer core refuses. Clients find the words "prompt is too long" in such a refusal and
-// shorten the conversation.
+// What the answer core refuses. Clients look for "prompt is too long: N tokens > M maximum", word
+// for word, and shorten the conversation; where nobody counted N, it is the least that it can be.
 ApiError ToApiError(const answer::AnswerError& error);
 
 }  // namespace infe::api::anthropic

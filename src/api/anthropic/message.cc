@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -35,7 +36,13 @@ bool Holds(const std::array<std::string_view, N>& names, std::string_view name) 
 }
 
 // Who holds blocks: what they may be.
-enum class Holder { kSystem, kUser, kAssistant, kResult };
+enum class Holder {
+  kSystem,
+  kUser,
+  kAssistant,
+  kResult,
+  kDocument,  // or a search result: nothing in it holds blocks again
+};
 
 void Append(std::string& text, std::string_view more) {
   if (!text.empty()) text += '\n';
@@ -86,14 +93,17 @@ class BlockParser {
       fields.Take("citations");
       return Block{.text = fields.RequireString("text")};
     }
-    if (holder_ != Holder::kSystem) {
+    const bool holds_media = holder_ != Holder::kSystem;
+    if (holds_media && type == "image") return Media(fields, type);
+    if (holds_media && holder_ != Holder::kDocument) {
       if (type == "document") return ParseDocument(fields);
       if (type == "search_result") return ParseSearchResult(fields);
-      if (type == "image") return Media(fields, type);
     }
     if (holder_ == Holder::kUser && type == "tool_result") return ParseToolResult(fields);
-    if (holder_ == Holder::kResult && type == "tool_reference")
-      return Block{.text = fields.RequireString("tool_name")};
+    if (holder_ == Holder::kResult && type == "tool_reference") {
+      std::string name = fields.RequireString("tool_name");
+      return Block{.text = name, .tools_found = {name}};
+    }
     if (holder_ == Holder::kAssistant) {
       if (type == "tool_use") return ParseToolUse(fields);
       if (type == "thinking") return ParseThinking(fields);
@@ -102,7 +112,7 @@ class BlockParser {
         return std::nullopt;
       }
     }
-    if (holder_ != Holder::kSystem && Holds(kForeign, type)) {
+    if (holds_media && Holds(kForeign, type)) {
       context_.Ignore(fields.Path(type));
       return std::nullopt;
     }
@@ -111,7 +121,7 @@ class BlockParser {
   }
 
   std::span<const std::string_view> Supported() const {
-    static constexpr std::array<std::string_view, 1> kSystem{"text"};
+    static constexpr std::array<std::string_view, 1> kSystem{"text"};  // and of a document
     static constexpr std::array<std::string_view, 4> kUser{"text", "document", "search_result",
                                                            "tool_result"};
     static constexpr std::array<std::string_view, 4> kAssistant{"text", "tool_use", "thinking",
@@ -127,6 +137,8 @@ class BlockParser {
         return kAssistant;
       case Holder::kResult:
         return kResult;
+      case Holder::kDocument:
+        break;
     }
     return kSystem;
   }
@@ -189,16 +201,22 @@ class BlockParser {
     Block block{.kind = Block::Kind::kToolResult};
     block.id = fields.RequireString("tool_use_id");
     block.is_error = fields.Bool("is_error").value_or(false);
-    if (const Json* content = fields.Take("content"))
-      block.text = TextOf(*content, fields.Path("content"));
+    if (const Json* content = fields.Take("content")) {
+      for (Block& inner :
+           BlockParser(Holder::kResult, context_).Parse(*content, fields.Path("content"))) {
+        Append(block.text, inner.text);
+        std::move(inner.tools_found.begin(), inner.tools_found.end(),
+                  std::back_inserter(block.tools_found));
+      }
+    }
     fields.Take("toolset_name");
     return block;
   }
 
-  // Of blocks inside a block: their texts, a line each.
+  // Of the blocks of a document: their texts, a line each.
   std::string TextOf(const Json& value, const std::string& path) {
     std::string text;
-    for (const Block& block : BlockParser(Holder::kResult, context_).Parse(value, path))
+    for (const Block& block : BlockParser(Holder::kDocument, context_).Parse(value, path))
       Append(text, block.text);
     return text;
   }

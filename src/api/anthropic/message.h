@@ -23,7 +23,8 @@ struct Block {
   std::string text = {};
   std::string id = {};
   std::string name = {};
-  bool is_error = false;  // kToolResult
+  bool is_error = false;                      // kToolResult
+  std::vector<std::string> tools_found = {};  // kToolResult: names, of a search for tools
 };
 
 struct Message {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 
 namespace infe::api::anthropic {
@@ -95,6 +96,19 @@ std::vector<chat::Message> ToMessages(const MessagesRequest& request) {
   return messages;
 }
 
+// All that are not deferred, those that a result names, and the one that is to be called. All of
+// them where that is none: there is nothing to search with either.
+std::vector<Tool> ShownTools(const MessagesRequest& request) {
+  std::vector<Tool> shown = request.tool_use.tools;
+  std::unordered_set<std::string_view> found{request.tool_use.choice.name};
+  for (const Message& message : request.messages)
+    for (const Block& block : message.content)
+      found.insert(block.tools_found.begin(), block.tools_found.end());
+  const auto hidden = [&](const Tool& tool) { return tool.deferred && !found.contains(tool.name); };
+  if (!std::all_of(shown.begin(), shown.end(), hidden)) std::erase_if(shown, hidden);
+  return shown;
+}
+
 answer::ToolPolicy ToPolicy(const ToolChoice& choice) {
   using Mode = answer::ToolPolicy::Mode;
   answer::ToolPolicy policy;
@@ -136,7 +150,7 @@ answer::ChatAsk ToAsk(const MessagesRequest& request) {
   answer::ChatAsk ask;
   ask.messages = ToMessages(request);
   ask.messages_origin = "messages";
-  for (const Tool& tool : request.tool_use.tools)
+  for (const Tool& tool : ShownTools(request))
     ask.tools.push_back({.name = tool.name,
                          .description = tool.description,
                          .parameters = tool.input_schema,

@@ -185,13 +185,37 @@ TEST(MessagesRequest, ToolsThatRunElsewhereAreLeftOutAndNamed) {
   ASSERT_TRUE(request);
   EXPECT_EQ(request->tool_use.tools.size(), 1u);
   EXPECT_EQ(request->tool_use.left_out, (List{"web_search", "computer_toolset_20260801"}));
-  EXPECT_EQ(request->ignored.Header(), "tools.web_search, tools.computer_toolset_20260801");
+  EXPECT_TRUE(request->ignored.empty());  // a header of their own names them
   EXPECT_EQ(Param(kHi, tools + R"(,"tool_choice":{"type":"tool","name":"web_search"})"),
             "tool_choice.name");
   EXPECT_EQ(Refusal(kHi, tools, {.strict_params = true}).param, "tools[0]");
   EXPECT_EQ(Param(kHi, R"("tools":[{"type":"web_search_20250305","name":"web_search"}],
 "tool_choice":{"type":"any"})"),
             "tool_choice");
+}
+
+TEST(MessagesRequest, DeferredToolsAreShownOnceASearchHasFoundThem) {
+  const std::string f = R"({"name":"f","input_schema":{}})";
+  const std::string g = R"({"name":"g","input_schema":{},"defer_loading":true})";
+  const std::string found =
+      R"([{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]},
+{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":[
+{"type":"tool_reference","tool_name":"g"}]}]}])";
+  const auto shown = [](const answer::ChatAsk& ask) {
+    std::string names;
+    for (const answer::Tool& tool : ask.tools) names += tool.name;
+    return names;
+  };
+  const std::string tools = R"("tools":[)" + f + "," + g + "]";
+  EXPECT_EQ(shown(Ask(kHi, tools)), "f");
+  EXPECT_EQ(shown(Ask(found, tools)), "fg");
+  EXPECT_EQ(shown(Ask(kHi, tools + R"(,"tool_choice":{"type":"tool","name":"g"})")), "fg");
+  EXPECT_EQ(shown(Ask(kHi, R"("tools":[)" + g + "]")), "g");
+  // Anthropic's own search does not run here: nothing would ever find them.
+  EXPECT_EQ(shown(Ask(kHi, R"("tools":[{"type":"tool_search_tool_regex_20251119","name":
+"tool_search_tool_regex"},)" + f +
+                               "," + g + "]")),
+            "fg");
 }
 
 TEST(MessagesRequest, ThinkingIsOffUnlessItIsAskedFor) {

@@ -37,7 +37,12 @@ class ToolParser {
  public:
   explicit ToolParser(ParseContext& context) : context_(context) {}
 
-  ToolUse TakeUse() { return std::move(use_); }
+  // Where the search for tools is one that does not run here, all of them are shown.
+  ToolUse TakeUse() {
+    if (searches_)
+      for (Tool& tool : use_.tools) tool.deferred = false;
+    return std::move(use_);
+  }
 
   void Parse(const Json& value, const std::string& path) {
     if (!value.is_object()) return context_.Fail(InvalidType(path, "an object", TypeName(value)));
@@ -45,6 +50,7 @@ class ToolParser {
     const std::string type = fields.String("type").value_or("custom");
     if (context_.failed()) return;
     if (type != "custom") {
+      searches_ = searches_ || type.starts_with("tool_search_tool_");
       // A set of tools has no name of its own.
       const Json* name = fields.Take("name");
       return LeaveOut(path, name != nullptr && name->is_string() ? name->as_string() : type);
@@ -57,7 +63,7 @@ class ToolParser {
     const Json* schema = fields.RequireObject("input_schema");
     fields.Take("cache_control");
     fields.Take("eager_input_streaming");  // it always is
-    fields.Take("defer_loading");          // there is no search for tools: all of them are loaded
+    tool.deferred = fields.Bool("defer_loading").value_or(false);
     fields.Hint("input_examples");
     const bool direct = IsDirect(fields);
     fields.Finish();
@@ -83,13 +89,13 @@ class ToolParser {
     if (context_.options().strict_params)
       return context_.Fail(UnsupportedParameter(
           path, fmt::format("The tool '{}' does not run on this server.", Quoted(name))));
-    context_.Ignore(fmt::format("tools.{}", name));
     use_.left_out.push_back(std::move(name));
   }
 
   ParseContext& context_;
   ToolUse use_;
   std::unordered_set<std::string> names_;
+  bool searches_ = false;  // there is a search of Anthropic's
 };
 
 void ParseChoice(Fields& body, ToolUse& use) {

@@ -15,7 +15,8 @@ struct Tool {
   std::string description;  // "" if none
   Json input_schema;        // an object
   bool strict = false;
-  std::string path;  // of its schema
+  bool deferred = false;  // shown to the model only once a search for tools has found it
+  std::string path;       // of its schema
 };
 
 struct ToolChoice {

@@ -80,6 +80,10 @@ std::optional<api::ApiError> Prepare(Services& services, MessagesCall& call, con
 void AddIgnored(const MessagesCall& call, http::Headers& headers) {
   if (!call.request.ignored.empty())
     headers.Set("x-infe-ignored-params", call.request.ignored.Header());
+  if (call.request.tool_use.left_out.empty()) return;
+  api::IgnoredParams names;  // they come from the client: only what a header may hold
+  for (const std::string& name : call.request.tool_use.left_out) names.Add(name);
+  headers.Set("x-infe-left-out", names.Header());
 }
 
 AnswerForm FormOf(const MessagesCall& call) {

@@ -1,4 +1,4 @@
-"""The official Node client."""
+"""The official Node clients."""
 import os
 import pathlib
 import shutil
@@ -8,13 +8,14 @@ import pytest
 from conftest import ROOT, SLOW
 
 
-SCRIPTS = {"client.mjs": 6, "structured.mjs": 4}  # and how many claims each makes
+SCRIPTS = {"client.mjs": 6, "structured.mjs": 4, "messages.mjs": 6}  # and how many claims each makes
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_node_client(server, tmp_path, name):
     modules = os.environ.get("INFE_TEST_NODE")
-    if shutil.which("node") is None or not modules or not (pathlib.Path(modules) / "node_modules/openai").exists():
+    if shutil.which("node") is None or not modules or not all(
+            (pathlib.Path(modules) / "node_modules" / package).exists() for package in ("openai", "@anthropic-ai/sdk")):
         pytest.skip("the Node client is not installed: tools/setup test")
     # Module resolution goes by the file's place: the script runs beside its node_modules.
     script = tmp_path / name

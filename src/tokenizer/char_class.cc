@@ -47,8 +47,10 @@ uint8_t Classify(uint32_t c) {
   if (IsWhiteSpace(c)) return kSpace;
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
     case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
     case UTF8PROC_CATEGORY_LT:
+      return kLetter | kUpper;
+    case UTF8PROC_CATEGORY_LL:
+      return kLetter | kLower;
     case UTF8PROC_CATEGORY_LM:
     case UTF8PROC_CATEGORY_LO:
       return kLetter;
@@ -64,9 +66,13 @@ uint8_t Classify(uint32_t c) {
     case UTF8PROC_CATEGORY_PF:
     case UTF8PROC_CATEGORY_PO:
       return kPunctuation;
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+      return kMark;
     case UTF8PROC_CATEGORY_CN:
       return ClassifyUnassigned(c);
-    default:  // the library's enumeration; marks, symbols, controls
+    default:  // the library's enumeration; symbols, controls
       return kOther;
   }
 }

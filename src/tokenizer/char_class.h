@@ -1,6 +1,6 @@
 // What pre-tokenizers ask about a code point: letter (\p{L}), number (\p{N}), punctuation (\p{P}),
-// white space (\s, Unicode's White_Space). The categories are utf8proc's, brought up to
-// Unicode 16.0.
+// mark (\p{M}), white space (\s, Unicode's White_Space). The categories are utf8proc's, brought up
+// to Unicode 16.0.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,9 @@ enum CharClass : uint8_t {
   kSpace = 4,    // with kNewline
   kNewline = 8,  // \r and \n, beside kSpace
   kPunctuation = 16,
+  kMark = 32,    // \p{M}
+  kUpper = 64,   // \p{Lu} and \p{Lt}, beside kLetter
+  kLower = 128,  // \p{Ll}, beside kLetter
 };
 
 // A two-stage table over all code points, about 50 KiB.

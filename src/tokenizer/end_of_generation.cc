@@ -9,7 +9,7 @@ namespace {
 // Ends of turns, texts and tool calls, by family: ChatML and Qwen, GPT-2 and its like, Llama 3 and
 // 4, Phi-3, Gemma, Harmony (gpt-oss), DeepSeek, OpenChat, SmolVLM, and base models with names of
 // their own.
-constexpr std::array<std::string_view, 22> kEndNames = {
+constexpr std::array<std::string_view, 23> kEndNames = {
     "<|im_end|>",
     "<|endoftext|>",
     "<|end_of_text|>",
@@ -20,6 +20,7 @@ constexpr std::array<std::string_view, 22> kEndNames = {
     "<|end|>",
     "<end_of_turn>",
     "<turn|>",
+    "<|tool_response>",  // Gemma 4 ends a call with it
     "<|return|>",
     "<|call|>",
     "<|flush|>",

@@ -82,6 +82,36 @@ size_t FoldedContractionEnd(const Reader& reader, size_t apostrophe) {
   return second == (first == 'l' ? 'l' : 'e') ? at : 0;
 }
 
+// [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] and [\p{Ll}\p{Lm}\p{Lo}\p{M}].
+bool MayBegin(const Char& c) {
+  return c.Is(kMark) || (c.Is(kLetter) && !c.Is(kLower));
+}
+bool MayEnd(const Char& c) {
+  return c.Is(kMark) || (c.Is(kLetter) && !c.Is(kUpper));
+}
+
+// The ends of a word of case at one place: 0 where there is none.
+struct CasedWord {
+  size_t with_end = 0;    // U*L+: an end is needed, and taken as late as can be
+  size_t with_begin = 0;  // U+L*
+};
+
+CasedWord ReadCasedWord(const Reader& reader, size_t at) {
+  CasedWord word;
+  size_t last_both = 0;  // behind the last character that may begin and end
+  size_t end = at;
+  while (!reader.AtEnd(end)) {
+    const Char c = reader.Read(end);
+    if (!MayBegin(c)) break;
+    end = c.end;
+    if (MayEnd(c)) last_both = end;
+  }
+  const size_t lower_end = reader.RunEnd(end, MayEnd);
+  if (end > at) word.with_begin = lower_end;
+  word.with_end = lower_end > end ? lower_end : last_both;
+  return word;
+}
+
 // A run of white space: where it ends, where its last character and the end of its last newline
 // are.
 struct SpaceRun {
@@ -112,6 +142,10 @@ using Kind = PreTokenizerKind;
 constexpr PreTokenizerSpec kGpt2{.kind = Kind::kGpt2};
 constexpr PreTokenizerSpec kSmollm{.kind = Kind::kDigitsThenGpt2};
 constexpr PreTokenizerSpec kQwen2{.kind = Kind::kQwen2};
+constexpr PreTokenizerSpec kQwen35{.kind = Kind::kQwen35};
+constexpr PreTokenizerSpec kGpt4o{.kind = Kind::kGpt4o};
+constexpr PreTokenizerSpec kTekken{
+    .kind = Kind::kTekken, .vocabulary_first = true, .add_bos = true};
 constexpr PreTokenizerSpec kDbrx{.kind = Kind::kLlama3};
 constexpr PreTokenizerSpec kGlm4{.kind = Kind::kLlama3, .vocabulary_first = true};
 constexpr PreTokenizerSpec kLlama3{
@@ -122,7 +156,8 @@ struct Named {
   PreTokenizerSpec spec;
 };
 
-// Each row was checked against llama.cpp on a text of all scripts with this name in the file.
+// Each row was checked against llama.cpp on a text of all scripts with this name in the file;
+// gpt-4o and tekken against the expressions above, which that engine only approximates.
 constexpr Named kNames[] = {
     Named{"gpt-2", kGpt2},
     Named{"phi-2", kGpt2},
@@ -147,6 +182,19 @@ constexpr Named kNames[] = {
     Named{"stablelm2", kQwen2},
     Named{"megrez", kQwen2},
     Named{"kormo", kQwen2},
+    Named{"f2llmv2", kQwen2},
+    Named{"qwen35", kQwen35},
+    Named{"gpt-4o", kGpt4o},
+    Named{"llama4", kGpt4o},
+    Named{"kanana2", kGpt4o},
+    Named{"talkie", kGpt4o},
+    Named{"tekken", kTekken},
+    Named{"exaone4", kGpt2},
+    Named{"modern-bert", kGpt2},
+    Named{"jina-v2-de", kGpt2},
+    Named{"mellum2", kSmollm},
+    Named{"glm5", kGlm4},
+    Named{"jina-v5-nano", kLlama3},
     Named{"llama-bpe", kLlama3},
     Named{"llama3", kLlama3},
     Named{"llama-v3", kLlama3},
@@ -178,6 +226,11 @@ size_t PreTokenizer::PieceEnd(std::string_view text, size_t at) const {
       return Llama3(text, at, 1);
     case PreTokenizerKind::kLlama3:
       return Llama3(text, at, 3);
+    case PreTokenizerKind::kQwen35:
+      return Llama3(text, at, 1);
+    case PreTokenizerKind::kGpt4o:
+    case PreTokenizerKind::kTekken:
+      return Gpt4o(text, at);
   }
   return text.size();
 }
@@ -201,13 +254,14 @@ size_t PreTokenizer::Gpt2(std::string_view text, size_t at) const {
   return SpacePieceEnd(reader, at, run);
 }
 
-size_t PreTokenizer::Llama3(std::string_view text, size_t at, int digits_max) const {
-  const Reader reader(text, classes_);
+namespace {
+
+// What Llama 3's expression does from numbers on: a number, punctuation with what may follow it, or
+// white space. other: what counts as punctuation.
+template <typename Other, typename Trail>
+size_t RestOfPieces(const Reader& reader, size_t at, int digits_max, const Other& other,
+                    const Trail& trail) {
   const Char first = reader.Read(at);
-  if (first.code == '\'') {
-    if (const size_t end = FoldedContractionEnd(reader, at); end != 0) return end;
-  }
-  if (first.Is(kLetter)) return reader.RunEndOf(kLetter, first.end);
   if (first.Is(kNumber)) {
     size_t end = first.end;
     for (int digits = 1; digits < digits_max && !reader.AtEnd(end); ++digits) {
@@ -218,17 +272,47 @@ size_t PreTokenizer::Llama3(std::string_view text, size_t at, int digits_max) co
     return end;
   }
   Char second = first;  // a character after a space, or the first one itself
-  if (!reader.AtEnd(first.end)) {
-    const Char next = reader.Read(first.end);
-    if (next.Is(kLetter) && !first.Is(kNewline)) return reader.RunEndOf(kLetter, next.end);
-    if (first.code == ' ') second = next;
-  }
-  if (second.IsOther()) {
-    const size_t end = reader.RunEnd(second.end, [](const Char& next) { return next.IsOther(); });
-    return reader.RunEndOf(kNewline, end);
-  }
+  if (first.code == ' ' && !reader.AtEnd(first.end)) second = reader.Read(first.end);
+  if (other(second)) return reader.RunEnd(reader.RunEnd(second.end, other), trail);
   const SpaceRun run = ReadSpaceRun(reader, at);
   return run.newline_end != 0 ? run.newline_end : SpacePieceEnd(reader, at, run);
+}
+
+}  // namespace
+
+size_t PreTokenizer::Llama3(std::string_view text, size_t at, int digits_max) const {
+  const Reader reader(text, classes_);
+  const Char first = reader.Read(at);
+  // Marks are letters of words in one kind, and punctuation in the others.
+  const uint8_t word = kind_ == PreTokenizerKind::kQwen35 ? kLetter | kMark : kLetter;
+  if (first.code == '\'') {
+    if (const size_t end = FoldedContractionEnd(reader, at); end != 0) return end;
+  }
+  if (first.Is(word)) return reader.RunEndOf(word, first.end);
+  if (!first.Is(kNumber | kNewline) && !reader.AtEnd(first.end)) {
+    const Char next = reader.Read(first.end);
+    if (next.Is(word)) return reader.RunEndOf(word, next.end);
+  }
+  return RestOfPieces(
+      reader, at, digits_max, [word](const Char& c) { return c.IsOther() && !c.Is(word); },
+      [](const Char& c) { return c.Is(kNewline); });
+}
+
+size_t PreTokenizer::Gpt4o(std::string_view text, size_t at) const {
+  const Reader reader(text, classes_);
+  const Char first = reader.Read(at);
+  const CasedWord here = ReadCasedWord(reader, at);
+  CasedWord behind;  // one character that is neither letter, number nor newline
+  if (!first.Is(kLetter | kNumber | kNewline)) behind = ReadCasedWord(reader, first.end);
+  for (const size_t end : {behind.with_end, here.with_end, behind.with_begin, here.with_begin}) {
+    if (end == 0) continue;
+    if (kind_ == PreTokenizerKind::kTekken || reader.AtEnd(end) || text[end] != '\'') return end;
+    const size_t contraction = FoldedContractionEnd(reader, end);
+    return contraction != 0 ? contraction : end;
+  }
+  const auto other = [](const Char& c) { return c.IsOther(); };
+  const auto trail = [](const Char& c) { return c.Is(kNewline) || c.code == '/'; };
+  return RestOfPieces(reader, at, kind_ == PreTokenizerKind::kTekken ? 1 : 3, other, trail);
 }
 
 }  // namespace infe::tokenizer

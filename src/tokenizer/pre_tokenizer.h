@@ -21,6 +21,14 @@ enum class PreTokenizerKind {
   kQwen2,
   // kQwen2, but numbers by up to three: \p{N}{1,3}
   kLlama3,
+  // kQwen2 with marks in words: [^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+, and ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*
+  kQwen35,
+  // Words turn from upper to lower case once, with U = [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] and
+  // L = [\p{Ll}\p{Lm}\p{Lo}\p{M}]: P?U*L+C? | P?U+L*C? with P = [^\r\n\p{L}\p{N}] and a contraction
+  // C as above | \p{N}{1,3} | ?[^\s\p{L}\p{N}]+[\r\n/]* | \s*[\r\n]+ | \s+(?!\S) | \s+
+  kGpt4o,
+  // kGpt4o without contractions, and every number alone: \p{N}
+  kTekken,
 };
 
 // What a model file's name for its pre-tokenizer (tokenizer.ggml.pre) stands for.
@@ -46,6 +54,7 @@ class PreTokenizer {
  private:
   size_t Gpt2(std::string_view text, size_t at) const;
   size_t Llama3(std::string_view text, size_t at, int digits_max) const;
+  size_t Gpt4o(std::string_view text, size_t at) const;
 
   PreTokenizerKind kind_;
   const CharClasses& classes_;

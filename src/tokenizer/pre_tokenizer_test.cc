@@ -84,11 +84,73 @@ TEST(CharClass, FollowsTheUnicodeTables) {
   EXPECT_EQ(classes.Of(0x16EE), kNumber);  // Nl
   EXPECT_EQ(classes.Of(0xBD), kNumber);    // No
   EXPECT_EQ(classes.Of(0xAA), kLetter);    // Lo
-  EXPECT_EQ(classes.Of(0x301), kOther);    // Mn
+  EXPECT_EQ(classes.Of(0x301), kMark);     // Mn
+  EXPECT_EQ(classes.Of('a'), kLetter | kLower);
+  EXPECT_EQ(classes.Of(0x1C5), kLetter | kUpper);  // Lt
   EXPECT_EQ(classes.Of('_'), kPunctuation);
   EXPECT_EQ(classes.Of(0x2EBF0), kLetter);  // since Unicode 15.1
   EXPECT_EQ(classes.Of(0x10D40), kNumber);  // since Unicode 16.0
   EXPECT_EQ(classes.Of(0x110000), kOther);
+}
+
+// Cut by the expressions of pre_tokenizer.h in another engine of regular expressions.
+TEST(PreTokenizer, MarksAreLettersOfWordsForQwen35) {
+  EXPECT_EQ(Cut("qwen35",
+                "e\xCC\x81"
+                "A \xCC\x81\xCC\x81"
+                "b"),
+            (Pieces{"e\xCC\x81"
+                    "A",
+                    " \xCC\x81\xCC\x81"
+                    "b"}));
+  EXPECT_EQ(Cut("qwen35", "a://b/\n\n/c"), (Pieces{"a", "://", "b", "/\n\n", "/c"}));
+  EXPECT_EQ(Cut("qwen35", "don't 12"), (Pieces{"don", "'t", " ", "1", "2"}));
+  EXPECT_EQ(Cut("qwen35", "\xE0\xB8\x81\xE0\xB8\xB4\xE0\xB8\x99 x"),
+            (Pieces{"\xE0\xB8\x81\xE0\xB8\xB4\xE0\xB8\x99", " x"}));
+  EXPECT_EQ(Cut("qwen35", " \xCC\x81!"), (Pieces{" \xCC\x81", "!"}));
+}
+
+TEST(PreTokenizer, WordsTurnFromUpperToLowerCaseOnce) {
+  EXPECT_EQ(Cut("gpt-4o", "HelloWorld's HELLO iOS"),
+            (Pieces{"Hello", "World's", " HELLO", " i", "OS"}));
+  EXPECT_EQ(Cut("gpt-4o",
+                "\xE3\x81\x82"
+                "AAb X\xE3\x81\x82"
+                "A"),
+            (Pieces{"\xE3\x81\x82"
+                    "AAb",
+                    " X\xE3\x81\x82", "A"}));
+  EXPECT_EQ(Cut("gpt-4o",
+                "e\xCC\x81"
+                "A \xCC\x81\xCC\x81"
+                "b"),
+            (Pieces{"e\xCC\x81", "A",
+                    " \xCC\x81\xCC\x81"
+                    "b"}));
+  EXPECT_EQ(Cut("gpt-4o", "a://b/\n\n/c"), (Pieces{"a", "://", "b", "/\n\n/", "c"}));
+  EXPECT_EQ(Cut("gpt-4o", "1234 \xC2\xBD"), (Pieces{"123", "4", " ", "\xC2\xBD"}));
+  EXPECT_EQ(Cut("gpt-4o", "JSON'LL x'd"), (Pieces{"JSON'LL", " x'd"}));
+  EXPECT_EQ(Cut("gpt-4o",
+                "\xC7\x85"
+                "a \xC7\x84"),
+            (Pieces{"\xC7\x85"
+                    "a",
+                    " \xC7\x84"}));
+  EXPECT_EQ(Cut("gpt-4o",
+                "\xCA\xB0"
+                "A"),
+            (Pieces{"\xCA\xB0", "A"}));
+  EXPECT_EQ(Cut("gpt-4o", "  x\n y"), (Pieces{" ", " x", "\n", " y"}));
+}
+
+TEST(PreTokenizer, TekkenHasNoContractionsAndSingleDigits) {
+  EXPECT_EQ(Cut("tekken", "HelloWorld's"), (Pieces{"Hello", "World", "'s"}));
+  EXPECT_EQ(Cut("tekken", "1234"), (Pieces{"1", "2", "3", "4"}));
+  EXPECT_EQ(Cut("tekken",
+                "X\xE3\x81\x82"
+                "A don't"),
+            (Pieces{"X\xE3\x81\x82", "A", " don", "'t"}));
+  EXPECT_EQ(Cut("tekken", "(FooBar)/\n"), (Pieces{"(Foo", "Bar", ")/\n"}));
 }
 
 }  // namespace

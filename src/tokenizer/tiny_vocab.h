@@ -122,4 +122,30 @@ inline Vocab TinySentencePieceVocab(bool add_space_prefix = false) {
   return vocab;
 }
 
+// Gemma 4. As TinySentencePieceVocab, with merges in place of scores and newlines of one and two.
+inline Vocab TinyCharacterVocab() {
+  Vocab vocab;
+  vocab.model = "gemma4";
+  vocab.unknown = AddToken(vocab, "<unk>", TokenType::kUnknown);
+  vocab.bos = AddToken(vocab, "<bos>", TokenType::kControl);
+  vocab.eos = AddToken(vocab, "<turn|>", TokenType::kControl);
+  for (int byte = 0; byte < 256; ++byte) {
+    char text[8];
+    std::snprintf(text, sizeof(text), "<0x%02X>", byte);
+    AddToken(vocab, text, TokenType::kByte);
+  }
+  for (const char* text :
+       {"\xE2\x96\x81", "t", "h", "e", "l", "o", "a", "\xC3\xA9", "\n", "\n\n"}) {
+    AddToken(vocab, text, TokenType::kNormal);
+  }
+  for (const char* merge : {"h e", "t he", "\xE2\x96\x81 the", "l l", "he ll", "hell o",
+                            "\xE2\x96\x81 \xE2\x96\x81", "a a"}) {
+    vocab.merges.push_back(merge);
+    std::string product = merge;
+    product.erase(product.find(' '), 1);
+    AddToken(vocab, product, TokenType::kNormal);
+  }
+  return vocab;
+}
+
 }  // namespace infe::tokenizer

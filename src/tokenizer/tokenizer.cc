@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "tokenizer/byte_level_bpe.h"
+#include "tokenizer/character_bpe.h"
 #include "tokenizer/end_of_generation.h"
 #include "tokenizer/sentence_piece_bpe.h"
 
@@ -66,16 +67,18 @@ Tokenizer::~Tokenizer() = default;
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(Vocab vocab) {
   const bool byte_level = vocab.model == "gpt2";
-  if (!byte_level && vocab.model != "llama") {
+  const bool characters = vocab.model == "gemma4";
+  if (!byte_level && !characters && vocab.model != "llama") {
     return Unsupported("the tokenizer model \"" + vocab.model +
-                       "\" is not known; gpt2 and llama are");
+                       "\" is not known; gpt2, llama and gemma4 are");
   }
   INFE_TRY(CheckShape(vocab));
   std::unique_ptr<Tokenizer> result(new Tokenizer);
   const std::vector<TokenType> types = CorrectedTypes(vocab);
   INFE_ASSIGN(result->table_, TokenTable::Create(vocab, types));
-  INFE_ASSIGN(result->encoder_, byte_level ? ByteLevelBpe::Create(vocab, result->table_)
-                                           : SentencePieceBpe::Create(vocab, result->table_));
+  INFE_ASSIGN(result->encoder_, byte_level   ? ByteLevelBpe::Create(vocab, result->table_)
+                                : characters ? CharacterBpe::Create(vocab, result->table_)
+                                             : SentencePieceBpe::Create(vocab, result->table_));
   result->specials_ = MakeMatcher(result->table_);
   result->end_of_generation_ = FindEndOfGeneration(vocab, types);
   result->bos_ = vocab.bos;
@@ -86,7 +89,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(Vocab vocab) {
       byte_level ? FindPreTokenizer(vocab.pre_tokenizer)->add_bos : true;  // Create knew the name
   result->add_bos_ = vocab.bos.has_value() && vocab.add_bos.value_or(bos_default);
   result->add_eos_ = vocab.eos.has_value() && vocab.add_eos.value_or(false);
-  result->add_space_prefix_ = !byte_level && vocab.add_space_prefix.value_or(true);
+  result->add_space_prefix_ = !byte_level && vocab.add_space_prefix.value_or(!characters);
   for (TokenId id = 0; id < result->table_.size(); ++id)
     result->token_bytes_max_ = std::max({result->token_bytes_max_, result->table_.Bytes(id).size(),
                                          result->table_.Name(id).size()});

@@ -296,5 +296,44 @@ TEST(Tokenizer, ThreadsShareOne) {
   for (const auto& result : got) EXPECT_EQ(result, wanted);
 }
 
+std::vector<std::string> Spelled(const Tokenizer& tokenizer, std::string_view text) {
+  std::vector<std::string> out;
+  for (const TokenId token : tokenizer.Encode(text, {.add_special = AddSpecial::kNever}))
+    out.push_back(tokenizer.TokenText(token));
+  return out;
+}
+
+TEST(CharacterTokenizer, MergesByRankOverCharacters) {
+  const auto tokenizer = Tokenizer::Create(TinyCharacterVocab());
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(Spelled(**tokenizer, "hello the"), (Texts{"hello", " the"}));
+  // No space in front; a rule of lower rank goes first.
+  EXPECT_EQ(Spelled(**tokenizer, "the  the"), (Texts{"the", " ", " the"}));
+  // "a a" joins only two: "aaa" has no token and no rule.
+  EXPECT_EQ(Spelled(**tokenizer, "aaa"), (Texts{"aa", "a"}));
+  // A run of newlines that is a token stays whole though no rule leads there.
+  EXPECT_EQ(Spelled(**tokenizer, "a\n\nt\n\n\n"), (Texts{"a", "\n\n", "t", "\n", "\n", "\n"}));
+  EXPECT_EQ(Spelled(**tokenizer, "\xC3\xA9"), Texts{"\xC3\xA9"});
+  EXPECT_EQ((*tokenizer)->Encode("\xC3\xA8", {.add_special = AddSpecial::kNever}).size(), 2u);
+}
+
+TEST(CharacterTokenizer, WhatItEncodesDecodesAgain) {
+  const auto tokenizer = Tokenizer::Create(TinyCharacterVocab());
+  ASSERT_TRUE(tokenizer);
+  for (const char* text : {"hello the\n\n  caf\xC3\xA8", "x\xFFy", " \n \n"}) {
+    const auto tokens = (*tokenizer)->Encode(text, {.add_special = AddSpecial::kNever});
+    EXPECT_EQ((*tokenizer)->Decode(tokens), text);
+  }
+}
+
+TEST(CharacterTokenizer, MergesOfUnknownTokensAreRefused) {
+  Vocab vocab = TinyCharacterVocab();
+  vocab.merges.push_back("z z");
+  EXPECT_FALSE(Tokenizer::Create(vocab));
+  vocab.merges = {};
+  EXPECT_FALSE(Tokenizer::Create(vocab));
+}
+
 }  // namespace
 }  // namespace infe::tokenizer

@@ -23,7 +23,8 @@ enum class TokenType : uint8_t {
 };
 
 struct Vocab {
-  std::string model;  // tokenizer.ggml.model: "gpt2" (byte-level BPE) or "llama" (SentencePiece)
+  std::string model;  // tokenizer.ggml.model: "gpt2" (byte-level BPE), "llama" (SentencePiece) or
+                      // "gemma4" (BPE by merges over characters)
   std::string pre_tokenizer;        // tokenizer.ggml.pre, such as "qwen2"; used by "gpt2" only
   std::vector<std::string> tokens;  // tokenizer.ggml.tokens: as stored, by id
   std::vector<TokenType> types;     // tokenizer.ggml.token_type: per token; empty = all normal

@@ -15,7 +15,8 @@ import os
 import random
 
 import sentencepiece
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers,
+                        trainers)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
@@ -46,6 +47,19 @@ GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|
 QWEN2 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 LLAMA3 = QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+QWEN35 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*"
+          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+
+
+def cased(contraction, numbers):
+    word = r"[^\r\n\p{L}\p{N}]?"
+    return (f"{word}{UPPER}*{LOWER}+{contraction}|{word}{UPPER}+{LOWER}*{contraction}|{numbers}"
+            r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+GPT4O = cased(r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?", r"\p{N}{1,3}")
+TEKKEN = cased("", r"\p{N}")
 
 
 def byte_level():
@@ -61,6 +75,9 @@ PRE_TOKENIZERS = {
     "smollm": [pre_tokenizers.Digits(individual_digits=True), split(GPT2), byte_level()],
     "qwen2": [split(QWEN2), byte_level()],
     "llama-bpe": [split(LLAMA3), byte_level()],
+    "qwen35": [split(QWEN35), byte_level()],
+    "gpt-4o": [split(GPT4O), byte_level()],
+    "tekken": [split(TEKKEN), byte_level()],
 }
 
 SPACES = [" ", "  ", "    ", "\t", "\n", "\n\n", "\r\n", "\r", "\u00a0", "\u3000", "\u2003", "\x0b",
@@ -127,7 +144,7 @@ def byte_level_golden(pre, missing_bytes):
 
     def reference(with_control):
         tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges,
-                                         ignore_merges=pre == "llama-bpe"))
+                                         ignore_merges=pre in ("llama-bpe", "tekken")))
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(PRE_TOKENIZERS[pre])
         tokenizer.decoder = decoders.ByteLevel()
         for token, kind in special.items():
@@ -144,6 +161,36 @@ def byte_level_golden(pre, missing_bytes):
     write(pre.replace("-", "_"), {
         "model": "gpt2", "pre_tokenizer": pre, "tokens": tokens, "types": types, "scores": [],
         "merges": [" ".join(merge) for merge in merges],
+    }, cases)
+
+
+def character_golden():
+    """Gemma 4's kind: BPE over characters, newlines apart, U+2581 for a space, bytes for the rest."""
+    def new(**arguments):
+        tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", **arguments))
+        tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+        tokenizer.pre_tokenizer = split(r"[^\n]+|\n+")
+        return tokenizer
+
+    special = ["<unk>", "<bos>", "<turn|>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    trained = new()
+    trained.train_from_iterator(
+        [TRAINING, "\n\n\n  x\n\n"],
+        trainers.BpeTrainer(vocab_size=800, special_tokens=special, limit_alphabet=150, show_progress=False))
+    model = json.loads(trained.to_str())["model"]
+    tokens = [token for token, _ in sorted(model["vocab"].items(), key=lambda item: item[1])]
+    types = [UNKNOWN, CONTROL, CONTROL] + [BYTE] * 256 + [NORMAL] * (len(tokens) - len(special))
+    merges = [tuple(merge) for merge in model["merges"]]
+    reference = new(vocab={token: i for i, token in enumerate(tokens)}, merges=merges)
+    cases = []
+    for text in texts(220, []):
+        # What looks like a byte's token is text here and a token there.
+        if "<0x" not in text and "\u2581" not in text:
+            ids = reference.encode(text, add_special_tokens=False).ids
+            cases.append({"text": text, "special": "none", "ids": ids})
+    write("gemma4", {
+        "model": "gemma4", "pre_tokenizer": "default", "tokens": tokens, "types": types, "scores": [],
+        "merges": [" ".join(merge) for merge in merges], "unknown": 0, "bos": 1, "eos": 2,
     }, cases)
 
 
@@ -188,5 +235,9 @@ if __name__ == "__main__":
     byte_level_golden("smollm", missing_bytes=True)
     byte_level_golden("qwen2", missing_bytes=False)
     byte_level_golden("llama-bpe", missing_bytes=False)
+    byte_level_golden("qwen35", missing_bytes=False)
+    byte_level_golden("gpt-4o", missing_bytes=False)
+    byte_level_golden("tekken", missing_bytes=False)
+    character_golden()
     sentence_piece_golden("sentencepiece", space_prefix=False)
     sentence_piece_golden("sentencepiece_prefix", space_prefix=True)

@@ -78,7 +78,7 @@ def test_the_table_has_the_endpoints_that_everybody_calls():
 @pytest.mark.parametrize("path", GENERATING)
 def test_every_generating_endpoint_asks_charges_counts_and_stops(limited, path):
     key, key_id = limited.new_key("walker", "--rpm", "100")
-    # An address may fail 20 times in a row: asked more often, a key that is not there yet is refused.
+    # An address may fail 20 times in a row, then it is 429: a server knows a new key within a second.
     wait_for(lambda: post(limited, path, body(path), key)[0] == 200, "the key is there", step=0.5)
     assert post(limited, path, body(path))[0] == 401
 

@@ -113,7 +113,7 @@ def test_revocation_is_effective_at_once(server):
         deadline = time.time() + 20
         while post(server, "/v1/chat/completions/input_tokens", OK, key=made["key"])[0] != status:
             assert time.time() < deadline
-            time.sleep(0.05)
+            time.sleep(0.5)
 
     wait_for(200)
     server.command("keys", "revoke", made["id"])

@@ -28,7 +28,7 @@ def client_of(server, key):
             return client
         except openai.AuthenticationError:
             assert time.monotonic() < deadline
-            time.sleep(0.05)
+            time.sleep(0.5)
 
 
 def first_token_s(client, **more):

@@ -41,7 +41,7 @@ def new_key(server, *options):
 
     deadline = time.monotonic() + 60
     while status() == 401 and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.5)
     return key
 
 

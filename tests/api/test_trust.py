@@ -39,7 +39,7 @@ def wait_for(condition, what):
     deadline = time.time() + 20 * SLOW
     while not condition():
         assert time.time() < deadline, what
-        time.sleep(0.05)
+        time.sleep(0.5)
 
 
 @pytest.fixture()

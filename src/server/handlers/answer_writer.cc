@@ -18,7 +18,6 @@ using answer::Event;
 
 // Proxies close silent connections after 30 to 60 seconds.
 constexpr auto kKeepAlive = std::chrono::seconds(15);
-constexpr int64_t kRetryAfterStopMs = 1000;
 
 // Sends `sign` whenever nothing was written for kKeepAlive, until the answer has ended.
 void KeepStreamAlive(const std::shared_ptr<http::ResponseWriter>& writer,
@@ -178,8 +177,6 @@ std::optional<answer::AnswerError> StartAnswer(Services& services, const Reply& 
   if (!started) return std::move(started).error();
   const std::shared_ptr<answer::Running>& running = *started;
   services.answers.Add(running);
-  // A server that stops cancels requests before it fails the answers that it knows of.
-  if (reply.context()->cancelled().load()) running->Fail(answer::Stopping(kRetryAfterStopMs));
   writer->OnClose([weak = std::weak_ptr(running)] {
     if (const auto held = weak.lock()) held->Abandon();
   });

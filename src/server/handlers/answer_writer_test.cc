@@ -124,8 +124,9 @@ TEST(AnswerWriter, AServerThatStopsTellsEveryAnswerThatIsUnderWay) {
   RawClient client(served.port());
   ASSERT_TRUE(client.Send(ServedFake::Request(kChat, kStream)));
   std::string seen = client.Read();
+  // Perhaps before the answer is known to be under way: then it is told as soon as it is.
+  served.services().answers.FailAll(answer::Stopping(1000));
   while (seen.find("shutting_down") == std::string::npos) {
-    served.services().answers.FailAll(answer::Stopping(1000));
     const std::string more = client.Read();
     ASSERT_FALSE(more.empty()) << seen;
     seen += more;

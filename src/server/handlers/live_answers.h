@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "answer/backend.h"
@@ -14,7 +15,8 @@ namespace infe::server {
 class LiveAnswers {
  public:
   void Add(const std::shared_ptr<answer::Running>& answer);
-  // Running::Fail on every one that has not ended.
+  // Running::Fail on every one that has not ended, and on every one that is added from now on: an
+  // answer may begin while the server decides to stop.
   void FailAll(const answer::AnswerError& error);
 
  private:
@@ -22,6 +24,7 @@ class LiveAnswers {
   // Guarded by mutex_. Those that have ended are dropped when their number has doubled.
   std::vector<std::weak_ptr<answer::Running>> live_;
   size_t sweep_at_ = 64;
+  std::optional<answer::AnswerError> over_;  // guarded by mutex_: what FailAll said
 };
 
 }  // namespace infe::server

@@ -36,6 +36,9 @@ const ask = async (page, text) => {
   await page.keyboard.press('Enter');
 };
 const answered = (page, count = 1) => page.locator('.assistant[data-state=done]').nth(count - 1).waitFor();
+/** From here on an answer of this page ends when it is stopped, and not before. */
+const makeEndless = (page) => page.route('**/v1/chat/completions', (route) =>
+  route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), ignore_eos: true }) }));
 const setUp = async (page, values) => {
   await page.getByRole('button', { name: 'Settings', exact: true }).click();
   for (const [label, value] of Object.entries(values)) await page.getByLabel(label, { exact: true }).fill(value);
@@ -85,6 +88,7 @@ test('the key of the link leaves the address bar and is in no request line', asy
 
 test('an answer stops at once and keeps what had come', async () => {
   await visit(async (page) => {
+    await makeEndless(page);
     await ask(page, 'Count from one to one thousand, in words.');
     await page.locator('.assistant[data-state=running] .text').filter({ hasText: /\w/ }).waitFor();
     await page.getByRole('button', { name: 'Stop' }).click();

@@ -25,6 +25,24 @@ api::Parsed<NextStage> Compile(Services& services, const PreparedCall& call, con
 
 }  // namespace
 
+void ServeAsk(Services& services, http::HttpRequest request, WriterPtr writer, const char* kind,
+              std::function<api::Parsed<PromptStage>(const http::HttpRequest&, Reply&)> take_in) {
+  const auto http = std::make_shared<http::HttpRequest>(std::move(request));
+  const size_t bytes = http->body.size();
+  const Reply reply(ContextOf(*http), std::move(writer));
+  const auto parse = [&services, http, bytes, kind,
+                      take_in = std::move(take_in)](Reply& to) -> api::Parsed<NextStage> {
+    auto prompt = take_in(*http, to);
+    if (!prompt) return std::move(prompt).error();
+    return MakeStage(
+        {.pool = &services.pools.prompts, .kind = kind, .bytes = bytes, .run = *std::move(prompt)});
+  };
+  RunStages(
+      services, reply,
+      MakeStage(
+          {.pool = &IntakePool(services, bytes), .kind = "parse", .bytes = bytes, .run = parse}));
+}
+
 answer::Caller ToAsk(const Services& services, const Reply& reply,
                      std::string_view prompt_cache_key, answer::Priority priority) {
   const Caller& caller = reply.caller();

@@ -15,6 +15,13 @@
 
 namespace infe::server {
 
+// What follows a body that was parsed and admitted: its prompt.
+using PromptStage = std::function<api::Parsed<NextStage>(const Reply&)>;
+// I/O thread. The first two stages of every ask; take_in parses and admits, and names the second,
+// which `kind` calls for the log (a literal).
+void ServeAsk(Services& services, http::HttpRequest request, WriterPtr writer, const char* kind,
+              std::function<api::Parsed<PromptStage>(const http::HttpRequest&, Reply&)> take_in);
+
 // Who asks, as the answer core knows them. prompt_cache_key: the client's own, or empty.
 answer::Caller ToAsk(const Services& services, const Reply& reply,
                      std::string_view prompt_cache_key, answer::Priority priority);

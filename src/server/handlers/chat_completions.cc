@@ -145,23 +145,15 @@ api::Parsed<NextStage> Render(Services& services, const std::shared_ptr<ChatCall
 }
 
 void Serve(Services& services, http::HttpRequest request, WriterPtr writer, Finish finish) {
-  const auto http = std::make_shared<http::HttpRequest>(std::move(request));
-  const size_t bytes = http->body.size();
-  const Reply reply(ContextOf(*http), std::move(writer));
-  RunStages(services, reply,
-            MakeStage({.pool = &IntakePool(services, bytes),
-                       .kind = "parse",
-                       .bytes = bytes,
-                       .run = [&services, http, finish](Reply& to) -> api::Parsed<NextStage> {
-                         auto call = TakeIn(services, *http, to);
-                         if (!call) return std::move(call).error();
-                         return MakeStage({.pool = &services.pools.prompts,
-                                           .kind = "render",
-                                           .bytes = http->body.size(),
-                                           .run = [&services, call = *call, finish](Reply& next) {
-                                             return Render(services, call, next, finish);
-                                           }});
-                       }}));
+  ServeAsk(
+      services, std::move(request), std::move(writer), "render",
+      [&services, finish](const http::HttpRequest& http, Reply& to) -> api::Parsed<PromptStage> {
+        auto call = TakeIn(services, http, to);
+        if (!call) return std::move(call).error();
+        return PromptStage([&services, call = *call, finish](const Reply& next) {
+          return Render(services, call, next, finish);
+        });
+      });
 }
 
 void SendJson(const ChatCall& call, const Reply& reply, std::string body) {

@@ -110,23 +110,14 @@ api::Parsed<NextStage> Prepare(Services& services, const std::shared_ptr<Complet
 }  // namespace
 
 void HandleCompletions(Services& services, http::HttpRequest request, WriterPtr writer) {
-  const auto http = std::make_shared<http::HttpRequest>(std::move(request));
-  const size_t bytes = http->body.size();
-  const Reply reply(ContextOf(*http), std::move(writer));
-  RunStages(services, reply,
-            MakeStage({.pool = &IntakePool(services, bytes),
-                       .kind = "parse",
-                       .bytes = bytes,
-                       .run = [&services, http](Reply& to) -> api::Parsed<NextStage> {
-                         auto call = TakeIn(services, *http, to);
-                         if (!call) return std::move(call).error();
-                         return MakeStage({.pool = &services.pools.prompts,
-                                           .kind = "tokenize",
-                                           .bytes = http->body.size(),
-                                           .run = [&services, call = *call](const Reply& next) {
-                                             return Prepare(services, call, next);
-                                           }});
-                       }}));
+  ServeAsk(services, std::move(request), std::move(writer), "tokenize",
+           [&services](const http::HttpRequest& http, Reply& to) -> api::Parsed<PromptStage> {
+             auto call = TakeIn(services, http, to);
+             if (!call) return std::move(call).error();
+             return PromptStage([&services, call = *call](const Reply& next) {
+               return Prepare(services, call, next);
+             });
+           });
 }
 
 }  // namespace infe::server

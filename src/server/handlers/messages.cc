@@ -134,28 +134,17 @@ using Finish = api::Parsed<NextStage> (*)(Services&, const CallPtr&, const Reply
 
 void Serve(Services& services, http::HttpRequest request, WriterPtr writer, wire::Endpoint endpoint,
            Finish finish) {
-  const auto http = std::make_shared<http::HttpRequest>(std::move(request));
-  const size_t bytes = http->body.size();
-  const Reply reply(ContextOf(*http), std::move(writer));
-  const auto render = [&services, finish](const CallPtr& call,
-                                          const Reply& to) -> api::Parsed<NextStage> {
-    if (auto error = Prepare(services, *call, to)) return *std::move(error);
-    return finish(services, call, to);
-  };
-  RunStages(
-      services, reply,
-      MakeStage({.pool = &IntakePool(services, bytes),
-                 .kind = "parse",
-                 .bytes = bytes,
-                 .run = [&services, http, endpoint, render](Reply& to) -> api::Parsed<NextStage> {
-                   auto call = TakeIn(services, *http, to, endpoint);
-                   if (!call) return std::move(call).error();
-                   return MakeStage(
-                       {.pool = &services.pools.prompts,
-                        .kind = "render",
-                        .bytes = http->body.size(),
-                        .run = [call = *call, render](Reply& next) { return render(call, next); }});
-                 }}));
+  ServeAsk(services, std::move(request), std::move(writer), "render",
+           [&services, endpoint, finish](const http::HttpRequest& http,
+                                         Reply& to) -> api::Parsed<PromptStage> {
+             auto call = TakeIn(services, http, to, endpoint);
+             if (!call) return std::move(call).error();
+             return PromptStage(
+                 [&services, call = *call, finish](const Reply& next) -> api::Parsed<NextStage> {
+                   if (auto error = Prepare(services, *call, next)) return *std::move(error);
+                   return finish(services, call, next);
+                 });
+           });
 }
 
 }  // namespace

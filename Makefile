@@ -8,7 +8,7 @@ INFE := $(BUILD)/infe
 JOBS ?= $(shell nproc)
 MODELS ?= infe-pulse infe-titan
 
-.PHONY: help serve build test test-unit test-api test-service test-web asan tsan fuzz fuzz-long bench bench-peers format lint clean setup
+.PHONY: help serve build test test-unit test-api test-service test-web test-package package asan tsan fuzz fuzz-long bench bench-peers format lint clean setup
 
 help: ## what this file can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,14 @@ test-service: ## abuse, load and overload of the real server, in their short for
 test-web: ## the playground in a browser against the real server (skipped where Chromium or Node is missing)
 	@tools/setup test
 	@tools/test web
+
+test-package: ## the packages in fresh Debian trees without compilers, beside what lintian, twine and auditwheel say
+	@tools/setup test-package
+	@tools/test package
+
+package: build ## the release as a tarball, a .deb and a Python wheel, into build/package
+	@tools/setup package
+	@tools/package
 
 asan: ## unit and API tests under the address and undefined-behaviour sanitizers
 	@tools/setup test

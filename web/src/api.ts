@@ -11,6 +11,8 @@ export class ApiError extends Error {
     message: string,
     readonly param: string | null = null,
     readonly code: string | null = null,
+    /** What was answered, as it came. */
+    readonly body: string | null = null,
   ) {
     super(message);
   }
@@ -23,11 +25,11 @@ interface ErrorBody {
 export function errorFrom(status: number, text: string): ApiError {
   try {
     const { error } = JSON.parse(text) as ErrorBody;
-    if (error?.message) return new ApiError(status, error.message, error.param ?? null, error.code ?? null);
+    if (error?.message) return new ApiError(status, error.message, error.param ?? null, error.code ?? null, text);
   } catch {
     // No JSON: a proxy's page, say.
   }
-  return new ApiError(status, text.slice(0, 300) || `The server answered ${status}.`);
+  return new ApiError(status, text.slice(0, 300) || `The server answered ${status}.`, null, null, text);
 }
 
 /** REQUIRES: path has no leading slash. Throws ApiError, or what abort() throws. */

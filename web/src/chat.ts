@@ -1,137 +1,125 @@
-// The conversation on the page, and the one answer that may be under way.
-import { computed, signal } from '@preact/signals';
+// What a person does to the open conversation: ask, ask again, change a question, answer a call.
+import { signal } from '@preact/signals';
 
-import { ApiError, ask } from './api';
-import {
-  type Answer, type Conversation, type Speed, type Turn, addTurn, asError, changeTurn, newConversation, newId, pathOf,
-} from './conversation';
-import { type Chunk, chunks } from './events';
-import { doorError, model } from './models';
-import { asFields, settings } from './settings';
+import { ApiError } from './api';
+import { type Answer, type Asked, type Turn, addTurn, asError, changeTurn, newId, pathOf, show } from './conversation';
+import { conversation, find, path, update } from './conversations';
+import { modelOf } from './models';
+import { messagesOf } from './request';
+import { Reading, isRunning } from './reading';
+import { type Side, askedBy, isSideBySide, settingsOf } from './settings';
 
-export const conversation = signal<Conversation>(newConversation());
-export const path = computed(() => pathOf(conversation.value));
-/** What a screen reader is told: not every token, but that an answer begins and ends. */
-export const announcement = signal('');
+/** What the composer holds: a suggestion may fill it. */
+export const draft = signal('');
 
-const running = signal<AbortController | null>(null);
-export const isRunning = computed(() => running.value !== null);
+const here = (change: Parameters<typeof update>[1]): void => update(conversation.value.id, change);
 
-export function startOver(): void {
-  stop();
-  conversation.value = newConversation();
+interface Wanted {
+  asked: Asked;
+  /** Why it cannot be asked. */
+  error?: ApiError;
+  kept?: string;
+  sameAs?: string;
 }
 
-export function stop(): void {
-  running.value?.abort();
+function wantedBy(side: Side): Wanted {
+  const id = modelOf(side)!.id;
+  try {
+    return { asked: askedBy(settingsOf(side), id) };
+  } catch (reason) {
+    return { asked: { model: id, system: settingsOf(side).system, fields: {} }, error: reason as ApiError };
+  }
 }
 
-export function requestBody(turns: Turn[], modelId: string): Record<string, unknown> {
-  const { system, values } = settings.value;
-  const messages = turns.map(({ role, content }) => ({ role, content }));
-  if (system.trim()) messages.unshift({ role: 'system' as 'user', content: system });
-  return { model: modelId, messages, ...asFields(values), stream: true, stream_options: { include_usage: true } };
+function newAnswer(to: string, { asked, kept, sameAs }: Wanted): Turn {
+  const answer: Answer = { state: 'waiting', asked, reasoning: '', calls: [], speed: { tokens: 0, isCounted: false } };
+  if (kept !== undefined) answer.kept = kept;
+  if (sameAs !== undefined) answer.sameAs = sameAs;
+  return { id: newId(), parent: to, role: 'assistant', content: kept ?? '', answer };
+}
+
+/** New answers to the turn `to`: one, or two side by side, of which the first is gone on from. */
+async function answer(to: string, wanted: Wanted[]): Promise<void> {
+  const { id } = conversation.value;
+  const turns = wanted.map((one) => newAnswer(to, one));
+  if (turns.length === 2) [turns[0]!.beside, turns[1]!.beside] = [turns[1]!.id, turns[0]!.id];
+  here((of) => ({ ...turns.reduce(addTurn, of), leaf: turns[0]!.id }));
+  await Promise.all(turns.map((turn, at) => read(id, turn, wanted[at]!)));
+}
+
+async function read(of: string, turn: Turn, { asked, error, kept }: Wanted): Promise<void> {
+  if (error)
+    return update(of, (all) => changeTurn(all, turn.id, (one) => ({ ...one, answer: { ...one.answer!, state: 'failed', error: asError(error) } })));
+  const messages = messagesOf(pathOf(find(of)!, turn.parent), asked.system);
+  const goingOn = kept === undefined ? {} : { continue_final_message: true, add_generation_prompt: false };
+  if (kept !== undefined) messages.push({ role: 'assistant', content: kept });
+  await new Reading(of, turn).run({ model: asked.model, messages, ...asked.fields, ...goingOn });
+}
+
+const bySettings = (): Wanted[] => (isSideBySide.value ? [wantedBy('left'), wantedBy('right')] : [wantedBy('left')]);
+const canAsk = (): boolean => modelOf('left') !== undefined && !isRunning.value;
+
+function question(parent: string | null, text: string): Turn {
+  const { name } = settingsOf('left');
+  return { id: newId(), parent, role: 'user', content: text, ...(name.trim() ? { name: name.trim() } : {}) };
 }
 
 export async function send(text: string): Promise<void> {
-  if (!model.value || isRunning.value || !text.trim()) return;
+  if (!canAsk() || !text.trim()) return;
   // An exchange that came to nothing is no part of what follows: the new question stands in its place.
   const last = path.value.at(-1);
-  const parent = last?.answer && !last.content ? path.value.at(-3)?.id ?? null : last?.id ?? null;
-  const question: Turn = { id: newId(), parent, role: 'user', content: text };
-  conversation.value = addTurn(conversation.value, question);
-  await answer(question.id);
+  const isNothing = last?.answer && !last.content && last.answer.calls.length === 0;
+  const turn = question(isNothing ? path.value.at(-2)?.parent ?? null : last?.id ?? null, text);
+  here((of) => addTurn(of, turn));
+  await answer(turn.id, bySettings());
 }
 
-/** A new answer to the turn `to`, as its newest child. */
-export async function answer(to: string): Promise<void> {
-  const asked = model.value;
-  if (!asked || isRunning.value) return;
-  const turn: Turn = {
-    id: newId(), parent: to, role: 'assistant', content: '',
-    answer: { model: asked.id, state: 'waiting', reasoning: '', speed: { tokens: 0, isCounted: false } },
-  };
-  const body = requestBody(pathOf(conversation.value, to), asked.id);
-  conversation.value = addTurn(conversation.value, turn);
-  const abort = new AbortController();
-  running.value = abort;
-  announcement.value = `${asked.id} is answering.`;
-  try {
-    await new Reading(turn).run(body, abort);
-  } finally {
-    if (running.value === abort) running.value = null;
-  }
+/** Another question in the place of `turn`, as its sibling: what was said before stays. */
+export async function edit(turn: Turn, text: string): Promise<void> {
+  if (!canAsk() || !text.trim()) return;
+  const next = question(turn.parent, text);
+  here((of) => addTurn(of, next));
+  await answer(next.id, bySettings());
 }
 
-// One answer as it comes. What arrived since the last picture is shown with the next one: sixty
-// times a second are enough, however fast the tokens are.
-class Reading {
-  private readonly id: string;
-  private readonly sentAt = performance.now();
-  private content = '';
-  private answer: Answer;
-  private frame = 0;
-
-  constructor(turn: Turn) {
-    this.id = turn.id;
-    this.answer = turn.answer!;
-  }
-
-  async run(body: unknown, abort: AbortController): Promise<void> {
-    try {
-      const response = await ask('chat/completions', { body, signal: abort.signal });
-      this.answer = { ...this.answer, seed: response.headers.get('x-infe-seed') ?? undefined };
-      for await (const chunk of chunks(response)) this.take(chunk);
-      this.end('done', `Answer finished, ${this.answer.speed.tokens} tokens.`);
-    } catch (reason) {
-      if (abort.signal.aborted) return this.end('stopped', 'Stopped.');
-      const error = reason instanceof ApiError ? reason : new ApiError(0, String(reason));
-      // Not this conversation's fault: the page asks for a key.
-      if (error.status === 401) doorError.value = error;
-      this.answer = { ...this.answer, error: asError(error) };
-      this.end('failed', error.message);
-    }
-  }
-
-  private elapsed = () => performance.now() - this.sentAt;
-
-  private setSpeed(change: Partial<Speed>): void {
-    this.answer = { ...this.answer, speed: { ...this.answer.speed, ...change } };
-  }
-
-  private take(chunk: Chunk): void {
-    const choice = chunk.choices[0];
-    const { content, reasoning_content } = choice?.delta ?? {};
-    if (content || reasoning_content) {
-      this.content += content ?? '';
-      this.answer = { ...this.answer, state: 'running', reasoning: this.answer.reasoning + (reasoning_content ?? '') };
-      this.setSpeed({ firstMs: this.answer.speed.firstMs ?? this.elapsed(), tokens: this.answer.speed.tokens + 1 });
-    }
-    if (choice?.finish_reason) this.answer = { ...this.answer, finish: choice.finish_reason };
-    if (chunk.usage)
-      this.setSpeed({
-        tokens: chunk.usage.completion_tokens, isCounted: true, promptTokens: chunk.usage.prompt_tokens,
-        cachedTokens: chunk.usage.prompt_tokens_details?.cached_tokens ?? 0,
-      });
-    if (chunk.timings) this.setSpeed({ queueMs: chunk.timings.queue_ms, prefillMs: chunk.timings.prefill_ms });
-    this.frame ||= requestAnimationFrame(() => {
-      this.frame = 0;
-      this.show();
-    });
-  }
-
-  private end(state: Answer['state'], words: string): void {
-    this.setSpeed({ endMs: this.elapsed() });
-    this.answer = { ...this.answer, state };
-    cancelAnimationFrame(this.frame);
-    this.show();
-    announcement.value = words;
-  }
-
-  private show(): void {
-    const speed = this.answer.speed;
-    // While it runs, the end is now.
-    const answer = this.answer.state === 'running' ? { ...this.answer, speed: { ...speed, endMs: this.elapsed() } } : this.answer;
-    conversation.value = changeTurn(conversation.value, this.id, (turn) => ({ ...turn, content: this.content, answer }));
-  }
+/** Another answer to the same question, with the settings of now. */
+export async function regenerate(turn: Turn): Promise<void> {
+  if (canAsk() && turn.parent !== null) await answer(turn.parent, bySettings());
 }
+
+/** The same request with the same seed, beside the first: no byte may differ. */
+export async function askSame(turn: Turn): Promise<void> {
+  const { asked, seed, kept } = turn.answer!;
+  if (!canAsk() || turn.parent === null || seed === undefined) return;
+  const { id } = conversation.value;
+  const twin: Wanted = { asked: { ...asked, fields: { ...asked.fields, seed: asSeed(seed) } }, sameAs: turn.id };
+  if (kept !== undefined) twin.kept = kept;
+  const second = newAnswer(turn.parent, twin);
+  second.beside = turn.id;
+  here((of) => ({ ...changeTurn(addTurn(of, second), turn.id, (one) => ({ ...one, beside: second.id })), leaf: of.leaf }));
+  await read(id, second, twin);
+}
+
+// A seed beyond what a number holds exactly would be another one.
+const asSeed = (seed: string): number | string => (Number.isSafeInteger(Number(seed)) ? Number(seed) : seed);
+
+/** Another answer that begins with `kept` and goes on from there. */
+export async function goOnFrom(turn: Turn, kept: string): Promise<void> {
+  if (!canAsk() || turn.parent === null) return;
+  const { seed: _, ...fields } = turn.answer!.asked.fields;
+  await answer(turn.parent, [{ asked: { ...turn.answer!.asked, fields }, kept }]);
+}
+
+/** What the functions answered to the calls of `turn`, in their order; then the model goes on. */
+export async function answerCalls(turn: Turn, results: string[]): Promise<void> {
+  if (!canAsk()) return;
+  let parent = turn.id;
+  for (const [at, call] of turn.answer!.calls.entries()) {
+    const result: Turn = { id: newId(), parent, role: 'tool', content: results[at] ?? '', callId: call.id, name: call.function.name };
+    here((of) => addTurn(of, result));
+    parent = result.id;
+  }
+  await answer(parent, bySettings());
+}
+
+export const choose = (turn: string): void => here((of) => show(of, turn));

@@ -3,6 +3,7 @@ import { render } from 'preact';
 
 import { takeKeyFromAddress } from './key';
 import { App } from './components/app';
+import { openShelf } from './conversations';
 import { loadModels } from './models';
 import { applyTheme } from './theme';
 import './style.css';
@@ -13,5 +14,8 @@ addEventListener('hashchange', () => {
   if (takeKeyFromAddress()) void loadModels();
 });
 applyTheme();
-render(<App />, document.getElementById('app')!);
+const place = document.getElementById('app')!;
+place.replaceChildren();
+render(<App />, place);
 void loadModels();
+void openShelf();

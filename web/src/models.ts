@@ -1,33 +1,35 @@
-// Which models there are, and which one is asked. Also the one place that knows whether the server
-// lets us in.
+// Which models there are, and which are asked. Also the one place that knows whether the server lets
+// us in.
 import { computed, signal } from '@preact/signals';
 
 import { ApiError, ask } from './api';
+import { type Side, changeSettings, settings, settingsOf } from './settings';
 
 export interface Model {
   id: string;
   context_length?: number;
   parameters?: number;
+  memory?: { weights_bytes?: number; context_bytes?: number };
   architecture?: string;
   quantization?: string;
   tool_format?: string;
   sampling_defaults?: Record<string, number>;
 }
 
-const NAME = 'infe.model';
-
 export const models = signal<Model[]>([]);
-const wanted = signal(localStorage.getItem(NAME) ?? '');
 /** What is wrong with the door: a key is missing or wrong, or nobody answers. */
 export const doorError = signal<ApiError | null>(null);
 export const isLoading = signal(true);
 
+const named = (id: string): Model | undefined => models.value.find((one) => one.id === id) ?? models.value[0];
+
 /** The model that is asked, or undefined while none is known. */
-export const model = computed(() => models.value.find((one) => one.id === wanted.value) ?? models.value[0]);
+export const modelOf = (side: Side): Model | undefined => named(settingsOf(side).model);
+/** Of the side whose settings are edited. */
+export const model = computed(() => named(settings.value.model));
 
 export function chooseModel(id: string): void {
-  wanted.value = id;
-  localStorage.setItem(NAME, id);
+  changeSettings({ model: id });
 }
 
 export async function loadModels(): Promise<void> {
@@ -43,19 +45,34 @@ export async function loadModels(): Promise<void> {
   }
 }
 
-const SCALES: [number, string][] = [[1e9, 'B'], [1e6, 'M'], [1e3, 'k']];
+const COUNTS: [number, string][] = [[1e9, 'B'], [1e6, 'M'], [1e3, 'k']];
+const BYTES: [number, string][] = [[2 ** 30, ' GiB'], [2 ** 20, ' MiB'], [2 ** 10, ' KiB']];
 
-function short(count: number): string {
-  const [scale, unit] = SCALES.find(([from]) => count >= from) ?? [1, ''];
+function short(count: number, scales: [number, string][]): string {
+  const [scale, unit] = scales.find(([from]) => count >= from) ?? [1, ''];
   const value = count / scale;
   return `${value >= 100 ? value.toFixed(0) : Number(value.toPrecision(2))}${unit}`;
 }
 
-/** "135M parameters, Q8_0, 8k context" */
-export function factsOf(one: Model): string {
-  const facts: string[] = [];
-  if (one.parameters) facts.push(`${short(one.parameters)} parameters`);
-  if (one.quantization) facts.push(one.quantization);
-  if (one.context_length) facts.push(`${one.context_length.toLocaleString('en')} tokens of context`);
-  return facts.join(' · ');
+/** What is known of a model, a line each: [name, value]. */
+export function factsOf(one: Model): [string, string][] {
+  const facts: [string, string][] = [];
+  if (one.parameters) facts.push(['Parameters', short(one.parameters, COUNTS)]);
+  if (one.context_length) facts.push(['Context', `${one.context_length.toLocaleString('en')} tokens`]);
+  if (one.memory?.weights_bytes) facts.push(['Memory of its weights', short(one.memory.weights_bytes, BYTES)]);
+  if (one.memory?.context_bytes) facts.push(['Memory of a full context', short(one.memory.context_bytes, BYTES)]);
+  if (one.quantization) facts.push(['Quantisation', one.quantization]);
+  if (one.architecture) facts.push(['Architecture', one.architecture]);
+  const defaults = Object.entries(one.sampling_defaults ?? {});
+  facts.push(['Defaults', defaults.length ? defaults.map(([name, value]) => `${name} ${value}`).join(', ') : 'those of the API']);
+  return facts;
+}
+
+/** The same in a line. */
+export function lineOf(one: Model): string {
+  const parts: string[] = [];
+  if (one.parameters) parts.push(`${short(one.parameters, COUNTS)} parameters`);
+  if (one.quantization) parts.push(one.quantization);
+  if (one.context_length) parts.push(`${one.context_length.toLocaleString('en')} tokens of context`);
+  return parts.join(' · ');
 }

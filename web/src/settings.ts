@@ -1,70 +1,75 @@
-// What a request says beside its messages: one row per parameter, with its meaning. An empty field
-// says nothing, so that the model's own default holds.
-import { signal } from '@preact/signals';
+// What is said with each request, as it was typed: for the answer, and for the one at its side where
+// two are compared. Kept in this browser.
+import { computed, signal } from '@preact/signals';
 
-import type { Model } from './models';
+import { ApiError } from './api';
+import type { Asked } from './conversation';
+import { asFields } from './parameters';
 
-export interface Parameter {
-  name: string;
-  label: string;
-  meaning: string;
-  kind: 'number' | 'integer' | 'lines' | 'choice';
-  min?: number;
-  max?: number;
-  step?: number;
-  options?: string[];
-  /** Shown where neither the request nor the model says anything. */
-  otherwise: string;
-}
-
-export const PARAMETERS: Parameter[] = [
-  { name: 'temperature', label: 'Temperature', kind: 'number', min: 0, max: 2, step: 0.05, otherwise: '1',
-    meaning: 'How freely tokens are drawn. 0 always takes the likeliest.' },
-  { name: 'max_completion_tokens', label: 'Longest answer', kind: 'integer', min: 1, step: 1, otherwise: 'the context',
-    meaning: 'Tokens after which the answer ends.' },
-  { name: 'top_p', label: 'Top p', kind: 'number', min: 0, max: 1, step: 0.01, otherwise: '1',
-    meaning: 'Draws from the likeliest tokens that together have this probability.' },
-  { name: 'top_k', label: 'Top k', kind: 'integer', min: 0, step: 1, otherwise: 'off',
-    meaning: 'Draws from this many of the likeliest tokens. 0 is off.' },
-  { name: 'min_p', label: 'Min p', kind: 'number', min: 0, max: 1, step: 0.01, otherwise: '0',
-    meaning: 'Drops tokens below this part of the likeliest one’s probability.' },
-  { name: 'seed', label: 'Seed', kind: 'integer', step: 1, otherwise: 'drawn anew',
-    meaning: 'The same seed and the same request give the same bytes, at any load.' },
-  { name: 'stop', label: 'Stop texts', kind: 'lines', otherwise: 'none',
-    meaning: 'Up to four, a line each. The answer ends before the first that appears.' },
-  { name: 'presence_penalty', label: 'Presence penalty', kind: 'number', min: -2, max: 2, step: 0.1, otherwise: '0',
-    meaning: 'Lowers every token that the answer has used.' },
-  { name: 'frequency_penalty', label: 'Frequency penalty', kind: 'number', min: -2, max: 2, step: 0.1, otherwise: '0',
-    meaning: 'Lowers a token each time that the answer has used it.' },
-  { name: 'repetition_penalty', label: 'Repetition penalty', kind: 'number', min: 0.01, step: 0.01, otherwise: '1',
-    meaning: 'Divides the odds of tokens of the prompt and the answer. 1 is off.' },
-  { name: 'reasoning_effort', label: 'Reasoning', kind: 'choice', otherwise: 'as the model does',
-    options: ['none', 'minimal', 'low', 'medium', 'high'],
-    meaning: 'How long a model that can think does so before it answers.' },
-];
+export type Format = 'text' | 'json_object' | 'json_schema';
 
 export interface Settings {
+  /** Empty: the first that is served. */
+  model: string;
   system: string;
-  /** As typed, by name. */
+  /** Of the person who writes: messages[].name. */
+  name: string;
+  /** Of parameters, by name. */
   values: Record<string, string>;
+  /** JSON text, empty for none. */
+  tools: string;
+  toolChoice: string;
+  format: Format;
+  /** JSON text of what stands under response_format.json_schema. */
+  schema: string;
+  /** JSON text of an object: fields of the request that have no field here. */
+  more: string;
+  /** Of each token, how many others are told with their probability; -1: none is. */
+  alternatives: number;
 }
 
-const NAME = 'infe.settings';
+const NOTHING: Settings = {
+  model: '', system: '', name: '', values: {}, tools: '', toolChoice: '', format: 'text', schema: '', more: '', alternatives: -1,
+};
 
-function stored(): Settings {
+export type Side = 'left' | 'right';
+const NAMES: Record<Side, string> = { left: 'infe.settings', right: 'infe.settings.right' };
+const SIDE_BY_SIDE = 'infe.side-by-side';
+
+function stored(side: Side): Settings {
   try {
-    const found = JSON.parse(localStorage.getItem(NAME) ?? '{}') as Partial<Settings>;
-    return { system: found.system ?? '', values: found.values ?? {} };
+    return { ...NOTHING, ...(JSON.parse(localStorage.getItem(NAMES[side]) ?? '{}') as Partial<Settings>) };
   } catch {
-    return { system: '', values: {} };
+    return NOTHING;
   }
 }
 
-export const settings = signal<Settings>(stored());
+const sides = { left: signal(stored('left')), right: signal(stored('right')) };
+export const isSideBySide = signal(localStorage.getItem(SIDE_BY_SIDE) !== null);
+const edited = signal<Side>('left');
 
-export function changeSettings(change: Partial<Settings>): void {
-  settings.value = { ...settings.value, ...change };
-  localStorage.setItem(NAME, JSON.stringify(settings.value));
+/** Which of the two the fields are about. */
+export const editedSide = computed<Side>(() => (isSideBySide.value ? edited.value : 'left'));
+export const settings = computed(() => sides[editedSide.value].value);
+export const settingsOf = (side: Side): Settings => sides[side].value;
+
+export function editSide(side: Side): void {
+  edited.value = side;
+}
+
+function put(side: Side, value: Settings): void {
+  sides[side].value = value;
+  localStorage.setItem(NAMES[side], JSON.stringify(value));
+}
+
+export function changeSettings(change: Partial<Settings>, side: Side = editedSide.value): void {
+  put(side, { ...sides[side].value, ...change });
+}
+
+/** On both sides, where there are two: what an example needs. */
+export function changeBoth(change: Partial<Settings>): void {
+  changeSettings(change, 'left');
+  if (isSideBySide.value) changeSettings(change, 'right');
 }
 
 export function setValue(name: string, value: string): void {
@@ -73,21 +78,57 @@ export function setValue(name: string, value: string): void {
   changeSettings({ values });
 }
 
-/** What holds for a parameter that is left empty. */
-export function fallbackOf(parameter: Parameter, model: Model | undefined): string {
-  const own = model?.sampling_defaults?.[parameter.name];
-  return own === undefined ? parameter.otherwise : String(own);
+export function resetSettings(): void {
+  put(editedSide.value, { ...NOTHING, model: settings.value.model });
 }
 
-/** The request's fields. What is no number is sent as it was typed: the server says what is wrong. */
-export function asFields(values: Record<string, string>): Record<string, unknown> {
-  const fields: Record<string, unknown> = {};
-  for (const { name, kind } of PARAMETERS) {
-    const typed = values[name]?.trim();
-    if (!typed) continue;
-    if (kind === 'lines') fields[name] = typed.split('\n');
-    else if (kind === 'choice') fields[name] = typed;
-    else fields[name] = Number.isNaN(Number(typed)) ? typed : Number(typed);
+/** The right side begins as the left one is, with `model` where there is another. */
+export function compare(model: string | undefined): void {
+  put('right', { ...sides.left.value, model: model ?? sides.left.value.model });
+  isSideBySide.value = true;
+  edited.value = 'right';
+  localStorage.setItem(SIDE_BY_SIDE, 'yes');
+}
+
+export function compareNoMore(): void {
+  isSideBySide.value = false;
+  edited.value = 'left';
+  localStorage.removeItem(SIDE_BY_SIDE);
+}
+
+/** Throws ApiError of status 0: what is no JSON cannot be sent, so the server cannot say so. */
+function parsed(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (reason) {
+    throw new ApiError(0, `This is no JSON: ${(reason as Error).message}`, where);
   }
-  return fields;
+}
+
+export function toolFields({ tools, toolChoice }: Settings): Record<string, unknown> {
+  if (!tools.trim()) return {};
+  return { tools: parsed(tools, 'tools'), ...(toolChoice ? { tool_choice: toolChoice } : {}) };
+}
+
+export function formatFields({ format, schema }: Settings): Record<string, unknown> {
+  switch (format) {
+    case 'text':
+      return {};
+    case 'json_object':
+      return { response_format: { type: format } };
+    case 'json_schema':
+      return { response_format: { type: format, json_schema: parsed(schema, 'response_format') } };
+  }
+}
+
+/** Throws ApiError. */
+export function askedBy(one: Settings, model: string): Asked {
+  const scores = one.alternatives < 0 ? {} : { logprobs: true, top_logprobs: one.alternatives };
+  const more = one.more.trim() ? (parsed(one.more, 'more fields') as Record<string, unknown>) : {};
+  const fields: Record<string, unknown> = { ...asFields(one.values), ...scores, ...toolFields(one), ...formatFields(one), ...more };
+  const isStream = fields.stream !== false;
+  return {
+    model, system: one.system,
+    fields: { ...fields, stream: isStream, ...(isStream ? { stream_options: { include_usage: true } } : {}) },
+  };
 }

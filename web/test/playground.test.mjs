@@ -1,49 +1,12 @@
 // The playground in a browser, against the real server: node --test, started by `tools/web test`.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import http from 'node:http';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { PATIENCE_MS, openPage, require, startBrowser, startServer } from './server.mjs';
+import { ENDLESS, answered, ask, checkAccess, server, setUp, visit } from './page.mjs';
 
 // Of everything that a first visit loads, as it travels.
 const WEIGHT_MAX = 250_000;
-const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-
-let server;
-let browser;
-before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-/** Runs `body` with a page that has the key; then nothing may have gone wrong in it. */
-async function visit(body, { address = server.link, faultsMayBe = [], ...options } = {}) {
-  const { page, context, faults, foreign } = await openPage(browser, options.root ?? server.root, options);
-  await page.goto(address);
-  await body(page, context);
-  await context.close();
-  assert.deepEqual(faults.filter((fault) => !faultsMayBe.some((known) => known.test(fault))), []);
-  assert.deepEqual(foreign, []);
-}
-
-const ask = async (page, text) => {
-  await page.getByLabel('Message').fill(text);
-  await page.keyboard.press('Enter');
-};
-const answered = (page, count = 1) => page.locator('.assistant[data-state=done]').nth(count - 1).waitFor();
-/** From here on an answer of this page ends when it is stopped, and not before. */
-const makeEndless = (page) => page.route('**/v1/chat/completions', (route) =>
-  route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), ignore_eos: true }) }));
-const setUp = async (page, values) => {
-  await page.getByRole('button', { name: 'Settings', exact: true }).click();
-  for (const [label, value] of Object.entries(values)) await page.getByLabel(label, { exact: true }).fill(value);
-  await page.getByRole('button', { name: 'Close settings' }).click();
-};
 
 test('the first visit comes to its first answer, with its speed', async () => {
   await visit(async (page) => {
@@ -88,7 +51,7 @@ test('the key of the link leaves the address bar and is in no request line', asy
 
 test('an answer stops at once and keeps what had come', async () => {
   await visit(async (page) => {
-    await makeEndless(page);
+    await setUp(page, ENDLESS);
     await ask(page, 'Count from one to one thousand, in words.');
     await page.locator('.assistant[data-state=running] .text').filter({ hasText: /\w/ }).waitFor();
     await page.getByRole('button', { name: 'Stop' }).click();
@@ -243,27 +206,19 @@ for (const [name, options] of Object.entries({
   phone: { viewport: { width: 360, height: 640 } },
 }))
   test(`no serious fault for a person who cannot see it well: ${name}`, async () => {
-    const check = async (page, where) => {
-      await page.evaluate(AXE);
-      const { violations } = await page.evaluate(() => window.axe.run());
-      const bad = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
-      assert.deepEqual(bad.map(({ id, nodes }) => [where, id, nodes[0].html, nodes[0].failureSummary]), []);
-      const { wide, window } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, window: innerWidth }));
-      assert.ok(wide <= window, `${where}: nothing sticks out sideways (${wide} of ${window})`);
-    };
     await visit(async (page) => {
       await page.getByRole('heading', { name: 'smollm2-135m' }).waitFor();
-      await check(page, 'welcome');
+      await checkAccess(page, 'welcome');
       await setUp(page, { 'Longest answer': '24' });
       await ask(page, 'Write a line of Python.');
       await answered(page);
-      await check(page, 'conversation');
+      await checkAccess(page, 'conversation');
       await page.getByRole('button', { name: 'Settings', exact: true }).click();
-      await check(page, 'settings');
+      await checkAccess(page, 'settings');
       await page.getByRole('button', { name: 'Close settings' }).click();
       await page.getByRole('button', { name: 'API key' }).click();
       await page.getByRole('dialog').waitFor();
-      await check(page, 'key');
+      await checkAccess(page, 'key');
     }, options);
   });
 

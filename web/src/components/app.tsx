@@ -1,11 +1,13 @@
 import { useEffect, useState } from 'preact/hooks';
 
-import { announcement, isRunning, path, stop } from '../chat';
+import { path } from '../conversations';
 import { doorError } from '../models';
+import { announcement, isRunning, stop } from '../reading';
 import { Composer } from './composer';
 import { Header } from './header';
 import { KeyDialog } from './key_dialog';
 import { SettingsPanel } from './settings_panel';
+import { Shelf, isShelfOpen } from './shelf';
 import { Thread } from './thread';
 import { Welcome } from './welcome';
 
@@ -28,6 +30,7 @@ export function App() {
       <a class="skip" href="#prompt">Skip to the message field</a>
       <Header isSettingsOpen={isSettingsOpen} onSettings={() => setSettingsOpen(!isSettingsOpen)} onKey={() => setKeyOpen(true)} />
       <div class="page">
+        {isShelfOpen.value && <Shelf />}
         <main>
           {path.value.length === 0 ? <Welcome onKey={() => setKeyOpen(true)} /> : <Thread />}
           <Composer />

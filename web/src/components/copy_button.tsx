@@ -15,9 +15,9 @@ async function copy(text: string): Promise<void> {
   field.remove();
 }
 
-export function CopyButton({ text, label }: { text: string; label: string }) {
+export function CopyButton({ text, label }: { text: string | (() => string); label: string }) {
   const [isDone, setDone] = useState(false);
-  const onClick = () => void copy(text).then(() => {
+  const onClick = () => void copy(typeof text === 'string' ? text : text()).then(() => {
     setDone(true);
     setTimeout(() => setDone(false), SHOWN_MS);
   });

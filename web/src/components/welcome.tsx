@@ -1,15 +1,10 @@
 // What stands where no conversation is yet: the model, or what keeps us from it.
-import { send } from '../chat';
-import { doorError, factsOf, isLoading, loadModels, model } from '../models';
-
-const IDEAS = [
-  'Explain what a hash table is, with a short example in Python.',
-  'Write a haiku about a quiet machine.',
-  'List three uses of a paper clip as a Markdown table.',
-];
+import { IDEAS } from '../examples';
+import { doorError, isLoading, lineOf, loadModels, modelOf } from '../models';
 
 export function Welcome({ onKey }: { onKey: () => void }) {
   const error = doorError.value;
+  const model = modelOf('left');
   if (error)
     return (
       <section class="welcome" role="alert">
@@ -21,14 +16,14 @@ export function Welcome({ onKey }: { onKey: () => void }) {
         </p>
       </section>
     );
-  if (!model.value)
+  if (!model)
     return <section class="welcome"><h2>{isLoading.value ? 'One moment' : 'No model is served for this key'}</h2></section>;
   return (
     <section class="welcome">
-      <h2>{model.value.id}</h2>
-      <p>{factsOf(model.value)}</p>
+      <h2>{model.id}</h2>
+      <p>{lineOf(model)}</p>
       <p class="ideas">
-        {IDEAS.map((idea) => <button type="button" key={idea} onClick={() => void send(idea)}>{idea}</button>)}
+        {IDEAS.map(({ name, begin }) => <button type="button" key={name} onClick={begin}>{name}</button>)}
       </p>
     </section>
   );

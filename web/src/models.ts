@@ -9,7 +9,7 @@ export interface Model {
   id: string;
   context_length?: number;
   parameters?: number;
-  memory?: { weights_bytes?: number; context_bytes?: number };
+  file_bytes?: number;
   architecture?: string;
   quantization?: string;
   tool_format?: string;
@@ -59,8 +59,7 @@ export function factsOf(one: Model): [string, string][] {
   const facts: [string, string][] = [];
   if (one.parameters) facts.push(['Parameters', short(one.parameters, COUNTS)]);
   if (one.context_length) facts.push(['Context', `${one.context_length.toLocaleString('en')} tokens`]);
-  if (one.memory?.weights_bytes) facts.push(['Memory of its weights', short(one.memory.weights_bytes, BYTES)]);
-  if (one.memory?.context_bytes) facts.push(['Memory of a full context', short(one.memory.context_bytes, BYTES)]);
+  if (one.file_bytes) facts.push(['Memory of its weights', `about ${short(one.file_bytes, BYTES)}`]);
   if (one.quantization) facts.push(['Quantisation', one.quantization]);
   if (one.architecture) facts.push(['Architecture', one.architecture]);
   const defaults = Object.entries(one.sampling_defaults ?? {});

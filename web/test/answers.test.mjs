@@ -174,7 +174,7 @@ test('the picker tells of each model what it is, and what it does by default', a
   await visit(async (page) => {
     await page.getByRole('button', { name: 'Model: smollm2-135m' }).click();
     const card = page.getByRole('dialog').locator('label').first();
-    assert.match(await card.innerText(), /smollm2-135m[\s\S]*Context\s+8,192 tokens[\s\S]*Defaults/);
+    assert.match(await card.innerText(), /smollm2-135m[\s\S]*Context\s+8,192 tokens[\s\S]*weights\s+about 94 MiB[\s\S]*Defaults/);
     await checkAccess(page, 'model picker');
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });

@@ -13,6 +13,7 @@ void AppendModel(std::string& out, const ModelObject& model) {
   object.String("owned_by", model.owned_by);
   if (model.context_length) object.Integer("context_length", *model.context_length);
   if (model.parameters) object.Integer("parameters", *model.parameters);
+  if (model.file_bytes) object.Integer("file_bytes", *model.file_bytes);
   const auto text = [&](std::string_view key, const std::string& value) {
     if (!value.empty()) object.String(key, value);
   };

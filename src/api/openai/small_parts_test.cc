@@ -91,6 +91,7 @@ TEST(ModelObject, WritesWhatIsKnown) {
   full.file_digest = "sha256:00";
   full.template_hash = "t";
   full.tool_format = "hermes";
+  full.file_bytes = 98362432;
   full.sampling_defaults = {.temperature = 0.7, .top_k = 20};
   const std::vector<ModelObject> models{plain, full};
   const auto json = ParseJson(WriteModelList(models));
@@ -100,6 +101,7 @@ TEST(ModelObject, WritesWhatIsKnown) {
   const Json& second = json->find("data")->array()[1];
   EXPECT_EQ(second.find("context_length")->as_int64(), 8192);
   EXPECT_EQ(second.find("quantization")->as_string(), "Q4_1");
+  EXPECT_EQ(second.find("file_bytes")->as_int64(), 98362432);
   EXPECT_EQ(second.find("tool_format")->as_string(), "hermes");
   EXPECT_EQ(second.find("sampling_defaults")->Dump(), R"({"temperature":0.7,"top_k":20})");
   EXPECT_EQ(WriteModelList({}), R"({"object":"list","data":[]})");

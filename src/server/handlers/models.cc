@@ -10,7 +10,9 @@
 namespace infe::server {
 namespace {
 
-api::ModelObject ToObject(const answer::ModelFacts& facts) {
+api::ModelObject ToOpenAi(const ServedModel& model) {
+  const answer::ModelFacts& facts = model.backend().facts();
+  const auto bytes = static_cast<int64_t>(model.installed().size_bytes);
   return {.id = facts.name,
           .created = facts.created,
           .context_length = facts.context_max,
@@ -19,10 +21,12 @@ api::ModelObject ToObject(const answer::ModelFacts& facts) {
           .template_hash = facts.template_hash,
           .tool_format = facts.tool_format,
           .architecture = facts.architecture,
+          .file_bytes = bytes > 0 ? std::optional(bytes) : std::nullopt,
           .sampling_defaults = facts.sampling_defaults};
 }
 
-api::anthropic::ModelObject ToAnthropic(const answer::ModelFacts& facts) {
+api::anthropic::ModelObject ToAnthropic(const ServedModel& model) {
+  const answer::ModelFacts& facts = model.backend().facts();
   return {.id = facts.name,
           .created_at = store::Rfc3339(facts.created),
           .context_tokens = facts.context_max};
@@ -31,11 +35,10 @@ api::anthropic::ModelObject ToAnthropic(const answer::ModelFacts& facts) {
 // The models that the caller may use, in their dialect's words.
 template <typename Object>
 std::vector<Object> Objects(const Services& services, const Caller& caller,
-                            Object (*to_object)(const answer::ModelFacts&)) {
+                            Object (*to_object)(const ServedModel&)) {
   std::vector<Object> objects;
   for (const auto& model : services.models.All())
-    if (MayUse(caller, *model, model->name()))
-      objects.push_back(to_object(model->backend().facts()));
+    if (MayUse(caller, *model, model->name())) objects.push_back(to_object(*model));
   return objects;
 }
 
@@ -44,7 +47,7 @@ std::vector<Object> Objects(const Services& services, const Caller& caller,
 void HandleListModels(Services& services, http::HttpRequest request, WriterPtr writer) {
   const Reply reply(ContextOf(request), std::move(writer));
   if (&reply.dialect() != &kAnthropic)
-    return reply.SendJson(api::WriteModelList(Objects(services, reply.caller(), ToObject)));
+    return reply.SendJson(api::WriteModelList(Objects(services, reply.caller(), ToOpenAi)));
   auto page =
       api::anthropic::WriteModelPage(Objects(services, reply.caller(), ToAnthropic), request.query);
   if (!page) return reply.SendError(page.error());
@@ -58,11 +61,11 @@ void HandleGetModel(Services& services, http::HttpRequest request, WriterPtr wri
   if (!model) return reply.SendError(api::UnknownModel(id));
   // Asked for by an alias, it answers under the alias: clients compare.
   if (&reply.dialect() == &kAnthropic) {
-    api::anthropic::ModelObject object = ToAnthropic(model->backend().facts());
+    api::anthropic::ModelObject object = ToAnthropic(*model);
     object.id = id;
     return reply.SendJson(api::anthropic::WriteModel(object));
   }
-  api::ModelObject object = ToObject(model->backend().facts());
+  api::ModelObject object = ToOpenAi(*model);
   object.id = id;
   reply.SendJson(api::WriteModel(object));
 }

@@ -51,6 +51,9 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
                                                      std::function<void(const std::string&)> say) {
   const auto start = std::chrono::steady_clock::now();
   const std::string digest = file.sha256;
+  ServedModel::Origin origin{.installed = installed, .file_sha256 = digest};
+  // A model that is served by its path has no size of the registry.
+  origin.installed.size_bytes = file.state.bytes;
   answer::LocalModelOptions options;
   options.name = installed.name;
   options.aliases = installed.aliases;
@@ -79,8 +82,8 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
   INFE_ASSIGN(std::shared_ptr<answer::LocalModel> model,
               answer::LocalModel::Start(std::move(loaded), std::move(options)));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  return std::make_shared<ServedModel>(std::move(model),
-                                       ServedModel::Origin{installed, digest, took.count()}, limits,
+  origin.load_seconds = took.count();
+  return std::make_shared<ServedModel>(std::move(model), std::move(origin), limits,
                                        1000 * config.queue_wait_s);
 }
 

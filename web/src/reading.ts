@@ -55,6 +55,8 @@ export class Reading {
     const response = await ask('chat/completions', { body, signal: this.abort.signal });
     exchange.status = response.status;
     exchange.headers = [...response.headers];
+    if (response.headers.get('x-infe-ignored-params')?.includes('continue_final_message'))
+      throw new ApiError(0, 'This server cannot go on from a text that has begun.');
     this.answer = { ...this.answer, seed: response.headers.get('x-infe-seed') ?? undefined };
     if (body.stream === false) {
       const text = await response.text();

@@ -82,6 +82,37 @@ test('tokens are shown with probabilities and alternatives, for an answer that w
   });
 });
 
+test('an alternative is picked, and another answer goes on from there', async () => {
+  await visit(async (page) => {
+    const bodies = posts(page);
+    await setUp(page, { 'Longest answer': '8', Seed: '3', ...ENDLESS });
+    await ask(page, 'Name a colour.');
+    await answered(page);
+    const first = await page.locator('.assistant .text').innerText();
+    await page.getByRole('button', { name: 'Tokens', exact: true }).click();
+    const tokens = page.getByRole('group', { name: 'Tokens of the answer' }).getByRole('button');
+    await tokens.nth(2).click();
+    const begun = (await tokens.allInnerTexts()).slice(0, 2).join('');
+    const others = page.getByRole('list', { name: 'Alternatives to token 3' }).getByRole('button', { disabled: false });
+    const picked = await others.last().locator('code').innerText();
+    await page.route('**/v1/chat/completions', (route) => route.fulfill({
+      contentType: 'text/event-stream',
+      body: `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: ' and so on' }, finish_reason: 'stop' }] })}\n\ndata: [DONE]\n\n`,
+    }));
+    await others.last().click();
+    await page.getByText('and so on').waitFor();
+    const { messages, continue_final_message: goesOn, seed } = bodies.at(-1);
+    assert.equal(goesOn, true);
+    assert.equal(seed, undefined, 'a seed of the first answer would be of no use');
+    assert.equal(messages.at(-1).role, 'assistant');
+    const shown = (text) => text.replace(/[\u00b7\u23ce\u21e5\s]/g, '');
+    assert.equal(shown(messages.at(-1).content), shown(begun + picked));
+    assert.equal(shown(await page.locator('.assistant .text').innerText()), shown(`${begun}${picked} and so on`));
+    await page.getByRole('button', { name: 'Version before' }).click();
+    await page.getByText(first.trim().slice(0, 10)).first().waitFor();
+  });
+});
+
 test('two settings answer one question side by side, and one of them is gone on from', async () => {
   await visit(async (page) => {
     const bodies = posts(page);

@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include "chat/custom_input.h"
+#include "chat/harmony.h"
 
 namespace infe::answer {
 namespace {
 
 using Part = CallGrammar::Part;
 using grammar::GrammarBuilder;
+
+// Messages of reasoning before an answer: gpt-oss writes one, seldom two.
+constexpr uint32_t kThoughtsMax = 4;
 
 std::string Trimmed(const std::string& text) {
   const size_t begin = text.find_first_not_of(" \n");
@@ -103,7 +107,41 @@ Result<Part> CallGrammar::AnyBody(const std::vector<Callable>& callables, std::s
   return b_.Choice(bodies);
 }
 
+Part CallGrammar::MessageText() {
+  return b_.TextWithout({chat::harmony::kMarks.begin(), chat::harmony::kMarks.end()});
+}
+
+Part CallGrammar::TextUpToMark(std::string_view mark) {
+  const std::string text(mark);
+  const MarkerToken* token = LeadingMarker(mark);
+  return token != nullptr && token->name == mark ? b_.TextUpToSpecial(token->token, {text})
+                                                 : b_.TextUpTo(text, {text});
+}
+
+// The recipient before the channel, as templates replay a call, or behind it, as models were taught
+// too. What ends the call is an end token.
+Result<Part> CallGrammar::HarmonyCall(const std::vector<Callable>& callables) {
+  std::vector<Part> calls;
+  for (const Callable& callable : callables) {
+    INFE_ASSIGN(const Part arguments, Arguments(callable));
+    const Part header = b_.Choice(
+        {Spelled(fmt::format("{}{}{}", format_.before_name, callable.name, format_.between)),
+         Spelled(fmt::format("<|channel|>commentary{}{} <|constrain|>json<|message|>",
+                             format_.before_name, callable.name))});
+    calls.push_back(b_.Sequence({header, arguments}));
+  }
+  return b_.Choice(calls);
+}
+
+Part CallGrammar::Content(Part text) {
+  if (!is_harmony()) return text;
+  const Part header = b_.Choice(
+      {Spelled(chat::harmony::kFinal), Spelled("<|channel|>final <|constrain|>json<|message|>")});
+  return b_.Sequence({header, text});
+}
+
 Result<Part> CallGrammar::Answer(const std::vector<Callable>& callables, uint32_t calls_max) {
+  if (is_harmony()) return HarmonyCall(callables);
   INFE_ASSIGN(const Part body, AnyBody(callables));
   std::vector<Part> parts{Spelled(format_.section_begin + format_.call_begin), body,
                           Spelled(format_.call_end)};
@@ -191,6 +229,14 @@ Result<void> CallGrammar::AddUnmarked(const Callable& callable, Triggered& trigg
 }
 
 Result<Part> CallGrammar::TextAndCalls(const std::vector<Callable>& callables, uint32_t calls_max) {
+  if (is_harmony()) {
+    INFE_ASSIGN(const Part call, HarmonyCall(callables));
+    const Part preamble =
+        b_.Sequence({Spelled(chat::harmony::kCommentary), TextUpToMark(chat::harmony::kEnd),
+                     Spelled(chat::harmony::kNextMessage)});
+    const Part final = b_.Sequence({Spelled(chat::harmony::kFinal), MessageText()});
+    return b_.Sequence({b_.Optional(preamble), b_.Choice({final, call})});
+  }
   Triggered triggered;
   std::vector<std::string> forbidden;
   // A name in single quotes begins no JSON: the quote is never written.
@@ -203,6 +249,12 @@ Result<Part> CallGrammar::TextAndCalls(const std::vector<Callable>& callables, u
 
 Result<Part> CallGrammar::AfterReasoning(const chat::OutputParserOptions& reading, Part answer) {
   if (reading.reasoning == chat::ReasoningMode::kNone) return answer;
+  if (is_harmony()) {
+    const Part thought =
+        b_.Sequence({Spelled(chat::harmony::kAnalysis), TextUpToMark(chat::harmony::kEnd),
+                     Spelled(chat::harmony::kNextMessage)});
+    return b_.Sequence({b_.Repeat(thought, 0, kThoughtsMax), answer});
+  }
   INFE_ASSIGN(const Part blank, b_.Pattern("[\\n ]{0,4}"));
   const std::string& end = reading.tags.end;
   Part thought = b_.TextUpTo(end, {end});
@@ -218,6 +270,7 @@ Result<Part> CallGrammar::AfterReasoning(const chat::OutputParserOptions& readin
 }
 
 Part CallGrammar::TextWithoutCalls(const std::vector<std::string>& names) {
+  if (is_harmony()) return b_.Sequence({Spelled(chat::harmony::kFinal), MessageText()});
   std::vector<std::string> forbidden = format_.triggers;
   if (format_.is_notated()) return b_.TextWithout(forbidden);
   for (const std::string& name : names)

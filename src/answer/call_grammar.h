@@ -42,10 +42,19 @@ class CallGrammar {
   Result<Part> TextAndCalls(const std::vector<Callable>& callables, uint32_t calls_max);
   // Reasoning comes first and is free; the constraint begins after its closing tag.
   Result<Part> AfterReasoning(const chat::OutputParserOptions& reading, Part answer);
+  // The answer's content, in the message that it stands in where an answer is made of messages.
+  Part Content(Part text);
   // Free text in which none of the tools is called.
   Part TextWithoutCalls(const std::vector<std::string>& names);
 
  private:
+  bool is_harmony() const { return format_.kind == chat::ToolFormat::Kind::kHarmony; }
+  // Free text that holds none of harmony's marks.
+  Part MessageText();
+  // Any text up to the mark, which is written as a token where the vocabulary has one.
+  Part TextUpToMark(std::string_view mark);
+  // One call as the last message of an answer.
+  Result<Part> HarmonyCall(const std::vector<Callable>& callables);
   using Triggered = std::vector<grammar::GrammarBuilder::Triggered>;
 
   // A text of the format, its control tokens as such.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "chat/harmony.h"
 #include "chat/output_parser.h"
 #include "grammar/test_vocab.h"
 
@@ -156,14 +157,15 @@ ToolFormat Python() {
 }
 
 std::vector<ToolFormat> Formats() {
-  return {chat::HermesFormat(), Bare(),     List(),     Named(), Tagged(),
-          TypedTags(),          NameTags(), BareKeys(), Python()};
+  return {chat::HermesFormat(), Bare(),     List(),     Named(),  Tagged(),
+          TypedTags(),          NameTags(), BareKeys(), Python(), chat::HarmonyFormat()};
 }
 
 // How the server reads what the grammar makes.
 chat::OutputParserOptions Reading(const ToolFormat& format) {
   chat::OutputParserOptions options;
   options.tools = format;
+  options.is_harmony = format.kind == ToolFormat::Kind::kHarmony;
   options.bare_openings.emplace();
   std::vector<chat::ToolSpec> specs;
   for (const Callable& tool : Tools()) {
@@ -275,6 +277,72 @@ TEST(CallGrammar, RequiredCallsAreReadBackWhole) {
       }
     }
   }
+}
+
+// Whether the grammar takes all of the text; '#' stands for the special token.
+bool IsAnswer(const GrammarPtr& grammar, std::string_view text) {
+  uint32_t special = 0;
+  while (!TestTrie()->IsSpecial(special)) ++special;
+  auto matcher = grammar::NewMatcher(grammar, TestTrie());
+  for (const char byte : text) {
+    const uint32_t token = byte == '#' ? special : static_cast<uint8_t>(byte);
+    if (!matcher->Accept(token)) return false;
+  }
+  return matcher->IsComplete();
+}
+
+TEST(CallGrammar, HarmonyPutsContentAndCallsInMessagesOfTheirOwn) {
+  const ToolFormat format = chat::HarmonyFormat();
+  chat::OutputParserOptions reading = Reading(format);
+  reading.reasoning = chat::ReasoningMode::kOptional;
+  reading.tags = chat::HarmonyReasoning();
+  const std::string thought = "<|channel|>analysis<|message|>a {b} <|end|><|start|>assistant";
+  const std::string call = " to=functions.f<|channel|>commentary json<|message|>{\"x\": 1}";
+  const std::string other_call =
+      "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"x\": 1}";
+  const auto made = [&](auto part_of) {
+    GrammarBuilder b;
+    CallGrammar calls(b, format);
+    return *b.Build(*calls.AfterReasoning(reading, part_of(b, calls)));
+  };
+  const GrammarPtr object =
+      made([](auto& b, auto& calls) { return calls.Content(b.JsonObject()); });
+  EXPECT_TRUE(IsAnswer(object, "<|channel|>final<|message|>{\"a\":1}"));
+  EXPECT_TRUE(IsAnswer(object, thought + "<|channel|>final <|constrain|>json<|message|>{}"));
+  EXPECT_FALSE(IsAnswer(object, "{\"a\":1}"));
+  EXPECT_FALSE(IsAnswer(object, thought + call));
+  const GrammarPtr required = made([](auto&, auto& calls) { return *calls.Answer(Tools(), 3); });
+  EXPECT_TRUE(IsAnswer(required, call));
+  EXPECT_TRUE(IsAnswer(required, thought + other_call));
+  EXPECT_FALSE(IsAnswer(required, "<|channel|>final<|message|>no"));
+  EXPECT_FALSE(
+      IsAnswer(required, " to=functions.f<|channel|>commentary json<|message|>{\"x\": \"1\"}"));
+  const GrammarPtr either =
+      made([](auto&, auto& calls) { return *calls.TextAndCalls(Tools(), 3); });
+  EXPECT_TRUE(IsAnswer(either, thought + "<|channel|>final<|message|>Yes < no"));
+  EXPECT_TRUE(
+      IsAnswer(either, "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant" + call));
+  EXPECT_FALSE(IsAnswer(either, "<|channel|>final<|message|>Yes" + std::string("<|end|>")));
+  const GrammarPtr none =
+      made([](auto&, auto& calls) { return calls.TextWithoutCalls({"f", "foo", "c"}); });
+  EXPECT_TRUE(IsAnswer(none, thought + "<|channel|>final<|message|>Yes"));
+  EXPECT_FALSE(IsAnswer(none, thought + call));
+}
+
+TEST(CallGrammar, HarmonysMarksAreTokensWhereTheVocabularyHasThem) {
+  uint32_t special = 0;
+  while (!TestTrie()->IsSpecial(special)) ++special;
+  const std::vector<MarkerToken> markers{{"<|end|>", special}};
+  const ToolFormat format = chat::HarmonyFormat();
+  chat::OutputParserOptions reading = Reading(format);
+  reading.reasoning = chat::ReasoningMode::kOptional;
+  GrammarBuilder b;
+  CallGrammar calls(b, format, markers);
+  const auto grammar = b.Build(*calls.AfterReasoning(reading, *calls.TextAndCalls(Tools(), 1)));
+  ASSERT_TRUE(grammar);
+  const std::string final = "<|start|>assistant<|channel|>final<|message|>b";
+  EXPECT_TRUE(IsAnswer(*grammar, "<|channel|>analysis<|message|>a#" + final));
+  EXPECT_FALSE(IsAnswer(*grammar, "<|channel|>analysis<|message|>a<|end|>" + final));
 }
 
 // A model whose markers are control tokens begins and ends calls with the tokens; the characters in

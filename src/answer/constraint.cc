@@ -270,13 +270,16 @@ Result<Part> ToolsPart(GrammarBuilder& b, CallGrammar& calls, const AnswerShape&
   const bool formatted = ask.format.kind != Kind::kText;
   switch (ask.tool_policy.mode) {
     case Mode::kNone:
-      if (formatted) return FormatPart(b, ask.format, shape.policy);
+      if (formatted) {
+        INFE_ASSIGN(const Part text, FormatPart(b, ask.format, shape.policy));
+        return calls.Content(text);
+      }
       return calls.TextWithoutCalls(shape.rules.names);
     case Mode::kAuto: {
       if (!formatted) return calls.TextAndCalls(shape.rules.callables, calls_max);
       INFE_ASSIGN(const Part text, FormatPart(b, ask.format, shape.policy));
       INFE_ASSIGN(const Part called, calls.Answer(shape.rules.callables, calls_max));
-      return b.Choice({text, called});
+      return b.Choice({calls.Content(text), called});
     }
     case Mode::kRequired:
     case Mode::kNamed:
@@ -291,7 +294,8 @@ Result<grammar::GrammarPtr> BuildAnswer(const AnswerShape& shape,
   CallGrammar calls(b, shape.model.renderer->tool_format(), shape.model.markers);
   Part answer;
   if (shape.ask.tools.empty()) {
-    INFE_ASSIGN(answer, FormatPart(b, shape.ask.format, shape.policy));
+    INFE_ASSIGN(const Part text, FormatPart(b, shape.ask.format, shape.policy));
+    answer = calls.Content(text);
   } else {
     INFE_ASSIGN(answer, ToolsPart(b, calls, shape));
   }

@@ -1,6 +1,7 @@
 #include "answer/model_text.h"
 
 #include "answer/template_names.h"
+#include "chat/harmony.h"
 #include "engine/token_trie.h"
 
 namespace infe::answer {
@@ -36,8 +37,12 @@ Result<ModelText> MakeModelText(const ModelTextSource& source) {
   const chat::ReasoningTags& tags = text.renderer->traits().reasoning_tags;
   std::vector<std::string_view> texts = text.renderer->tool_format().Texts();
   text.call_markers = find(texts);
-  text.reasoning_markers = find({tags.begin, tags.end});
-  texts.insert(texts.end(), {tags.begin, tags.end});
+  std::vector<std::string_view> thoughts{tags.begin, tags.end};
+  // An answer in channels is told from its reasoning by all of its marks.
+  if (text.renderer->traits().is_harmony)
+    thoughts.assign(chat::harmony::kMarks.begin(), chat::harmony::kMarks.end());
+  text.reasoning_markers = find(thoughts);
+  texts.insert(texts.end(), thoughts.begin(), thoughts.end());
   text.markers = find(texts);
   INFE_ASSIGN(text.trie, engine::BuildTokenTrie(*source.tokenizer, source.end_tokens));
   return text;

@@ -1,5 +1,6 @@
 #include "chat/message_adapter.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -57,6 +58,42 @@ std::vector<Message> ToolsAsText(std::vector<Message> messages, const TemplateTr
       }
     }
     out.push_back(std::move(message));
+  }
+  return out;
+}
+
+// Harmony has one call in a message, and text or reasoning before it but not both: each call is a
+// message of its own with its result behind it, and text comes first.
+std::vector<Message> OneCallEach(const std::vector<Message>& messages) {
+  std::vector<Message> out;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (messages[i].tool_calls.empty()) {
+      out.push_back(messages[i]);
+      continue;
+    }
+    Message message = messages[i];
+    const std::vector<ToolCall> calls = std::exchange(message.tool_calls, {});
+    size_t end = i + 1;
+    while (end < messages.size() && messages[end].role == Role::kTool) ++end;
+    if (!message.content.empty()) {
+      Message text = message;
+      text.reasoning_content.clear();
+      out.push_back(std::move(text));
+      message.content.clear();
+    }
+    for (const ToolCall& call : calls) {
+      message.tool_calls = {call};
+      out.push_back(message);
+      message.reasoning_content.clear();
+      for (size_t r = i + 1; r < end; ++r)
+        if (messages[r].tool_call_id == call.id) out.push_back(messages[r]);
+    }
+    // Results of no call that there is follow the last one.
+    for (size_t r = i + 1; r < end; ++r)
+      if (std::ranges::none_of(
+              calls, [&](const ToolCall& call) { return call.id == messages[r].tool_call_id; }))
+        out.push_back(messages[r]);
+    i = end - 1;
   }
   return out;
 }
@@ -137,6 +174,8 @@ AdaptedMessages AdaptMessages(const PromptRequest& request, const TemplateTraits
   out.passes_tools = !request.tools.empty() && traits.takes_tools && format.is_native;
   std::vector<Message> messages = request.messages;
   NameResults(messages);
+  if (format.kind == ToolFormat::Kind::kHarmony && format.is_native)
+    messages = OneCallEach(messages);
   out.messages = ToolsAsText(std::move(messages), traits, format);
   if (!request.tools.empty() && !out.passes_tools)
     AddSystemBlock(out.messages, ToolSystemBlock(request.tools, format));

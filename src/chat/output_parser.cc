@@ -34,6 +34,8 @@ OutputParser::OutputParser(OutputParserOptions options)
     : options_(std::move(options)), state_(State::kText) {
   if (options_.reasoning == ReasoningMode::kOptional) state_ = State::kLead;
   if (options_.reasoning == ReasoningMode::kOpen) state_ = State::kThink;
+  if (options_.is_harmony || (options_.tools && options_.tools->kind == ToolFormat::Kind::kHarmony))
+    harmony_.emplace(options_.tools ? HarmonyReader::Calls::kTaken : HarmonyReader::Calls::kNone);
   if (options_.tools) {
     const ToolFormat& format = *options_.tools;
     std::string mark =
@@ -46,12 +48,14 @@ OutputParser::OutputParser(OutputParserOptions options)
 }
 
 std::vector<OutputEvent> OutputParser::Feed(std::string_view piece) {
+  if (harmony_) return harmony_->Feed(piece);
   input_.append(piece);
   Drain();
   return std::exchange(events_, {});
 }
 
 std::vector<OutputEvent> OutputParser::Finish() {
+  if (harmony_) return harmony_->Finish();
   // A marked call that was cut before its name says nothing; anything else held is content after
   // all.
   while (state_ == State::kCandidate) {

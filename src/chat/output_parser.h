@@ -16,27 +16,14 @@
 #include <string_view>
 #include <vector>
 
+#include "chat/harmony.h"
+#include "chat/output_event.h"
 #include "chat/reasoning.h"
 #include "chat/spellings/argument_types.h"
 #include "chat/spellings/call_reader.h"
 #include "chat/tool_format.h"
 
 namespace infe::chat {
-
-struct OutputEvent {
-  enum class Kind : uint8_t {
-    kContent,        // text
-    kReasoning,      // text
-    kCallBegin,      // text: the function's name
-    kCallArguments,  // text: bytes of the arguments, as the model wrote them
-    kCallEnd,        // of call `call`
-  };
-  Kind kind = Kind::kContent;
-  std::string text;
-  size_t call = 0;       // index of the call in this answer, from 0
-  bool complete = true;  // of kCallEnd: the call was closed, not cut or broken
-  bool operator==(const OutputEvent&) const = default;
-};
 
 struct OutputParserOptions {
   // How calls look; unset: tools are off and only reasoning is looked for.
@@ -51,6 +38,8 @@ struct OutputParserOptions {
   std::optional<std::vector<std::string>> bare_openings;
   ReasoningMode reasoning = ReasoningMode::kNone;
   ReasoningTags tags;
+  // The answer is a row of messages in channels (chat/harmony.h), with tools or without.
+  bool is_harmony = false;
 };
 
 class OutputParser {
@@ -64,9 +53,11 @@ class OutputParser {
   // What was held back. To be called once, at the end.
   std::vector<OutputEvent> Finish();
 
-  size_t call_count() const { return call_count_; }
+  size_t call_count() const { return harmony_ ? harmony_->call_count() : call_count_; }
   // Reasoning is still going on.
-  bool is_reasoning() const { return state_ == State::kThink; }
+  bool is_reasoning() const {
+    return harmony_ ? harmony_->is_reasoning() : state_ == State::kThink;
+  }
 
  private:
   enum class State : uint8_t {
@@ -128,6 +119,7 @@ class OutputParser {
   std::string fence_word_;      // the language after ```
   std::unique_ptr<CallReader> reader_;
   size_t call_count_ = 0;
+  std::optional<HarmonyReader> harmony_;  // reads all of the answer, where it is there
 };
 
 // A whole answer at once.

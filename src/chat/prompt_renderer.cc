@@ -174,6 +174,7 @@ OutputParserOptions PromptRenderer::ParserOptions(const Prompt& prompt,
   options.tool_names = std::move(tool_names);
   options.reasoning = prompt.reasoning;
   options.tags = traits_.reasoning_tags;
+  options.is_harmony = traits_.is_harmony;
   return options;
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "chat/harmony.h"
 #include "chat/template_probe.h"
 
 namespace infe::chat {
@@ -105,6 +106,14 @@ class TraitFinder {
         const std::optional<ReasoningTags> tags = TagsAround(*text, kProbeReasoning);
         if (!tags) continue;
         traits_.reasoning_key = key;
+        if (text->find(std::string(harmony::kFinal) + std::string(kProbeAnswer)) !=
+                std::string::npos &&
+            text->find(std::string(harmony::kAnalysis) + std::string(kProbeReasoning)) !=
+                std::string::npos) {
+          traits_.is_harmony = true;
+          traits_.reasoning_tags = HarmonyReasoning();
+          return true;
+        }
         // What stands before any text of any turn announces no reasoning: it is of channels.
         const size_t user = text->find(kProbeUser);
         if (user != std::string::npos &&

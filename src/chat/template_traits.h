@@ -24,6 +24,7 @@ struct TemplateTraits {
   bool wants_short_ids = false;         // call ids of nine letters and digits
   bool takes_name = false;              // the name of a message shows up
   bool has_reasoning = false;           // the template writes reasoning, or cuts it out
+  bool is_harmony = false;              // answers are messages in channels (chat/harmony.h)
   ReasoningTags reasoning_tags;         // around it
   ReasoningKey reasoning_key = ReasoningKey::kReasoningContent;  // of earlier answers
   std::string thinking_variable;                                 // the switch; empty: none

@@ -48,6 +48,7 @@ struct ToolFormat {
     kBareJson,  // such an object as the whole answer, without markers (Llama 3)
     kNamed,     // the name, a marker, then the arguments (newer Mistral, DeepSeek V3.1)
     kTagged,    // the name and each argument between tags (Qwen3.5, GLM, MiniMax)
+    kHarmony,   // a message for the function, its text the arguments (gpt-oss; chat/harmony.h)
     kLiteral,   // as code: f(a='x'), call:f{a:<|"|>x<|"|>} (LFM2, Gemma 4)
   };
   Kind kind = Kind::kJson;

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "chat/spellings/harmony_spelling.h"
 #include "chat/spellings/json_spelling.h"
 #include "chat/spellings/literal_spelling.h"
 #include "chat/spellings/named_spelling.h"
@@ -12,10 +13,11 @@ namespace {
 
 const JsonSpelling kJsonSpelling;
 const NamedSpelling kNamedSpelling;
+const HarmonySpelling kHarmonySpelling;
 const LiteralSpelling kLiteralSpelling;
 const TaggedSpelling kTaggedSpelling;
-const std::array<const Spelling*, 4> kSpellings{&kJsonSpelling, &kNamedSpelling, &kLiteralSpelling,
-                                                &kTaggedSpelling};
+const std::array<const Spelling*, 5> kSpellings{&kHarmonySpelling, &kJsonSpelling, &kNamedSpelling,
+                                                &kLiteralSpelling, &kTaggedSpelling};
 
 }  // namespace
 
@@ -45,6 +47,8 @@ const Spelling& SpellingOf(ToolFormat::Kind kind) {
       return kNamedSpelling;
     case ToolFormat::Kind::kTagged:
       return kTaggedSpelling;
+    case ToolFormat::Kind::kHarmony:
+      return kHarmonySpelling;
     case ToolFormat::Kind::kLiteral:
       return kLiteralSpelling;
   }

@@ -18,6 +18,8 @@ struct BatchEntry {
   uint32_t rows = 0;
   bool samples = false;         // reaches the end of the tokens: a token is drawn behind them
   bool reports_prompt = false;  // every row gets its logits, for the prompt's logprobs
+  // Reaches the end of a prompt of which something other than logits is wanted.
+  bool embeds = false;
   Draft draft;
   const MaskState* mask = nullptr;     // of the token to be drawn; null: no grammar, or none drawn
   std::vector<MaskState> draft_masks;  // behind each token of the draft, with a grammar
@@ -28,7 +30,8 @@ struct BatchEntry {
   uint32_t all_rows() const { return rows + drafted(); }
   // Rows that tokens are drawn from: the last ones of those with logits.
   uint32_t sampled_rows() const { return samples ? 1 + drafted() : 0; }
-  uint32_t logits_rows() const { return reports_prompt ? rows : sampled_rows(); }
+  // Of the model's result: of logits, or the one of what else is wanted.
+  uint32_t logits_rows() const { return reports_prompt ? rows : embeds ? 1 : sampled_rows(); }
   // The mask of the i-th of them; null: no grammar.
   const MaskState* MaskOf(uint32_t i) const {
     return mask == nullptr || i == 0 ? mask : &draft_masks[i - 1];
@@ -48,7 +51,7 @@ struct BatchPlan {
       const uint32_t rows = entry.all_rows();
       shape.rows += rows;
       shape.attended += rows * (entry.sequence->held.computed + rows / 2.0);
-      shape.logits_rows += entry.reports_prompt ? rows : entry.sampled_rows();
+      shape.logits_rows += entry.logits_rows();
     }
     return shape;
   }

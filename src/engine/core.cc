@@ -82,6 +82,7 @@ Result<void> EngineCore::Validate(const EngineRequest& request) const {
                                        request.prompt.size(), shared_.context_max),
                            "prompt");
   }
+  INFE_TRY(ValidateOutput(request));
   for (const TokenId token : request.prompt) {
     if (token >= shared_.vocabulary) {
       return InvalidArgument(fmt::format("token {} of the prompt is outside the vocabulary of {}",
@@ -110,6 +111,24 @@ Result<void> EngineCore::Validate(const EngineRequest& request) const {
   }
   if (!(sampling.temperature >= 0) || !(sampling.repetition_penalty > 0)) {
     return InvalidArgument("temperature must be >= 0 and repetition_penalty > 0", "temperature");
+  }
+  return {};
+}
+
+Result<void> EngineCore::ValidateOutput(const EngineRequest& request) const {
+  const bool answers = request.output == model::Output::kLogits;
+  if (!model_.Gives(request.output)) {
+    return InvalidArgument(answers ? "this model gives no answers, only embeddings"
+                                   : "this model gives no embeddings of this kind");
+  }
+  if (answers) return {};
+  if (request.max_tokens > 0 || request.prompt_logprobs)
+    return InvalidArgument("an embedding has no answer and no logprobs");
+  if (request.output == model::Output::kPooled && request.prompt.size() > options_.batch_rows_max) {
+    return InvalidArgument(
+        fmt::format("the text has {} tokens; this model embeds at most {} at once",
+                    request.prompt.size(), options_.batch_rows_max),
+        "prompt");
   }
   return {};
 }
@@ -167,6 +186,7 @@ void EngineCore::Forward(const BatchPlan& plan) {
     item.position = sequence.held.computed;
     item.tokens = std::span(sequence.tokens).subspan(item.position, entry.all_rows());
     for (size_t g = 0; g < cache_.groups().size(); ++g) item.blocks[g] = sequence.held.blocks[g];
+    if (entry.embeds) item.output = sequence.request.output;
     item.logits_rows = entry.logits_rows();
     item.head_rows = entry.head_rows;
     if (entry.summarised) {

@@ -65,6 +65,7 @@ class EngineCore {
   EngineCore(model::StepModel& model, const EngineOptions& options, const StatePlan& plan,
              uint32_t vocabulary);
 
+  Result<void> ValidateOutput(const EngineRequest& request) const;
   void Forward(const BatchPlan& plan);
 
   model::StepModel& model_;

@@ -22,6 +22,8 @@ struct FakeModelOptions {
   uint32_t context_length = 4096;
   uint32_t window = 0;   // > 0: a second, windowed group
   bool running = false;  // a further group with a running state
+  bool embeds = true;    // gives hidden and pooled rows
+  bool encodes = false;  // gives pooled rows alone, and keeps nothing between steps
   uint32_t logits_rows_max = 64;
   uint32_t batch_rows_max = 512;
   uint32_t order = 0;  // > 0: logits depend on the last `order` tokens only (texts that repeat)
@@ -36,16 +38,24 @@ class FakeModel : public model::StepModel {
   explicit FakeModel(const FakeModelOptions& options) : options_(options) {
     config_.vocabulary = options.vocabulary;
     config_.context_length = options.context_length;
-    AddGroup(model::StateKind::kPositions, 0);
+    if (!options.encodes) AddGroup(model::StateKind::kPositions, 0);
     if (options.window > 0) AddGroup(model::StateKind::kWindow, options.window);
     if (options.running) AddGroup(model::StateKind::kRunning, 0);
+    config_.embedding = kEmbedding;
     logits_.resize(size_t{options.logits_rows_max} * options.vocabulary);
+    hidden_.resize(size_t{options.logits_rows_max} * kEmbedding);
   }
 
   const model::ModelConfig& config() const override { return config_; }
   std::span<const model::StateGroup> kv_groups() const override { return groups_; }
   const float* logits() const override { return logits_.data(); }
   size_t logits_stride() const override { return options_.vocabulary; }
+  bool Gives(model::Output output) const override {
+    if (options_.encodes) return output == model::Output::kPooled;
+    return options_.embeds || output == model::Output::kLogits;
+  }
+  const float* hidden() const override { return hidden_.data(); }
+  size_t hidden_size() const override { return kEmbedding; }
 
   void Forward(const model::Batch& batch, const model::StateView& kv) override {
     uint32_t rows = 0;
@@ -65,6 +75,10 @@ class FakeModel : public model::StepModel {
       attended += count * (item.position + count / 2.0);
       for (uint32_t r = count - item.logits_rows; r < count; ++r) {
         INFE_CHECK(logits_rows < options_.logits_rows_max);
+        if (item.output != model::Output::kLogits) {
+          MakeHidden(item, kv, &hidden_[size_t{logits_rows++} * kEmbedding]);
+          continue;
+        }
         MakeLogits(item, kv, item.position + r, options_.running ? chain_[row + r] : 0,
                    &logits_[size_t{logits_rows++} * options_.vocabulary]);
       }
@@ -100,6 +114,13 @@ class FakeModel : public model::StepModel {
     Fill(hash, logits);
   }
 
+  // What Output::kHidden (or kPooled) must give of a whole text.
+  std::vector<float> ExpectedHidden(std::span<const uint32_t> text, model::Output output) const {
+    std::vector<float> hidden(kEmbedding);
+    FillHidden(text, output, hidden.data());
+    return hidden;
+  }
+
   TimePoint now = TimePoint(std::chrono::hours(1));
   std::function<void(const model::Batch&)> on_forward;
   uint64_t steps = 0, rows_in_all = 0;
@@ -117,6 +138,7 @@ class FakeModel : public model::StepModel {
   static constexpr size_t kBlockBytes = model::kBlockPositions * sizeof(Slot);
   static constexpr uint64_t kSeed = 0x243F6A8885A308D3u;
   static constexpr uint64_t kChain = 11;
+  static constexpr size_t kEmbedding = 6;
 
   void AddGroup(model::StateKind kind, uint32_t window) {
     groups_.push_back({.kind = kind,
@@ -220,6 +242,26 @@ class FakeModel : public model::StepModel {
     }
   }
 
+  void MakeHidden(const model::BatchItem& item, const model::StateView& kv, float* hidden) const {
+    const auto count = item.position + static_cast<uint32_t>(item.tokens.size());
+    // A pooled text is in no memory yet: what a token is depends on those behind it.
+    INFE_CHECK(item.output == model::Output::kHidden || item.position == 0);
+    INFE_CHECK(item.logits_rows == 1);
+    std::vector<uint32_t> text(item.tokens.begin(), item.tokens.end());
+    if (!options_.encodes) {
+      text.resize(count);
+      for (uint32_t p = 0; p < count; ++p) text[p] = At(item, kv, 0, p)->token;
+    }
+    FillHidden(text, item.output, hidden);
+  }
+
+  static void FillHidden(std::span<const uint32_t> text, model::Output output, float* hidden) {
+    uint64_t hash = static_cast<uint64_t>(output);
+    for (uint32_t p = 0; p < text.size(); ++p) hash = Mix(hash, text[p], p);
+    for (size_t i = 0; i < kEmbedding; ++i)
+      hidden[i] = static_cast<float>(Mix(hash, i, 0) >> 40) / static_cast<float>(1 << 24);
+  }
+
   void Fill(uint64_t hash, float* logits) const {
     for (uint32_t v = 0; v < options_.vocabulary; ++v) {
       const uint64_t bits = Mix(hash, v, 0) >> 40;
@@ -233,6 +275,7 @@ class FakeModel : public model::StepModel {
   std::vector<model::StateGroup> groups_;
   std::vector<uint64_t> chain_;  // of the step's rows
   std::vector<float> logits_;
+  std::vector<float> hidden_;
 };
 
 }  // namespace infe::engine

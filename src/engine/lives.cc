@@ -137,6 +137,7 @@ bool Lives::HasActive(const std::string& fairness_key) const {
 }
 
 void Lives::AskKnown(Sequence& sequence, TimePoint now) {
+  if (sequence.pools()) return;  // whatever is known, it is computed anew
   sequence.known.prefix =
       shared_.cache.Known(sequence.request.cache_salt, sequence.tokens, sequence.size() - 1);
   sequence.known.at = now;
@@ -238,6 +239,7 @@ void Lives::Admit(Sequence& sequence, TimePoint now) {
 }
 
 void Lives::AttachPrefix(Sequence& sequence) {
+  if (sequence.pools()) return;
   const uint32_t limit = sequence.reports_prompt() ? 0 : sequence.size() - 1;
   const uint32_t gained =
       shared_.cache.Attach(sequence.held, sequence.request.cache_salt, sequence.tokens, limit);
@@ -300,6 +302,7 @@ TokenEvent Lives::MakeEvent(Sequence& sequence, TimePoint now) {
   event.id = sequence.id;
   event.tokens = std::move(news.tokens);
   event.prompt_tokens = std::move(news.prompt_tokens);
+  event.hidden = std::move(news.hidden);
   if (!sequence.finish) return event;
   const SequenceTally& tally = sequence.tally;
   event.finished = true;

@@ -39,8 +39,7 @@ void LogitsTaker::Take(const BatchPlan& plan, TimePoint now) {
   std::span<Row> left = rows_;
   row = 0;
   for (const BatchEntry& entry : plan.entries) {
-    TakeEntry(entry, model_.logits() + row * model_.logits_stride(),
-              left.first(entry.sampled_rows()), now);
+    TakeEntry(entry, row, left.first(entry.sampled_rows()), now);
     left = left.subspan(entry.sampled_rows());
     row += entry.logits_rows();
   }
@@ -96,12 +95,15 @@ void LogitsTaker::SampleAhead() {
   });
 }
 
-void LogitsTaker::TakeEntry(const BatchEntry& entry, const float* logits, std::span<Row> rows,
+// row: of the model's result, the entry's first.
+void LogitsTaker::TakeEntry(const BatchEntry& entry, size_t row, std::span<Row> rows,
                             TimePoint now) {
   Sequence& sequence = *entry.sequence;
   const uint32_t begin = sequence.held.computed;
   if (!sequence.has_output()) sequence.tally.prefill_tokens += entry.rows;
-  if (entry.reports_prompt) TakePromptLogprobs(sequence, entry, logits);
+  if (entry.embeds) TakeHidden(sequence, row);
+  if (entry.reports_prompt)
+    TakePromptLogprobs(sequence, entry, model_.logits() + row * model_.logits_stride());
   if (!sequence.generates() && begin + entry.rows == sequence.prompt_size)
     sequence.Finish(FinishReason::kLength);
   const uint32_t computed = rows.empty() ? begin + entry.rows : TakeRows(entry, rows, now);
@@ -152,6 +154,11 @@ void LogitsTaker::NoteDraft(const BatchEntry& entry, uint32_t accepted) {
   sequence.tally.accepted += accepted;
   shared_.totals.drafted += entry.drafted();
   shared_.totals.accepted += accepted;
+}
+
+void LogitsTaker::TakeHidden(Sequence& sequence, size_t row) const {
+  const float* from = model_.hidden() + row * model_.hidden_size();
+  sequence.news.hidden.assign(from, from + model_.hidden_size());
 }
 
 void LogitsTaker::TakePromptLogprobs(Sequence& sequence, const BatchEntry& entry,

@@ -41,9 +41,10 @@ class LogitsTaker {
 
   void AddRows(const BatchEntry& entry, size_t first_row);
   void SampleAhead();
-  void TakeEntry(const BatchEntry& entry, const float* logits, std::span<Row> rows, TimePoint now);
+  void TakeEntry(const BatchEntry& entry, size_t row, std::span<Row> rows, TimePoint now);
   uint32_t TakeRows(const BatchEntry& entry, std::span<Row> rows, TimePoint now);
   void NoteDraft(const BatchEntry& entry, uint32_t accepted);
+  void TakeHidden(Sequence& sequence, size_t row) const;
   void TakePromptLogprobs(Sequence& sequence, const BatchEntry& entry, const float* logits);
   SampleInput InputOf(const Row& row) const;
   Result<TokenId> SampleRow(Row& row);

@@ -12,10 +12,12 @@
 
 #include "base/error.h"
 #include "grammar/matcher.h"
+#include "model/model.h"
 #include "tokenizer/token_id.h"
 
 namespace infe::engine {
 
+using model::Output;
 using tokenizer::TokenId;
 using RequestId = uint64_t;
 
@@ -71,6 +73,8 @@ struct TokenEvent {
   // With EngineRequest::prompt_logprobs: the prompt's tokens in order, before any of `tokens`. The
   // first has logprob 0 and no `top`: nothing precedes it.
   std::vector<SampledToken> prompt_tokens;
+  // With EngineRequest::output: what the model made of the prompt. Set when finished with kLength.
+  std::vector<float> hidden;
   bool finished = false;  // exactly one event of a request has it
   FinishReason reason = FinishReason::kStop;
   // Tokens sampled in all, an end token included. Set when finished.
@@ -103,6 +107,11 @@ struct EngineRequest {
   // The engine also ends at the context's end with kLength. 0: the prompt is computed, and nothing
   // is sampled after it; then it may fill the whole context.
   uint32_t max_tokens = 0;
+  // Other than kLogits: what is wanted of the prompt, in place of an answer (max_tokens 0).
+  // kHidden: of its last token. kPooled: of all of it; that is computed in one step, so the prompt
+  // has at most batch_rows_max tokens, and shares nothing with other requests: what a token is may
+  // depend on those behind it.
+  model::Output output = model::Output::kLogits;
   std::vector<TokenId> end_tokens;            // generation ends when one is sampled
   std::unique_ptr<grammar::Matcher> matcher;  // null: free text
   bool close_before_limit = true;             // steer a matcher's text to its end before max_tokens

@@ -204,6 +204,13 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
       return shape;
     };
     const uint32_t whole = std::min(prompt.remaining, prompt.rows_max);  // of one step
+    if (prompt.indivisible) {
+      if (step.rows + prompt.remaining > limits_.rows_max) continue;  // the next step
+      if (!chunks.empty() && cost.Predict(with(prompt.remaining)) > whole_budget) break;
+      step = with(prompt.remaining);
+      chunks.push_back({i, prompt.remaining});
+      continue;
+    }
     uint32_t low = 0;
     uint32_t high = std::min(whole, rows_max - step.rows);
     if (prompt.all_logits) high = std::min(high, limits_.logits_rows_max - step.logits_rows);

@@ -71,6 +71,7 @@ struct PrefillView {
   // A chunk has no more rows: what stands behind them then is kept (a running state).
   uint32_t rows_max = UINT32_MAX;
   bool whole_blocks = false;  // a chunk that passes a block's border ends on one, for the same
+  bool indivisible = false;   // all of it is one chunk, whatever that takes; it fits a step
   uint32_t position = 0;      // of the first of them
   bool all_logits = false;    // every row needs the head, not only the last
   double share = 0;           // sequences that its key has in the batch, over the key's weight

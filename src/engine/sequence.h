@@ -72,6 +72,7 @@ struct SequenceTurn {
 struct SequenceNews {
   std::vector<SampledToken> tokens;
   std::vector<SampledToken> prompt_tokens;
+  std::vector<float> hidden;
   Error error;
 };
 
@@ -126,6 +127,9 @@ struct Sequence {
   bool has_output() const { return tokens.size() > prompt_size; }
   // Every row of the prompt needs its logits, cached or not.
   bool reports_prompt() const { return request.prompt_logprobs && prompt_reported < prompt_size; }
+
+  // All of the prompt is one chunk, and nobody else's.
+  bool pools() const { return request.output == model::Output::kPooled; }
 
   // In the batch: it has a place, and can go on.
   bool active() const {

@@ -32,7 +32,7 @@ StateCache::StateCache(std::span<const StateGroup> groups, const StatePlan& plan
           groups, [](const StateGroup& group) { return group.kind == StateKind::kRunning; })),
       pools_(MakePools(groups, plan)),
       tree_(groups, pools_) {
-  INFE_CHECK(!groups.empty() && groups.size() <= model::kStateGroupsMax);
+  INFE_CHECK(groups.size() <= model::kStateGroupsMax);
   for (size_t g = 0; g < groups.size(); ++g) {
     arenas_.emplace_back(size_t{plan.blocks[g]} * groups[g].block_bytes);
     view_.arena[g] = arenas_.back().data();

@@ -49,7 +49,8 @@ struct HeldState {
 
 class StateCache {
  public:
-  // groups are borrowed (the model's) and must outlive the cache.
+  // groups are borrowed (the model's) and must outlive the cache. None: the model computes every
+  // text in one step and keeps nothing.
   StateCache(std::span<const model::StateGroup> groups, const StatePlan& plan, bool prefix_cache);
 
   model::StateView view() const { return view_; }

@@ -147,6 +147,7 @@ PrefillView StepBuilder::ViewOf(const Sequence& sequence) const {
           .remaining = sequence.remaining(),
           .rows_max = shared_.cache.ChunkRowsMax(sequence.held),
           .whole_blocks = shared_.cache.has_running(),
+          .indivisible = sequence.pools(),
           .position = sequence.held.computed,
           .all_logits = sequence.reports_prompt(),
           .share = sequence.turn.share,
@@ -217,6 +218,7 @@ BatchEntry StepBuilder::EntryOf(Sequence& sequence, uint32_t rows, bool samples)
   entry.rows = rows;
   entry.samples = samples;
   entry.reports_prompt = sequence.reports_prompt();
+  entry.embeds = sequence.request.output != model::Output::kLogits && rows == sequence.remaining();
   return entry;
 }
 
@@ -304,6 +306,7 @@ void StepBuilder::AddDrafts(BatchPlan& plan) {
 bool StepBuilder::Join(PrefixGroup& group, Sequence& sequence, const PrefillView& view) {
   const Sequence& leader = *group.leader;
   if (!shared_.options.prefix_cache || sequence.remaining() <= kBlockPositions) return false;
+  if (sequence.pools() || leader.pools()) return false;
   if (LastNode(leader) != LastNode(sequence)) return false;
   const auto ours = NextBlock(sequence);
   if (ours.size() < kBlockPositions || !std::ranges::equal(ours, NextBlock(leader))) return false;

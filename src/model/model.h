@@ -23,6 +23,14 @@ namespace infe::model {
 
 using TokenId = uint32_t;
 
+// What is wanted of the last tokens of an item.
+enum class Output : uint8_t {
+  kLogits,
+  kHidden,  // one row of what the model makes of the last token in place of logits
+  kPooled,  // one row for the item, by the model's pooling over all its tokens: they are the whole
+            // text
+};
+
 // Consecutive tokens of one sequence in this step: a prefill chunk, or one decode row, or a draft
 // to verify. Their KV is written by Forward; all earlier positions of the sequence have been
 // written.
@@ -32,7 +40,9 @@ struct BatchItem {
   // The block tables of state.h, one per group. Of positions and windows: covers position +
   // tokens.size() positions. Of a running state: {from, to}.
   std::span<const uint32_t> blocks[kStateGroupsMax];
-  uint32_t logits_rows = 0;  // logits are wanted for the last so many tokens (0: none)
+  Output output = Output::kLogits;
+  // That is wanted for the last so many tokens (0: for none). kPooled: 1.
+  uint32_t logits_rows = 0;
   // If not empty, only these vocabulary rows of the head need computing for every wanted row of
   // this item; the others get -infinity. The bits of a computed row never depend on this.
   std::span<const TokenId> head_rows;
@@ -55,11 +65,17 @@ class StepModel {
   virtual ~StepModel() = default;
   virtual const ModelConfig& config() const = 0;
   virtual std::span<const StateGroup> kv_groups() const = 0;
-  // Runs the batch. Logits rows come in item order, then token order; row r of the result is at
-  // logits()[r * logits_stride()], `vocabulary` floats, valid until the next Forward.
+  // Whether items may want it.
+  virtual bool Gives(Output output) const { return output == Output::kLogits; }
+  // Runs the batch. Wanted rows come in item order, then token order; row r of the result is at
+  // logits()[r * logits_stride()], `vocabulary` floats, or at hidden()[r * hidden_size()],
+  // hidden_size() floats, valid until the next Forward.
   virtual void Forward(const Batch& batch, const StateView& kv) = 0;
   virtual const float* logits() const = 0;
   virtual size_t logits_stride() const = 0;
+  // Null: Gives(kLogits) alone.
+  virtual const float* hidden() const { return nullptr; }
+  virtual size_t hidden_size() const { return 0; }
   // Summaries of result row r at [r * LogitSpans(vocabulary)], if its item wanted them; valid as
   // long as the logits. Null: the model makes none.
   virtual const LogitSummary* summaries() const { return nullptr; }

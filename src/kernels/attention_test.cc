@@ -28,7 +28,8 @@ struct Shape {
   uint32_t group;
   uint32_t window;
   float softcap = 0;
-  uint32_t sinks = 0;  // of the group's heads; 0: none
+  uint32_t sinks = 0;       // of the group's heads; 0: none
+  bool both_sides = false;  // of each position are seen
 };
 
 // Some that count for nothing, some that outweigh every key.
@@ -71,7 +72,7 @@ class Sequence {
   std::vector<float> AttendBySpans(uint32_t begin, uint32_t end) const {
     const Buffers b(*this, begin, end);
     const uint32_t first = FirstSeen(begin) / kAttentionSpan;
-    const uint32_t last = (end - 1) / kAttentionSpan;
+    const uint32_t last = (EndSeen(end - 1) - 1) / kAttentionSpan;
     const size_t floats =
         table_.attention_partial_floats(end - begin, shape_.group, shape_.head_dim);
     const GuardedMemory partials((last - first + 1) * floats * sizeof(float));
@@ -88,7 +89,7 @@ class Sequence {
       const float* q = &q_[(size_t{position} * shape_.group + g) * hd];
       std::vector<double> scores;
       double top = -1e300;
-      for (uint32_t p = FirstSeen(position); p <= position; ++p) {
+      for (uint32_t p = FirstSeen(position); p < EndSeen(position); ++p) {
         double dot = 0;
         for (uint32_t d = 0; d < hd; ++d) dot += double{q[d]} * Stored(k_[size_t{p} * hd + d]);
         dot *= Scale();
@@ -121,7 +122,12 @@ class Sequence {
   // f16 storage is part of the kernel's contract; int8 storage is part of its error.
   double Stored(float x) const { return type_ == KvType::kF16 ? F16ToF32(F32ToF16(x)) : x; }
   uint32_t FirstSeen(uint32_t p) const {
-    return shape_.window != 0 && p + 1 > shape_.window ? p + 1 - shape_.window : 0;
+    const uint32_t before = shape_.both_sides ? shape_.window / 2 : shape_.window - 1;
+    return shape_.window != 0 && p > before ? p - before : 0;
+  }
+  uint32_t EndSeen(uint32_t p) const {
+    if (!shape_.both_sides) return p + 1;
+    return shape_.window == 0 ? positions_ : std::min(positions_, p + shape_.window / 2 + 1);
   }
 
   struct Buffers {
@@ -142,6 +148,7 @@ class Sequence {
               .head_dim = s.shape_.head_dim,
               .position = begin,
               .window = s.shape_.window,
+              .length = s.shape_.both_sides ? s.positions_ : 0,
               .scale = s.Scale(),
               .softcap = s.shape_.softcap,
               .sinks = s.shape_.sinks > 0 ? kSinks : nullptr,
@@ -237,7 +244,7 @@ std::vector<Case> Cases() {
       for (const Shape shape :
            {Shape{64, 3, 0}, Shape{64, 7, 0}, Shape{256, 4, 0}, Shape{256, 4, 128}, Shape{32, 1, 0},
             Shape{80, 8, 50}, Shape{128, 2, 600}, Shape{16, 5, 0}, Shape{64, 8, 128, 0, 8},
-            Shape{80, 3, 0, 1.5F}})
+            Shape{80, 3, 0, 1.5F}, Shape{32, 1, 0, 0, 0, true}, Shape{80, 8, 50, 0, 0, true}})
         // The generic kernels are slow and blind to shapes: two will do.
         if (isa != Isa::kGeneric || shape.head_dim == 80 || shape.group == 3)
           cases.emplace_back(isa, type, shape);
@@ -249,7 +256,7 @@ std::string CaseName(const testing::TestParamInfo<Case>& info) {
   return std::string(Name(isa)) + (type == KvType::kF16 ? "_f16_" : "_int8_") +
          std::to_string(shape.head_dim) + "x" + std::to_string(shape.group) + "_window" +
          std::to_string(shape.window) + (shape.sinks > 0 ? "_sinks" : "") +
-         (shape.softcap != 0 ? "_softcap" : "");
+         (shape.softcap != 0 ? "_softcap" : "") + (shape.both_sides ? "_both_sides" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Attention, testing::ValuesIn(Cases()), CaseName);
@@ -258,8 +265,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Attention, testing::ValuesIn(Cases()), CaseName
 void ExpectTheBitsOfAvx2(const KernelTable& wide) {
   const KernelTable& avx2 = *FindKernels(Isa::kAvx2);
   for (const KvType type : {KvType::kF16, KvType::kInt8}) {
-    for (const Shape shape :
-         {Shape{64, 3, 0}, Shape{80, 8, 50}, Shape{256, 4, 128}, Shape{64, 8, 0, 2, 8}}) {
+    for (const Shape shape : {Shape{64, 3, 0}, Shape{80, 8, 50}, Shape{256, 4, 128},
+                              Shape{64, 8, 0, 2, 8}, Shape{32, 1, 50, 0, 0, true}}) {
       const Sequence a(wide, type, shape, 600);
       const Sequence b(avx2, type, shape, 600);
       for (const auto& [begin, end] : {std::pair{599u, 600u}, {495u, 530u}, {0u, 5u}})

@@ -19,10 +19,12 @@ const KernelTable& Avx512VnniTable() {
     t.matvec_rows = avx512::MatvecRows;
     t.quantise_row = avx512::QuantiseRow;
     t.rms_norm = avx512::RmsNorm;
+    t.layer_norm = avx512::LayerNorm;
     t.add = avx512::Add;
     t.rope = avx512::Rope;
     t.swiglu = avx512::Swiglu;
     t.geglu = avx512::Geglu;
+    t.gelu = avx512::Gelu;
     t.scale = avx512::Scale;
     t.sigmoid = avx512::Sigmoid;
     t.softcap = avx512::Softcap;

@@ -58,6 +58,44 @@ TEST_P(Elementwise, RmsNormDividesByTheRootMeanSquare) {
   }
 }
 
+TEST_P(Elementwise, LayerNormHasTheMeanOfItsBiasAndTheSpreadOfItsWeight) {
+  for (const uint32_t n : kLengths) {
+    // Far from 0, where a difference of two sums of squares would have lost its digits.
+    const Floats x(n, [](uint32_t i) { return 1000.0f + Wave(i); });
+    const Floats w(n, [](uint32_t i) { return 0.5f + static_cast<float>(i % 5); });
+    const Floats b(n, [](uint32_t i) { return 0.1f * static_cast<float>(i % 3); });
+    const Floats out(n);
+    table_->layer_norm(x.at, w.at, b.at, 1e-5f, n, out.at);
+    double mean = 0;
+    for (uint32_t i = 0; i < n; ++i) mean += double{x.at[i]} / n;
+    double variance = 0;
+    for (uint32_t i = 0; i < n; ++i) variance += (x.at[i] - mean) * (x.at[i] - mean) / n;
+    const double factor = 1 / std::sqrt(variance + 1e-5f);
+    for (uint32_t i = 0; i < n; ++i)
+      ASSERT_NEAR(out.at[i], (x.at[i] - mean) * factor * w.at[i] + b.at[i],
+                  3e-4 * (1 + std::fabs(out.at[i])));
+    table_->layer_norm(x.at, w.at, b.at, 1e-5f, n, x.at);  // in place
+    ASSERT_EQ(std::memcmp(x.at, out.at, n * sizeof(float)), 0);
+  }
+}
+
+TEST_P(Elementwise, GeluFollowsTheErrorFunction) {
+  for (int step = -1200; step <= 1200; ++step) {
+    const float x = static_cast<float>(step) * 0.01f;
+    const Floats in(1, [&](uint32_t) { return x; }), out(1);
+    table_->gelu(in.at, 1, out.at);
+    ASSERT_NEAR(out.at[0], 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))),
+                2e-7 * std::max(1.0f, std::fabs(x)))
+        << x;
+  }
+  for (const uint32_t n : kLengths) {
+    const Floats x(n, Wave), out(n);
+    table_->gelu(x.at, n, out.at);
+    for (uint32_t i = 0; i < n; ++i)
+      ASSERT_NEAR(out.at[i], 0.5 * x.at[i] * (1 + std::erf(x.at[i] / std::sqrt(2.0))), 2e-6);
+  }
+}
+
 TEST_P(Elementwise, AddAndScaleTouchEveryElementOnce) {
   for (const uint32_t n : kLengths) {
     const Floats y(n, Wave), x(n, [](uint32_t i) { return static_cast<float>(i); });
@@ -171,6 +209,9 @@ void ExpectTheBitsOfAvx2(const KernelTable& wide) {
     };
     same("rms_norm",
          [&](const KernelTable& t, float* out) { t.rms_norm(x.at, w.at, 1e-5f, n, out); });
+    same("layer_norm",
+         [&](const KernelTable& t, float* out) { t.layer_norm(x.at, w.at, x.at, 1e-5f, n, out); });
+    same("gelu", [&](const KernelTable& t, float* out) { t.gelu(x.at, n, out); });
     same("add", [&](const KernelTable& t, float* out) { t.add(out, w.at, n); });
     same("scale", [&](const KernelTable& t, float* out) { t.scale(out, 1.7f, n); });
     same("swiglu", [&](const KernelTable& t, float* out) { t.swiglu(x.at, w.at, n, out); });

@@ -44,7 +44,10 @@ struct AttentionArgs {
   uint32_t head_dim = 0;
   uint32_t position = 0;  // absolute position of the first query row; row r sees keys 0..position+r
   uint32_t window = 0;    // 0: all; else row at p sees keys p-window+1..p only
-  float scale = 0;        // multiplies q.k
+  // > 0: rows see both sides of a text of so many positions, all of it; with a window, row at p
+  // sees keys p-window/2..p+window/2 of it.
+  uint32_t length = 0;
+  float scale = 0;  // multiplies q.k
   // A score x becomes cap * tanh(x / cap) before anything else is done to it; 0: it stays. Gemma
   // Team 2024.
   float softcap = 0;
@@ -118,6 +121,10 @@ struct KernelTable {
   // ---- element-wise ----
   // out = x / sqrt(mean(x^2) + eps) * weight. out may be x. Zhang & Sennrich 2019.
   void (*rms_norm)(const float* x, const float* weight, float eps, uint32_t n, float* out);
+  // out = (x - mean) / sqrt(mean((x - mean)^2) + eps) * weight + bias. out may be x. Ba et al.
+  // 2016.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, uint32_t n,
+                     float* out);
   // y += x.
   void (*add)(float* y, const float* x, uint32_t n);
   // Rotates one head in place, pairs (i, i + n/2) ("neox"); cos_sin is [n/2] cosines then [n/2]
@@ -126,6 +133,9 @@ struct KernelTable {
   void (*swiglu)(const float* gate, const float* up, uint32_t n, float* out);  // silu(gate) * up
   void (*geglu)(const float* gate, const float* up, uint32_t n,
                 float* out);  // tanh-gelu(gate) * up
+  // x * the standard normal distribution's share below x, within 2e-7 * |x|. out may be x.
+  // Hendrycks & Gimpel 2016.
+  void (*gelu)(const float* x, uint32_t n, float* out);
   void (*scale)(float* x, float factor, uint32_t n);
   void (*sigmoid)(float* x, uint32_t n);             // x = 1 / (1 + e^-x)
   void (*softcap)(float* x, float cap, uint32_t n);  // x = cap * tanh(x / cap)

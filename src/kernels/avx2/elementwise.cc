@@ -8,6 +8,10 @@ namespace infe::kernels::avx2 {
 void RmsNorm(const float* x, const float* weight, float eps, uint32_t n, float* out) {
   vec::RmsNorm<Vec>(x, weight, eps, n, out);
 }
+void LayerNorm(const float* x, const float* weight, const float* bias, float eps, uint32_t n,
+               float* out) {
+  vec::LayerNorm<Vec>(x, weight, bias, eps, n, out);
+}
 void Add(float* y, const float* x, uint32_t n) {
   vec::Add<Vec>(y, x, n);
 }
@@ -19,6 +23,9 @@ void Swiglu(const float* gate, const float* up, uint32_t n, float* out) {
 }
 void Geglu(const float* gate, const float* up, uint32_t n, float* out) {
   vec::Geglu<Vec>(gate, up, n, out);
+}
+void Gelu(const float* x, uint32_t n, float* out) {
+  vec::Gelu<Vec>(x, n, out);
 }
 void Scale(float* x, float factor, uint32_t n) {
   vec::Scale<Vec>(x, factor, n);

@@ -47,10 +47,17 @@ Partial PartialOf(float* partial, uint32_t row, uint32_t head_dim) {
   return {at, at + head_dim, at + head_dim + 1};
 }
 
-// First position that row r sees.
+// First position that row r sees, and the end of those.
 uint32_t FirstSeen(const AttentionArgs& a, uint32_t r) {
   const uint32_t p = a.position + r;
-  return a.window != 0 && p + 1 > a.window ? p + 1 - a.window : 0;
+  if (a.window == 0) return 0;
+  const uint32_t before = a.length > 0 ? a.window / 2 : a.window - 1;
+  return p > before ? p - before : 0;
+}
+uint32_t EndSeen(const AttentionArgs& a, uint32_t r) {
+  const uint32_t p = a.position + r;
+  if (a.length == 0) return p + 1;
+  return a.window == 0 ? a.length : std::min(a.length, p + a.window / 2 + 1);
 }
 
 void SpanOfRow(KvType type, const AttentionArgs& a, uint32_t r, uint32_t g, uint32_t begin,
@@ -60,7 +67,7 @@ void SpanOfRow(KvType type, const AttentionArgs& a, uint32_t r, uint32_t g, uint
   *out.max = kNothingSeen;
   *out.sum = 0;
   begin = std::max(begin, FirstSeen(a, r));
-  end = std::min(end, a.position + r + 1);
+  end = std::min(end, EndSeen(a, r));
   if (begin >= end) return;
   float* scores = a.scratch;  // [kAttentionSpan]
   for (uint32_t p = begin; p < end; ++p) {
@@ -162,7 +169,7 @@ void Attention(KvType type, const AttentionArgs& args) {
     float* merged = args.scratch + kAttentionSpan;
     float* next = merged + row_floats;
     const uint32_t first = FirstSeen(row, 0) / kAttentionSpan;
-    const uint32_t last = row.position / kAttentionSpan;
+    const uint32_t last = (EndSeen(row, 0) - 1) / kAttentionSpan;
     AttentionSpan(type, row, first, merged);
     for (uint32_t span = first + 1; span <= last; ++span) {
       AttentionSpan(type, row, span, next);

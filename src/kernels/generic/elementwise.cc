@@ -15,6 +15,19 @@ void RmsNorm(const float* x, const float* weight, float eps, uint32_t n, float* 
   vec::ScaleAndWeigh<Vec>(x, weight, 1.0f / std::sqrt(mean + eps), n, out);
 }
 
+void LayerNorm(const float* x, const float* weight, const float* bias, float eps, uint32_t n,
+               float* out) {
+  double sum = 0;
+  for (uint32_t i = 0; i < n; ++i) sum += x[i];
+  const double mean = sum / n;
+  double squares = 0;
+  for (uint32_t i = 0; i < n; ++i) squares += (x[i] - mean) * (x[i] - mean);
+  const auto variance = static_cast<float>(squares / n);
+  const float factor = 1.0f / std::sqrt(variance + eps);
+  for (uint32_t i = 0; i < n; ++i)
+    out[i] = static_cast<float>(x[i] - mean) * factor * weight[i] + bias[i];
+}
+
 void Add(float* y, const float* x, uint32_t n) {
   vec::Add<Vec>(y, x, n);
 }
@@ -43,6 +56,10 @@ void Sigmoid(float* x, uint32_t n) {
 
 void Softcap(float* x, float cap, uint32_t n) {
   vec::Softcap<Vec>(x, cap, n);
+}
+
+void Gelu(const float* x, uint32_t n, float* out) {
+  vec::Gelu<Vec>(x, n, out);
 }
 
 void Scale(float* x, float factor, uint32_t n) {

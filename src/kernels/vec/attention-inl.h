@@ -70,9 +70,17 @@ inline void ForParts(uint32_t count, F f) {
   }
 }
 
+// The positions that row r sees: from the first up to the end.
 inline uint32_t FirstSeen(const AttentionArgs& a, uint32_t r) {
   const uint32_t p = a.position + r;
-  return a.window != 0 && p + 1 > a.window ? p + 1 - a.window : 0;
+  if (a.window == 0) return 0;
+  const uint32_t before = a.length > 0 ? a.window / 2 : a.window - 1;
+  return p > before ? p - before : 0;
+}
+inline uint32_t EndSeen(const AttentionArgs& a, uint32_t r) {
+  const uint32_t p = a.position + r;
+  if (a.length == 0) return p + 1;
+  return a.window != 0 && a.length - p > a.window / 2 + 1 ? p + a.window / 2 + 1 : a.length;
 }
 
 inline const float* SinkOf(const AttentionArgs& a, uint32_t g) {
@@ -174,7 +182,7 @@ void AddTile(const AttentionArgs& a, const QueryRows& rows, const std::byte* til
   });
   for (uint32_t r = 0; r < a.rows; ++r) {
     const uint32_t low = FirstSeen(a, r);
-    const uint32_t high = a.position + r + 1;
+    const uint32_t high = EndSeen(a, r);
     const uint32_t begin = low > start ? low - start : 0;
     const uint32_t end = high > start ? (high - start < kTile ? high - start : kTile) : 0;
     for (uint32_t g = 0; g < a.group; ++g)
@@ -196,7 +204,7 @@ void AddSpan(const AttentionArgs& a, const QueryRows& rows, uint32_t span) {
     acc[a.head_dim] = kNothingSeen;
     acc[a.head_dim + 1] = 0;
   }
-  const uint32_t seen_end = a.position + a.rows;
+  const uint32_t seen_end = EndSeen(a, a.rows - 1);
   const uint32_t span_end = (span + 1) * kAttentionSpan;
   const uint32_t end = seen_end < span_end ? seen_end : span_end;
   uint32_t start = FirstSeen(a, 0) / kTile * kTile;
@@ -248,7 +256,7 @@ void AttentionAll(const AttentionArgs& a) {
   QueryRows rows = RowsIn(a, merged);
   PrepareQueries<Tile>(a, rows);
   const uint32_t first = FirstSeen(a, 0) / kAttentionSpan;
-  const uint32_t last = (a.position + a.rows - 1) / kAttentionSpan;
+  const uint32_t last = (EndSeen(a, a.rows - 1) - 1) / kAttentionSpan;
   AddSpan<Tile>(a, rows, first);
   rows.acc = next;
   for (uint32_t span = first + 1; span <= last; ++span) {

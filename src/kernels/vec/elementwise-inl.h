@@ -14,10 +14,10 @@ inline void Map(const float* a, const float* b, uint32_t n, float* out, Op op) {
   if (i < n) op(V::LoadFirst(a + i, n - i), V::LoadFirst(b + i, n - i)).StoreFirst(out + i, n - i);
 }
 
-// Over 32 sums, column i in sum i % 32; what is left after whole blocks goes eight at a time to the
-// first eight sums.
-template <BlockVec V>
-inline float SumOfSquares(const float* x, uint32_t n) {
+// The sum of add(sum, x[i]) over 32 sums, column i in sum i % 32; what is left after whole blocks
+// goes eight at a time to the first eight sums. add(sum, 0) is sum.
+template <BlockVec V, class Op>
+inline float SumOver(const float* x, uint32_t n, Op add) {
   constexpr uint32_t kVectors = kBlockLanes / V::kLanes;
   constexpr uint32_t kStep = V::kLanes < 8 ? V::kLanes : 8;
   V sums[kVectors];
@@ -26,14 +26,24 @@ inline float SumOfSquares(const float* x, uint32_t n) {
   for (; i + kBlockLanes <= n; i += kBlockLanes) {
     for (uint32_t j = 0; j < kVectors; ++j) {
       const V v = V::Load(x + i + V::kLanes * j);
-      sums[j] = MulAdd(v, v, sums[j]);
+      sums[j] = add(sums[j], v);
     }
   }
   for (uint32_t j = 0; i < n; i += kStep, j = (j + 1) % (8 / kStep)) {
     const V v = V::LoadFirst(x + i, n - i < kStep ? n - i : kStep);
-    sums[j] = MulAdd(v, v, sums[j]);
+    sums[j] = add(sums[j], v);
   }
   return Sum32(sums);
+}
+
+template <BlockVec V>
+inline float SumOfSquares(const float* x, uint32_t n) {
+  return SumOver<V>(x, n, [](V sum, V v) { return MulAdd(v, v, sum); });
+}
+
+template <BlockVec V>
+inline float SumOf(const float* x, uint32_t n) {
+  return SumOver<V>(x, n, [](V sum, V v) { return sum + v; });
 }
 
 // out = x * factor * weight.
@@ -48,6 +58,17 @@ template <BlockVec V>
 inline void RmsNorm(const float* x, const float* weight, float eps, uint32_t n, float* out) {
   const float mean = SumOfSquares<V>(x, n) / static_cast<float>(n);
   ScaleAndWeigh<V>(x, weight, 1.0f / V::Root(mean + eps), n, out);
+}
+
+// The mean first, then the squares of what is left, which keeps digits where the mean is large.
+template <BlockVec V>
+inline void LayerNorm(const float* x, const float* weight, const float* bias, float eps, uint32_t n,
+                      float* out) {
+  const V mean = V::All(SumOf<V>(x, n) / static_cast<float>(n));
+  Map<V>(x, x, n, out, [mean](V v, V) { return v - mean; });
+  const float variance = SumOfSquares<V>(out, n) / static_cast<float>(n);
+  ScaleAndWeigh<V>(out, weight, 1.0f / V::Root(variance + eps), n, out);
+  Map<V>(out, bias, n, out, [](V v, V b) { return v + b; });
 }
 
 template <Vec V>
@@ -86,6 +107,26 @@ inline V GeluTanh(V x) {
   const V one = V::All(1.0f);
   const V cubic = MulAdd(x * x, V::All(0.044715f), one);
   return x / (one + Exp(x * V::All(-1.5957691216f) * cubic));
+}
+
+// gelu(x) = x / 2 * (1 + erf(x / sqrt(2))) = x - |x| * tail where x > 0 and -|x| * tail elsewhere,
+// tail = erfc(|x| / sqrt(2)) / 2 by Abramowitz & Stegun 7.1.26.
+template <Vec V>
+inline V Gelu(V x) {
+  const V zero = V::All(0.0f);
+  const V size = Abs(x);
+  const V t = V::All(1.0f) / MulAdd(size, V::All(0.3275911f * 0.70710678f), V::All(1.0f));
+  V p = MulAdd(t, V::All(0.5f * 1.061405429f), V::All(0.5f * -1.453152027f));
+  p = MulAdd(p, t, V::All(0.5f * 1.421413741f));
+  p = MulAdd(p, t, V::All(0.5f * -0.284496736f));
+  p = MulAdd(p, t, V::All(0.5f * 0.254829592f));
+  const V tail = p * t * Exp(size * size * V::All(-0.5f));
+  return NegMulAdd(size, tail, Max(x, zero));
+}
+
+template <Vec V>
+inline void Gelu(const float* x, uint32_t n, float* out) {
+  Map<V>(x, x, n, out, [](V v, V) { return Gelu(v); });
 }
 
 template <Vec V>

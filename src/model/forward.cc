@@ -12,7 +12,7 @@ Schedule::Schedule(const ModelParts& parts) {
     Append(*layer.feed_forward, false);
     if (layer.per_layer != nullptr) Append(*layer.per_layer, false);
   }
-  Append(*parts.head, false);
+  Append(parts.last(), false);
 }
 
 void Schedule::Append(const Part& part, bool last_mixer) {

@@ -130,6 +130,7 @@ TEST(Golden, EveryFamilyMatchesAnotherEngine) {
   size_t compared = 0;
   for (const Architecture& architecture : AllArchitectures()) {
     const std::string family(architecture.name);
+    if (family == "bert") continue;  // it writes nothing: tests/golden/bert compares its vectors
     SCOPED_TRACE(family);
     const Json golden =
         ReadJson(std::string(kSourceDir) + "/tests/golden/families/" + family + ".json");

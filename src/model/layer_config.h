@@ -16,6 +16,7 @@ enum class Activation : uint8_t {
   kSwiGlu,
   kGeGlu,
   kClampedSwiGlu,  // gate up to 7, up within +-7 and plus 1, a sigmoid of 1.702 times the gate
+  kGelu,           // of one product, without a gate
 };
 
 // Frequencies of long contexts stretched in part, by how often they turn within the context the
@@ -50,6 +51,9 @@ struct AttentionConfig {
   uint32_t head_dim = 0;
   uint32_t window = 0;  // 0: global attention
   float scale = 0;      // multiplies q.k
+  // Positions see those before them. Else all of the text, which is one item of one step then, and
+  // a window reaches half of its length to each side.
+  bool causal = true;
   RopeConfig rope;
   bool fused_qkv = false;  // one tensor holds Q, K and V, in this order
   bool qkv_bias = false;
@@ -76,6 +80,7 @@ struct DenseFfnConfig {
   bool fused_gate_up = false;              // one tensor holds both, gate first
   std::string_view pre_norm = "ffn_norm";  // names of tensors
   std::string_view post_norm = "post_ffw_norm";
+  bool bias = false;  // of both products; only without a gate
 };
 
 // How the experts of a row are chosen and weighed, from the router's logits.
@@ -142,6 +147,9 @@ struct LayerConfig {
   bool pre_norms = true;  // of what the mixer and the feed-forward part read
   // Norms of what the mixer and the feed-forward part put out, before it is added (Gemma).
   bool post_norms = false;
+  // Norms of the stream itself, behind what each of the two has added to it (BERT): the next one
+  // reads what is normed and adds to it. The first layer's is that of the embedding.
+  bool stream_norms = false;
   float residual_scale = 1;  // multiplies what they put out
   // The layer ends with a tensor of one number that multiplies the stream.
   bool output_scale = false;

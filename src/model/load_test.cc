@@ -141,6 +141,29 @@ bool MakeLaterFamily(Spec& spec) {
   return true;
 }
 
+// Norms behind the two parts and biases everywhere; no head.
+void MakeBert(Spec& spec) {
+  spec.numbers.erase("bert.attention.head_count_kv");
+  spec.numbers["bert.pooling_type"] = 1;
+  spec.numbers["tokenizer.ggml.token_type_count"] = 2;
+  spec.floats = {{"bert.attention.layer_norm_epsilon", 1e-12F}};
+  for (const char* name : {"output_norm", "blk.0.attn_norm", "blk.0.ffn_norm", "blk.0.ffn_gate",
+                           "blk.0.attn_k", "blk.0.attn_v"})
+    spec.tensors.erase(std::string(name) + ".weight");
+  for (const char* name :
+       {"token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm"}) {
+    spec.tensors[std::string(name) + ".weight"] = {kF32, {32}};
+    spec.tensors[std::string(name) + ".bias"] = {kF32, {32}};
+  }
+  for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_down"})
+    spec.tensors["blk.0." + std::string(name) + ".bias"] = {kF32, {32}};
+  for (const char* name : {"attn_k", "attn_v"})
+    spec.tensors["blk.0." + std::string(name) + ".weight"] = {kF32, {32, 32}};
+  spec.tensors["blk.0.ffn_up.bias"] = {kF32, {64}};
+  spec.tensors["position_embd.weight"] = {kF32, {32, 64}};
+  spec.tensors["token_types.weight"] = {kF32, {32, 2}};
+}
+
 Spec ValidSpec(const std::string& architecture) {
   Spec spec;
   spec.architecture = architecture;
@@ -186,6 +209,7 @@ Spec ValidSpec(const std::string& architecture) {
     spec.tensors["blk.0.ffn_up.weight"] = {kF32, {32, 128}};
   }
   if (architecture.ends_with("moe")) AddExperts(spec);
+  if (architecture == "bert") MakeBert(spec);
   return spec;
 }
 
@@ -220,6 +244,8 @@ std::string LoadError(const Spec& spec) {
   item.tokens = {&token, 1};
   kv.Fill(item, 0);
   item.logits_rows = 1;
+  for (const Output output : {Output::kHidden, Output::kPooled})
+    if ((*model)->Gives(output)) item.output = output;
   (*model)->Forward({.items = {&item, 1}}, kv.view());
   return "";
 }
@@ -296,6 +322,24 @@ TEST(Load, MetadataThatCannotBeIsRefused) {
               "gemma3");
   ExpectError([](Spec& s) { s.tensors["rope_freqs.weight"] = {kF32, {8}}; }, "not positive");
   ExpectError([](Spec& s) { s.tensors["rope_freqs.weight"] = {kF32, {7}}; }, "rope_freqs.weight");
+}
+
+TEST(Load, PoolingMakesAModelOfEmbeddings) {
+  const auto pooled = [](const char* family, uint32_t kind) {
+    Spec spec = ValidSpec(family);
+    spec.numbers[std::string(family) + ".pooling_type"] = kind;
+    return LoadError(spec);
+  };
+  for (const uint32_t kind : {1u, 2u, 3u}) {
+    EXPECT_EQ(pooled("qwen3", kind), "");
+    EXPECT_EQ(pooled("bert", kind), "");
+  }
+  EXPECT_NE(pooled("qwen3", 4).find("pooling_type is 4"), std::string::npos);
+  EXPECT_NE(pooled("bert", 0).find("without pooling"), std::string::npos);
+  ExpectError([](Spec& s) { s.floats["bert.attention.layer_norm_epsilon"] = 2; }, "epsilon",
+              "bert");
+  ExpectError([](Spec& s) { s.numbers["tokenizer.ggml.token_type_count"] = 1 << 20; },
+              "token_type_count", "bert");
 }
 
 TEST(Load, ExpertsThatAreNotUnderstoodAreRefused) {

@@ -54,7 +54,7 @@ Result<void> PlanParts(const ModelConfig& config, const ModelParts& parts,
     if (layer.per_layer != nullptr) INFE_TRY(layer.per_layer->Plan(plan));
     ++plan.layer;
   }
-  INFE_TRY(parts.head->Plan(plan));
+  INFE_TRY(parts.last().Plan(plan));
   INFE_TRY(parts.embed->Plan(plan));
   if (parts.per_layer_inputs != nullptr) INFE_TRY(parts.per_layer_inputs->Plan(plan));
   for (const std::string& prefix : config.skipped) planned.tensors.SkipAll(prefix);
@@ -90,9 +90,11 @@ class LoadedModel : public Model {
     if (const auto* last = std::get_if<AttentionConfig>(&config_.layers.back().mixer)) {
       last_shape_ = ShapeOf(*last);
     }
-    std::uninitialized_default_construct_n(
-        parts_.head->summaries(scratch_),
-        size_t{limits.logits_rows_max} * LogitSpans(config_.vocabulary));
+    if (parts_.head != nullptr) {
+      std::uninitialized_default_construct_n(
+          parts_.head->summaries(scratch_),
+          size_t{limits.logits_rows_max} * LogitSpans(config_.vocabulary));
+    }
     if (!weights_.packed_path.empty()) {
       // Failure to write costs the next start some time and nothing else.
       packed_writer_ = std::jthread([this](std::stop_token stop) {
@@ -109,7 +111,14 @@ class LoadedModel : public Model {
   void Forward(const Batch& batch, const StateView& state) override {
     plan_.Build(batch, context_.groups, last_shape_ ? &*last_shape_ : nullptr);
     INFE_CHECK(!plan_.rows.empty() && plan_.rows.size() <= limits_.rows_max);
-    INFE_CHECK(plan_.wanted.size() <= limits_.logits_rows_max);
+    // Rows are moved only where some are dropped.
+    INFE_CHECK(plan_.wanted.size() <= limits_.logits_rows_max ||
+               plan_.wanted.size() == plan_.rows.size());
+    for (const BatchItem& item : batch.items) {
+      INFE_CHECK(item.logits_rows == 0 || Gives(item.output));
+      INFE_CHECK(parts_.pool == nullptr || item.logits_rows <= 1);
+    }
+    INFE_CHECK(parts_.pool == nullptr || batch.items.size() <= limits_.logits_rows_max);
     for (const StepRow& row : plan_.rows) {
       INFE_CHECK(row.token < config_.vocabulary && row.position < config_.context_length);
     }
@@ -125,9 +134,24 @@ class LoadedModel : public Model {
 
   void SetPhaseTimes(PhaseTimes* times) override { times_ = times; }
 
-  const float* logits() const override { return parts_.head->logits(scratch_); }
-  size_t logits_stride() const override { return parts_.head->logits_stride(); }
-  const LogitSummary* summaries() const override { return parts_.head->summaries(scratch_); }
+  bool Gives(Output output) const override {
+    return output == (parts_.pool == nullptr ? Output::kLogits : parts_.pool->output());
+  }
+  const float* logits() const override {
+    return parts_.head == nullptr ? nullptr : parts_.head->logits(scratch_);
+  }
+  size_t logits_stride() const override {
+    return parts_.head == nullptr ? 0 : parts_.head->logits_stride();
+  }
+  const LogitSummary* summaries() const override {
+    return parts_.head == nullptr ? nullptr : parts_.head->summaries(scratch_);
+  }
+  const float* hidden() const override {
+    return parts_.pool == nullptr ? nullptr : parts_.pool->hidden(scratch_);
+  }
+  size_t hidden_size() const override {
+    return parts_.pool == nullptr ? 0 : parts_.pool->hidden_size();
+  }
 
  private:
   const ModelConfig config_;

@@ -12,6 +12,17 @@
 
 namespace infe::model {
 
+// Of the residual stream. Norms of heads are RMSNorms everywhere.
+enum class NormKind : uint8_t { kRms, kLayer };
+
+// How the rows of a text become one.
+enum class Pooling : uint8_t {
+  kNone,  // they do not: the model has a head and writes
+  kMean,
+  kFirst,
+  kLast,
+};
+
 struct ModelConfig {
   std::string architecture;  // general.architecture
   std::string name;          // general.name
@@ -21,7 +32,8 @@ struct ModelConfig {
   uint32_t embedding = 0;       // d_model
   uint32_t vocabulary = 0;      // rows of the output head
   uint32_t context_length = 0;  // positions the model was made for
-  float rms_epsilon = 0;
+  float rms_epsilon = 0;        // of every norm, of whichever kind
+  NormKind norms = NormKind::kRms;
   float embedding_scale = 1;  // Gemma: sqrt(embedding)
   float logit_scale = 1;      // multiplies the logits
   float logit_softcap = 0;    // then x becomes softcap * tanh(x / softcap); 0: it stays
@@ -31,6 +43,9 @@ struct ModelConfig {
   std::string_view output_norm = "output_norm";  // name of its tensor
   std::vector<std::string> skipped;  // tensors whose names begin so are known, and not read
   bool tied_head = false;
+  bool learnt_positions = false;  // a row for each position of the context is added
+  uint32_t token_types = 0;       // rows of a table of which the first is added everywhere; 0: none
+  Pooling pooling = Pooling::kNone;
 };
 
 }  // namespace infe::model

@@ -14,10 +14,6 @@ using kernels::kAttentionSpan;
 // leave threads waiting for the longest.
 constexpr uint32_t kUnitsPerThreadMin = 4;
 
-uint32_t LowestVisible(uint32_t position, uint32_t window) {
-  return window == 0 || position + 1 <= window ? 0 : position + 1 - window;
-}
-
 // Every kind of state has its table, and the table covers the item.
 void CheckBlocks(const BatchItem& item, std::span<const StateGroup> groups) {
   for (size_t g = 0; g < groups.size(); ++g) {
@@ -34,6 +30,17 @@ void CheckBlocks(const BatchItem& item, std::span<const StateGroup> groups) {
 }
 
 }  // namespace
+
+SeenPositions SeenBy(const AttentionUnit& unit, uint32_t window) {
+  const uint32_t last = unit.position + unit.rows - 1;
+  if (unit.length == 0) {
+    const bool all = window == 0 || unit.position + 1 <= window;
+    return {all ? 0 : unit.position + 1 - window, last + 1};
+  }
+  if (window == 0) return {0, unit.length};
+  const uint32_t side = window / 2;
+  return {unit.position > side ? unit.position - side : 0, std::min(unit.length, last + side + 1)};
+}
 
 // Partials begin on cache lines.
 size_t StepPlan::PartialStride(const AttentionShape& shape, uint32_t rows, uint32_t heads) const {
@@ -67,8 +74,7 @@ void StepPlan::AddTasks(AttentionPlan& plan, const AttentionShape& shape) const 
   size_t partials = 0;
   for (uint32_t u = 0; u < plan.units.size(); ++u) {
     AttentionUnit& unit = plan.units[u];
-    const uint32_t lowest = LowestVisible(unit.position, shape.window);
-    const uint32_t end = unit.position + unit.rows;
+    const auto [lowest, end] = SeenBy(unit, shape.window);
     const uint32_t first_span = lowest / kAttentionSpan;
     const uint32_t spans = (end + kAttentionSpan - 1) / kAttentionSpan - first_span;
     const size_t floats =
@@ -120,7 +126,11 @@ std::span<const TokenId> StepPlan::SortedHeadRows(const BatchItem& item) {
 void StepPlan::AddItem(const BatchItem& item, uint32_t index, const AttentionShape* last_shape) {
   const uint32_t tokens = static_cast<uint32_t>(item.tokens.size());
   INFE_CHECK(tokens > 0 && item.logits_rows <= tokens);
+  // Pooling reads every row of a text.
+  const uint32_t going_on = item.output == Output::kPooled ? tokens : item.logits_rows;
   const uint32_t row = static_cast<uint32_t>(rows.size());
+  first_tiles.push_back(next_tile_);
+  next_tile_ += (tokens + kBlockPositions - 1) / kBlockPositions;
   for (uint32_t t = 0; t < tokens; ++t) {
     rows.push_back({item.tokens[t], index, item.position + t});
   }
@@ -129,16 +139,21 @@ void StepPlan::AddItem(const BatchItem& item, uint32_t index, const AttentionSha
   unit.row = row;
   unit.out_row = row;
   unit.position = item.position;
-  for (size_t s = 0; s < shapes_.size(); ++s) AddUnits(attention[s], shapes_[s], unit, tokens);
-  const uint32_t skipped = tokens - item.logits_rows;
+  for (size_t s = 0; s < shapes_.size(); ++s) {
+    INFE_CHECK(shapes_[s].causal || item.output == Output::kPooled);
+    unit.length = shapes_[s].causal ? 0 : tokens;
+    AddUnits(attention[s], shapes_[s], unit, tokens);
+  }
+  const uint32_t skipped = tokens - going_on;
   if (last_shape != nullptr) {
     unit.row += skipped;
     unit.position += skipped;
     unit.out_row = static_cast<uint32_t>(wanted.size());
-    AddUnits(attention_wanted, *last_shape, unit, item.logits_rows);
+    unit.length = last_shape->causal ? 0 : tokens;
+    AddUnits(attention_wanted, *last_shape, unit, going_on);
   }
   const std::span<const TokenId> chosen = SortedHeadRows(item);
-  INFE_CHECK(item.masks.empty() || item.masks.size() == item.logits_rows);
+  INFE_CHECK(item.masks.empty() || item.masks.size() == going_on);
   for (uint32_t t = skipped; t < tokens; ++t) {
     wanted.push_back(
         {.row = row + t,
@@ -153,6 +168,8 @@ void StepPlan::Build(const Batch& batch, std::span<const StateGroup> groups,
   rows.clear();
   wanted.clear();
   sorted.clear();
+  first_tiles.clear();
+  next_tile_ = 0;
   for (AttentionPlan& plan : attention) {
     plan.units.clear();
     plan.tasks.clear();

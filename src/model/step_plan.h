@@ -30,6 +30,7 @@ struct AttentionUnit {
   uint32_t out_row = 0;  // in the rows that go on after attention
   uint32_t rows = 0;
   uint32_t position = 0;
+  uint32_t length = 0;  // of the item, if its rows see both sides; else 0
   uint32_t kv_head = 0;
   uint32_t head = 0;  // first query head
   uint32_t heads = 0;
@@ -59,9 +60,17 @@ struct AttentionShape {
   uint32_t kv_heads = 0;
   uint32_t head_dim = 0;
   uint32_t window = 0;  // 0: global
+  bool causal = true;
 
   bool operator==(const AttentionShape&) const = default;
 };
+
+// Positions [begin, end) that some row of the unit sees.
+struct SeenPositions {
+  uint32_t begin = 0;
+  uint32_t end = 0;
+};
+SeenPositions SeenBy(const AttentionUnit& unit, uint32_t window);
 
 // Those of a model.
 struct AttentionShapes {
@@ -80,7 +89,7 @@ struct AttentionCut {
   size_t (*partial_floats)(uint32_t rows, uint32_t group, uint32_t head_dim) = nullptr;
 };
 
-// A wanted row of logits.
+// A row that goes on to the head: a wanted row of logits, or any row of a text to be pooled.
 struct LogitsRow {
   uint32_t row = 0;  // in the step
   // The vocabulary rows to compute, ascending; empty: all. Of the batch item, or of `sorted`.
@@ -102,6 +111,8 @@ struct StepPlan {
 
   std::vector<StepRow> rows;
   std::vector<LogitsRow> wanted;
+  // Of each item: the first of the tiles that it has where keys and values last for a step only.
+  std::vector<uint32_t> first_tiles;
   std::vector<std::vector<TokenId>> sorted;  // head_rows of items that came in another order
   std::vector<AttentionPlan> attention;      // of each shape
   AttentionPlan attention_wanted;            // of the last layer; used if some rows are not wanted
@@ -117,6 +128,7 @@ struct StepPlan {
 
   std::vector<AttentionShape> shapes_;
   AttentionCut cut_;
+  uint32_t next_tile_ = 0;
 };
 
 }  // namespace infe::model

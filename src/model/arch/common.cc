@@ -21,6 +21,7 @@ constexpr uint64_t kVocabularyMax = uint64_t{1} << 24;
 constexpr uint64_t kContextMax = uint64_t{1} << 24;
 constexpr uint64_t kHeadDimMax = 1024;
 constexpr uint64_t kExpertsMax = 4096;
+constexpr uint64_t kTokenTypesMax = 1024;
 
 Result<uint32_t> Size(const GgufFile& file, const std::string& key, uint64_t max) {
   INFE_ASSIGN(const uint64_t value, file.Unsigned(key));
@@ -174,6 +175,36 @@ Result<RouterKind> ReadRouterKind(const GgufFile& file, const std::string& key) 
   if (kind == 2) return RouterKind::kSigmoid;
   if (kind == 3) return RouterKind::kSoftmaxOfChosen;
   return Unsupported(fmt::format("{} is {}; 1 to 3 are supported", key, kind));
+}
+
+Result<Pooling> ReadPooling(const GgufFile& file, const std::string& key) {
+  INFE_ASSIGN(const uint64_t kind, file.Unsigned(key, 0));
+  if (kind == 0) return Pooling::kNone;
+  if (kind == 1) return Pooling::kMean;
+  if (kind == 2) return Pooling::kFirst;
+  if (kind == 3) return Pooling::kLast;
+  return Unsupported(
+      fmt::format("{} is {}; 0 to 3 are supported (none, mean, first, last)", key, kind));
+}
+
+// What makes embeddings of a family's models, and what an encoder has in place of the others' keys.
+Result<void> ReadEmbeddingKeys(const GgufFile& file, const std::string& prefix,
+                               const Supports& supports, ModelConfig& config) {
+  INFE_ASSIGN(config.pooling, ReadPooling(file, prefix + "pooling_type"));
+  INFE_ASSIGN(const bool causal, file.Bool(prefix + "attention.causal", !supports.encoder));
+  if (!causal && config.pooling == Pooling::kNone) {
+    return Unsupported("attention to both sides without pooling (" + prefix +
+                       "pooling_type) is not supported");
+  }
+  if (causal && supports.encoder) return Unsupported(prefix + "attention.causal is true");
+  for (LayerConfig& layer : config.layers) AttentionOf(layer).causal = causal;
+  if (config.pooling != Pooling::kNone) config.tied_head = false;
+  if (!supports.encoder) return {};
+  config.norms = NormKind::kLayer;
+  INFE_ASSIGN(const uint64_t types, file.Unsigned("tokenizer.ggml.token_type_count", 0));
+  if (types > kTokenTypesMax) return Corrupt("tokenizer.ggml.token_type_count is out of range");
+  config.token_types = static_cast<uint32_t>(types);
+  return {};
 }
 
 // Experts of one layer. Whether the weights are normalised is the family's business, where the file
@@ -338,12 +369,15 @@ Result<ModelConfig> ReadCommonConfig(const GgufFile& file, std::string_view arch
   INFE_ASSIGN(layer.mixer, ReadAttention(file, prefix, config.embedding, supports));
   INFE_ASSIGN(config.context_length, Size(file, prefix + "context_length", kContextMax));
   INFE_ASSIGN(config.vocabulary, Vocabulary(file));
-  INFE_ASSIGN(const double epsilon, file.Float(prefix + "attention.layer_norm_rms_epsilon"));
-  if (!(epsilon >= 0) || !(epsilon < 1)) return Corrupt("the RMS epsilon is out of range");
+  INFE_ASSIGN(const double epsilon,
+              file.Float(prefix + (supports.encoder ? "attention.layer_norm_epsilon"
+                                                    : "attention.layer_norm_rms_epsilon")));
+  if (!(epsilon >= 0) || !(epsilon < 1)) return Corrupt("the epsilon of norms is out of range");
   config.rms_epsilon = static_cast<float>(epsilon);
   config.layers.assign(layers, layer);
   INFE_TRY(ReadLayerShapes(file, prefix, supports, config));
   config.tied_head = file.FindTensor("output.weight") == nullptr;
+  INFE_TRY(ReadEmbeddingKeys(file, prefix, supports, config));
   return config;
 }
 

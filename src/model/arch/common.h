@@ -19,12 +19,15 @@ struct Supports {
   bool rope_scalings = false;  // rope.scaling.type "yarn" and "longrope"
   bool other_mixers = false;   // layers without keys and values: attention.head_count_kv is 0
   bool predictors = false;     // layers that predict further tokens: they are left out
+  // LayerNorms, and no head: positions see both sides and the rows are pooled, or it is refused.
+  bool encoder = false;
 };
 
 // Shapes, names, epsilon, RoPE base and scaling, scale 1/sqrt(head_dim): every layer attention and
 // SwiGLU, all alike; experts, if the file has them (ReadExperts). Keys are
-// "<architecture>.block_count" and so on. Whether biases, norms and a separate head exist is read
-// off the tensor table.
+// "<architecture>.block_count" and so on. A file that says how rows are pooled is a model of
+// embeddings, whatever its family, and one whose attention is not causal must be. Whether biases,
+// norms and a separate head exist is read off the tensor table.
 Result<ModelConfig> ReadCommonConfig(const GgufFile& file, std::string_view architecture,
                                      const Supports& supports = {});
 

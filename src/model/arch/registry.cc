@@ -22,6 +22,7 @@ constexpr Architecture kArchitectures[] = {
     {"qwen35", ReadQwen35Config},       {"qwen35moe", ReadQwen35MoeConfig},
     {"qwen3next", ReadQwen3NextConfig}, {"lfm2", ReadLfm2Config},
     {"lfm2moe", ReadLfm2MoeConfig},     {"granitehybrid", ReadGraniteHybridConfig},
+    {"bert", ReadBertConfig},
 };
 
 }  // namespace

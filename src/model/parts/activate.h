@@ -1,4 +1,4 @@
-// The activations of gated feed-forward parts.
+// The activations of feed-forward parts.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,8 @@
 
 namespace infe::model {
 
-// out = activation(gate) * up of n numbers; gate and up are spoilt. out may be neither.
+// out = activation(gate) * up of n numbers, or activation(up) where there is no gate; gate and up
+// are spoilt. out may be neither.
 inline void Activate(const Step& step, Activation activation, float* gate, float* up, uint32_t n,
                      float* out) {
   // g * sigmoid(a g) * (u + 1) = silu(a g) * ((u + 1) / a).
@@ -26,6 +27,8 @@ inline void Activate(const Step& step, Activation activation, float* gate, float
         up[i] = (std::clamp(up[i], -kLimit, kLimit) + 1) / kSlope;
       }
       return step.kernels.swiglu(gate, up, n, out);
+    case Activation::kGelu:
+      return step.kernels.gelu(up, n, out);
   }
 }
 

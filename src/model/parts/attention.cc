@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "model/parts/product-inl.h"
 #include "model/parts/residual.h"
@@ -30,7 +32,7 @@ struct HeadStripes {
 }  // namespace
 
 AttentionShape ShapeOf(const AttentionConfig& config) {
-  return {config.heads, config.kv_heads, config.head_dim, config.window};
+  return {config.heads, config.kv_heads, config.head_dim, config.window, config.causal};
 }
 
 uint32_t HeadsPerUnit(uint32_t heads, uint32_t head_dim) {
@@ -44,8 +46,21 @@ Result<void> AttentionPart::Plan(PartPlan& plan) {
   if (config_.rope.dims > 0) {
     INFE_ASSIGN(rope_, plan.ropes.Table(config_.rope, plan.tensors));
   }
+  INFE_TRY(PlanTiles(plan));
+  shape_ = plan.attention.IndexOf(ShapeOf(config_));
+  PlanBuffers(plan);
+  return {};
+}
+
+Result<void> AttentionPart::PlanTiles(PartPlan& plan) {
   tile_bytes_ = plan.kernels.kv_tile_bytes(plan.kv_type, config_.head_dim);
-  if (config_.kv_source) {
+  if (!config_.causal) {
+    if (config_.kv_source) {
+      return Unsupported("layers that share keys and values of both sides are not supported");
+    }
+    step_tiles_ = plan.scratch.shared.Bytes(
+        "step tiles", size_t{StepTilesMax(plan.limits)} * config_.kv_heads * tile_bytes_);
+  } else if (config_.kv_source) {
     plan.state.Share(*config_.kv_source, &slot_);
   } else {
     plan.state.Need(plan.layer,
@@ -54,9 +69,23 @@ Result<void> AttentionPart::Plan(PartPlan& plan) {
                      .bytes = config_.kv_heads * tile_bytes_},
                     &slot_);
   }
-  shape_ = plan.attention.IndexOf(ShapeOf(config_));
-  PlanBuffers(plan);
   return {};
+}
+
+std::string StreamNormName(uint32_t layer) {
+  return fmt::format("blk.{}.layer_output_norm", layer);
+}
+
+Result<void> AttentionPart::PlanNorms(PartPlan& plan) {
+  norm_.stays = stream_norms_;
+  if (stream_norms_) {
+    INFE_TRY(PlanNorm(plan, plan.layer == 0 ? "token_embd_norm" : StreamNormName(plan.layer - 1),
+                      &norm_));
+  }
+  if (pre_norms_) INFE_TRY(PlanNorm(plan, plan.Name("attn_norm"), &norm_));
+  if (!post_norms_) return {};
+  return plan.tensors.Vector(plan.Name("post_attention_norm.weight"), plan.config.embedding, {},
+                             &add_.post_norm);
 }
 
 Result<void> AttentionPart::PlanTensors(PartPlan& plan) {
@@ -69,7 +98,7 @@ Result<void> AttentionPart::PlanTensors(PartPlan& plan) {
     q_order = t.Deinterleaved(config_.heads, dim, config_.rope.dims);
     k_order = t.Deinterleaved(config_.kv_heads, dim, config_.rope.dims);
   }
-  if (pre_norms_) INFE_TRY(t.Vector(plan.Name("attn_norm.weight"), d, {}, &norm_));
+  INFE_TRY(PlanNorms(plan));
   INFE_TRY(PlanProjections(plan, q_order, k_order));
   INFE_TRY(PlanVectors(plan, q_order, k_order));
   INFE_TRY(t.Matrix({.name = plan.Name("attn_output.weight"), .rows = d, .cols = width()}, &o_));
@@ -104,9 +133,6 @@ Result<void> AttentionPart::PlanVectors(PartPlan& plan, std::span<const uint32_t
   }
   if (config_.sinks) {
     INFE_TRY(t.Vector(plan.Name("attn_sinks.weight"), config_.heads, {}, &sinks_));
-  }
-  if (post_norms_) {
-    INFE_TRY(t.Vector(plan.Name("post_attention_norm.weight"), d, {}, &add_.post_norm));
   }
   return {};
 }
@@ -184,6 +210,11 @@ Activations AttentionPart::Attended(const Step& step, uint32_t rows) const {
 
 std::byte* AttentionPart::Tile(const Step& step, uint32_t kv_head, uint32_t item,
                                uint32_t position) const {
+  if (!config_.causal) {
+    const size_t tile = step.plan.first_tiles[item] + position / kBlockPositions;
+    return step.scratch.shared.Bytes(step_tiles_) +
+           (tile * config_.kv_heads + kv_head) * tile_bytes_;
+  }
   const uint32_t block = step.batch.items[item].blocks[slot_.group][position / kBlockPositions];
   if (block == kNoBlock) return nullptr;
   return step.state.arena[slot_.group] + block * step.model.groups[slot_.group].block_bytes +
@@ -337,8 +368,7 @@ void AttentionPart::RunTask(Lane& lane, const Step& step, const AttentionPlan& p
   const uint32_t window = config_.window;
   const kernels::KvType kv_type = step.model.kv_type;
   // Tiles of this task: those from the first position its first row sees, or its span's.
-  uint32_t begin = window != 0 && unit.position + 1 > window ? unit.position + 1 - window : 0;
-  uint32_t end = unit.position + unit.rows;
+  auto [begin, end] = SeenBy(unit, window);
   if (unit.spans > 0) {
     begin = std::max(begin, task.span * kAttentionSpan);
     end = std::min(end, (task.span + 1) * kAttentionSpan);
@@ -358,6 +388,7 @@ void AttentionPart::RunTask(Lane& lane, const Step& step, const AttentionPlan& p
   args.head_dim = dim;
   args.position = unit.position;
   args.window = window;
+  args.length = unit.length;
   args.scale = config_.scale;
   args.softcap = config_.softcap;
   args.sinks = sinks_ == nullptr ? nullptr : sinks_ + unit.head;

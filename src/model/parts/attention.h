@@ -1,13 +1,17 @@
-// Softmax attention over the keys and values of a sequence, grouped queries. Three phases:
+// Softmax attention over the keys and values of a sequence, grouped queries. Where positions see
+// both sides of a text its keys and values last for the step only. Three phases:
 //   1 the input, Q, K and V; then bias, head norms, rotation and the write of K and V
 //   2 attention, then quantise
 //   3 output projection, added to the stream
 // What follows a semicolon or a comma is done by the thread that produced the values, on what is
 // still in its cache. Tensors: attn_norm, attn_{q,k,v,output} (or attn_qkv for the first three),
-// attn_{q,k}_norm, biases of all four, attn_sinks, post_attention_norm.
+// attn_{q,k}_norm, biases of all four, attn_sinks, post_attention_norm; of norms of the stream
+// token_embd_norm or the layer before's layer_output_norm.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "kernels/packed_matrix.h"
@@ -22,6 +26,7 @@ class AttentionPart : public Part {
       : config_(std::get<AttentionConfig>(layer.mixer)),
         pre_norms_(layer.pre_norms),
         post_norms_(layer.post_norms),
+        stream_norms_(layer.stream_norms),
         add_{.scale = layer.residual_scale} {}
 
   Result<void> Plan(PartPlan& plan) override;
@@ -36,6 +41,8 @@ class AttentionPart : public Part {
   };
 
   Result<void> PlanTensors(PartPlan& plan);
+  Result<void> PlanNorms(PartPlan& plan);
+  Result<void> PlanTiles(PartPlan& plan);
   void PlanBuffers(PartPlan& plan);
 
   void Qkv(Lane& lane, const Step& step) const;
@@ -72,15 +79,17 @@ class AttentionPart : public Part {
   const AttentionConfig config_;
   const bool pre_norms_;
   const bool post_norms_;
+  const bool stream_norms_;
   StreamAdd add_;
 
-  const float* norm_ = nullptr;  // [embedding], null without
+  StreamNorm norm_;
   Projection q_, k_, v_;
   kernels::PackedMatrix gate_;    // as Q, without rows if there is none
   const float* sinks_ = nullptr;  // [heads], null without
   kernels::PackedMatrix o_;       // [embedding, heads * head_dim]
 
   StateSlot slot_;
+  BufferId step_tiles_;  // of texts of which both sides are seen: [tiles][kv_heads]
   size_t tile_bytes_ = 0;
   uint32_t rope_ = 0;   // index of the table
   uint32_t shape_ = 0;  // index of the plan of units
@@ -95,6 +104,14 @@ class AttentionPart : public Part {
 
 // Query rows of one attention unit: enough to use a key tile several times while it is in L1.
 inline constexpr uint32_t kQueryRowsMax = 16;
+
+// Tiles of one head that the texts of a step can need: whole ones, and what each wastes.
+inline uint32_t StepTilesMax(const StepLimits& limits) {
+  return limits.rows_max / kBlockPositions + std::min(limits.rows_max, limits.logits_rows_max);
+}
+
+// The norm of the stream behind layer `layer` of those that have such.
+std::string StreamNormName(uint32_t layer);
 
 AttentionShape ShapeOf(const AttentionConfig& config);
 

@@ -19,7 +19,9 @@ Result<void> DenseFfnPart::Plan(PartPlan& plan) {
   if (output_scale_) {
     INFE_ASSIGN(add_.after, plan.OutputScale());
   }
-  if (pre_norms_) INFE_TRY(t.Vector(plan.NormName(config_.pre_norm), d, {}, &norm_));
+  norm_.stays = stream_norms_;
+  if (stream_norms_) INFE_TRY(PlanNorm(plan, plan.Name("attn_output_norm"), &norm_));
+  if (pre_norms_) INFE_TRY(PlanNorm(plan, plan.Name(config_.pre_norm), &norm_));
   MatrixSpec gate{.name = plan.Name("ffn_gate.weight"), .rows = width, .cols = d};
   MatrixSpec up{.name = plan.Name("ffn_up.weight"), .rows = width, .cols = d};
   if (config_.fused_gate_up) {
@@ -27,10 +29,14 @@ Result<void> DenseFfnPart::Plan(PartPlan& plan) {
     gate.plane_rows = up.plane_rows = 2 * uint64_t{width};
     up.first_row = width;
   }
-  INFE_TRY(t.Matrix(gate, &gate_));
+  if (gated()) INFE_TRY(t.Matrix(gate, &gate_));
+  if (config_.bias) {
+    INFE_TRY(t.Vector(plan.Name("ffn_up.bias"), width, {}, &up_bias_));
+    INFE_TRY(t.Vector(plan.Name("ffn_down.bias"), d, {}, &add_.bias));
+  }
   INFE_TRY(t.Matrix(up, &up_));
   INFE_TRY(t.Matrix({.name = plan.Name("ffn_down.weight"), .rows = d, .cols = width}, &down_));
-  plan.float_products |= kernels::IsFloat(gate_.type) || kernels::IsFloat(up_.type);
+  plan.float_products |= (gated() && kernels::IsFloat(gate_.type)) || kernels::IsFloat(up_.type);
   const size_t rows = plan.limits.rows_max;
   hidden_ = plan.scratch.shared.Floats("hidden", kernels::IsFloat(down_.type) ? rows * width : 0);
   activations_ = plan.scratch.shared.Bytes("hidden activations",
@@ -56,16 +62,17 @@ void DenseFfnPart::GateUp(Lane& lane, const Step& step) const {
   float* own_row = lane.own.Floats(own_row_);
   float* gate = lane.own.Floats(step.model.residual.tile_a);
   float* up = lane.own.Floats(step.model.residual.tile_b);
-  ForTiles(lane, gate_.stripes(), input.cols,
+  ForTiles(lane, up_.stripes(), input.cols,
            [&](uint32_t s0, uint32_t s1, uint32_t r0, uint32_t r1) {
              const uint32_t at = s0 * kStripeRows;
              const uint32_t cols = (s1 - s0) * kStripeRows;
-             Multiply(step, gate_, input, r0, r1, s0, s1, gate, cols);
+             if (gated()) Multiply(step, gate_, input, r0, r1, s0, s1, gate, cols);
              Multiply(step, up_, input, r0, r1, s0, s1, up, cols);
              for (uint32_t r = r0; r < r1; ++r) {
                // The activation of these columns lands where a whole row would have them.
                float* row = hidden == nullptr ? own_row : hidden + size_t{r} * config_.width;
                const size_t from = size_t{r - r0} * cols;
+               if (up_bias_ != nullptr) step.kernels.add(up + from, up_bias_ + at, cols);
                Activate(step, config_.activation, gate + from, up + from, cols, row + at);
                step.kernels.quantise_row(row, at, at + cols, r, out);
              }

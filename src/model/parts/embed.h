@@ -1,5 +1,6 @@
-// The beginning of a step: each row's embedding, scaled, and the rotations of its position that the
-// layers use. One phase, before which no row exists. Tensor: token_embd.
+// The beginning of a step: each row's embedding, scaled, with what is learnt of its position and of
+// the type of its token, and the rotations of its position that the layers use. One phase, before
+// which no row exists. Tensors: token_embd, position_embd, token_types.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@ namespace infe::model {
 
 class EmbedPart : public Part {
  public:
-  // head is borrowed: where it is tied to the embedding its panels are read.
-  explicit EmbedPart(const HeadPart& head) : head_(head) {}
+  // head is borrowed: where it is tied to the embedding its panels are read. Null: there is none.
+  explicit EmbedPart(const HeadPart* head) : head_(head) {}
 
   Result<void> Plan(PartPlan& plan) override;
   std::vector<Phase> phases() const override;
@@ -21,8 +22,11 @@ class EmbedPart : public Part {
  private:
   void Run(Lane& lane, const Step& step) const;
 
-  const HeadPart& head_;
-  RowTable rows_;  // [vocabulary, embedding], without data if the head is tied
+  const HeadPart* head_;
+  RowTable rows_;       // [vocabulary, embedding], without data if the head is tied
+  RowTable positions_;  // [context, embedding], without data if the model has none
+  RowTable types_;      // [types, embedding], the same
+  BufferId own_row_;
 };
 
 }  // namespace infe::model

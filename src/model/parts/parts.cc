@@ -48,8 +48,12 @@ std::unique_ptr<Part> MakeFeedForward(const LayerConfig& layer) {
 
 ModelParts MakeParts(const ModelConfig& config) {
   ModelParts parts;
-  parts.head = std::make_unique<HeadPart>();
-  parts.embed = std::make_unique<EmbedPart>(*parts.head);
+  if (config.pooling == Pooling::kNone) {
+    parts.head = std::make_unique<HeadPart>();
+  } else {
+    parts.pool = std::make_unique<PoolPart>();
+  }
+  parts.embed = std::make_unique<EmbedPart>(parts.head.get());
   if (config.per_layer_width > 0) {
     parts.per_layer_inputs = std::make_unique<PerLayerInputsPart>();
   }

@@ -13,7 +13,19 @@ using kernels::Activations;
 using kernels::ActivationsBytes;
 using kernels::kStripeRows;
 
-void NormaliseRow(Lane& lane, const Step& step, uint32_t row, const float* weight, bool keep_x,
+void ApplyNorm(const Step& step, const StreamNorm& norm, const float* x, float* out) {
+  const uint32_t d = step.model.config.embedding;
+  const float epsilon = step.model.config.rms_epsilon;
+  if (norm.bias != nullptr) {
+    step.kernels.layer_norm(x, norm.weight, norm.bias, epsilon, d, out);
+  } else if (norm.weight != nullptr) {
+    step.kernels.rms_norm(x, norm.weight, epsilon, d, out);
+  } else if (x != out) {
+    std::memcpy(out, x, d * sizeof(float));
+  }
+}
+
+void NormaliseRow(Lane& lane, const Step& step, uint32_t row, const StreamNorm& norm, bool keep_x,
                   const Activations& out, float* normed) {
   const kernels::KernelTable& kernels = step.kernels;
   const ResidualBuffers& buffers = step.model.residual;
@@ -30,11 +42,8 @@ void NormaliseRow(Lane& lane, const Step& step, uint32_t row, const float* weigh
     if (keep_x) std::memcpy(lane.x_next + size_t{row} * d, y, d * sizeof(float));
     x = y;
   }
-  if (weight != nullptr) {
-    kernels.rms_norm(x, weight, epsilon, d, y);
-  } else if (x != y) {
-    std::memcpy(y, x, d * sizeof(float));
-  }
+  ApplyNorm(step, norm, x, y);
+  if (keep_x && norm.stays) std::memcpy(lane.x_next + size_t{row} * d, y, d * sizeof(float));
   kernels.quantise_row(y, 0, d, row, out);
 }
 
@@ -47,11 +56,14 @@ ResidualBuffers PlanResidual(const ModelConfig& config, const StepLimits& limits
   const size_t wanted = limits.logits_rows_max * d;
   const bool post_norms = std::any_of(config.layers.begin(), config.layers.end(),
                                       [](const LayerConfig& layer) { return layer.post_norms; });
+  const bool changes =
+      post_norms || std::any_of(config.layers.begin(), config.layers.end(),
+                                [](const LayerConfig& layer) { return layer.stream_norms; });
   ResidualBuffers b;
   b.x[0] = scratch.shared.Floats("x", rows);
-  b.x[1] = post_norms ? scratch.shared.Floats("x next", rows) : b.x[0];
+  b.x[1] = changes ? scratch.shared.Floats("x next", rows) : b.x[0];
   b.wanted[0] = scratch.shared.Floats("x wanted", wanted);
-  b.wanted[1] = post_norms ? scratch.shared.Floats("x wanted next", wanted) : b.wanted[0];
+  b.wanted[1] = changes ? scratch.shared.Floats("x wanted next", wanted) : b.wanted[0];
   b.delta = scratch.shared.Floats("delta", post_norms ? rows : 0);
   b.normed = scratch.shared.Floats("normed", 0);
   b.activations = scratch.shared.Bytes("normed activations",
@@ -71,7 +83,14 @@ void PlanFloatInput(const ModelConfig& config, const StepLimits& limits, Scratch
   scratch.own.Floats("normed", size_t{kPrivateNormRowsMax} * config.embedding);
 }
 
-Activations Normalise(Lane& lane, const Step& step, const float* weight) {
+Result<void> PlanNorm(PartPlan& plan, const std::string& name, StreamNorm* norm) {
+  const uint32_t d = plan.config.embedding;
+  INFE_TRY(plan.tensors.Vector(name + ".weight", d, {}, &norm->weight));
+  if (plan.config.norms == NormKind::kRms) return {};
+  return plan.tensors.Vector(name + ".bias", d, {}, &norm->bias);
+}
+
+Activations Normalise(Lane& lane, const Step& step, const StreamNorm& norm) {
   const ResidualBuffers& buffers = step.model.residual;
   const Buffers& shared_buffers = step.scratch.shared;
   const uint32_t index = lane.worker.index();
@@ -85,10 +104,10 @@ Activations Normalise(Lane& lane, const Step& step, const float* weight) {
   const uint32_t begin = shared ? lane.rows * index / threads : 0;
   const uint32_t end = shared ? lane.rows * (index + 1) / threads : lane.rows;
   for (uint32_t r = begin; r < end; ++r) {
-    NormaliseRow(lane, step, r, weight, shared || r % threads == index, out, normed);
+    NormaliseRow(lane, step, r, norm, shared || r % threads == index, out, normed);
   }
   if (shared) lane.worker.Barrier();
-  if (lane.post_norm != nullptr) std::swap(lane.x, lane.x_next);
+  if (lane.post_norm != nullptr || norm.stays) std::swap(lane.x, lane.x_next);
   lane.post_norm = nullptr;
   lane.after = 1;
   return out;

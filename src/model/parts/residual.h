@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "kernels/activations.h"
 #include "kernels/packed_matrix.h"
@@ -28,10 +29,23 @@ struct StreamAdd {
   float after = 1;  // multiplies the stream when it has been added; 1 without a post-norm
 };
 
+// A norm of the stream.
+struct StreamNorm {
+  const float* weight = nullptr;  // [embedding]; null: the stream as it is
+  const float* bias = nullptr;    // [embedding], of a LayerNorm; null: an RMSNorm
+  bool stays = false;             // the stream is the normed one from now on
+};
+
+// The tensors of the norm `name`, without ".weight"; of the kind that the model has.
+Result<void> PlanNorm(PartPlan& plan, const std::string& name, StreamNorm* norm);
+
 // The input of a part. First what waits in `delta` is post-normed and added to the stream, then the
-// stream is normalised by `weight` [embedding] (null: as it is) and quantised: by every thread for
-// itself if rows are few, else shared with one more barrier.
-kernels::Activations Normalise(Lane& lane, const Step& step, const float* weight);
+// stream is normalised and quantised: by every thread for itself if rows are few, else shared with
+// one more barrier.
+kernels::Activations Normalise(Lane& lane, const Step& step, const StreamNorm& norm);
+inline kernels::Activations Normalise(Lane& lane, const Step& step, const float* weight) {
+  return Normalise(lane, step, StreamNorm{.weight = weight});
+}
 
 // The output of a part, matrix * input: scaled and added to the stream; or, if there is a
 // post-norm, left in `delta` for the next Normalise to add.

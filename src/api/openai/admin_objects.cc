@@ -27,13 +27,24 @@ int64_t RateOf(int64_t limit) {
   return limit > 0 ? limit : kUnlimitedRate;
 }
 
-void AppendScopes(std::string& out, const std::vector<std::string>& scopes) {
+void AppendStrings(std::string& out, const std::vector<std::string>& strings) {
   out += '[';
-  for (size_t i = 0; i < scopes.size(); ++i) {
+  for (size_t i = 0; i < strings.size(); ++i) {
     if (i > 0) out += ',';
-    AppendJsonString(out, scopes[i]);
+    AppendJsonString(out, strings[i]);
   }
   out += ']';
+}
+
+void AppendLimits(std::string& out, const KeyObject::Limits& limits) {
+  ObjectText object(out);
+  object.Integer("requests_per_minute", limits.requests_per_minute);
+  object.Integer("tokens_per_minute", limits.tokens_per_minute);
+  object.Integer("concurrent_requests", limits.concurrent_requests);
+  object.Integer("requests_per_day", limits.requests_per_day);
+  object.Integer("tokens_per_day", limits.tokens_per_day);
+  object.Integer("tokens_per_month", limits.tokens_per_month);
+  object.Close();
 }
 
 // The part of a page that all of usage shares; result writes one line of a bucket.
@@ -95,7 +106,10 @@ std::string WriteProjectKey(const KeyObject& key) {
   object.Integer("created_at", key.created_at);
   IntegerOrNull(object, "last_used_at", key.last_used_at);
   IntegerOrNull(object, "expires_at", key.expires_at);
-  AppendScopes(object.Key("scopes"), key.scopes);
+  AppendStrings(object.Key("scopes"), key.scopes);
+  AppendLimits(object.Key("limits"), key.limits);
+  AppendStrings(object.Key("models"), key.models);
+  object.Thousandths("weight", key.weight);
   object.String("owner_project_access", "active");
   object.Key("owner");
   ObjectText owner(out);
@@ -122,7 +136,7 @@ std::string WriteAdminKey(const KeyObject& key, std::string_view value) {
   object.Integer("created_at", key.created_at);
   IntegerOrNull(object, "last_used_at", key.last_used_at);
   IntegerOrNull(object, "expires_at", key.expires_at);
-  AppendScopes(object.Key("scopes"), key.scopes);
+  AppendStrings(object.Key("scopes"), key.scopes);
   object.Key("owner");
   ObjectText owner(out);
   owner.String("type", "service_account");

@@ -23,6 +23,14 @@ struct KeyObject {
   std::string id, name, redacted_value, owner_id, owner_name;
   int64_t created_at = 0, last_used_at = 0, expires_at = 0;
   std::vector<std::string> scopes;
+  // Extensions, of a project's key: what it was made with. 0: no limit; no models: all.
+  struct Limits {
+    int64_t requests_per_minute = 0, tokens_per_minute = 0, concurrent_requests = 0,
+            requests_per_day = 0, tokens_per_day = 0, tokens_per_month = 0;
+  };
+  Limits limits = {};
+  std::vector<std::string> models = {};
+  double weight = 1;
 };
 std::string WriteProjectKey(const KeyObject& key);
 // value: the key's text, shown once when it was made; empty: left out.

@@ -111,12 +111,19 @@ TEST(AdminObjects, EveryObjectIsJsonWithItsObjectName) {
   key.name = "a \"name\"";
   key.scopes = {"chat", "models.read"};
   key.created_at = 5;
+  key.limits.tokens_per_minute = 700;
+  key.models = {"small"};
+  key.weight = 2.5;
   EXPECT_EQ(Read(Write(ProjectObject{"proj_1", "p", 1, 2})).find("status")->as_string(),
             "archived");
   EXPECT_TRUE(Read(Write(ProjectObject{"proj_1", "p", 1, 0})).find("archived_at")->is_null());
   const Json project_key = Read(WriteProjectKey(key));
   EXPECT_EQ(project_key.find("name")->as_string(), key.name);
   EXPECT_EQ(project_key.find("scopes")->array().size(), 2u);
+  EXPECT_EQ(project_key.find("limits")->find("tokens_per_minute")->as_int64(), 700);
+  EXPECT_EQ(project_key.find("limits")->find("requests_per_day")->as_int64(), 0);
+  EXPECT_EQ(project_key.find("models")->array().at(0).as_string(), "small");
+  EXPECT_EQ(project_key.find("weight")->as_double(), 2.5);
   EXPECT_TRUE(project_key.find("last_used_at")->is_null());
   EXPECT_EQ(Read(WriteAdminKey(key)).find("value"), nullptr);
   EXPECT_EQ(Read(WriteAdminKey(key, "sk")).find("value")->as_string(), "sk");

@@ -41,6 +41,14 @@ api::KeyObject ToWire(const store::KeyRecord& record) {
   key.last_used_at = record.last_used_at;
   key.expires_at = record.expires_at;
   key.scopes = store::ScopeNames(record.scopes);
+  key.limits = {.requests_per_minute = record.limits.requests_per_minute,
+                .tokens_per_minute = record.limits.tokens_per_minute,
+                .concurrent_requests = record.limits.concurrent_requests,
+                .requests_per_day = record.limits.requests_per_day,
+                .tokens_per_day = record.limits.tokens_per_day,
+                .tokens_per_month = record.limits.tokens_per_month};
+  key.models = record.models;
+  key.weight = record.weight;
   return key;
 }
 

@@ -20,6 +20,7 @@ class Histogram {
 
   // `le="0.5"` of each bucket, `le="+Inf"` of the last.
   const std::vector<std::string>& limit_labels() const { return limit_labels_; }
+  std::span<const double> bounds() const { return bounds_; }
   uint64_t bucket(size_t i) const { return buckets_[i].load(std::memory_order_relaxed); }
   double sum() const { return sum_.load(std::memory_order_relaxed); }
 

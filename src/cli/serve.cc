@@ -20,6 +20,7 @@
 #include "cli/signal_desk.h"
 #include "server/app.h"
 #include "server/config_keys.h"
+#include "server/door/exposure.h"
 #include "server/web_files.h"
 
 namespace infe::cli {
@@ -68,6 +69,12 @@ void Warn(const std::string& line) {
   fmt::print(stderr, "infe: {}\n", line);
 }
 
+std::string UrlOf(const std::string& host, uint32_t port, bool has_tls) {
+  const bool is_ipv6 = host.find(':') != std::string::npos;
+  return fmt::format("{}://{}{}{}:{}", has_tls ? "https" : "http", is_ipv6 ? "[" : "", host,
+                     is_ipv6 ? "]" : "", port);
+}
+
 // A browser keeps what stands behind the # to itself: no server, proxy or log sees the key.
 void SayPlayground(const std::string& root, const std::string& first_key) {
   if (!server::HasPlayground())
@@ -78,12 +85,12 @@ void SayPlayground(const std::string& root, const std::string& first_key) {
 }
 
 void SayHowToCall(const server::ServerConfig& config, server::App& app) {
-  const std::string scheme = config.tls_certificate.empty() ? "http" : "https";
-  const bool is_ipv6 = config.host.find(':') != std::string::npos;
-  const std::string root = fmt::format("{}://{}{}{}:{}", scheme, is_ipv6 ? "[" : "", config.host,
-                                       is_ipv6 ? "]" : "", app.port());
+  const std::string root = UrlOf(config.host, app.port(), server::ApiTls(config).has_value());
   const std::string base = root + "/v1";
   SayPlayground(root, app.TakeFirstKey());
+  if (server::HasPlayground() && config.ops_port != 0)
+    Say(fmt::format("Operations, with a key of `infe keys create --admin --name NAME`: {}/",
+                    UrlOf(config.ops_host, config.ops_port, server::OpsTls(config).has_value())));
   Say(
       fmt::format("\nListening on {}. Try it:\n\n"
                   "  curl {}/chat/completions -H \"Authorization: Bearer $INFE_API_KEY\" \\\n"

@@ -100,7 +100,8 @@ class AppImpl : public App {
   Result<std::shared_ptr<ServedModel>> LoadModel(const store::InstalledModel& installed,
                                                  const ServerConfig& config);
   void Maintain(const std::stop_token& stop);
-  // Says what is stuck. A thread of its own: maintenance waits for the database.
+  // Says what is stuck, and keeps the last hour's load. A thread of its own: maintenance waits for
+  // the database.
   void Watch(const std::stop_token& stop);
   // Until done() or the time is over; at once when hurried.
   void WaitUntil(std::chrono::duration<double> wait_max, const std::function<bool()>& done);
@@ -348,8 +349,11 @@ void AppImpl::Watch(const std::stop_token& stop) {
   std::unique_lock lock(mutex);
   StuckReporter reporter;
   const auto stopped = [&stop] { return stop.stop_requested(); };
-  while (!wake.wait_for(lock, stop, kWatchInterval, stopped))
+  while (!wake.wait_for(lock, stop, kWatchInterval, stopped)) {
     for (const std::string& line : reporter.Lines(WhatIsStuck(services_))) voice_.warn(line);
+    services_.load_history.Observe(ReadLoad(services_.metrics, models_), services_.clock.unix_s(),
+                                   LoadHistory::Clock::now());
+  }
 }
 
 void AppImpl::WaitUntil(std::chrono::duration<double> wait_max, const std::function<bool()>& done) {

@@ -57,6 +57,8 @@ struct Endpoint {
   uint64_t body_bytes_max;  // a longer one is a 413
   // On an I/O thread: must not block.
   void (*handle)(Services&, http::HttpRequest, WriterPtr);
+  // On the operations listener, where another one answers there; null: the same.
+  void (*handle_ops)(Services&, http::HttpRequest, WriterPtr) = nullptr;
 
   bool IsOn(Listener listener) const {
     return where == Where::kBoth || (where == Where::kApi) == (listener == Listener::kApi);

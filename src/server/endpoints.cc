@@ -63,6 +63,12 @@ constexpr Endpoint Open(const char* pattern, Where where, Handler handle) {
           .body_bytes_max = kUnreadBytesMax,
           .handle = handle};
 }
+// One address on both listeners, another page on each.
+constexpr Endpoint Page(const char* pattern, Handler api, Handler ops) {
+  Endpoint row = Open(pattern, Where::kBoth, api);
+  row.handle_ops = ops;
+  return row;
+}
 constexpr Endpoint Models(const char* pattern, Handler handle) {
   Endpoint row = Look(pattern, KeyScope::kModelsRead, handle);
   row.to_anthropic = &kAnthropic;
@@ -101,12 +107,13 @@ constexpr Endpoint kEndpoints[] = {
     Models("/v1/models", HandleListModels),
     Models("/v1/models/{id*}", HandleGetModel),
 
-    Open("/", Where::kApi, HandleRoot),
-    Open("/web/{file*}", Where::kApi, HandleWebFile),
+    Page("/", HandleRoot, HandleOpsRoot),
+    Open("/web/{file*}", Where::kBoth, HandleWebFile),
     Open("/livez", Where::kBoth, HandleLive),
     Open("/readyz", Where::kBoth, HandleReady),
     Open("/health", Where::kBoth, HandleReady),
     Open("/metrics", Where::kOps, HandleMetrics),
+    Open("/metrics/history", Where::kOps, HandleLoadHistory),
     Open("/version", Where::kOps, HandleVersion),
 
     Usage("/v1/organization/usage/completions", Administer<ListUsage>),
@@ -195,8 +202,10 @@ http::Router MakeRoutes(Services& services, Listener listener, std::span<const E
   http::Router router;
   for (const Endpoint& row : rows) {
     if (!row.IsOn(listener)) continue;
+    const bool is_other = listener == Listener::kOps && row.handle_ops != nullptr;
     router.Add(row.method, row.pattern,
-               [&services, handle = row.handle](http::HttpRequest request, WriterPtr writer) {
+               [&services, handle = is_other ? row.handle_ops : row.handle](
+                   http::HttpRequest request, WriterPtr writer) {
                  handle(services, std::move(request), std::move(writer));
                },
                {.body_bytes_max = row.body_bytes_max});

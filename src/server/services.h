@@ -14,6 +14,7 @@
 #include "server/handlers/live_answers.h"
 #include "server/live_settings.h"
 #include "server/metrics/liveness.h"
+#include "server/metrics/load_history.h"
 #include "server/metrics/metrics.h"
 #include "server/models/model_set.h"
 #include "store/store.h"
@@ -57,6 +58,7 @@ struct Services {
   LiveAnswers answers;
   FailureThrottle key_failures;
   Liveness liveness;
+  LoadHistory load_history;
   // Null until they listen.
   std::atomic<const http::HttpServer*> api_server{nullptr}, ops_server{nullptr};
   std::atomic<const Accounting*> accounting{nullptr};

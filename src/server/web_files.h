@@ -1,4 +1,4 @@
-// The playground (web/), as it travels inside the binary: made by tools/web at build time. A build
+// The pages of web/, as they travel inside the binary: made by tools/web at build time. A build
 // that could not run Node has one plain page instead, which says so.
 #pragma once
 
@@ -8,7 +8,8 @@
 namespace infe::server {
 
 struct WebFile {
-  // Under the server's root: "" is the page itself, the others are "web/NAME-HASH.js" and the like.
+  // Under the server's root: "" is the playground's page and "ops.html" that of operations, which
+  // its port has at its own root; the others are "web/NAME-HASH.js" and the like.
   std::string_view path;
   std::string_view type;  // Content-Type
   // Of the content, quotes included.

@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -181,6 +182,40 @@ def test_where_no_key_is_asked_for_foreign_host_names_are_refused(fresh):
     for path, ops in (("/v1/models", False), ("/", False), ("/metrics", True)):
         status, _, body = ask(server, path, ops=ops, Host="evil.example")
         assert status == 403 and "evil.example" in json.loads(body)["error"]["message"], path
+
+
+def test_the_operations_port_has_a_page_of_its_own(fresh):
+    server = fresh()
+    status, headers, page = ask(server, "/", ops=True, Accept="text/html,*/*")
+    if b"<html" not in page:
+        pytest.skip("this infe was built without its pages")
+    assert status == 200 and headers["Content-Type"].startswith("text/html") and b"infe operations" in page
+    assert headers["Content-Security-Policy"].startswith("default-src 'self'; ")
+    assert headers["Cache-Control"] == "no-cache"
+    script = re.search(rb'src="\./(web/[^"]+\.js)"', page).group(1).decode()
+    assert ask(server, "/" + script, ops=True)[0] == 200
+    assert json.loads(ask(server, "/", ops=True)[2])["name"] == "infe operations"
+    assert b"infe operations" not in ask(server, "/", Accept="text/html")[2], "the API's port has the playground"
+    assert ask(server, "/ops.html")[0] == 404 and ask(server, "/metrics/history")[0] == 404
+
+
+def test_the_last_hour_is_kept_in_points_of_ten_seconds(fresh):
+    server = fresh()
+
+    def points():
+        server.client().chat.completions.create(model="smollm2-135m", messages=HELLO, max_tokens=4)
+        history = json.loads(ask(server, "/metrics/history", ops=True)[2])
+        assert history["object"] == "infe.load_history" and history["interval_s"] == 10
+        return history["data"] and history["data"][0]["at"] and history["data"][0]
+
+    wait_for(points, "a point")
+    seen = points()
+    assert seen["model"] == "smollm2-135m"
+    assert len({len(column) for key, column in seen.items() if key != "model"}) == 1, "columns of one length"
+    assert seen["generated_tokens_per_s"][0] > 0 and seen["finished_per_s"][0] > 0
+    assert 0 < seen["ttft_p50_ms"][0] <= seen["ttft_p95_ms"][0]
+    assert seen["step_ms"][0] > 0
+    assert abs(seen["at"][0] - time.time()) < 60
 
 
 def test_the_service_manager_is_told_when_it_is_ready_and_when_it_stops(fresh, tmp_path):

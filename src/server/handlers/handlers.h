@@ -20,10 +20,12 @@ void HandleCountTokens(Services& services, http::HttpRequest request, WriterPtr 
 void HandleListModels(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleGetModel(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleRoot(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleOpsRoot(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleWebFile(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleLive(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleReady(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleMetrics(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleLoadHistory(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleVersion(Services& services, http::HttpRequest request, WriterPtr writer);
 
 // What does not make progress (server/metrics/liveness.h).

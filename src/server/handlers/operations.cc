@@ -1,5 +1,5 @@
-// GET /metrics and /version, of the operations port: no key needed, as they hold no text of
-// anybody's requests.
+// GET /metrics, /metrics/history and /version, of the operations port: no key needed, as they hold
+// no text of anybody's requests.
 #include <fmt/format.h>
 
 #include "server/door/accounting.h"
@@ -32,6 +32,10 @@ void HandleMetrics(Services& services, http::HttpRequest, WriterPtr writer) {
               .ledger = services.ledger.Stats(),
               .ready = IsReady(services),
               .log_lines_dropped = accounting == nullptr ? 0 : accounting->log_lines_dropped()}));
+}
+
+void HandleLoadHistory(Services& services, http::HttpRequest, WriterPtr writer) {
+  Answer(writer, "application/json", services.load_history.Write());
 }
 
 void HandleVersion(Services&, http::HttpRequest, WriterPtr writer) {

@@ -1,5 +1,6 @@
-// GET / for browsers, GET /web/...: the playground's files. Nothing in them is secret, so no key is
-// asked for; what the page then asks of /v1 needs one like anybody's request.
+// GET / for browsers, GET /web/...: the playground's files, and those of the operations page on its
+// port. Nothing in them is secret, so no key is asked for; what a page then asks of /v1 needs one
+// like anybody's request.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -29,11 +30,16 @@ bool TakesGzip(const http::HttpRequest& request) {
   return rest.find("q=0") == std::string_view::npos || rest.find("q=0.") != std::string_view::npos;
 }
 
+// What is asked for by an address that stays.
+bool IsPage(const WebFile& file) {
+  return !file.path.starts_with("web/");
+}
+
 void Send(const WebFile& file, const http::HttpRequest& request, const WriterPtr& writer) {
   http::HttpResponse response;
   response.headers = Reply(ContextOf(request), writer).Headers();
   response.headers.Set("ETag", std::string(file.etag));
-  response.headers.Set("Cache-Control", file.path.empty() ? kAskAgain : kForever);
+  response.headers.Set("Cache-Control", IsPage(file) ? kAskAgain : kForever);
   // What `/` answers depends on both.
   response.headers.Add("Vary", "Accept, Accept-Encoding");
   response.headers.Set("Content-Security-Policy", kPolicy);
@@ -63,14 +69,26 @@ const WebFile* Find(std::string_view path) {
   return found == files.end() ? nullptr : &*found;
 }
 
-}  // namespace
-
-void HandleRoot(Services&, http::HttpRequest request, WriterPtr writer) {
-  const WebFile* page = Find("");
+// The page of that name for browsers, one line of JSON for everybody else.
+void SendRoot(std::string_view page_name, std::string json, const http::HttpRequest& request,
+              WriterPtr writer) {
+  const WebFile* page = Find(page_name);
   if (page != nullptr && request.headers.Get("Accept").find("text/html") != std::string_view::npos)
     return Send(*page, request, writer);
   Reply(ContextOf(request), std::move(writer))
-      .SendJson("{\"name\":\"infe\",\"docs\":\"/\",\"api\":\"/v1\"}", {{"Vary", "Accept, Origin"}});
+      .SendJson(std::move(json), {{"Vary", "Accept, Origin"}});
+}
+
+}  // namespace
+
+void HandleRoot(Services&, http::HttpRequest request, WriterPtr writer) {
+  SendRoot("", R"({"name":"infe","docs":"/","api":"/v1"})", request, writer);
+}
+
+void HandleOpsRoot(Services&, http::HttpRequest request, WriterPtr writer) {
+  SendRoot("ops.html",
+           R"({"name":"infe operations","metrics":"/metrics","api":"/v1/organization"})", request,
+           writer);
 }
 
 void HandleWebFile(Services&, http::HttpRequest request, WriterPtr writer) {

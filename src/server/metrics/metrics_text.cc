@@ -30,7 +30,9 @@ struct OneModel {
   ModelMetrics* metrics;
   double load_seconds = 0;
   std::string infe_labels, vllm_labels;
-  std::string file_sha256 = {};
+  std::string file_labels = {};  // of infe_model_info
+  uint64_t file_bytes = 0;
+  uint32_t context_max = 0;
 };
 
 // One series of the engine under our name and, where routers know one, under vLLM's.
@@ -148,6 +150,23 @@ constexpr HistogramSeries kHistograms[] = {
      "Generated tokens of a request.", &ModelMetrics::completion_tokens},
 };
 
+// What was loaded.
+void WriteModelFiles(Text& text, const std::vector<OneModel>& models) {
+  text.Family("infe_model_load_seconds", "gauge", "Time to load the model.");
+  for (const OneModel& m : models)
+    text.Sample("infe_model_load_seconds", m.infe_labels, m.load_seconds);
+  text.Family("infe_model_info", "gauge", "Always 1; the labels tell of the file that was loaded.");
+  for (const OneModel& m : models)
+    text.Sample("infe_model_info", fmt::format("{},{}", m.infe_labels, m.file_labels), 1);
+  text.Family("infe_model_file_bytes", "gauge",
+              "Size of the model's file: about what its weights take in memory.");
+  for (const OneModel& m : models)
+    text.Sample("infe_model_file_bytes", m.infe_labels, m.file_bytes);
+  text.Family("infe_model_context_tokens", "gauge", "Longest prompt and answer together.");
+  for (const OneModel& m : models)
+    text.Sample("infe_model_context_tokens", m.infe_labels, m.context_max);
+}
+
 void WriteModels(Text& text, const std::vector<OneModel>& models) {
   for (const EngineSeries& series : kEngineSeries) {
     if (series.name != nullptr) {
@@ -192,13 +211,6 @@ void WriteModels(Text& text, const std::vector<OneModel>& models) {
     text.Sample("vllm:cache_config_info",
                 fmt::format("{},block_size=\"{}\",num_gpu_blocks=\"{}\"", m.vllm_labels,
                             model::kBlockPositions, m.stats.kv_blocks_total),
-                1);
-  text.Family("infe_model_load_seconds", "gauge", "Time to load the model.");
-  for (const OneModel& m : models)
-    text.Sample("infe_model_load_seconds", m.infe_labels, m.load_seconds);
-  text.Family("infe_model_info", "gauge", "Always 1; sha256 is of the file that was loaded.");
-  for (const OneModel& m : models)
-    text.Sample("infe_model_info", fmt::format("{},sha256=\"{}\"", m.infe_labels, m.file_sha256),
                 1);
   text.Family("infe_requests_finished_total", "counter", "Generations by how they ended.");
   for (const OneModel& m : models)
@@ -377,9 +389,18 @@ std::string WriteMetrics(const ScrapeSources& sources) {
     const engine::Engine* engine = model->backend().engine();
     if (engine == nullptr) continue;  // answered elsewhere
     const std::string name = EscapedLabel(model->name());
-    models.push_back({engine->stats(), &sources.metrics.Model(model->name()), model->load_seconds(),
-                      fmt::format("model=\"{}\"", name),
-                      fmt::format("model_name=\"{}\",engine=\"0\"", name), model->file_sha256()});
+    const answer::ModelFacts& facts = model->backend().facts();
+    models.push_back(
+        {.stats = engine->stats(),
+         .metrics = &sources.metrics.Model(model->name()),
+         .load_seconds = model->load_seconds(),
+         .infe_labels = fmt::format("model=\"{}\"", name),
+         .vllm_labels = fmt::format("model_name=\"{}\",engine=\"0\"", name),
+         .file_labels = fmt::format("sha256=\"{}\",architecture=\"{}\",quantization=\"{}\"",
+                                    model->file_sha256(), EscapedLabel(facts.architecture),
+                                    EscapedLabel(facts.quantisation)),
+         .file_bytes = static_cast<uint64_t>(model->installed().size_bytes),
+         .context_max = model->context_max()});
   }
   Text text(kBytesExpected);
   text.Family("infe_build_info", "gauge", "Always 1; the labels tell.");
@@ -387,6 +408,7 @@ std::string WriteMetrics(const ScrapeSources& sources) {
   text.Family("infe_ready", "gauge", "1 when requests are served.");
   text.Sample("infe_ready", "", sources.ready ? 1 : 0);
   WriteModels(text, models);
+  WriteModelFiles(text, models);
   text.Family("infe_grammar_compile_seconds", "histogram",
               "Compiling a schema, regex or grammar that was not in the cache.");
   text.Samples("infe_grammar_compile_seconds", "", sources.grammars.compile_seconds());

@@ -9,8 +9,15 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: 'es2022',
+    // The playground, and the operations page that the operations port has at its root.
+    rollupOptions: { input: ['index.html', 'ops.html'] },
   },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   // `npm run dev` against a server that runs here.
-  server: { proxy: { '/v1': 'http://127.0.0.1:8080' } },
+  server: {
+    proxy: {
+      '/v1/organization': 'http://127.0.0.1:8081', '/metrics': 'http://127.0.0.1:8081', '/readyz': 'http://127.0.0.1:8081',
+      '/v1': 'http://127.0.0.1:8080',
+    },
+  },
 });

@@ -33,14 +33,14 @@ export function errorFrom(status: number, text: string): ApiError {
 }
 
 /** REQUIRES: path has no leading slash. Throws ApiError, or what abort() throws. */
-export async function ask(path: string, options: { body?: unknown; signal?: AbortSignal } = {}): Promise<Response> {
+export async function ask(path: string, options: { method?: 'DELETE'; body?: unknown; signal?: AbortSignal } = {}): Promise<Response> {
   const headers: Record<string, string> = {};
   if (key.value) headers.Authorization = `Bearer ${key.value}`;
   if (options.body !== undefined) headers['Content-Type'] = 'application/json';
   let response: Response;
   try {
     response = await fetch(new URL(path, apiRoot), {
-      method: options.body === undefined ? 'GET' : 'POST',
+      method: options.method ?? (options.body === undefined ? 'GET' : 'POST'),
       headers,
       body: options.body === undefined ? undefined : JSON.stringify(options.body),
       signal: options.signal,

@@ -3,6 +3,7 @@
 import { computed, signal } from '@preact/signals';
 
 import { type Conversation, newConversation, pathOf, titleOf } from './conversation';
+import { download } from './download';
 import { asFile, fromFile } from './exchange_file';
 import * as store from './store';
 
@@ -96,25 +97,17 @@ export async function remove(id: string): Promise<void> {
   tabs?.postMessage(null);
 }
 
-function download(name: string, text: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
 const asName = (title: string): string => title.replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '').slice(0, 40) || 'conversation';
 
 export async function exportOne(id: string): Promise<void> {
   await flush();
   const found = find(id) ?? (await store.load(id));
-  if (found) download(`${asName(titleOf(found))}.json`, asFile([found]));
+  if (found) download(`${asName(titleOf(found))}.json`, 'application/json', asFile([found]));
 }
 
 export async function exportAll(): Promise<void> {
   await flush();
-  download('infe-conversations.json', asFile(await store.loadAll()));
+  download('infe-conversations.json', 'application/json', asFile(await store.loadAll()));
 }
 
 /** Throws Error with words for a person. The first of them is open then. */

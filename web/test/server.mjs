@@ -1,7 +1,8 @@
 // The real server with the smallest model and one key, and the browser that looks at it.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,11 +14,21 @@ const { chromium } = require('playwright-core');
 export const SLOW = Number(process.env.INFE_TEST_SLOW ?? 3);
 export const PATIENCE_MS = 20_000 * SLOW;
 
-/** {root, key, link, stop}: root ends without a slash; link is what the server prints for a browser. */
+// 0 is no operations port at all.
+const freePort = () => new Promise((resolve) => {
+  const probe = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address();
+    probe.close(() => resolve(port));
+  });
+});
+
+/** {root, key, link, ops, infe, stop}: root and ops end without a slash; link is what the server prints for
+ * a browser; infe(...) is what a command says beside it. */
 export async function startServer() {
+  const opsPort = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'infe-web-'));
   const child = spawn(process.env.INFE_BINARY, [
-    'serve', '--first-key', '--port', '0', '--ops-port', '0', '--data-dir', folder, '--no-pin-threads',
+    'serve', '--first-key', '--port', '0', '--ops-port', String(opsPort), '--data-dir', folder, '--no-pin-threads',
     '--model', join(process.env.INFE_MODEL_DIR, 'smollm2-135m.gguf')], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   await new Promise((resolve, reject) => {
@@ -34,7 +45,9 @@ export async function startServer() {
     root: /Listening on (http:\S+)\/v1/.exec(said)[1],
     key: /INFE_API_KEY=(\S+)/.exec(said)[1],
     link: /(http:\S+#key=\S+)/.exec(said)?.[1],
+    ops: `http://127.0.0.1:${opsPort}`,
     said,
+    infe: (...command) => execFileSync(process.env.INFE_BINARY, [...command, '--data-dir', folder], { encoding: 'utf8' }),
     async stop() {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGINT');

@@ -14,7 +14,7 @@ export function rate(value: number | null | undefined): string {
 export function milliseconds(value: number | null | undefined): string {
   if (value === null || value === undefined) return NOTHING;
   if (value === 0) return '0 ms';
-  if (value >= 10_000) return `${rate(value / 1000)} s`;
+  if (value >= 1000) return `${rate(value / 1000)} s`;
   return `${value >= 100 ? value.toFixed(0) : value.toPrecision(2)} ms`;
 }
 

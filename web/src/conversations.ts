@@ -29,7 +29,8 @@ async function refresh(): Promise<void> {
   heads.value = await store.heads();
 }
 
-async function flush(): Promise<void> {
+/** What has changed is kept now: at the end of an answer, a person may close the page. */
+export async function flush(): Promise<void> {
   clearTimeout(timer);
   timer = undefined;
   const all = [...unsaved.values()];

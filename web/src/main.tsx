@@ -5,6 +5,7 @@ import { takeKeyFromAddress } from './key';
 import { App } from './components/app';
 import { openShelf } from './conversations';
 import { loadModels } from './models';
+import { loadRich } from './rich';
 import { applyTheme } from './theme';
 import './style.css';
 
@@ -19,3 +20,5 @@ place.replaceChildren();
 render(<App />, place);
 void loadModels();
 void openShelf();
+// Behind the first picture.
+requestAnimationFrame(() => setTimeout(loadRich));

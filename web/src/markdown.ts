@@ -2,7 +2,7 @@
 // it may hold no pictures (their address would tell their host who reads), no forms, no styles. HTML
 // in it is shown as text, as whoever asks about HTML wants it; the sanitiser stands behind that.
 import DOMPurify from 'dompurify';
-import { Marked, type Token, type TokensList } from 'marked';
+import { Marked, type Token } from 'marked';
 
 import { escapeHtml, highlight } from './highlight';
 
@@ -22,7 +22,43 @@ marked.use({
   },
 });
 
-export const blocksOf = (text: string): TokensList => marked.lexer(text);
+const isBlock = ({ type }: Token): boolean => type !== 'space';
+// The last block may become another with what comes (a paragraph a heading, "2" the next item of the list
+// before it), and take the one before it along.
+const BLOCKS_OPEN = 2;
+
+/** A text that grows at its end, as blocks: of what was seen before, only the end is read again. */
+export class GrowingText {
+  private kept: Token[] = [];
+  private keptText = '';
+
+  /** links: the addresses that the text defines, which any block of it may use. */
+  read(text: string): { blocks: Token[]; links: string } {
+    if (!text.startsWith(this.keptText)) this.forget();
+    let rest = marked.lexer(text.slice(this.keptText.length));
+    if (Object.keys(rest.links).length > 0) {
+      this.forget();
+      rest = marked.lexer(text);
+      return { blocks: rest, links: JSON.stringify(rest.links) };
+    }
+    const blocks = [...this.kept, ...rest];
+    let open = rest.length;
+    for (let count = 0; open > 0 && count < BLOCKS_OPEN;) if (isBlock(rest[--open]!)) count++;
+    const closed = rest.slice(0, open);
+    const closedText = closed.map(({ raw }) => raw).join('');
+    // What the lexer has rewritten (line ends) is not where it was: it is read again each time.
+    if (text.startsWith(closedText, this.keptText.length)) {
+      this.kept.push(...closed);
+      this.keptText += closedText;
+    }
+    return { blocks, links: '' };
+  }
+
+  private forget(): void {
+    this.kept = [];
+    this.keptText = '';
+  }
+}
 
 const RULES = {
   ALLOWED_TAGS: ['a', 'b', 'blockquote', 'br', 'code', 'del', 'em', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'hr', 'i', 'input',

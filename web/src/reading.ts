@@ -1,10 +1,10 @@
-// Answers as they come. What arrived since the last picture is shown with the next one: sixty times a
-// second are enough, however fast the tokens are.
+// Answers as they come. What arrived since the last picture is shown with the next one: thirty times a
+// second are enough to read by, however fast the tokens are, and four where nobody sees them.
 import { computed, signal } from '@preact/signals';
 
 import { ApiError, ask } from './api';
 import { type Answer, type Speed, type Turn, asError, changeTurn } from './conversation';
-import { update } from './conversations';
+import { flush, update } from './conversations';
 import { type Chunk, addCalls, asChunk, chunks } from './events';
 import { doorError } from './models';
 import { type Exchange, begin, note, wireVersion } from './wire';
@@ -19,13 +19,26 @@ export function stop(): void {
   for (const abort of running.value.values()) abort.abort();
 }
 
+// A little less than two frames of a screen with 60: with the second it is due.
+const SHOW_MS = 30;
+const SHOW_UNSEEN_MS = 250;
+const unseen = new Set<string>();
+
+/** Told by who draws it: the turn is out of sight, or in sight again. */
+export function noteSeen(id: string, is: 'seen' | 'unseen'): void {
+  if (is === 'seen') unseen.delete(id);
+  else unseen.add(id);
+}
+
 export class Reading {
   private readonly id: string;
   private readonly sentAt = performance.now();
   private readonly abort = new AbortController();
   private content: string;
   private answer: Answer;
+  private timer: ReturnType<typeof setTimeout> | undefined;
   private frame = 0;
+  private shownAt = -Infinity;
 
   constructor(private readonly conversation: string, turn: Turn) {
     this.id = turn.id;
@@ -98,10 +111,19 @@ export class Reading {
     if (scores) this.answer = { ...this.answer, tokens: [...(this.answer.tokens ?? []), ...scores] };
     if (choice?.finish_reason) this.answer = { ...this.answer, finish: choice.finish_reason };
     this.takeCounts(chunk);
-    this.frame ||= requestAnimationFrame(() => {
-      this.frame = 0;
-      this.show();
-    });
+    this.showSoon();
+  }
+
+  private showSoon(): void {
+    if (this.timer !== undefined || this.frame !== 0) return;
+    const wait = (unseen.has(this.id) ? SHOW_UNSEEN_MS : SHOW_MS) - (performance.now() - this.shownAt);
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.frame = requestAnimationFrame(() => {
+        this.frame = 0;
+        this.show();
+      });
+    }, Math.max(0, wait));
   }
 
   private takeCounts({ usage, timings, system_fingerprint, seed }: Chunk): void {
@@ -123,12 +145,16 @@ export class Reading {
   private end(state: Answer['state'], words: string): void {
     this.setSpeed({ endMs: this.elapsed() });
     this.answer = { ...this.answer, state };
+    clearTimeout(this.timer);
     cancelAnimationFrame(this.frame);
+    unseen.delete(this.id);
     this.show();
+    void flush();
     announcement.value = words;
   }
 
   private show(): void {
+    this.shownAt = performance.now();
     const speed = this.answer.speed;
     // While it runs, the end is now.
     const answer = this.answer.state === 'running' ? { ...this.answer, speed: { ...speed, endMs: this.elapsed() } } : { ...this.answer };

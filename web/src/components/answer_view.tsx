@@ -1,10 +1,10 @@
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { askSame, regenerate } from '../chat';
 import { ApiError } from '../api';
 import type { Answer, Turn } from '../conversation';
-import { isRunning } from '../reading';
+import { isRunning, noteSeen } from '../reading';
 import { bytesOf, firstDifference, loadTokens, wholeOf } from '../tokens';
 import { Calls } from './calls';
 import { CopyButton } from './copy_button';
@@ -76,6 +76,17 @@ export function AnswerView({ as: Tag, turn, other, versions, isLast }: Props) {
   const [trouble, setTrouble] = useState('');
   const answer = turn.answer!;
   const { state } = answer;
+  const place = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const at = place.current!;
+    if (state !== 'running') return;
+    const onChange = (event: Event) => {
+      // Of one inside it as well: they bubble.
+      if (event.target === at) noteSeen(turn.id, (event as ContentVisibilityAutoStateChangeEvent).skipped ? 'unseen' : 'seen');
+    };
+    at.addEventListener('contentvisibilityautostatechange', onChange);
+    return () => at.removeEventListener('contentvisibilityautostatechange', onChange);
+  }, [state, turn.id]);
   const onTokens = async () => {
     setTrouble('');
     setTokens(!isTokens);
@@ -87,7 +98,7 @@ export function AnswerView({ as: Tag, turn, other, versions, isLast }: Props) {
     }
   };
   return (
-    <Tag class="turn assistant" data-state={state}>
+    <Tag ref={place as never} class="turn assistant" data-state={state}>
       <h3>{answer.asked.model}</h3>
       {state === 'waiting' && <p class="waiting"><span class="unseen">Waiting for the first token</span><i /><i /><i /></p>}
       <Reasoning text={answer.reasoning} isOpen={!turn.content} />

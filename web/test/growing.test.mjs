@@ -1,10 +1,9 @@
 // An answer is drawn from its last blocks on as it grows: at its end it must stand there as if it had been
 // drawn whole.
 import assert from 'node:assert/strict';
-import http from 'node:http';
 import { test } from 'node:test';
 
-import { answered, ask, server, visit } from './page.mjs';
+import { answered, ask, behindProxy, server, visit } from './page.mjs';
 
 // Of what may become something else with what comes behind it.
 const TEXTS = {
@@ -29,35 +28,20 @@ const KEPT = async () => {
   return all.some(({ turns }) => Object.values(turns).some(({ answer }) => answer?.state === 'done'));
 };
 
-/** The server, but for answers: these are `text`, in pieces that the page sees come one after the other. */
-async function withAnswers(text, body) {
-  const target = new URL(server.root);
-  const proxy = http.createServer(async (request, response) => {
-    if (request.url === '/v1/chat/completions') {
-      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-      // A rest of three makes pieces that end at every place sooner or later.
-      for (let at = 0; at < text.length; at += 3) {
-        response.write(chunk({ content: text.slice(at, at + 3) }));
-        await new Promise((resolve) => setTimeout(resolve, 12));
-      }
-      return response.end(`${chunk({}, 'stop')}data: [DONE]\n\n`);
-    }
-    const onward = http.request({ host: target.hostname, port: target.port, method: request.method, headers: request.headers, path: request.url },
-      (got) => { response.writeHead(got.statusCode, got.headers); got.pipe(response); });
-    request.pipe(onward);
-  });
-  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  try {
-    await body(`http://127.0.0.1:${proxy.address().port}`);
-  } finally {
-    proxy.close();
-    proxy.closeAllConnections();
+/** `text` as an answer, in pieces that the page sees come one after the other. */
+async function answerWith(text, response) {
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+  // Sooner or later a piece ends at every place.
+  for (let at = 0; at < text.length; at += 3) {
+    response.write(chunk({ content: text.slice(at, at + 3) }));
+    await new Promise((resolve) => setTimeout(resolve, 12));
   }
+  response.end(`${chunk({}, 'stop')}data: [DONE]\n\n`);
 }
 
 for (const [name, text] of Object.entries(TEXTS))
   test(`an answer that has grown is what it is when it is drawn whole: ${name}`, async () => {
-    await withAnswers(text, (root) => visit(async (page) => {
+    await behindProxy(server.root, '', (root) => visit(async (page) => {
       await ask(page, 'Write.');
       await answered(page);
       const drawn = () => page.locator('.assistant .text').innerHTML();
@@ -67,5 +51,9 @@ for (const [name, text] of Object.entries(TEXTS))
       await page.reload();
       await page.locator('.assistant .text > :not(.plain)').first().waitFor();
       assert.equal(await drawn(), grown);
-    }, { root, address: `${root}/#key=${server.key}` }));
+    }, { root, address: `${root}/#key=${server.key}` }), (request, response) => {
+      if (request.url !== '/v1/chat/completions') return false;
+      void answerWith(text, response);
+      return true;
+    });
   });

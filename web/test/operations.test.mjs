@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { PATIENCE_MS, checkAccess, server, visit } from './page.mjs';
+import { PATIENCE_MS, behindProxy, checkAccess, inkOf, server, visit } from './page.mjs';
 
 const MODEL = 'smollm2-135m';
 // Of everything that a first visit loads, as it travels.
@@ -281,6 +281,38 @@ test('the keyboard alone comes to a part and back', async () => {
     await page.goBack();
     await page.getByRole('heading', { name: 'The last hour' }).waitFor();
   });
+});
+
+test('it works under a path of a proxy, and says when the server is gone and when it is back', async () => {
+  await link();
+  await behindProxy(server.ops, '/deep/operations', (root, setGone) => visit(async (page) => {
+    await page.getByRole('rowheader', { name: MODEL }).waitFor();
+    await open(page, 'Keys');
+    await page.getByRole('rowheader', { name: 'operator' }).waitFor();
+    await open(page, 'Load');
+    setGone(true);
+    await page.getByRole('alert').getByText('The server cannot be reached.').waitFor();
+    setGone(false);
+    await page.getByRole('alert').waitFor({ state: 'detached' });
+    await page.getByRole('rowheader', { name: MODEL }).waitFor();
+  }, { root, address: `${root}/#key=${adminKey}`, faultsMayBe: [/ERR_EMPTY_RESPONSE|ERR_CONNECTION|Failed to load resource/] }));
+});
+
+test('where text and charts must be something is drawn', async () => {
+  for (const colorScheme of ['light', 'dark'])
+    await operate(async (page) => {
+      await page.getByRole('rowheader', { name: MODEL }).waitFor();
+      for (const place of [page.getByRole('heading', { name: 'infe operations' }), page.getByRole('rowheader', { name: MODEL }),
+        cell(page, MODEL, 'Generated'), page.locator('.strip dd').first(), page.locator('.chart .series').first()]) {
+        const ink = await inkOf(place);
+        assert.ok(ink > .005 && ink < .6, `${colorScheme}, ${place}: ${ink}`);
+      }
+      const plot = await inkOf(page.getByRole('img', { name: /^Tokens per second/ }));
+      assert.ok(plot > .001, `${colorScheme}, the chart: ${plot}`);
+      await open(page, 'Usage');
+      const bars = await inkOf(page.getByRole('img', { name: /^Tokens by day/ }));
+      assert.ok(bars > .001, `${colorScheme}, the bars: ${bars}`);
+    }, { colorScheme });
 });
 
 test('a first visit weighs little and is painted soon', async (t) => {

@@ -2,6 +2,7 @@
 // a person takes again and again.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import http from 'node:http';
 import { after, before } from 'node:test';
 
 import { PATIENCE_MS, openPage, require, startBrowser, startServer } from './server.mjs';
@@ -64,4 +65,49 @@ export async function checkAccess(page, where) {
   assert.deepEqual(bad.map(({ id, nodes }) => [where, id, nodes[0].html, nodes[0].failureSummary]), []);
   const { wide, window } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, window: innerWidth }));
   assert.ok(wide <= window, `${where}: nothing sticks out sideways (${wide} of ${window})`);
+}
+
+/** What share of an element's picture is of another colour than its corner: text that is drawn leaves some, an
+ * empty or a covered place none. */
+export async function inkOf(locator) {
+  const picture = (await locator.screenshot()).toString('base64');
+  const reader = await locator.page().context().newPage();
+  await reader.goto('about:blank');  // no policy forbids a picture out of an address there
+  const share = await reader.evaluate(async (data) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${data}`;
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.width, image.height);
+    const context = canvas.getContext('2d');
+    context.drawImage(image, 0, 0);
+    const { data: bytes } = context.getImageData(0, 0, image.width, image.height);
+    let other = 0;
+    for (let at = 0; at < bytes.length; at += 4)
+      if (Math.abs(bytes[at] - bytes[0]) + Math.abs(bytes[at + 1] - bytes[1]) + Math.abs(bytes[at + 2] - bytes[2]) > 120) other++;
+    return other / (bytes.length / 4);
+  }, picture);
+  await reader.close();
+  return share;
+}
+
+/** Ours behind another server, under `prefix`; body gets its address, and what lets it be gone for a while.
+ * answer: of requests that it takes upon itself, true. */
+export async function behindProxy(target, prefix, body, answer = () => false) {
+  const { hostname, port } = new URL(target);
+  let isGone = false;
+  const proxy = http.createServer((request, response) => {
+    if (isGone) return request.socket.destroy();
+    if (!request.url.startsWith(`${prefix}/`)) return response.writeHead(404).end();
+    if (answer(request, response)) return undefined;
+    const onward = http.request({ host: hostname, port, method: request.method, headers: request.headers, path: request.url.slice(prefix.length) },
+      (got) => { response.writeHead(got.statusCode, got.headers); got.pipe(response); });
+    request.pipe(onward);
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  try {
+    await body(`http://127.0.0.1:${proxy.address().port}${prefix}`, (gone) => { isGone = gone; });
+  } finally {
+    proxy.close();
+    proxy.closeAllConnections();
+  }
 }

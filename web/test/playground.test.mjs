@@ -1,9 +1,8 @@
 // The playground in a browser, against the real server: node --test, started by `tools/web test`.
 import assert from 'node:assert/strict';
-import http from 'node:http';
 import { test } from 'node:test';
 
-import { ENDLESS, answered, ask, checkAccess, server, setUp, visit } from './page.mjs';
+import { ENDLESS, answered, ask, behindProxy, checkAccess, inkOf, server, setUp, visit } from './page.mjs';
 
 // Of everything that a first visit loads, as it travels.
 const WEIGHT_MAX = 250_000;
@@ -56,13 +55,14 @@ test('an answer stops at once and keeps what had come', async () => {
     await page.locator('.assistant[data-state=running] .text').filter({ hasText: /\w/ }).waitFor();
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByText('Stopped here.').waitFor();
-    const text = await page.locator('.assistant .text').innerText();
-    assert.notEqual(text, '');
+    // Not innerText: that is empty of what is not laid out yet, or not any more.
+    const text = await page.locator('.assistant .text').textContent();
+    assert.match(text, /\w/);
     await ask(page, 'And now?');
     await page.locator('.assistant').nth(1).locator('.speed').waitFor();
     await page.keyboard.press('Escape');
     await page.locator('.assistant[data-state=stopped]').nth(1).waitFor();
-    assert.equal(await page.locator('.assistant .text').first().innerText(), text);
+    assert.equal(await page.locator('.assistant .text').first().textContent(), text);
   });
 });
 
@@ -160,26 +160,29 @@ test('a client that asks for no page gets its line of JSON', async () => {
 });
 
 test('it works under a path of a proxy', async () => {
-  const target = new URL(server.root);
-  const proxy = http.createServer((request, response) => {
-    if (!request.url.startsWith('/deep/infe/')) return response.writeHead(404).end();
-    const onward = http.request(
-      { host: target.hostname, port: target.port, method: request.method, headers: request.headers, path: request.url.slice('/deep/infe'.length) },
-      (got) => { response.writeHead(got.statusCode, got.headers); got.pipe(response); });
-    request.pipe(onward);
-  });
-  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  try {
-    const root = `http://127.0.0.1:${proxy.address().port}/deep/infe`;
+  await behindProxy(server.root, '/deep/infe', (root) => visit(async (page) => {
+    await setUp(page, { 'Longest answer': '8' });
+    await ask(page, 'Hello');
+    await answered(page);
+  }, { address: `${root}/#key=${server.key}`, root }));
+});
+
+test('where text must be something is drawn', async () => {
+  for (const colorScheme of ['light', 'dark'])
     await visit(async (page) => {
-      await setUp(page, { 'Longest answer': '8' });
+      await setUp(page, { 'Longest answer': '8', ...ENDLESS });
+      const places = [page.getByRole('heading', { name: 'smollm2-135m' }), page.locator('header h1 .word')];
+      for (const place of places) {
+        const ink = await inkOf(place);
+        assert.ok(ink > .01 && ink < .6, `${colorScheme}, ${place}: ${ink}`);
+      }
       await ask(page, 'Hello');
       await answered(page);
-    }, { address: `${root}/#key=${server.key}`, root });
-  } finally {
-    proxy.close();
-    proxy.closeAllConnections();
-  }
+      for (const place of [page.locator('.bubble'), page.locator('.assistant .text'), page.locator('.speed')]) {
+        const ink = await inkOf(place);
+        assert.ok(ink > .002 && ink < .6, `${colorScheme}, ${place}: ${ink}`);
+      }
+    }, { colorScheme });
 });
 
 test('the keyboard is enough, and the focus stays where one writes', async () => {

@@ -153,18 +153,26 @@ Result<Part> CallGrammar::Answer(const std::vector<Callable>& callables, uint32_
   return b_.Sequence(parts);
 }
 
+// Blanks in front of a call or its arguments, where the model chooses. A JSON object begins with
+// blanks of its own (one line break and an indent, or two spaces): what it takes must not be read
+// here as well, or every call of an answer doubles the readings of the text.
+Result<Part> CallGrammar::Blank(Before next) {
+  return b_.Pattern(next == Before::kJsonObject ? "(\\n\\n|   | {1,2}\\n)?" : "[\\n ]{0,4}");
+}
+
 // What follows the format's own marker: the rest of its opening, the call, and inside a section
 // more of them. Blanks are the model's choice.
 Result<Part> CallGrammar::Section(const std::vector<Callable>& callables,
                                   const std::string& trigger, uint32_t calls_max) {
   INFE_ASSIGN(const Part body, AnyBody(callables));
-  INFE_ASSIGN(const Part blank, b_.Pattern("[\\n ]{0,4}"));
+  INFE_ASSIGN(const Part blank, Blank(Before::kMark));
+  INFE_ASSIGN(const Part before_body, Blank(body_begin()));
   const std::string opening = Trimmed(format_.section_begin + format_.call_begin);
   const std::string end = Trimmed(format_.call_end + format_.section_end);
-  std::vector<Part> parts{blank};
+  std::vector<Part> parts;
   if (opening.size() > trigger.size())
-    parts.insert(parts.end(), {Spelled(Trimmed(opening.substr(trigger.size()))), blank});
-  parts.push_back(body);
+    parts = {blank, Spelled(Trimmed(opening.substr(trigger.size())))};
+  parts.insert(parts.end(), {before_body, body});
   if (!format_.section_begin.empty() && format_.takes_several && calls_max > 1) {
     const Part next =
         b_.Sequence({Spelled(format_.call_end + format_.separator + format_.call_begin), body});
@@ -181,7 +189,8 @@ Result<void> CallGrammar::AddMarked(const std::vector<Callable>& callables, uint
   using Kind = chat::ToolFormat::Kind;
   const std::string opening = Trimmed(format_.section_begin + format_.call_begin);
   INFE_ASSIGN(const Part body, AnyBody(callables));
-  INFE_ASSIGN(const Part blank, b_.Pattern("[\\n ]{0,4}"));
+  INFE_ASSIGN(const Part blank, Blank(Before::kMark));
+  INFE_ASSIGN(const Part before_body, Blank(body_begin()));
   for (size_t i = 0; i < format_.triggers.size(); ++i) {
     const std::string& trigger = format_.triggers[i];
     if (!opening.empty() && opening.starts_with(trigger)) {
@@ -196,11 +205,11 @@ Result<void> CallGrammar::AddMarked(const std::vector<Callable>& callables, uint
       triggered.push_back({trigger, named});
     } else if (format_.kind == Kind::kJson && i < format_.closers.size()) {
       triggered.push_back(
-          {trigger, b_.Sequence({blank, body, blank, b_.Literal(format_.closers[i])})});
+          {trigger, b_.Sequence({before_body, body, blank, b_.Literal(format_.closers[i])})});
     } else if (format_.kind == Kind::kBareJson) {
-      triggered.push_back({trigger, b_.Sequence({blank, body})});
+      triggered.push_back({trigger, b_.Sequence({before_body, body})});
       if (const MarkerToken* marker = LeadingMarker(trigger); marker && marker->name == trigger)
-        triggered.push_back({trigger, b_.Sequence({blank, body}), marker->token});
+        triggered.push_back({trigger, b_.Sequence({before_body, body}), marker->token});
     } else {
       forbidden.push_back(trigger);
     }
@@ -212,9 +221,10 @@ Result<void> CallGrammar::AddMarked(const std::vector<Callable>& callables, uint
 Result<void> CallGrammar::AddUnmarked(const Callable& callable, Triggered& triggered) {
   INFE_ASSIGN(const Part arguments, Arguments(callable));
   INFE_ASSIGN(const Part blank, b_.Pattern("[\\n ]{0,12}"));
+  INFE_ASSIGN(const Part before_arguments, Blank(Before::kJsonObject));
   const Part rest = b_.Sequence({b_.Literal(","), blank,
-                                 b_.Literal(fmt::format("\"{}\":", format_.arguments_key)), blank,
-                                 arguments, blank, b_.Literal("}")});
+                                 b_.Literal(fmt::format("\"{}\":", format_.arguments_key)),
+                                 before_arguments, arguments, blank, b_.Literal("}")});
   const Part echo_rest = b_.Sequence({rest, blank, b_.Literal("}")});
   for (chat::BareOpening& opening : chat::BareOpenings(format_, callable.name))
     triggered.push_back({std::move(opening.text), opening.in_echo ? echo_rest : rest});

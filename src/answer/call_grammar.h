@@ -69,6 +69,11 @@ class CallGrammar {
   Result<Part> AnyBody(const std::vector<Callable>& callables) {
     return AnyBody(callables, format_.before_name);
   }
+  enum class Before { kMark, kJsonObject };
+  Before body_begin() const {
+    return format_.kind == chat::ToolFormat::Kind::kJson ? Before::kJsonObject : Before::kMark;
+  }
+  Result<Part> Blank(Before next);
   Result<Part> Section(const std::vector<Callable>& callables, const std::string& trigger,
                        uint32_t calls_max);
   Result<void> AddMarked(const std::vector<Callable>& callables, uint32_t calls_max,

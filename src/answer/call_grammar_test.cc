@@ -345,6 +345,29 @@ TEST(CallGrammar, HarmonysMarksAreTokensWhereTheVocabularyHasThem) {
   EXPECT_FALSE(IsAnswer(*grammar, "<|channel|>analysis<|message|>a<|end|>" + final));
 }
 
+// A model that repeats itself writes as many calls as it may, and every one costs the same.
+TEST(CallGrammar, AsManyCallsAsAreAllowedAreOneReading) {
+  const ToolFormat format = chat::HermesFormat();
+  GrammarBuilder b;
+  CallGrammar calls(b, format);
+  const auto part = calls.TextAndCalls(Tools(), 16);
+  ASSERT_TRUE(part);
+  const auto grammar = b.Build(*part);
+  ASSERT_TRUE(grammar) << grammar.error().message;
+  for (const std::string_view call :
+       {"<tool_call>\n{\"name\": \"foo\", \"arguments\": {\"a\": \"b\"}}\n</tool_call>\n",
+        "<tool_call>{\"name\":\"f\",\"arguments\":{\"x\":1}}</tool_call>"}) {
+    auto matcher = grammar::NewMatcher(*grammar, TestTrie());
+    for (int i = 0; i < 16; ++i) {
+      for (const uint32_t token : grammar::ByteTokens(call)) {
+        const auto taken = matcher->Accept(token);
+        ASSERT_TRUE(taken) << taken.error().message << " in call " << i;
+      }
+    }
+    EXPECT_TRUE(matcher->IsComplete());
+  }
+}
+
 // A model whose markers are control tokens begins and ends calls with the tokens; the characters in
 // ordinary tokens are read as well.
 TEST(CallGrammar, MarkersThatAreControlTokensAreTakenAsSuch) {

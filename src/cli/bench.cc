@@ -165,6 +165,9 @@ Result<Opened> Open(const BenchOptions& a, const WorkList& list, const FoundMode
   };
   {
     INFE_ASSIGN(const engine::LoadedModel first, load());
+    if (!first.model->Gives(model::Output::kLogits)) {
+      return InvalidArgument("the model makes embeddings; what is measured here is how it writes");
+    }
     INFE_TRY(CheckContext(a, list, first.model->config().context_length));
     if (!packed.path().empty() && !WaitForPacked(packed.path()))
       return Internal(fmt::format("no packed weights were written to {}", packed.path()));

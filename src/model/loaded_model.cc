@@ -35,6 +35,7 @@ Result<void> PlanParts(const ModelConfig& config, const ModelParts& parts,
                        const kernels::KernelTable& kernels, kernels::KvType kv_type,
                        const StepLimits& limits, Planned& planned) {
   planned.residual = PlanResidual(config, limits, planned.scratch);
+  if (config.float_products) planned.tensors.PackFloats();
   bool float_products = false;
   PartPlan plan{.config = config,
                 .kernels = kernels,

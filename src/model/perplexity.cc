@@ -24,6 +24,9 @@ double NegativeLogLikelihood(const float* logits, uint32_t vocabulary, TokenId t
 Result<PerplexityResult> Perplexity(StepModel& model, std::span<const TokenId> tokens,
                                     const PerplexityOptions& options) {
   const ModelConfig& config = model.config();
+  if (!model.Gives(Output::kLogits)) {
+    return InvalidArgument("the model makes embeddings; it predicts no text");
+  }
   const uint32_t window = options.window;
   if (window < 4 || window > config.context_length) {
     return InvalidArgument(fmt::format("a window of {} tokens does not fit; 4 to {} do", window,

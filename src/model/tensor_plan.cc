@@ -63,11 +63,12 @@ Result<void> TensorPlan::Matrix(const MatrixSpec& spec, kernels::PackedMatrix* m
     return Corrupt(fmt::format("tensor {} has planes of {} rows; the model's metadata asks for {}",
                                tensor->name, tensor->shape[1], plane_rows));
   }
-  INFE_ASSIGN(matrix->type, Type(*tensor));
+  INFE_ASSIGN(const QuantType type, Type(*tensor));
+  matrix->type = pack_floats_ && !kernels::IsFloat(type) ? QuantType::kF16 : type;
   matrix->rows = spec.rows;
   matrix->cols = spec.cols;
   packs_.push_back(
-      {matrix, tensor, spec.plane * plane_rows + spec.first_row, spec.order, packed_bytes_});
+      {matrix, tensor, type, spec.plane * plane_rows + spec.first_row, spec.order, packed_bytes_});
   packed_bytes_ += Aligned(kernels_.packed_bytes(matrix->type, spec.rows, spec.cols));
   return {};
 }

@@ -51,6 +51,10 @@ class TensorPlan {
   TensorPlan(const GgufFile& file, const kernels::KernelTable& kernels)
       : file_(file), kernels_(kernels) {}
 
+  // Matrices that are asked for from now on are packed as floats: as F16 where the file has blocks
+  // of integers, within half a unit in the 11th digit of what those say.
+  void PackFloats() { pack_floats_ = true; }
+
   bool Has(std::string_view name) const { return file_.FindTensor(name) != nullptr; }
 
   // What is pointed to gets its data when the weights are loaded; until then it must stay where it
@@ -88,6 +92,7 @@ class TensorPlan {
   struct PackJob {
     kernels::PackedMatrix* matrix;
     const GgufTensor* source;
+    kernels::QuantType source_type;  // the matrix's, or it is packed as floats
     uint64_t first_row;
     std::span<const uint32_t> order;
     size_t offset;  // in Weights::packed
@@ -103,6 +108,7 @@ class TensorPlan {
 
   const GgufFile& file_;
   const kernels::KernelTable& kernels_;
+  bool pack_floats_ = false;
   std::set<std::string_view> taken_;
   std::deque<std::vector<uint32_t>> orders_;  // spans into them stay
   std::vector<PackJob> packs_;

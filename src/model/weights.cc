@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <mutex>
 #include <string>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "kernels/half.h"
 #include "model/packed_file.h"
 
 namespace infe::model {
@@ -107,8 +109,9 @@ class WeightsLoader {
   std::string Layout() const {
     std::string out;
     for (const auto& job : plan_.packs_) {
-      out += fmt::format("{}+{} {}x{} {}\n", job.source->name, job.first_row, job.matrix->rows,
-                         job.matrix->cols, job.order.empty() ? "" : "reordered");
+      out += fmt::format("{}+{} {}x{} {}{}\n", job.source->name, job.first_row, job.matrix->rows,
+                         job.matrix->cols, job.order.empty() ? "" : "reordered",
+                         job.matrix->type == job.source_type ? "" : "F16");
     }
     return out;
   }
@@ -117,7 +120,19 @@ class WeightsLoader {
   struct PackBuffer {
     std::vector<std::byte> rows;
     std::vector<uint32_t> order;  // of rows, within them
+    std::vector<float> floats;
   };
+
+  // Blocks of integers in `rows` become F16.
+  static void WidenRows(kernels::QuantType from, size_t values, PackBuffer& buffer) {
+    buffer.floats.resize(values);
+    kernels::Traits(from).dequantise(buffer.rows.data(), buffer.floats.data(), values);
+    buffer.rows.resize(values * sizeof(uint16_t));
+    for (size_t i = 0; i < values; ++i) {
+      const uint16_t half = kernels::F32ToF16(buffer.floats[i]);
+      std::memcpy(buffer.rows.data() + i * sizeof half, &half, sizeof half);
+    }
+  }
 
   // A chunk is packed as if it were a matrix of its own: stripes follow each other in memory.
   Result<void> PackChunk(Weights& weights, const TensorPlan::PackJob& job, uint32_t stripe,
@@ -137,9 +152,12 @@ class WeightsLoader {
       buffer.order.resize(rows);
       for (uint32_t r = 0; r < rows; ++r) buffer.order[r] = order[r] - from;
     }
-    const size_t row_bytes = kernels::RowBytes(m.type, m.cols);
+    const size_t row_bytes = kernels::RowBytes(job.source_type, m.cols);
     buffer.rows.resize((to - from) * row_bytes);
     INFE_TRY(file_.ReadTensor(*job.source, (job.first_row + from) * row_bytes, buffer.rows));
+    if (job.source_type != m.type) {
+      WidenRows(job.source_type, size_t{to - from} * m.cols, buffer);
+    }
     kernels_.pack(
         m.type, rows, m.cols, buffer.rows.data(), job.order.empty() ? nullptr : buffer.order.data(),
         0, stripes,

@@ -201,6 +201,7 @@ Result<void> ReadEmbeddingKeys(const GgufFile& file, const std::string& prefix,
   if (config.pooling != Pooling::kNone) config.tied_head = false;
   if (!supports.encoder) return {};
   config.norms = NormKind::kLayer;
+  config.float_products = true;
   INFE_ASSIGN(const uint64_t types, file.Unsigned("tokenizer.ggml.token_type_count", 0));
   if (types > kTokenTypesMax) return Corrupt("tokenizer.ggml.token_type_count is out of range");
   config.token_types = static_cast<uint32_t>(types);

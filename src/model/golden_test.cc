@@ -127,10 +127,11 @@ TEST(Golden, EveryFamilyMatchesAnotherEngine) {
   const std::string folder = TinyModelDir();
   if (folder.empty()) GTEST_SKIP() << "needs python3 with numpy and gguf";
   ThreadPool pool(2);
-  size_t compared = 0;
+  size_t compared = 0, writing = 0;
   for (const Architecture& architecture : AllArchitectures()) {
     const std::string family(architecture.name);
-    if (family == "bert") continue;  // it writes nothing: tests/golden/bert compares its vectors
+    if (family == "bert") continue;  // an encoder has no log-probabilities: see pooled_test.cc
+    ++writing;
     SCOPED_TRACE(family);
     const Json golden =
         ReadJson(std::string(kSourceDir) + "/tests/golden/families/" + family + ".json");
@@ -159,7 +160,7 @@ TEST(Golden, EveryFamilyMatchesAnotherEngine) {
   }
   // All, or none: other random numbers make other models.
   if (compared == 0) GTEST_SKIP() << "this numpy draws other random numbers";
-  EXPECT_EQ(compared, AllArchitectures().size());
+  EXPECT_EQ(compared, writing);
 }
 
 // The models that infe serves, against golden files that tests/golden/reference.py wrote.

@@ -292,10 +292,11 @@ void AddPolicyOptions(Command& command, Arguments& a) {
   store::KeyLimits& limits = a.policy.limits;
   command.Option("--name", a.policy.name, "What the key is for")
       .Option("--project", a.policy.project, "Whose prefix cache and fair share it has")
-      .Option("--scope", a.scopes,
-              "chat, responses, messages, embeddings, models.read, usage.read (API keys: all "
-              "unless given); admin.keys, admin.usage, admin.server, admin.* (admin keys); may be "
-              "repeated")
+      .Option(
+          "--scope", a.scopes,
+          "chat, responses, messages, embeddings, storage, models.read, usage.read (API keys: all "
+          "unless given); admin.keys, admin.usage, admin.server, admin.* (admin keys); may be "
+          "repeated")
       .Option("--only-model,--model", a.policy.models,
               "The only model it may use; may be repeated (default: all)")
       .Option("--expires", a.expires, "never, a duration (30d, 12h) or a date (2027-01-31, UTC)")

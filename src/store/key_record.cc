@@ -10,11 +10,12 @@
 namespace infe::store {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, KeyScope>, 9> kScopes = {{
+constexpr std::array<std::pair<std::string_view, KeyScope>, 10> kScopes = {{
     {"chat", KeyScope::kChat},
     {"responses", KeyScope::kResponses},
     {"messages", KeyScope::kMessages},
     {"embeddings", KeyScope::kEmbeddings},
+    {"storage", KeyScope::kStorage},
     {"models.read", KeyScope::kModelsRead},
     {"usage.read", KeyScope::kUsageRead},
     {"admin.keys", KeyScope::kAdminKeys},

@@ -25,6 +25,7 @@ enum class KeyScope : uint32_t {
   kResponses = 1 << 6,    // responses: /v1/responses and what is kept of them
   kMessages = 1 << 7,     // messages: /v1/messages
   kEmbeddings = 1 << 8,   // embeddings: /v1/embeddings and /v1/rerank
+  kStorage = 1 << 9,      // storage: what it makes may be kept
 };
 using KeyScopes = uint32_t;
 
@@ -35,8 +36,8 @@ inline constexpr KeyScopes Bit(KeyScope scope) {
 inline constexpr KeyScopes kGenerationScopes = Bit(KeyScope::kChat) | Bit(KeyScope::kResponses) |
                                                Bit(KeyScope::kMessages) |
                                                Bit(KeyScope::kEmbeddings);
-inline constexpr KeyScopes kApiScopes =
-    kGenerationScopes | Bit(KeyScope::kModelsRead) | Bit(KeyScope::kUsageRead);
+inline constexpr KeyScopes kApiScopes = kGenerationScopes | Bit(KeyScope::kStorage) |
+                                        Bit(KeyScope::kModelsRead) | Bit(KeyScope::kUsageRead);
 inline constexpr KeyScopes kAdminScopes =
     Bit(KeyScope::kAdminKeys) | Bit(KeyScope::kAdminUsage) | Bit(KeyScope::kAdminServer);
 

@@ -85,6 +85,22 @@ constexpr std::array kMigrations = {
     // 6: scopes of further dialects (responses 64, messages 128, embeddings 256). A key that might
     // do all that there was still may; one that was held to less is held to it.
     "UPDATE api_key SET scopes = scopes + 448 WHERE scopes = 7;",
+
+    // 7: what clients ask to be kept (kept_store.h). own_bytes: of an object alone; bytes: with its
+    // items, and of all that a project has.
+    // The scope storage is 512: for whoever has all the others.
+    "UPDATE api_key SET scopes = scopes + 512 WHERE scopes = 455;"
+    "CREATE TABLE kept (project TEXT NOT NULL, id TEXT NOT NULL, kind {int} NOT NULL,"
+    " created_at {int} NOT NULL, expires_at {int} NOT NULL, parent TEXT NOT NULL,"
+    " model TEXT NOT NULL, boot {int} NOT NULL, own_bytes {int} NOT NULL,"
+    " bytes {int} NOT NULL, body TEXT NOT NULL,"
+    " input TEXT NOT NULL, PRIMARY KEY (project, id)) {strict};"
+    "CREATE INDEX kept_by_age ON kept (project, created_at, id);"
+    "CREATE INDEX kept_by_end ON kept (expires_at);"
+    "CREATE TABLE kept_item (project TEXT NOT NULL, owner TEXT NOT NULL, number {int} NOT NULL,"
+    " id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (project, owner, number)) {strict};"
+    "CREATE INDEX kept_item_by_id ON kept_item (project, owner, id);"
+    "CREATE TABLE kept_bytes (project TEXT PRIMARY KEY, bytes {int} NOT NULL) {strict};",
 };
 
 // Any number that nobody else uses: PostgreSQL's lock that lets one process migrate at a time.

@@ -34,6 +34,7 @@ Result<std::unique_ptr<Store>> Store::Open(const DataDir& dir, const StoreOption
   }
   INFE_ASSIGN(store->projects_, ProjectStore::Open(dir, options.url));
   INFE_ASSIGN(store->audit_, AuditLog::Open(dir, options.url));
+  INFE_ASSIGN(store->kept_, KeptStore::Open(dir, options.url, options.kept));
   return store;
 }
 

@@ -10,6 +10,7 @@
 #include "store/audit_log.h"
 #include "store/data_dir.h"
 #include "store/folder_lock.h"
+#include "store/kept_store.h"
 #include "store/key_store.h"
 #include "store/limits.h"
 #include "store/project_store.h"
@@ -22,6 +23,7 @@ namespace infe::store {
 struct StoreOptions {
   std::string url;  // empty: infe.db in the data folder; or postgresql://...
   LedgerOptions ledger;
+  KeptLimits kept;
 };
 
 class Store {
@@ -35,6 +37,7 @@ class Store {
   Limiter& limits() { return *limits_; }
   ProjectStore& projects() { return *projects_; }
   AuditLog& audit() { return *audit_; }
+  KeptStore& kept() { return *kept_; }
   StoreClock& clock() { return *clock_; }
 
  private:
@@ -47,6 +50,7 @@ class Store {
   std::unique_ptr<Limiter> limits_;
   std::unique_ptr<ProjectStore> projects_;
   std::unique_ptr<AuditLog> audit_;
+  std::unique_ptr<KeptStore> kept_;
 };
 
 }  // namespace infe::store

@@ -313,7 +313,7 @@ def test_audit_entries_hold_what_was_asked_for_with_its_old_values(organization)
     to, was = updated["changes_requested"], updated["changes_from"]
     # Also what was asked for and was so already.
     assert to["limits"] == extra["limits"] and was["limits"] == limits
-    assert (to["scopes"], was["scopes"]) == (["chat"], ["chat", "responses", "messages", "embeddings", "models.read", "usage.read"])
+    assert (to["scopes"], was["scopes"]) == (["chat"], ["chat", "responses", "messages", "embeddings", "storage", "models.read", "usage.read"])
     assert (to["models"], was["models"]) == (["smollm2-135m"], []) and (to["weight"], was["weight"]) == (3, 2)
     assert abs(to["expires_at"] - time.time() - 3600) < 60 and was["expires_at"] == 0
     account = by_type["service_account.updated"]

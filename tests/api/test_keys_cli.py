@@ -42,7 +42,7 @@ def test_create_prints_the_key_once(infe):
     made = as_json(infe("keys", "create", "--name", "ci", "--json"))
     assert list(made)[:2] == ["id", "key"]
     assert made["key"].startswith("sk-infe-") and len(made["key"]) == len("sk-infe-") + 49
-    assert made["scopes"] == ["chat", "responses", "messages", "embeddings", "models.read", "usage.read"] and made["models"] is None
+    assert made["scopes"] == ["chat", "responses", "messages", "embeddings", "storage", "models.read", "usage.read"] and made["models"] is None
     assert made["kind"] == "api" and made["account"] == made["id"] and made["project"] == "default"
     assert set(made["limits"].values()) == {None}
     for text in (infe("keys", "list"), infe("keys", "list", "--json")):

@@ -35,6 +35,8 @@ constexpr int64_t kRetryAfterStopMs = 1000;
 constexpr auto kLastWords = std::chrono::seconds(2);
 constexpr auto kDrainPoll = std::chrono::milliseconds(20);
 constexpr auto kMaintenanceInterval = std::chrono::seconds(1);
+// Nobody finds what has passed its end, so its place is not urgent.
+constexpr auto kExpiryInterval = std::chrono::minutes(1);
 constexpr auto kWatchInterval = std::chrono::seconds(1);
 
 store::StoreOptions StoreOptionsOf(const ServerConfig& config) {
@@ -42,6 +44,7 @@ store::StoreOptions StoreOptionsOf(const ServerConfig& config) {
   options.url = config.store_url;
   options.ledger.on_failure = config.ledger_on_failure;
   options.ledger.journal_bytes_max = config.ledger_journal_bytes;
+  options.kept.bytes_per_project_max = config.kept_bytes;
   return options;
 }
 
@@ -90,6 +93,7 @@ class AppImpl : public App {
   }
 
   Result<void> CheckKeys(const ServerConfig& config);
+  void ExpireKept();
   void SayKeyState();
   ServerConfig config() const { return services_.settings.Get()->config; }
   Result<void> TryReload(const ServerConfig& wanted);
@@ -125,6 +129,7 @@ class AppImpl : public App {
   std::string first_key_;
   store::KeyState key_state_ = store::KeyState::kNone;  // as it was told last; of Start, then of
                                                         // the maintenance
+  std::chrono::steady_clock::time_point next_expiry_;   // of the maintenance
   std::jthread maintenance_;
   std::jthread watch_;  // last: ends first
 };
@@ -175,6 +180,14 @@ Result<void> AppImpl::CheckKeys(const ServerConfig& config) {
         "`infe keys create --name NAME`, and every request will need a key.",
         config.host, config.port));
   return CheckExposure(config, door != Door::kOpen);
+}
+
+// What clients left here, and has passed its end.
+void AppImpl::ExpireKept() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_expiry_) return;
+  next_expiry_ = now + kExpiryInterval;
+  (void)services_.kept.Expire(services_.clock.unix_s());  // on failure: next time
 }
 
 // What happened to the keys meanwhile, once.
@@ -337,6 +350,7 @@ void AppImpl::Maintain(const std::stop_token& stop) {
     models_.Reap();
     (void)services_.projects.Refresh();  // on failure the last good view serves on
     SayKeyState();
+    ExpireKept();
     const store::StoreClock::Reading now = services_.clock.Now();
     if (!now.jumped) services_.keys.NoteExpired(now.unix_s());
     for (const std::string& note : services_.clock.TakeNotes()) voice_.say(note);
@@ -390,6 +404,7 @@ AppImpl::~AppImpl() {
   if (public_) public_->Shutdown(std::chrono::milliseconds(0));
   // What is queued may still look for its model.
   services_.pools.Stop();
+  services_.background.Stop();
   if (auto closed = services_.ledger.Close(); !closed && voice_.warn)
     voice_.warn(closed.error().message);
 }

@@ -78,6 +78,11 @@ struct ServerConfig {
   // by then the text is closed; it stays valid. 0: no limit but what the context leaves.
   uint32_t json_tokens_max = 1024;
 
+  // Responses and conversations that clients leave here (store/kept_store.h).
+  bool keep_responses = true;
+  uint32_t kept_days = 30;
+  uint64_t kept_bytes = uint64_t{256} << 20;  // per project
+
   // At SIGTERM: not ready, yet serving, so that load balancers notice before anything is refused.
   double drain_grace_s = 5;
   double drain_timeout_s = 60;  // then requests in flight get this long to finish

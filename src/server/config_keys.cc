@@ -22,6 +22,7 @@ constexpr const char* kOverload =
     "Overload. Beyond these, requests are refused with 503 before any work is done";
 constexpr const char* kUsage = "Usage";
 constexpr const char* kRequests = "Requests";
+constexpr const char* kKept = "Kept for clients, per project: responses, conversations";
 constexpr const char* kStopping = "Stopping";
 
 // ---- What a key's value is, by the type of its field.
@@ -303,6 +304,15 @@ void AddRequests(Rows& rows) {
                           "Of a JSON answer without max_tokens; 0: what the context leaves")));
 }
 
+void AddKept(Rows& rows) {
+  rows.push_back(Live(Row(kKept, "keep_responses", "--no-keep-responses",
+                          Switch(&C::keep_responses), "Keep nothing, whatever requests say")));
+  rows.push_back(Live(Row(kKept, "kept_days", nullptr, Count(&C::kept_days),
+                          "Days after which it is gone, unless something goes on from it")));
+  rows.push_back(Row(kKept, "kept_bytes", "--kept-bytes", Bytes(&C::kept_bytes),
+                     "So much of it; beyond, the oldest go first"));
+}
+
 void AddStopping(Rows& rows) {
   rows.push_back(
       Live(Row(kStopping, "drain_grace_s", "--drain-grace", Number(&C::drain_grace_s),
@@ -319,6 +329,7 @@ Rows MakeRows() {
   AddModels(rows);
   AddOverloadAndUsage(rows);
   AddRequests(rows);
+  AddKept(rows);
   AddStopping(rows);
   return rows;
 }

@@ -8,6 +8,7 @@
 
 #include "server/handlers/admin.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/kept.h"
 
 namespace infe::server {
 namespace {
@@ -52,6 +53,16 @@ constexpr Endpoint Look(const char* pattern, KeyScope scope, Handler handle) {
           .api_scope = scope,
           .admin_scope = {},
           .body_bytes_max = kUnreadBytesMax,
+          .handle = handle};
+}
+// What clients have left here.
+constexpr Endpoint Kept(const char* method, const char* pattern, Handler handle,
+                        uint64_t body_bytes_max = kUnreadBytesMax) {
+  return {.method = method,
+          .pattern = pattern,
+          .api_scope = KeyScope::kResponses,
+          .admin_scope = {},
+          .body_bytes_max = body_bytes_max,
           .handle = handle};
 }
 constexpr Endpoint Open(const char* pattern, Where where, Handler handle) {
@@ -104,6 +115,19 @@ constexpr Endpoint kEndpoints[] = {
     Message("/v1/messages/count_tokens", Cost::kReads, HandleCountTokens),
     Generates("/v1/responses", HandleResponses, KeyScope::kResponses),
     Reads("/v1/responses/input_tokens", HandleResponseInputTokens, KeyScope::kResponses),
+    Kept("POST", "/v1/responses/compact", Keep<RefuseCompaction>, kPromptBytesMax),
+    Kept("GET", "/v1/responses/{id}", Keep<GetResponse>),
+    Kept("DELETE", "/v1/responses/{id}", Keep<DeleteResponse>),
+    Kept("POST", "/v1/responses/{id}/cancel", Keep<CancelResponse>),
+    Kept("GET", "/v1/responses/{id}/input_items", Keep<ListInputItems>),
+    Kept("POST", "/v1/conversations", Keep<CreateConversation>, kPromptBytesMax),
+    Kept("GET", "/v1/conversations/{id}", Keep<GetConversation>),
+    Kept("POST", "/v1/conversations/{id}", Keep<UpdateConversation>),
+    Kept("DELETE", "/v1/conversations/{id}", Keep<DeleteConversation>),
+    Kept("POST", "/v1/conversations/{id}/items", Keep<AddConversationItems>, kPromptBytesMax),
+    Kept("GET", "/v1/conversations/{id}/items", Keep<ListConversationItems>),
+    Kept("GET", "/v1/conversations/{id}/items/{item}", Keep<GetConversationItem>),
+    Kept("DELETE", "/v1/conversations/{id}/items/{item}", Keep<DeleteConversationItem>),
     Models("/v1/models", HandleListModels),
     Models("/v1/models/{id*}", HandleGetModel),
 

@@ -11,6 +11,7 @@
 #include "server/door/live_requests.h"
 #include "server/door/pools.h"
 #include "server/endpoints.h"
+#include "server/handlers/background.h"
 #include "server/handlers/live_answers.h"
 #include "server/live_settings.h"
 #include "server/metrics/liveness.h"
@@ -38,6 +39,7 @@ struct Services {
         usage(stores.usage()),
         projects(stores.projects()),
         audit(stores.audit()),
+        kept(stores.kept()),
         clock(stores.clock()),
         salt(std::move(cache_salt)) {}
 
@@ -49,6 +51,7 @@ struct Services {
   store::UsageReader& usage;
   store::ProjectStore& projects;
   store::AuditLog& audit;
+  store::KeptStore& kept;
   store::StoreClock& clock;
   Metrics metrics;
   const CacheSalt salt;
@@ -61,11 +64,12 @@ struct Services {
   LoadHistory load_history;
   // Null until they listen.
   std::atomic<const http::HttpServer*> api_server{nullptr}, ops_server{nullptr};
-  std::atomic<const Accounting*> accounting{nullptr};
+  std::atomic<Accounting*> accounting{nullptr};
   std::span<const Endpoint> endpoints = Endpoints();  // what the door looks a request up in
   // A few hundred agents' tool sets; a compiled schema is some tens of kilobytes.
   answer::GrammarCache grammars{512, 64 << 20};
   Pools pools{GetCpuFeatures().cores_allowed};
+  Background background;
 };
 
 }  // namespace infe::server

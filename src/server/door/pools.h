@@ -48,8 +48,17 @@ struct Pools {
                   .queued_max = 256,
                   .queued_per_key_max = 64}};
 
-  std::array<TaskPool*, 4> All() { return {&intake, &prompts, &compiles, &admin}; }
-  std::array<const TaskPool*, 4> All() const { return {&intake, &prompts, &compiles, &admin}; }
+  // What is read of the store for clients waits for it as well, and nobody behind it.
+  TaskPool kept{{.name = "kept",
+                 .threads = 2,
+                 .running_per_key_max = 1,
+                 .queued_max = 1024,
+                 .queued_per_key_max = 256}};
+
+  std::array<TaskPool*, 5> All() { return {&intake, &prompts, &compiles, &admin, &kept}; }
+  std::array<const TaskPool*, 5> All() const {
+    return {&intake, &prompts, &compiles, &admin, &kept};
+  }
   void Stop() {
     for (TaskPool* pool : All()) pool->Stop();
   }

@@ -25,22 +25,32 @@ api::Parsed<NextStage> Compile(Services& services, const PreparedCall& call, con
 
 }  // namespace
 
-void ServeAsk(Services& services, http::HttpRequest request, WriterPtr writer, const char* kind,
-              std::function<api::Parsed<PromptStage>(const http::HttpRequest&, Reply&)> take_in) {
+void ServeBody(Services& services, http::HttpRequest request, WriterPtr writer, FirstStage first) {
   const auto http = std::make_shared<http::HttpRequest>(std::move(request));
   const size_t bytes = http->body.size();
   const Reply reply(ContextOf(*http), std::move(writer));
-  const auto parse = [&services, http, bytes, kind,
-                      take_in = std::move(take_in)](Reply& to) -> api::Parsed<NextStage> {
-    auto prompt = take_in(*http, to);
-    if (!prompt) return std::move(prompt).error();
-    return MakeStage(
-        {.pool = &services.pools.prompts, .kind = kind, .bytes = bytes, .run = *std::move(prompt)});
-  };
   RunStages(
       services, reply,
-      MakeStage(
-          {.pool = &IntakePool(services, bytes), .kind = "parse", .bytes = bytes, .run = parse}));
+      MakeStage({.pool = &IntakePool(services, bytes),
+                 .kind = "parse",
+                 .bytes = bytes,
+                 .run = [http, first = std::move(first)](Reply& to) -> api::Parsed<NextStage> {
+                   return first(*http, to);
+                 }}));
+}
+
+void ServeAsk(Services& services, http::HttpRequest request, WriterPtr writer, const char* kind,
+              std::function<api::Parsed<PromptStage>(const http::HttpRequest&, Reply&)> take_in) {
+  ServeBody(services, std::move(request), std::move(writer),
+            [&services, kind, take_in = std::move(take_in)](const http::HttpRequest& http,
+                                                            Reply& to) -> api::Parsed<NextStage> {
+              auto prompt = take_in(http, to);
+              if (!prompt) return std::move(prompt).error();
+              return MakeStage({.pool = &services.pools.prompts,
+                                .kind = kind,
+                                .bytes = http.body.size(),
+                                .run = *std::move(prompt)});
+            });
 }
 
 answer::Caller ToAsk(const Services& services, const Reply& reply,

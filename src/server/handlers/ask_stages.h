@@ -15,6 +15,10 @@
 
 namespace infe::server {
 
+// I/O thread. The first stage of every body: `first` parses it and names what follows.
+using FirstStage = std::function<api::Parsed<NextStage>(const http::HttpRequest&, Reply&)>;
+void ServeBody(Services& services, http::HttpRequest request, WriterPtr writer, FirstStage first);
+
 // What follows a body that was parsed and admitted: its prompt.
 using PromptStage = std::function<api::Parsed<NextStage>(const Reply&)>;
 // I/O thread. The first two stages of every ask; take_in parses and admits, and names the second,

@@ -1,137 +1,34 @@
 // POST /v1/responses and its twin input_tokens.
-#include <algorithm>
-#include <ctime>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "api/openai/responses/ask.h"
-#include "api/openai/responses/object.h"
-#include "api/openai/responses/request.h"
 #include "api/openai/responses/response_text.h"
-#include "server/door/admission.h"
-#include "server/handlers/answer_writer.h"
+#include "http/sse.h"
+#include "server/door/accounting.h"
 #include "server/handlers/ask_stages.h"
+#include "server/handlers/background.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/response_call.h"
 #include "server/handlers/stages.h"
 
 namespace infe::server {
 namespace {
 
 namespace responses = api::responses;
+using CallPtr = ResponseCallPtr;
+using AnswerPtr = std::shared_ptr<BackgroundAnswer>;
+// What follows the prompt.
+using Finish = std::function<api::Parsed<NextStage>(const CallPtr&, const Reply&)>;
 
-struct ResponseCall {
-  SettingsPtr settings;
-  std::shared_ptr<ServedModel> model;
-  responses::Request request;
-  size_t body_bytes = 0;
-  std::shared_ptr<answer::Prepared> prepared;
-};
-using CallPtr = std::shared_ptr<ResponseCall>;
-
-AdmissionAsk AskOf(const ResponseCall& call) {
-  AdmissionAsk ask;
-  ask.model = call.model;
-  if (call.request.service_tier) ask.service_tier = api::Name(*call.request.service_tier);
-  ask.end_user =
-      call.request.safety_identifier.empty() ? call.request.user : call.request.safety_identifier;
-  ask.prompt_tokens = EstimatePromptTokens(call.body_bytes);
-  if (call.request.max_output_tokens)
-    ask.answer_tokens = static_cast<uint64_t>(*call.request.max_output_tokens);
-  return ask;
-}
-
-void NoteAsked(const responses::Request& request, const Reply& reply) {
-  const int64_t tokens_max = request.max_output_tokens.value_or(0);
-  reply.Note(
-      [model = request.model, stream = request.streaming.stream, tokens_max](RequestFacts& facts) {
-        facts.model = model;
-        facts.stream = stream;
-        facts.tokens_max = static_cast<uint32_t>(std::clamp<int64_t>(tokens_max, 0, UINT32_MAX));
-      });
-}
-
-// Nothing is kept yet.
-std::optional<api::ApiError> RefuseKept(const responses::Request& request) {
-  if (request.background) return api::UnsupportedValue("background", "true", "false");
-  if (!request.conversation.empty()) return api::UnsupportedParameter("conversation");
-  if (!request.previous_response_id.empty())
-    return api::UnsupportedParameter("previous_response_id");
-  for (const responses::Item& item : request.input)
-    if (item.kind == responses::Item::Kind::kReference)
-      return api::UnsupportedValue("input", "'item_reference'", "items");
-  return std::nullopt;
-}
-
-// Intake: body, model, admission.
-api::Parsed<CallPtr> TakeIn(Services& services, const http::HttpRequest& http, Reply& reply) {
-  auto call = std::make_shared<ResponseCall>();
-  call->body_bytes = http.body.size();
-  call->settings = services.settings.Get();
-  auto request = responses::ParseRequest(http.body, call->settings->parse);
-  if (!request) return std::move(request).error();
-  call->request = std::move(*request);
-  if (auto error = RefuseKept(call->request)) return *std::move(error);
-  NoteAsked(call->request, reply);
-  call->model = FindModel(services, reply.caller(), call->request.model);
-  if (!call->model) return api::UnknownModel(call->request.model);
-  if (auto error = Admit(services, reply, AskOf(*call))) return *error;
-  return call;
-}
-
-// Work that both endpoints share.
-std::optional<api::ApiError> Prepare(Services& services, ResponseCall& call, const Reply& reply) {
-  auto ask = responses::ToAsk(call.request, {}, call.settings->parse);
-  if (!ask) return std::move(ask).error();
-  ask->caller = ToAsk(services, reply, call.request.prompt_cache_key, ask->caller.priority);
-  auto prepared = call.model->backend().Prepare(std::move(*ask), PolicyOf(call.settings->config));
-  if (!prepared) return responses::ToError(prepared.error());
-  call.prepared = std::move(*prepared);
-  for (const answer::Origin& name : call.prepared->facts().ignored) call.request.ignored.Add(name);
-  NotePrompt(reply, call.prepared->facts());
-  return std::nullopt;
-}
-
-responses::OutputOptions OutputOf(const ResponseCall& call) {
-  const responses::Request& request = call.request;
-  const answer::PreparedFacts& facts = call.prepared->facts();
-  const answer::ModelFacts& model = call.model->backend().facts();
-  responses::OutputOptions options;
-  options.frame.id = responses::NewResponseId();
-  options.frame.created_at = std::time(nullptr);
-  options.frame.fingerprint = model.fingerprint;
-  options.frame.members = responses::EchoMembers(
-      request,
-      {model.sampling_defaults.temperature.value_or(1), model.sampling_defaults.top_p.value_or(1)});
-  options.frame.seed = static_cast<int64_t>(facts.seed);
-  options.frame.truncated_messages = facts.truncated_messages;
-  options.frame.unenforced = facts.unenforced;
-  options.frame.left_out = request.tool_use.left_out;
-  options.grouped = request.tool_use.grouped;
-  options.logprobs = request.logprobs;
-  options.reasoning_as_summary = request.reasoning.summary.has_value();
-  options.seals_reasoning = request.reasoning.sealed;
-  options.obfuscates = request.streaming.include_obfuscation;
-  return options;
-}
-
-void SetNotes(const ResponseCall& call, http::Headers& headers) {
-  if (!call.request.ignored.empty())
-    headers.Set("x-infe-ignored-params", call.request.ignored.Header());
-  if (call.request.tool_use.left_out.empty()) return;
-  api::IgnoredParams names;  // they come from the client: only what a header may hold
-  for (const std::string& type : call.request.tool_use.left_out) names.Add(type);
-  headers.Set("x-infe-left-out", names.Header());
-}
-
-AnswerForm FormOf(const ResponseCall& call) {
-  const answer::PreparedFacts& facts = call.prepared->facts();
+AnswerForm FormOf(const CallPtr& call, responses::OutputOptions options) {
   AnswerForm form;
-  if (facts.truncated_messages > 0)
-    form.headers.Set("x-infe-truncated-messages", fmt::format("{}", facts.truncated_messages));
-  form.headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(facts.seed)));
-  SetNotes(call, form.headers);
-  responses::OutputOptions options = OutputOf(call);
-  if (call.request.streaming.stream) {
+  form.headers = NotesOf(*call);
+  form.headers.Set("x-infe-seed",
+                   fmt::format("{}", static_cast<int64_t>(call->prepared->facts().seed)));
+  // In the background a stream as well: so its failure is an event, and kept as one.
+  if (call->request.streaming.stream || call->request.background) {
     form.stream = [options = std::move(options)](api::SendEvent send) {
       return responses::MakeStream(options, std::move(send));
     };
@@ -141,53 +38,193 @@ AnswerForm FormOf(const ResponseCall& call) {
   return form;
 }
 
-api::Parsed<NextStage> Generate(Services& services, const CallPtr& call, const Reply& reply) {
+// What else happens where an answer starts.
+struct Beginning {
+  std::function<void(const responses::OutputOptions&)> before = {};
+  std::function<void()> after = {};
+  std::function<void()> undo = {};  // it was not started
+};
+
+api::Parsed<NextStage> Start(Services& services, const CallPtr& call, const Reply& reply,
+                             const Beginning& beginning) {
+  ModelMetrics& metrics = services.metrics.Model(call->model->name());
+  responses::OutputOptions options = OutputOf(services, *call);
+  if (beginning.before) beginning.before(options);
+  if (auto error = StartAnswer(services, reply, metrics, *call->prepared,
+                               FormOf(call, std::move(options)))) {
+    if (beginning.undo) beginning.undo();
+    return responses::ToError(*error);
+  }
+  if (beginning.after) beginning.after();
+  return NextStage();
+}
+
+api::Parsed<NextStage> CompileAndStart(Services& services, const CallPtr& call, const Reply& reply,
+                                       const Beginning& beginning) {
   return CompileThenStart(
       services,
       {.prepared = call->prepared,
        .body_bytes = call->body_bytes,
        .to_error = responses::ToError,
-       .start = [&services, call](const Reply& to) -> api::Parsed<NextStage> {
-         ModelMetrics& metrics = services.metrics.Model(call->model->name());
-         if (auto error = StartAnswer(services, to, metrics, *call->prepared, FormOf(*call)))
-           return responses::ToError(*error);
-         return NextStage();
-       }},
+       .start = [&services, call,
+                 beginning](const Reply& to) { return Start(services, call, to, beginning); }},
       reply);
 }
 
-api::Parsed<NextStage> Count(Services&, const CallPtr& call, const Reply& reply) {
-  http::Headers headers;
-  SetNotes(*call, headers);
-  reply.SendJson(responses::WriteInputTokens(call->prepared->facts().prompt_tokens), headers);
-  return NextStage();
+// ---- The stages behind the first: history, where there is any; then the prompt.
+
+NextStage MakePromptStage(Services& services, const CallPtr& call, const Finish& finish) {
+  return MakeStage({.pool = &services.pools.prompts,
+                    .kind = "render",
+                    .bytes = call->body_bytes,
+                    .run = [&services, call, finish](Reply& to) -> api::Parsed<NextStage> {
+                      if (auto error = PrepareResponse(services, *call, to))
+                        return *std::move(error);
+                      return finish(call, to);
+                    }});
 }
 
-// What follows the prompt.
-using Finish = api::Parsed<NextStage> (*)(Services&, const CallPtr&, const Reply&);
+NextStage AfterAdmission(Services& services, const CallPtr& call, const Finish& finish) {
+  if (!HasHistory(*call)) return MakePromptStage(services, call, finish);
+  return MakeStage({.pool = &services.pools.kept,
+                    .kind = "history",
+                    .bytes = call->body_bytes,
+                    .run = [&services, call, finish](Reply&) -> api::Parsed<NextStage> {
+                      if (auto error = LoadHistory(services, *call)) return *std::move(error);
+                      return MakePromptStage(services, call, finish);
+                    }});
+}
 
-void Serve(Services& services, http::HttpRequest request, WriterPtr writer, Finish finish) {
-  ServeAsk(
-      services, std::move(request), std::move(writer), "render",
-      [&services, finish](const http::HttpRequest& http, Reply& to) -> api::Parsed<PromptStage> {
-        auto call = TakeIn(services, http, to);
-        if (!call) return std::move(call).error();
-        return PromptStage(
-            [&services, call = *call, finish](const Reply& next) -> api::Parsed<NextStage> {
-              if (auto error = Prepare(services, *call, next)) return *std::move(error);
-              return finish(services, call, next);
-            });
+// ---- In the background.
+
+http::Headers FollowerHeaders(const Reply& reply) {
+  http::Headers headers = reply.Headers();
+  for (const auto& [name, value] : http::SseHeaders()) headers.Set(name, value);
+  return headers;
+}
+
+// It runs: what there is of it now is kept, and the client has its answer.
+void Accept(Services& services, const CallPtr& call, const AnswerPtr& answer, const Reply& client,
+            const responses::Frame& frame) {
+  answer->Accept([&services, kept = *call->kept, frame]() mutable {
+    kept.body = responses::WriteResponse(frame, {.status = responses::Status::kCancelled});
+    kept.boot = 0;
+    services.kept.Put(kept);
+  });
+  services.background.Add(call->project, call->id, answer);
+  if (call->request.streaming.stream) {
+    answer->Follow(client.writer(), FollowerHeaders(client), -1);
+    return;
+  }
+  client.SendJson(responses::WriteResponse(frame, {.status = responses::Status::kQueued}),
+                  NotesOf(*call));
+}
+
+// As if its exchange had ended.
+void Settle(Services& services, const Reply& reply, int status, bool cancelled) {
+  Accounting* const accounting = services.accounting.load();
+  if (accounting == nullptr) return;
+  http::ExchangeRecord record;
+  record.method = reply.endpoint()->method;
+  record.path = reply.endpoint()->pattern;
+  record.route = reply.endpoint()->pattern;
+  record.remote_address = reply.caller().remote_address;
+  record.status = status;
+  record.client_gone = cancelled;
+  record.duration = std::chrono::steady_clock::now() - reply.caller().arrival;
+  record.context = reply.context();
+  accounting->OnExchangeEnd(record);
+}
+
+api::Parsed<NextStage> StartInBackground(Services& services, const CallPtr& call,
+                                         const Reply& reply, const AnswerPtr& answer,
+                                         const Reply& client) {
+  const auto frame = std::make_shared<responses::Frame>();
+  Beginning beginning;
+  // Before anything of it can be there: a quick answer must not be overwritten by its beginning.
+  beginning.before = [&services, call, frame](const responses::OutputOptions& options) {
+    *frame = options.frame;
+    store::KeptObject begun = *call->kept;
+    begun.boot = services.ledger.boot_id();
+    begun.body = responses::WriteResponse(*frame, {});
+    services.kept.Put(std::move(begun));
+  };
+  beginning.after = [&services, call, answer, client, frame] {
+    Accept(services, call, answer, client, *frame);
+  };
+  beginning.undo = [&services, call] {
+    (void)services.kept.Remove(call->project, call->id, services.clock.unix_s());
+  };
+  return CompileAndStart(services, call, reply, beginning);
+}
+
+void ServeInBackground(Services& services, const CallPtr& call, const Reply& client) {
+  const auto log = call->request.streaming.stream ? BackgroundAnswer::Log::kEvents
+                                                  : BackgroundAnswer::Log::kNone;
+  services.background.Start(
+      client, services.live, log,
+      [&services, call, client](const AnswerPtr& answer, const Reply& reply) {
+        reply.Note([model = call->request.model](RequestFacts& facts) {
+          facts.model = model;
+          facts.stream = true;  // what was produced is there for whoever asks
+        });
+        answer->OnEnd([&services, reply](int status, bool cancelled) {
+          Settle(services, reply, status, cancelled);
+        });
+        const Finish finish = [&services, answer, client](const CallPtr& made, const Reply& to) {
+          return StartInBackground(services, made, to, answer, client);
+        };
+        RunStages(services, reply,
+                  MakeStage({.pool = &services.pools.intake,
+                             .kind = "admit",
+                             .bytes = call->body_bytes,
+                             .run = [&services, call, finish](Reply& to) -> api::Parsed<NextStage> {
+                               if (auto error = AdmitResponse(services, *call, to))
+                                 return *std::move(error);
+                               return AfterAdmission(services, call, finish);
+                             }}));
       });
+}
+
+// ---- With its client.
+
+using Take = std::function<api::Parsed<NextStage>(const CallPtr&, Reply&)>;
+
+void Serve(Services& services, http::HttpRequest request, WriterPtr writer, const Take& take) {
+  ServeBody(services, std::move(request), std::move(writer),
+            [&services, take](const http::HttpRequest& http, Reply& to) -> api::Parsed<NextStage> {
+              auto call = ReadResponseCall(services, http, to);
+              if (!call) return std::move(call).error();
+              return take(*call, to);
+            });
 }
 
 }  // namespace
 
 void HandleResponses(Services& services, http::HttpRequest request, WriterPtr writer) {
-  Serve(services, std::move(request), std::move(writer), Generate);
+  Serve(services, std::move(request), std::move(writer),
+        [&services](const CallPtr& call, Reply& to) -> api::Parsed<NextStage> {
+          if (call->request.background) {
+            ServeInBackground(services, call, to);
+            return NextStage();
+          }
+          if (auto error = AdmitResponse(services, *call, to)) return *std::move(error);
+          return AfterAdmission(services, call, [&services](const CallPtr& made, const Reply& on) {
+            return CompileAndStart(services, made, on, {});
+          });
+        });
 }
 
 void HandleResponseInputTokens(Services& services, http::HttpRequest request, WriterPtr writer) {
-  Serve(services, std::move(request), std::move(writer), Count);
+  Serve(services, std::move(request), std::move(writer),
+        [&services](const CallPtr& call, Reply&) -> api::Parsed<NextStage> {
+          return AfterAdmission(
+              services, call, [](const CallPtr& made, const Reply& on) -> api::Parsed<NextStage> {
+                on.SendJson(responses::WriteInputTokens(made->prepared->facts().prompt_tokens),
+                            NotesOf(*made));
+                return NextStage();
+              });
+        });
 }
 
 }  // namespace infe::server

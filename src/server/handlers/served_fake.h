@@ -37,6 +37,7 @@ class ServedFake {
     models_.Set({std::make_shared<ServedModel>(backend_, ServedModel::Origin{}, limits, 0)});
     services_->state.store(ServingState::kReady);
     accounting_ = std::make_unique<Accounting>(models_, services_->metrics, nullptr);
+    services_->accounting.store(accounting_.get());
     rows_.assign(Endpoints().begin(), Endpoints().end());
     rows_.insert(rows_.end(), more.begin(), more.end());
     services_->endpoints = rows_;
@@ -71,8 +72,8 @@ class ServedFake {
   uint16_t port() const { return server_->port(); }
 
   static std::string Request(std::string_view path, std::string_view body,
-                             std::string_view key = {}) {
-    std::string request = "POST " + std::string(path) +
+                             std::string_view key = {}, std::string_view method = "POST") {
+    std::string request = std::string(method) + " " + std::string(path) +
                           " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     if (!key.empty()) request += "Authorization: Bearer " + std::string(key) + "\r\n";
     return request + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
@@ -80,8 +81,12 @@ class ServedFake {
   }
   http::testing::ClientResponse Post(std::string_view path, std::string_view body,
                                      std::string_view key = {}) {
+    return Ask("POST", path, body, key);
+  }
+  http::testing::ClientResponse Ask(std::string_view method, std::string_view path,
+                                    std::string_view body, std::string_view key = {}) {
     http::testing::RawClient client(port());
-    EXPECT_TRUE(client.Send(Request(path, body, key)));
+    EXPECT_TRUE(client.Send(Request(path, body, key, method)));
     return client.ReadResponse();
   }
 

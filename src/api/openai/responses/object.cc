@@ -134,6 +134,11 @@ std::string ItemId(std::string_view prefix, std::string_view response_id, uint32
   return fmt::format("{}_{}{:0{}}", prefix, suffix, number, kNumberLength);
 }
 
+std::string InputItemId(std::string_view response_id, size_t number) {
+  const std::string_view suffix = response_id.substr(response_id.find('_') + 1);
+  return fmt::format("item_{}i{:0{}}", suffix, number, kNumberLength);
+}
+
 std::string ResponseIdOf(std::string_view item_id) {
   const size_t mark = item_id.find('_');
   if (mark == std::string_view::npos) return {};

@@ -21,6 +21,8 @@ std::string_view Name(Status status);
 std::string NewResponseId();
 // prefix "msg", number 3 of resp_X: "msg_X003".
 std::string ItemId(std::string_view prefix, std::string_view response_id, uint32_t number);
+// Of what was sent with it: "item_Xi003".
+std::string InputItemId(std::string_view response_id, size_t number);
 // resp_X of an item's id, or "" if it cannot be one of ours.
 std::string ResponseIdOf(std::string_view item_id);
 

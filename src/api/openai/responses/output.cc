@@ -78,8 +78,17 @@ void Output::Emit(std::string_view type, const Write& write, std::optional<size_
 }
 
 void Output::Begin() {
-  for (const char* type : {"response.created", "response.in_progress"})
-    Emit(type, [this](ObjectText& object) { object.Key("response") += response_; });
+  const auto tell = [this](const char* type, const std::string& response) {
+    Emit(type, [&](ObjectText& object) { object.Key("response") += response; });
+  };
+  if (options_.is_queued) {
+    const std::string queued = WriteResponse(options_.frame, {.status = Status::kQueued});
+    tell("response.created", queued);
+    tell("response.queued", queued);
+  } else {
+    tell("response.created", response_);
+  }
+  tell("response.in_progress", response_);
 }
 
 void Output::Take(const answer::Event& event) {
@@ -359,6 +368,7 @@ void Output::Finish(State state) {
   const std::string output = '[' + items_ + ']';
   state.output = output;
   response_ = WriteResponse(options_.frame, state);
+  if (options_.keep) options_.keep(state.status, response_, output);
   const std::string type = "response." + std::string(Name(state.status));
   Emit(type, [this](ObjectText& object) { object.Key("response") += response_; });
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,10 @@ struct OutputOptions {
   bool reasoning_as_summary = false;
   bool seals_reasoning = false;  // encrypted_content
   bool obfuscates = false;       // pads deltas
+  bool is_queued = false;        // in the background: it was queued first
+  // Told once, at the end, whatever it was: the whole response, and its items as a JSON array.
+  std::function<void(Status status, const std::string& response, const std::string& items)> keep =
+      {};
 };
 
 // One thread at a time.

@@ -11,7 +11,9 @@ namespace infe::store {
 namespace {
 
 constexpr const char* kColumns =
-    "project, id, kind, created_at, expires_at, parent, model, boot, body, input";
+    "project, id, kind, created_at, expires_at, parent, model, boot, body, input, labels";
+constexpr const char* kListColumns =
+    "project, id, kind, created_at, expires_at, parent, model, boot, body, '', labels";
 // What a row costs beside its texts, about: columns, two indices, pages that are not full.
 constexpr int64_t kRowBytes = 256;
 // A database that refuses is asked again after this.
@@ -22,7 +24,8 @@ constexpr int64_t kProlongStep = 24 * 60 * 60;
 constexpr int64_t kDropBatch = 64;
 
 int64_t BytesOf(const KeptObject& object) {
-  return static_cast<int64_t>(object.body.size() + object.input.size()) + kRowBytes;
+  return static_cast<int64_t>(object.body.size() + object.input.size() + object.labels.size()) +
+         kRowBytes;
 }
 
 KeptObject ReadObject(const SqlRows& rows, size_t i) {
@@ -33,6 +36,7 @@ KeptObject ReadObject(const SqlRows& rows, size_t i) {
           .expires_at = rows.Int(i, 4),
           .parent = rows.Text(i, 5),
           .model = rows.Text(i, 6),
+          .labels = rows.Text(i, 10),
           .body = rows.Text(i, 8),
           .input = rows.Text(i, 9),
           .boot = rows.Int(i, 7)};
@@ -140,17 +144,17 @@ Result<void> KeptStore::WriteOne(const KeptObject& object) {
   if (before.empty()) {
     INFE_TRY(writes_->Query(
         fmt::format("INSERT INTO kept ({}, own_bytes, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7,"
-                    " $8, $9, $10, $11, 0)",
+                    " $8, $9, $10, $11, $12, 0)",
                     kColumns),
         {object.project, object.id, static_cast<int64_t>(object.kind), object.created_at,
          object.expires_at, object.parent, object.model, object.boot, object.body, object.input,
-         bytes}));
+         object.labels, bytes}));
   } else {
     INFE_TRY(writes_->Query(
         "UPDATE kept SET expires_at = $1, model = $2, boot = $3, body = $4, input = $5,"
-        " own_bytes = $6 WHERE project = $7 AND id = $8",
-        {object.expires_at, object.model, object.boot, object.body, object.input, bytes,
-         object.project, object.id}));
+        " labels = $6, own_bytes = $7 WHERE project = $8 AND id = $9",
+        {object.expires_at, object.model, object.boot, object.body, object.input, object.labels,
+         bytes, object.project, object.id}));
   }
   INFE_TRY(AddBytes(object.project, object.id, bytes - (before.empty() ? 0 : before.Int(0, 0))));
   return DropOldest(object.project, object.id);
@@ -252,11 +256,20 @@ Result<std::vector<KeptObject>> KeptStore::List(const std::string& project, Kept
         page.ascending ? ">" : "<");
     values.push_back(page.after);
   }
+  if (!page.model.empty()) {
+    values.push_back(page.model);
+    beyond += fmt::format(" AND model = ${}", values.size());
+  }
+  for (const std::string& label : page.labels) {
+    // A text that is in it is missing when it was replaced: both databases mind the case here.
+    values.push_back(label);
+    beyond += fmt::format(" AND replace(labels, ${}, '') <> labels", values.size());
+  }
   INFE_ASSIGN(const SqlRows rows,
               Read(*reads_,
                    fmt::format("SELECT {} FROM kept WHERE project = $1 AND kind = $2 AND"
                                " expires_at > $3{} ORDER BY created_at {}, id {} LIMIT {}",
-                               kColumns, beyond, order, order, page.limit),
+                               kListColumns, beyond, order, order, page.limit),
                    values));
   std::vector<KeptObject> objects;
   for (size_t i = 0; i < rows.size(); ++i) objects.push_back(ReadObject(rows, i));
@@ -275,7 +288,8 @@ Result<std::vector<KeptObject>> KeptStore::ReadChain(const std::string& project,
                " UNION ALL SELECT k.id, k.parent, c.depth + 1 FROM kept k JOIN chain c"
                " ON k.project = $1 AND k.id = c.parent WHERE c.depth < {}) "
                "SELECT k.project, k.id, k.kind, k.created_at, k.expires_at, k.parent, k.model,"
-               " k.boot, k.body, k.input FROM chain c JOIN kept k ON k.project = $1 AND k.id = c.id"
+               " k.boot, k.body, k.input, k.labels FROM chain c JOIN kept k ON k.project = $1 AND "
+               "k.id = c.id"
                " ORDER BY c.depth",
                objects_max),
            {project, id}));

@@ -36,9 +36,10 @@ struct KeptObject {
   int64_t expires_at = 0;
   std::string parent = {};  // a response: the one it goes on from; "" if none
   std::string model = {};
-  std::string body = {};   // the object
-  std::string input = {};  // what it answered
-  int64_t boot = 0;        // of the server that still works on it (usage_ledger.h); 0: it is done
+  std::string labels = {};  // what a list may be narrowed by: KeptPage::labels
+  std::string body = {};    // the object
+  std::string input = {};   // what it answered
+  int64_t boot = 0;         // of the server that still works on it (usage_ledger.h); 0: it is done
 };
 
 // A part of an object that grows: an item of a conversation. Its end is the object's.
@@ -57,6 +58,9 @@ struct KeptPage {
   bool ascending = false;
   std::string after = {};  // the id of the last one seen; "" from the start
   size_t limit = 20;
+  // Of objects, not of items: only of this model, and with all these texts in their labels.
+  std::string model = {};
+  std::vector<std::string> labels = {};
 };
 
 // Thread-safe. Reads wait for the database, writes do not.
@@ -75,6 +79,7 @@ class KeptStore {
                                          int64_t now);
   // False: there was none.
   Result<bool> Remove(const std::string& project, const std::string& id, int64_t now);
+  // Without their inputs, which nobody lists.
   Result<std::vector<KeptObject>> List(const std::string& project, KeptKind kind,
                                        const KeptPage& page, int64_t now);
   // An object and all it goes on from, oldest first; at most objects_max of the newest. Each of

@@ -212,5 +212,27 @@ TEST_P(KeptStoreTest, ADatabaseThatRefusesFillsItUp) {
   EXPECT_TRUE(*kept->Find("p", "r", kNow));
 }
 
+TEST_P(KeptStoreTest, AListIsNarrowedByModelAndLabels) {
+  const auto kept = Open();
+  for (const char* id : {"c_1", "c_2", "c_3"}) {
+    KeptObject object = Object(id);
+    object.kind = KeptKind::kChat;
+    object.model = id == std::string("c_3") ? "n" : "m";
+    object.labels = id == std::string("c_1") ? "<a><b>" : "<a>";
+    object.input = "large";
+    kept->Put(object);
+  }
+  const auto list = [&](const KeptPage& page) {
+    return kept->List("p", KeptKind::kChat, page, kNow);
+  };
+  EXPECT_EQ(Ids(list({.ascending = true, .labels = {"<a>"}})), "c_1 c_2 c_3 ");
+  EXPECT_EQ(Ids(list({.labels = {"<a>", "<b>"}})), "c_1 ");
+  EXPECT_EQ(Ids(list({.labels = {"<A>"}})), "");
+  EXPECT_EQ(Ids(list({.ascending = true, .model = "m", .labels = {"<a>"}})), "c_1 c_2 ");
+  EXPECT_EQ(Ids(list({.ascending = true, .after = "c_1", .model = "m"})), "c_2 ");
+  EXPECT_EQ(list({})->front().input, "");
+  EXPECT_EQ((*kept->Find("p", "c_1", kNow))->labels, "<a><b>");
+}
+
 }  // namespace
 }  // namespace infe::store

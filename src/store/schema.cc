@@ -93,7 +93,7 @@ constexpr std::array kMigrations = {
     "CREATE TABLE kept (project TEXT NOT NULL, id TEXT NOT NULL, kind {int} NOT NULL,"
     " created_at {int} NOT NULL, expires_at {int} NOT NULL, parent TEXT NOT NULL,"
     " model TEXT NOT NULL, boot {int} NOT NULL, own_bytes {int} NOT NULL,"
-    " bytes {int} NOT NULL, body TEXT NOT NULL,"
+    " bytes {int} NOT NULL, labels TEXT NOT NULL DEFAULT '', body TEXT NOT NULL,"
     " input TEXT NOT NULL, PRIMARY KEY (project, id)) {strict};"
     "CREATE INDEX kept_by_age ON kept (project, created_at, id);"
     "CREATE INDEX kept_by_end ON kept (expires_at);"

@@ -87,12 +87,13 @@ void BackgroundAnswer::OnClose(std::function<void()> callback) {
 }
 
 void BackgroundAnswer::RunAfter(std::chrono::milliseconds delay, std::function<void()> task) {
-  // Weak, as a timer may be an hour away.
-  Post([loop = loop_.get(), weak = weak_from_this(), delay, task = std::move(task)] {
-    loop->RunAt(steady_clock::now() + delay, [weak, task] {
-      const auto self = weak.lock();
-      if (self && self->is_open()) task();
-    });
+  Post([self = shared_from_this(), when = steady_clock::now() + delay, task = std::move(task)] {
+    if (!self->is_open()) return;
+    std::erase_if(self->timers_, [](const auto& id) { return id.first <= steady_clock::now(); });
+    self->timers_.push_back(self->loop_->RunAt(when, [weak = self->weak_from_this(), task] {
+      const auto alive = weak.lock();
+      if (alive && alive->is_open()) task();
+    }));
   });
 }
 
@@ -126,6 +127,8 @@ void BackgroundAnswer::Finish(int status, bool cancelled) {
     close.swap(on_close_);
     cancel.swap(on_cancel_);
   }
+  // What they hold is not to wait for their time, which may be an hour away.
+  for (const auto& id : std::exchange(timers_, {})) loop_->Cancel(id);
   for (const auto& follower : followers) follower->End();
   if (on_end) on_end(status, cancelled);
 }

@@ -72,6 +72,7 @@ class BackgroundAnswer : public http::ResponseWriter,
 
   const std::shared_ptr<http::EventLoop> loop_;
   const Log log_;
+  std::vector<http::EventLoop::TimerId> timers_;  // the loop's thread alone
   mutable std::mutex mutex_;
   // Guarded by mutex_, as is the rest.
   std::shared_ptr<ResponseWriter> client_;  // until it was accepted or refused

@@ -70,6 +70,15 @@ std::vector<std::string> QueryString::List(std::string_view name) const {
   return values;
 }
 
+std::vector<std::pair<std::string, std::string>> QueryString::Members(std::string_view name) const {
+  const std::string opening = std::string(name) + '[';
+  std::vector<std::pair<std::string, std::string>> members;
+  for (const auto& [key, value] : parameters_)
+    if (key.starts_with(opening) && key.back() == ']')
+      members.emplace_back(key.substr(opening.size(), key.size() - opening.size() - 1), value);
+  return members;
+}
+
 Parsed<std::optional<int64_t>> QueryString::Integer(std::string_view name,
                                                     IntegerRange range) const {
   const auto text = Find(name);

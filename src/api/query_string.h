@@ -25,6 +25,8 @@ class QueryString {
   // The last value of name; nothing if there is none or it is empty.
   std::optional<std::string> Find(std::string_view name) const;
   std::vector<std::string> List(std::string_view name) const;  // of name and name[]
+  // name[key]=value, as key and value.
+  std::vector<std::pair<std::string, std::string>> Members(std::string_view name) const;
   Parsed<std::optional<int64_t>> Integer(std::string_view name, IntegerRange range) const;
   Parsed<std::optional<bool>> Bool(std::string_view name) const;
 

@@ -22,7 +22,7 @@ constexpr const char* kOverload =
     "Overload. Beyond these, requests are refused with 503 before any work is done";
 constexpr const char* kUsage = "Usage";
 constexpr const char* kRequests = "Requests";
-constexpr const char* kKept = "Kept for clients, per project: responses, conversations";
+constexpr const char* kKept = "Kept for clients, per project: responses, conversations, chats";
 constexpr const char* kStopping = "Stopping";
 
 // ---- What a key's value is, by the type of its field.

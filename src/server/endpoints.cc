@@ -57,13 +57,17 @@ constexpr Endpoint Look(const char* pattern, KeyScope scope, Handler handle) {
 }
 // What clients have left here.
 constexpr Endpoint Kept(const char* method, const char* pattern, Handler handle,
-                        uint64_t body_bytes_max = kUnreadBytesMax) {
+                        uint64_t body_bytes_max = kUnreadBytesMax,
+                        KeyScope scope = KeyScope::kResponses) {
   return {.method = method,
           .pattern = pattern,
-          .api_scope = KeyScope::kResponses,
+          .api_scope = scope,
           .admin_scope = {},
           .body_bytes_max = body_bytes_max,
           .handle = handle};
+}
+constexpr Endpoint KeptChat(const char* method, const char* pattern, Handler handle) {
+  return Kept(method, pattern, handle, kUnreadBytesMax, KeyScope::kChat);
 }
 constexpr Endpoint Open(const char* pattern, Where where, Handler handle) {
   return {.method = "GET",
@@ -110,6 +114,11 @@ constexpr Endpoint kEndpoints[] = {
     Generates("/v1/chat/completions", HandleChatCompletions),
     Reads("/v1/chat/completions/input_tokens", HandleInputTokens),
     Reads("/v1/chat/completions/render", HandleRender),
+    KeptChat("GET", "/v1/chat/completions", Keep<ListChats>),
+    KeptChat("GET", "/v1/chat/completions/{id}", Keep<GetChat>),
+    KeptChat("POST", "/v1/chat/completions/{id}", Keep<UpdateChat>),
+    KeptChat("DELETE", "/v1/chat/completions/{id}", Keep<DeleteChat>),
+    KeptChat("GET", "/v1/chat/completions/{id}/messages", Keep<ListChatMessages>),
     Generates("/v1/completions", HandleCompletions),
     Message("/v1/messages", Cost::kGenerates, HandleMessages),
     Message("/v1/messages/count_tokens", Cost::kReads, HandleCountTokens),

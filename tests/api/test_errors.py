@@ -57,7 +57,6 @@ def test_bad_fields(server, change, param, code):
 
 
 @pytest.mark.parametrize("change, param", [
-    ({"store": True}, "store"),
     ({"modalities": ["text", "audio"]}, "modalities"),
     ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
     ({"web_search_options": {}}, "web_search_options"),

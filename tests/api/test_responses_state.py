@@ -166,6 +166,29 @@ def test_conversations_hold_their_items(user, wire):
         user.conversations.retrieve(made.id)
 
 
+def test_chats_are_stored_listed_and_labelled(user, wire):
+    ask = dict(model=MODEL, messages=[{"role": "user", "content": "Say hello."}], max_tokens=8, store=True)
+    made = user.chat.completions.create(**ask, metadata={"run": "one", "n": "1"})
+    assert user.chat.completions.retrieve(made.id).to_dict() == made.to_dict()
+    with user.chat.completions.create(**ask, stream=True, metadata={"run": "two"}) as stream:
+        chunks = list(stream)
+    kept = user.chat.completions.retrieve(chunks[0].id)
+    assert kept.choices[0].message.content == "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    wire.check("CreateChatCompletionResponse", wire.send("GET", f"/chat/completions/{kept.id}").json())
+    wire.check("ChatCompletionList", wire.send("GET", "/chat/completions?limit=1").json())
+    assert {chat.id for chat in user.chat.completions.list(limit=1)} == {made.id, kept.id}
+    assert [chat.id for chat in user.chat.completions.list(metadata={"run": "two"})] == [kept.id]
+    messages = list(user.chat.completions.messages.list(made.id))
+    assert [(m.content, m.id) for m in messages] == [("Say hello.", f"{made.id}-0")]
+    assert user.chat.completions.update(made.id, metadata={"run": "three"}).metadata == {"run": "three"}
+    assert [chat.id for chat in user.chat.completions.list(metadata={"run": "three"}, model=MODEL)] == [made.id]
+    removed = user.chat.completions.delete(made.id)
+    assert removed.deleted and removed.object == "chat.completion.deleted"
+    wire.check("ChatCompletionDeleted", removed.to_dict())
+    with pytest.raises(openai.NotFoundError):
+        user.chat.completions.retrieve(made.id)
+
+
 def test_another_project_finds_nothing(user, keeper):
     made = user.responses.create(model=MODEL, input="secret", max_output_tokens=2)
     talk = user.conversations.create()

@@ -67,7 +67,6 @@ void CheckModalities(Fields& body) {
 // Parameters of OpenAI whose only accepted value is the one that changes nothing.
 void CheckUnimplemented(Fields& body) {
   ParseContext& context = body.context();
-  if (body.Bool("store").value_or(false)) context.Fail(UnsupportedValue("store", "true", "false"));
   // No model here takes it, so it changes nothing, and says so.
   if (body.Enum("verbosity", kVerbosities).value_or(Verbosity::kMedium) != Verbosity::kMedium)
     context.Ignore("verbosity");
@@ -112,6 +111,7 @@ Parsed<ChatCompletionRequest> ParseChatCompletionRequest(std::string_view text,
   request.prediction = ParsePrediction(body);
   request.service_tier = ParseServiceTier(body);
   request.metadata = ParseMetadata(body);
+  request.store = body.Bool("store").value_or(false);
   request.prompt_cache_key = body.String("prompt_cache_key", kIdentityMax).value_or("");
   request.user = body.String("user", kIdentityMax).value_or("");
   request.safety_identifier = body.String("safety_identifier", kSafetyIdentifierMax).value_or("");

@@ -43,6 +43,7 @@ struct ChatCompletionRequest {
   std::optional<std::string> prediction;  // the text expected; never changes the answer
   std::optional<ServiceTier> service_tier;
   std::optional<Metadata> metadata;  // to be echoed
+  bool store = false;                // the answer is to be kept
   std::string prompt_cache_key;      // "" if none
   std::string user;                  // "" if none
   std::string safety_identifier;     // "" if none

@@ -31,15 +31,79 @@ ToolCall::Kind ToWire(answer::CallKind kind) {
   return kind == answer::CallKind::kCustom ? ToolCall::Kind::kCustom : ToolCall::Kind::kFunction;
 }
 
+class ChatWhole : public WholeText {
+ public:
+  explicit ChatWhole(ChatTextOptions options) : options_(std::move(options)) {
+    response_.choices.resize(options_.choices);
+    for (uint32_t i = 0; i < options_.choices; ++i) {
+      response_.choices[i].index = static_cast<int>(i);
+      if (options_.logprobs) response_.choices[i].logprobs.emplace();
+    }
+  }
+
+  void Take(const answer::Event& event) override {
+    ChatChoice& choice = response_.choices[event.choice];
+    if (options_.logprobs)
+      for (TokenLogprob& entry : ToLogprobs(event.scores))
+        choice.logprobs->push_back(std::move(entry));
+    std::visit([&](const auto& body) { On(choice, body); }, event.body);
+  }
+  std::string_view finish() const override { return Name(response_.choices.back().finish_reason); }
+  ApiError ToError(const answer::AnswerError& error) const override { return ToApiError(error); }
+  std::string Body() override { return WriteChatCompletion(response_); }
+  // The one that began last in this choice.
+  const std::string& LastCallId(uint32_t choice) const {
+    return response_.choices[choice].tool_calls.back().id;
+  }
+
+ private:
+  static void On(ChatChoice&, const answer::Prompt&) {}  // a chat has no echo
+  static void On(ChatChoice& choice, const answer::Text& text) {
+    if (!choice.content) choice.content.emplace();
+    *choice.content += text.text;
+  }
+  static void On(ChatChoice& choice, const answer::Reasoning& text) {
+    if (!choice.reasoning_content) choice.reasoning_content.emplace();
+    *choice.reasoning_content += text.text;
+  }
+  static void On(ChatChoice& choice, const answer::CallBegin& call) {
+    choice.tool_calls.push_back({ToWire(call.kind), NewCallId(), call.name, {}});
+  }
+  static void On(ChatChoice& choice, const answer::CallArguments& call) {
+    choice.tool_calls.back().arguments += call.text;
+  }
+  static void On(ChatChoice&, const answer::CallEnd&) {}
+  void On(ChatChoice& choice, const answer::ChoiceEnd& end) const {
+    choice.finish_reason = ToWire(end.reason, options_);
+    choice.legacy_function_call = options_.legacy_functions && !choice.tool_calls.empty();
+    // Null only beside calls: an empty answer is an empty text.
+    if (!choice.content && choice.tool_calls.empty()) choice.content.emplace();
+  }
+  void On(ChatChoice&, const answer::Done& done) {
+    response_.head = options_.head;
+    response_.usage = ToUsage(done.totals);
+    response_.extras = options_.extras;
+    response_.extras.timings = ToTimings(done.totals);
+    if (options_.keep) options_.keep(WriteChatCompletion(response_));
+  }
+  static void On(ChatChoice&, const answer::Failed&) {}  // ToError
+
+  const ChatTextOptions options_;
+  ChatCompletionResponse response_;
+};
+
 class ChatStream : public StreamText {
  public:
   ChatStream(ChatTextOptions options, SendEvent send)
       : options_(std::move(options)),
         send_(std::move(send)),
         chunks_(options_.head, {.include_usage = options_.streaming.include_usage,
-                                .include_obfuscation = options_.streaming.include_obfuscation}) {}
+                                .include_obfuscation = options_.streaming.include_obfuscation}) {
+    if (options_.keep) kept_.emplace(options_);
+  }
 
   void Take(const answer::Event& event) override {
+    if (kept_) kept_->Take(event);
     choice_ = static_cast<int>(event.choice);
     scores_ = ToLogprobs(event.scores);
     std::visit([this](const auto& body) { On(body); }, event.body);
@@ -63,7 +127,9 @@ class ChatStream : public StreamText {
   void On(const answer::CallBegin& call) {
     if (options_.legacy_functions)
       return Send(chunks_.FunctionCallBegin(choice_, call.name, Logprobs()));
-    const ToolCall begun{ToWire(call.kind), NewCallId(), call.name, {}};
+    // What is kept has the ids that were sent.
+    std::string id = kept_ ? kept_->LastCallId(static_cast<uint32_t>(choice_)) : NewCallId();
+    const ToolCall begun{ToWire(call.kind), std::move(id), call.name, {}};
     Send(chunks_.ToolCallBegin(choice_, static_cast<int>(call.call), begun, Logprobs()));
   }
   void On(const answer::CallArguments& call) {
@@ -100,62 +166,7 @@ class ChatStream : public StreamText {
   int choice_ = 0;  // of the event that is taken, as is
   std::vector<TokenLogprob> scores_;
   std::optional<End> pending_;
-};
-
-class ChatWhole : public WholeText {
- public:
-  explicit ChatWhole(ChatTextOptions options) : options_(std::move(options)) {
-    response_.choices.resize(options_.choices);
-    for (uint32_t i = 0; i < options_.choices; ++i) {
-      response_.choices[i].index = static_cast<int>(i);
-      if (options_.logprobs) response_.choices[i].logprobs.emplace();
-    }
-  }
-
-  void Take(const answer::Event& event) override {
-    ChatChoice& choice = response_.choices[event.choice];
-    if (options_.logprobs)
-      for (TokenLogprob& entry : ToLogprobs(event.scores))
-        choice.logprobs->push_back(std::move(entry));
-    std::visit([&](const auto& body) { On(choice, body); }, event.body);
-  }
-  std::string_view finish() const override { return Name(response_.choices.back().finish_reason); }
-  ApiError ToError(const answer::AnswerError& error) const override { return ToApiError(error); }
-  std::string Body() override { return WriteChatCompletion(response_); }
-
- private:
-  static void On(ChatChoice&, const answer::Prompt&) {}  // a chat has no echo
-  static void On(ChatChoice& choice, const answer::Text& text) {
-    if (!choice.content) choice.content.emplace();
-    *choice.content += text.text;
-  }
-  static void On(ChatChoice& choice, const answer::Reasoning& text) {
-    if (!choice.reasoning_content) choice.reasoning_content.emplace();
-    *choice.reasoning_content += text.text;
-  }
-  static void On(ChatChoice& choice, const answer::CallBegin& call) {
-    choice.tool_calls.push_back({ToWire(call.kind), NewCallId(), call.name, {}});
-  }
-  static void On(ChatChoice& choice, const answer::CallArguments& call) {
-    choice.tool_calls.back().arguments += call.text;
-  }
-  static void On(ChatChoice&, const answer::CallEnd&) {}
-  void On(ChatChoice& choice, const answer::ChoiceEnd& end) const {
-    choice.finish_reason = ToWire(end.reason, options_);
-    choice.legacy_function_call = options_.legacy_functions && !choice.tool_calls.empty();
-    // Null only beside calls: an empty answer is an empty text.
-    if (!choice.content && choice.tool_calls.empty()) choice.content.emplace();
-  }
-  void On(ChatChoice&, const answer::Done& done) {
-    response_.head = options_.head;
-    response_.usage = ToUsage(done.totals);
-    response_.extras = options_.extras;
-    response_.extras.timings = ToTimings(done.totals);
-  }
-  static void On(ChatChoice&, const answer::Failed&) {}  // ToError
-
-  const ChatTextOptions options_;
-  ChatCompletionResponse response_;
+  std::optional<ChatWhole> kept_;  // its plain twin, if it is to be kept
 };
 
 }  // namespace

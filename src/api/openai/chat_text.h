@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "api/answer_text.h"
 #include "api/openai/response_parts.h"
@@ -18,6 +20,8 @@ struct ChatTextOptions {
   bool logprobs = false;
   bool legacy_functions = false;  // calls are function_call, the only one there is
   bool named = false;             // a named function ends with finish_reason stop
+  // Told the whole answer once it is complete, streamed or not; empty: nobody keeps it.
+  std::function<void(const std::string& chat)> keep = {};
 };
 
 std::unique_ptr<StreamText> MakeChatStream(ChatTextOptions options, SendEvent send);

@@ -10,10 +10,13 @@
 #include "api/openai/chat_completion_request.h"
 #include "api/openai/chat_text.h"
 #include "api/openai/prompt_view.h"
+#include "api/openai/stored_chat.h"
 #include "server/door/admission.h"
+#include "server/door/errors.h"
 #include "server/handlers/answer_writer.h"
 #include "server/handlers/ask_stages.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/kept.h"
 #include "server/handlers/stages.h"
 
 namespace infe::server {
@@ -24,6 +27,8 @@ struct ChatCall {
   std::shared_ptr<ServedModel> model;
   api::ChatCompletionRequest request;
   size_t body_bytes = 0;
+  std::string id;
+  std::shared_ptr<store::KeptObject> kept;  // what becomes of it, or null
   std::shared_ptr<answer::Prepared> prepared;
 };
 
@@ -52,6 +57,28 @@ void NoteAsked(const api::ChatCompletionRequest& request, const Reply& reply) {
   });
 }
 
+// What is kept of it, where it may be: made here, its body at the end.
+std::optional<api::ApiError> PlanKeeping(Services& services, const http::HttpRequest& http,
+                                         const Reply& reply, ChatCall& call) {
+  if (!call.request.store || reply.endpoint()->cost != Cost::kGenerates) return std::nullopt;
+  if (!MayKeep(*call.settings, reply.caller())) {
+    call.request.ignored.Add("store");
+    return std::nullopt;
+  }
+  if (services.kept.Full()) return api::Overloaded(JitteredRetryMs());
+  const int64_t now = services.clock.unix_s();
+  call.kept = std::make_shared<store::KeptObject>();
+  call.kept->project = reply.caller().project();
+  call.kept->id = call.id;
+  call.kept->kind = store::KeptKind::kChat;
+  call.kept->created_at = now;
+  call.kept->expires_at = now + KeptSeconds(*call.settings);
+  call.kept->model = call.request.model;
+  call.kept->labels = api::LabelsOf(call.request.metadata);
+  call.kept->input = api::WriteStoredMessages(http.body, call.id);
+  return std::nullopt;
+}
+
 // Intake: body, model, admission.
 api::Parsed<std::shared_ptr<ChatCall>> TakeIn(Services& services, const http::HttpRequest& http,
                                               Reply& reply) {
@@ -64,6 +91,8 @@ api::Parsed<std::shared_ptr<ChatCall>> TakeIn(Services& services, const http::Ht
   NoteAsked(call->request, reply);
   call->model = FindModel(services, reply.caller(), call->request.model);
   if (!call->model) return api::UnknownModel(call->request.model);
+  call->id = api::NewChatCompletionId();
+  if (auto error = PlanKeeping(services, http, reply, *call)) return *std::move(error);
   if (auto error = Admit(services, reply, AskOf(*call, http))) return *error;
   return call;
 }
@@ -81,11 +110,11 @@ std::optional<api::ApiError> Prepare(Services& services, ChatCall& call, const R
   return std::nullopt;
 }
 
-api::ChatTextOptions TextOptions(const ChatCall& call) {
+api::ChatTextOptions TextOptions(Services& services, const ChatCall& call) {
   const api::ChatCompletionRequest& request = call.request;
   const answer::PreparedFacts& facts = call.prepared->facts();
   api::ChatTextOptions options;
-  options.head = {api::NewChatCompletionId(), std::time(nullptr), request.model,
+  options.head = {call.id, std::time(nullptr), request.model,
                   call.model->backend().facts().fingerprint, request.service_tier};
   options.extras.seed = static_cast<int64_t>(facts.seed);
   options.extras.metadata = request.metadata;
@@ -96,10 +125,15 @@ api::ChatTextOptions TextOptions(const ChatCall& call) {
   options.logprobs = request.logprobs;
   options.legacy_functions = request.tool_use.legacy_functions;
   options.named = request.tool_use.choice.mode == api::ToolChoice::Mode::kNamed;
+  if (call.kept)
+    options.keep = [&kept = services.kept, object = call.kept](const std::string& chat) {
+      object->body = chat;
+      kept.Put(std::move(*object));
+    };
   return options;
 }
 
-AnswerForm FormOf(const ChatCall& call) {
+AnswerForm FormOf(Services& services, const ChatCall& call) {
   const answer::PreparedFacts& facts = call.prepared->facts();
   AnswerForm form;
   if (facts.truncated_messages > 0)
@@ -107,7 +141,7 @@ AnswerForm FormOf(const ChatCall& call) {
   form.headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(facts.seed)));
   if (!call.request.ignored.empty())
     form.headers.Set("x-infe-ignored-params", call.request.ignored.Header());
-  api::ChatTextOptions options = TextOptions(call);
+  api::ChatTextOptions options = TextOptions(services, call);
   if (call.request.streaming.stream) {
     form.stream = [options = std::move(options)](api::SendEvent send) {
       return api::MakeChatStream(options, std::move(send));
@@ -120,18 +154,18 @@ AnswerForm FormOf(const ChatCall& call) {
 
 api::Parsed<NextStage> GenerateChat(Services& services, const std::shared_ptr<ChatCall>& call,
                                     const Reply& reply) {
-  return CompileThenStart(
-      services,
-      {.prepared = call->prepared,
-       .body_bytes = call->body_bytes,
-       .to_error = api::ToApiError,
-       .start = [&services, call](const Reply& to) -> api::Parsed<NextStage> {
-         ModelMetrics& metrics = services.metrics.Model(call->model->name());
-         if (auto error = StartAnswer(services, to, metrics, *call->prepared, FormOf(*call)))
-           return api::ToApiError(*error);
-         return NextStage();
-       }},
-      reply);
+  return CompileThenStart(services,
+                          {.prepared = call->prepared,
+                           .body_bytes = call->body_bytes,
+                           .to_error = api::ToApiError,
+                           .start = [&services, call](const Reply& to) -> api::Parsed<NextStage> {
+                             ModelMetrics& metrics = services.metrics.Model(call->model->name());
+                             if (auto error = StartAnswer(services, to, metrics, *call->prepared,
+                                                          FormOf(services, *call)))
+                               return api::ToApiError(*error);
+                             return NextStage();
+                           }},
+                          reply);
 }
 
 // What follows the prompt.

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "api/ids.h"
+#include "api/openai/kept_page.h"
 #include "api/openai/responses/kept.h"
 #include "api/openai/responses/object.h"
 #include "base/json.h"
@@ -33,7 +34,7 @@ std::vector<KeptItem> ToKept(const std::vector<responses::Item>& items) {
 std::string WriteItems(const std::vector<KeptItem>& items, bool has_more) {
   std::vector<std::pair<std::string, std::string>> entries;
   for (const KeptItem& item : items) entries.emplace_back(item.id, item.body);
-  return responses::WriteList(entries, has_more);
+  return api::WritePage(entries, has_more);
 }
 
 api::Parsed<responses::ConversationBody> Read(const KeptCall& call, Post post) {
@@ -85,7 +86,7 @@ KeptAnswer DeleteConversation(const KeptCall& call) {
   if (!object) return object.error();
   const auto removed = call.services.kept.Remove(call.project, object->id, call.now);
   if (!removed) return DatabaseError();
-  return std::optional(responses::WriteDeleted(object->id, "conversation.deleted"));
+  return std::optional(api::WriteRemoved(object->id, "conversation.deleted"));
 }
 
 KeptAnswer AddConversationItems(const KeptCall& call) {
@@ -101,7 +102,7 @@ KeptAnswer AddConversationItems(const KeptCall& call) {
 KeptAnswer ListConversationItems(const KeptCall& call) {
   const auto object = FindConversation(call);
   if (!object) return object.error();
-  const auto query = responses::ParseListQuery(call.http.query);
+  const auto query = api::ParsePageQuery(call.http.query);
   if (!query) return query.error();
   // One more than asked for tells whether there are more.
   auto items = call.services.kept.Items(
@@ -119,7 +120,7 @@ KeptAnswer GetConversationItem(const KeptCall& call) {
   const std::string id = call.Param("item");
   auto item = call.services.kept.FindItem(call.project, object->id, id);
   if (!item) return DatabaseError();
-  if (!*item) return responses::NotKept("Item", id);
+  if (!*item) return api::NotKept("Item", id);
   return std::optional(std::move((*item)->body));
 }
 
@@ -129,7 +130,7 @@ KeptAnswer DeleteConversationItem(const KeptCall& call) {
   const std::string id = call.Param("item");
   const auto removed = call.services.kept.RemoveItem(call.project, object->id, id);
   if (!removed) return DatabaseError();
-  if (!*removed) return responses::NotKept("Item", id);
+  if (!*removed) return api::NotKept("Item", id);
   return std::optional(std::move(object->body));
 }
 

@@ -1,5 +1,5 @@
-// What the endpoints of kept responses and conversations share. Each runs on a task thread, as it
-// waits for the database, and returns the body of its answer.
+// What the endpoints of kept responses, conversations and chats share. Each runs on a task thread,
+// as it waits for the database, and returns the body of its answer.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,10 @@ bool MayKeep(const LiveSettings& settings, const Caller& caller);
 int64_t KeptSeconds(const LiveSettings& settings);
 // 503: it does not answer. Come again.
 api::ApiError DatabaseError();
+
+// An answer in the background whose server has stopped meanwhile will never come: then it has
+// failed from now on.
+std::optional<api::ApiError> EndOrphan(Services& services, store::KeptObject& object);
 
 struct KeptCall {
   Services& services;
@@ -57,5 +61,11 @@ KeptAnswer AddConversationItems(const KeptCall& call);
 KeptAnswer ListConversationItems(const KeptCall& call);
 KeptAnswer GetConversationItem(const KeptCall& call);
 KeptAnswer DeleteConversationItem(const KeptCall& call);
+
+KeptAnswer ListChats(const KeptCall& call);
+KeptAnswer GetChat(const KeptCall& call);
+KeptAnswer UpdateChat(const KeptCall& call);
+KeptAnswer DeleteChat(const KeptCall& call);
+KeptAnswer ListChatMessages(const KeptCall& call);
 
 }  // namespace infe::server

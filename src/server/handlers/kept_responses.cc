@@ -1,6 +1,7 @@
 // What is kept of responses: looked at, followed, cancelled, removed.
 #include <utility>
 
+#include "api/openai/kept_page.h"
 #include "api/openai/responses/kept.h"
 #include "api/openai/responses/object.h"
 #include "api/query_string.h"
@@ -25,24 +26,6 @@ api::ApiError Refused(std::string message) {
   return error;
 }
 
-// An answer whose server has stopped meanwhile will never come.
-std::optional<api::ApiError> NoteOrphan(const KeptCall& call, KeptObject& object) {
-  if (object.boot == 0 || call.services.background.Find(call.project, object.id))
-    return std::nullopt;
-  const auto worked_on = call.services.kept.IsWorkedOn(object);
-  if (!worked_on) return DatabaseError();
-  if (*worked_on && object.boot != call.services.ledger.boot_id()) return std::nullopt;
-  auto body = ParseJson(object.body, {.depth = 1024});
-  if (!body) return api::InternalError();
-  body->set("status", "failed");
-  body->set("error", Json::Object{{"code", "server_error"},
-                                  {"message", "The server that worked on it has stopped."}});
-  object.body = body->Dump();
-  object.boot = 0;
-  call.services.kept.Put(object);
-  return std::nullopt;
-}
-
 struct Following {
   bool stream = false;
   int64_t after = -1;
@@ -65,6 +48,7 @@ KeptAnswer GetResponse(const KeptCall& call) {
   if (!following) return following.error();
   auto object = FindResponse(call);
   if (!object) return object.error();
+  if (auto error = EndOrphan(call.services, *object)) return *std::move(error);
   if (following->stream) {
     http::Headers headers = call.reply.Headers();
     for (const auto& [name, value] : http::SseHeaders()) headers.Set(name, value);
@@ -75,7 +59,6 @@ KeptAnswer GetResponse(const KeptCall& call) {
         "This response cannot be streamed: it was not made with 'background' and 'stream', or its "
         "events are kept no longer. Without 'stream' it is there.");
   }
-  if (auto error = NoteOrphan(call, *object)) return *std::move(error);
   return std::optional(std::move(object->body));
 }
 
@@ -86,7 +69,7 @@ KeptAnswer DeleteResponse(const KeptCall& call) {
                        id = object->id, now = call.now] {
     const auto removed = services.kept.Remove(project, id, now);
     if (!removed) return reply.SendError(DatabaseError());
-    reply.SendJson(responses::WriteDeleted(id, "response"));
+    reply.SendJson(api::WriteRemoved(id, "response"));
   };
   // What it would have come to is not to be kept behind its back.
   if (const auto answer = call.services.background.Find(call.project, object->id))
@@ -104,14 +87,14 @@ KeptAnswer CancelResponse(const KeptCall& call) {
   const Json* background = body->find("background");
   if (background == nullptr || !background->is_bool() || !background->as_bool())
     return Refused("Cannot cancel a synchronous response.");
-  if (auto error = NoteOrphan(call, *object)) return *std::move(error);
+  if (auto error = EndOrphan(call.services, *object)) return *std::move(error);
   if (object->boot == 0) return std::optional(std::move(object->body));
   const auto answer = call.services.background.Find(call.project, object->id);
   if (!answer) return Refused("This response is being made by another server: cancel it there.");
   answer->Cancel([&services = call.services, reply = call.reply, project = call.project,
                   id = object->id, now = call.now] {
     const auto now_kept = services.kept.Find(project, id, now);
-    if (!now_kept || !*now_kept) return reply.SendError(responses::NotKept("Response", id));
+    if (!now_kept || !*now_kept) return reply.SendError(api::NotKept("Response", id));
     reply.SendJson((*now_kept)->body);
   });
   return std::optional<std::string>();
@@ -120,9 +103,9 @@ KeptAnswer CancelResponse(const KeptCall& call) {
 KeptAnswer ListInputItems(const KeptCall& call) {
   const auto object = FindResponse(call);
   if (!object) return object.error();
-  const auto query = responses::ParseListQuery(call.http.query);
+  const auto query = api::ParsePageQuery(call.http.query);
   if (!query) return query.error();
-  return std::optional(responses::WriteItemPage(object->input, *query));
+  return std::optional(api::WriteItemPage(object->input, *query));
 }
 
 KeptAnswer RefuseCompaction(const KeptCall&) {

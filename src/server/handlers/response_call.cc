@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "api/openai/kept_page.h"
 #include "api/openai/responses/ask.h"
 #include "api/openai/responses/kept.h"
 #include "base/json.h"
@@ -74,11 +75,12 @@ std::optional<api::ApiError> LoadPrevious(Services& services, ResponseCall& call
   const std::string& id = call.request.previous_response_id;
   const int64_t now = services.clock.unix_s();
   // Each exchange is a message or more.
-  const auto chain = services.kept.Chain(call.project, id, call.settings->parse.messages_max, now,
-                                         now + KeptSeconds(*call.settings));
+  auto chain = services.kept.Chain(call.project, id, call.settings->parse.messages_max, now,
+                                   now + KeptSeconds(*call.settings));
   if (!chain && chain.error().code != ErrorCode::kNotFound) return DatabaseError();
   if (!chain || chain->empty() || chain->back().kind != store::KeptKind::kResponse)
     return responses::PreviousNotKept(id);
+  if (auto error = EndOrphan(services, chain->back())) return error;
   if (chain->back().boot != 0)
     return api::InvalidValue("previous_response_id",
                              fmt::format("Response '{}' is still in progress.", id));
@@ -100,7 +102,7 @@ std::optional<api::ApiError> LoadConversation(Services& services, ResponseCall& 
   const auto found = services.kept.Find(call.project, id, services.clock.unix_s());
   if (!found) return DatabaseError();
   if (!*found || (*found)->kind != store::KeptKind::kConversation)
-    return responses::NotKept("Conversation", id);
+    return api::NotKept("Conversation", id);
   Prolong(services, **found, services.clock.unix_s() + KeptSeconds(*call.settings));
   const auto items = services.kept.Items(
       call.project, id, {.ascending = true, .limit = call.settings->parse.messages_max});
@@ -133,7 +135,7 @@ std::optional<api::ApiError> Dereference(Services& services, const ResponseCall&
       reference = std::move(candidate);
       return std::nullopt;
     }
-  api::ApiError error = responses::NotKept("Item", id);
+  api::ApiError error = api::NotKept("Item", id);
   error.param = "input";
   return error;
 }

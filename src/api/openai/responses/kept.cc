@@ -1,20 +1,17 @@
 #include "api/openai/responses/kept.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "api/fields.h"
 #include "api/json_text.h"
+#include "api/openai/kept_page.h"
 #include "api/openai/responses/object.h"
-#include "api/query_string.h"
 #include "api/request_body.h"
 
 namespace infe::api::responses {
 namespace {
 
-constexpr size_t kListMax = 100;     // OpenAI's own, as are the next two
-constexpr size_t kItemsAtOnce = 20;  // added to a conversation
+constexpr size_t kItemsAtOnce = 20;  // added to a conversation: OpenAI's own
 // What was taken once is taken again, however the server is set up by now.
 ParseOptions Lenient() {
   ParseOptions options;
@@ -56,11 +53,6 @@ void AppendPairs(std::string& out, const std::optional<Metadata>& metadata) {
   object.DumpTo(out);
 }
 
-std::string_view IdOf(const Json& item) {
-  const Json* id = item.find("id");
-  return id != nullptr && id->is_string() ? std::string_view(id->as_string()) : std::string_view();
-}
-
 Json* FindMutable(Json& object, std::string_view name) {
   for (auto& [key, value] : object.object())
     if (key == name) return &value;
@@ -71,7 +63,7 @@ Json* FindMutable(Json& object, std::string_view name) {
 
 Json ShownItem(const Item& item, std::string_view id) {
   Json shown = item.source;
-  if (IdOf(shown).empty()) shown.set("id", id);
+  if (KeptIdOf(shown).empty()) shown.set("id", id);
   switch (item.kind) {
     case Item::Kind::kMessage: {
       shown.set("type", "message");
@@ -119,68 +111,6 @@ Parsed<std::vector<Item>> ReadItems(std::string_view text, std::string_view memb
   return read;
 }
 
-Parsed<ListQuery> ParseListQuery(std::string_view text, const ListQuery& defaults) {
-  const Parsed<QueryString> query = QueryString::Parse(text);
-  if (!query) return query.error();
-  ListQuery list = defaults;
-  const auto limit = query->Integer("limit", {.min = 1, .max = kListMax});
-  if (!limit) return limit.error();
-  if (*limit) list.limit = static_cast<size_t>(**limit);
-  if (const auto order = query->Find("order")) {
-    constexpr std::array<std::string_view, 2> kOrders{"asc", "desc"};
-    if (*order != "asc" && *order != "desc") return InvalidEnum("order", *order, kOrders);
-    list.ascending = *order == "asc";
-  }
-  list.after = query->Find("after").value_or("");
-  return list;
-}
-
-std::string WriteList(const std::vector<std::pair<std::string, std::string>>& entries,
-                      bool has_more) {
-  std::string out;
-  ObjectText object(out);
-  object.String("object", "list");
-  object.Key("data") += '[';
-  for (size_t i = 0; i < entries.size(); ++i) {
-    if (i > 0) out += ',';
-    out += entries[i].second;
-  }
-  out += ']';
-  object.String("first_id", entries.empty() ? std::string() : entries.front().first);
-  object.String("last_id", entries.empty() ? std::string() : entries.back().first);
-  object.Key("has_more") += has_more ? "true" : "false";
-  object.Close();
-  return out;
-}
-
-std::string WriteItemPage(std::string_view text, const ListQuery& query) {
-  const Result<Json> json = ParseJson(text, {.depth = 1024});
-  std::vector<const Json*> items;
-  if (json && json->is_array())
-    for (const Json& item : json->array()) items.push_back(&item);
-  if (!query.ascending) std::reverse(items.begin(), items.end());
-  if (!query.after.empty()) {
-    const auto last_seen = std::find_if(
-        items.begin(), items.end(), [&](const Json* item) { return IdOf(*item) == query.after; });
-    items.erase(items.begin(), last_seen == items.end() ? last_seen : last_seen + 1);
-  }
-  const bool has_more = items.size() > query.limit;
-  if (has_more) items.resize(query.limit);
-  std::vector<std::pair<std::string, std::string>> entries;
-  for (const Json* item : items) entries.emplace_back(IdOf(*item), item->Dump());
-  return WriteList(entries, has_more);
-}
-
-std::string WriteDeleted(std::string_view id, std::string_view object_name) {
-  std::string out;
-  ObjectText object(out);
-  object.String("id", id);
-  object.String("object", object_name);
-  object.Key("deleted") += "true";
-  object.Close();
-  return out;
-}
-
 std::string WriteConversation(const Conversation& conversation) {
   std::string out;
   ObjectText object(out);
@@ -218,13 +148,6 @@ Parsed<ConversationBody> ParseConversationBody(std::string_view text, Conversati
           UnsupportedValue(Indexed("items", i) + ".type", "'item_reference'", "whole items"));
   if (context.failed()) return context.TakeError();
   return read;
-}
-
-ApiError NotKept(std::string_view what, std::string_view id) {
-  ApiError error;
-  error.status = 404;
-  error.message = fmt::format("{} with id '{}' not found.", what, Quoted(id));
-  return error;
 }
 
 ApiError PreviousNotKept(std::string_view id) {

@@ -1,5 +1,5 @@
 // What is kept of responses and conversations, between the wire and the store: items as they are
-// shown, lists of them in pages, and the few words about what is not there.
+// shown, and read again.
 #pragma once
 
 #include <cstdint>
@@ -23,23 +23,6 @@ std::string WriteInputItems(const std::vector<Item>& items, std::string_view own
 // Back again: of an array in `json`, or of the array `member` of an object in it.
 Parsed<std::vector<Item>> ReadItems(std::string_view json, std::string_view member = {});
 
-// ?limit, ?order, ?after of a list.
-struct ListQuery {
-  bool ascending = false;
-  std::string after = {};
-  size_t limit = 20;  // 1..100
-};
-Parsed<ListQuery> ParseListQuery(std::string_view query, const ListQuery& defaults = {});
-
-// {"object":"list","data":[..],"first_id":..,"last_id":..,"has_more":..}. entries: id and JSON.
-std::string WriteList(const std::vector<std::pair<std::string, std::string>>& entries,
-                      bool has_more);
-// The page of a JSON array of items that `query` asks for.
-std::string WriteItemPage(std::string_view items, const ListQuery& query);
-
-// {"id":..,"object":..,"deleted":true}
-std::string WriteDeleted(std::string_view id, std::string_view object);
-
 struct Conversation {
   std::string id = {};
   int64_t created_at = 0;
@@ -55,8 +38,7 @@ enum class ConversationPost { kCreate, kUpdate, kAddItems };
 Parsed<ConversationBody> ParseConversationBody(std::string_view body, ConversationPost post,
                                                const ParseOptions& options);
 
-// 404s. what: "Response", "Conversation", "Item".
-ApiError NotKept(std::string_view what, std::string_view id);
+// A 400: what a request goes on from is not there.
 ApiError PreviousNotKept(std::string_view id);
 
 }  // namespace infe::api::responses

@@ -81,7 +81,7 @@ def test_unknown_model_and_url(server):
 
 def test_wrong_method_names_the_right_ones(server):
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    connection.request("GET", "/v1/chat/completions", headers={"Authorization": f"Bearer {server.key}"})
+    connection.request("GET", "/v1/completions", headers={"Authorization": f"Bearer {server.key}"})
     answer = connection.getresponse()
     body = json.loads(answer.read())
     assert answer.status == 405 and "POST" in answer.headers["Allow"]

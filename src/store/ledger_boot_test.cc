@@ -25,7 +25,7 @@ class LedgerBootTest : public BothDatabases {
     ASSERT_TRUE(boot.Beat(*database, heartbeat));
     ASSERT_TRUE(database->Query(
         "INSERT INTO usage VALUES ($1, 1, 0, 'req', 'k', 'k', 'p', 'm', 'e', 'default', 1, 0, 0,"
-        " '', 9, 5, 0, 7, '')",
+        " '', 9, 5, 0, 7, '', '')",
         {boot.id}));
   }
   int64_t StateOf(const LedgerBoot& boot) {

@@ -101,6 +101,9 @@ constexpr std::array kMigrations = {
     " id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (project, owner, number)) {strict};"
     "CREATE INDEX kept_item_by_id ON kept_item (project, owner, id);"
     "CREATE TABLE kept_bytes (project TEXT PRIMARY KEY, bytes {int} NOT NULL) {strict};",
+
+    // 8: which server answered, where that was another one.
+    "ALTER TABLE usage ADD COLUMN upstream TEXT NOT NULL DEFAULT '';",
 };
 
 // Any number that nobody else uses: PostgreSQL's lock that lets one process migrate at a time.

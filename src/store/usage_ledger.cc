@@ -46,13 +46,13 @@ std::string Storable(std::string_view text) {
 constexpr const char* kUpsert =
     "INSERT INTO usage (boot, number, state, request_id, key_id, account, project, model, endpoint,"
     " service_tier, end_user, started_ms, ended_ms, status, finish, reserved_tokens,"
-    " prompt_tokens, cached_tokens, completion_tokens)"
+    " prompt_tokens, cached_tokens, completion_tokens, upstream)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
-    " $19)"
+    " $19, $20)"
     " ON CONFLICT (boot, number) DO UPDATE SET state = excluded.state,"
     " ended_ms = excluded.ended_ms, status = excluded.status, finish = excluded.finish,"
     " prompt_tokens = excluded.prompt_tokens, cached_tokens = excluded.cached_tokens,"
-    " completion_tokens = excluded.completion_tokens";
+    " completion_tokens = excluded.completion_tokens, upstream = excluded.upstream";
 
 }  // namespace
 
@@ -367,12 +367,26 @@ Result<void> UsageLedger::Impl::TryWrite(const std::vector<TakenRow>& batch) {
 Result<void> UsageLedger::Impl::WriteRow(const TakenRow& row) {
   const UsageStart& start = row.entry->start;
   const UsageEnd& end = row.end;
-  INFE_TRY(connection->Query(
-      kUpsert,
-      {boot.id, row.entry->number, int64_t{row.settled}, start.request_id, start.key_id,
-       start.account, start.project, start.model, start.endpoint, start.service_tier,
-       start.end_user, start.started_ms, end.ended_ms, int64_t{end.status}, end.finish,
-       start.reserved_tokens, end.prompt_tokens, end.cached_tokens, end.completion_tokens}));
+  INFE_TRY(connection->Query(kUpsert, {boot.id,
+                                       row.entry->number,
+                                       int64_t{row.settled},
+                                       start.request_id,
+                                       start.key_id,
+                                       start.account,
+                                       start.project,
+                                       start.model,
+                                       start.endpoint,
+                                       start.service_tier,
+                                       start.end_user,
+                                       start.started_ms,
+                                       end.ended_ms,
+                                       int64_t{end.status},
+                                       end.finish,
+                                       start.reserved_tokens,
+                                       end.prompt_tokens,
+                                       end.cached_tokens,
+                                       end.completion_tokens,
+                                       end.upstream}));
   if (start.in_jump)
     INFE_TRY(
         connection->Query("INSERT INTO usage_in_jump (boot, number) VALUES ($1, $2)"

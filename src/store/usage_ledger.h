@@ -53,8 +53,9 @@ struct UsageEnd {
   int64_t prompt_tokens = 0;  // with the cached ones
   int64_t cached_tokens = 0;
   int64_t completion_tokens = 0;
-  int status = 0;      // HTTP status; 499: the client left
-  std::string finish;  // stop, length, tool_calls, abort, error...
+  int status = 0;        // HTTP status; 499: the client left
+  std::string finish;    // stop, length, tool_calls, abort, error...
+  std::string upstream;  // the server that was asked, where the model runs elsewhere
   int64_t ended_ms = 0;
 };
 

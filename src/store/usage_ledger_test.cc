@@ -100,6 +100,21 @@ TEST_P(LedgerTest, ASettledRequestIsOneExactRow) {
   EXPECT_EQ(row.ended_ms - row.started_ms, 1000);
 }
 
+TEST_P(LedgerTest, WhichServerAnsweredIsInTheRow) {
+  const auto ledger = Open();
+  for (const char* name : {"", "gpu-a"}) {
+    auto reservation = ledger->Reserve(StartOf(std::string("req_") + name));
+    ASSERT_TRUE(reservation);
+    UsageEnd end = EndOf(3, 0, 2);
+    end.upstream = name;
+    (*reservation)->Settle(end);
+  }
+  ASSERT_TRUE(ledger->Flush(kSoon));
+  const auto rows = RowsByRequest(dir, url);
+  EXPECT_EQ(rows.at("req_").upstream, "");
+  EXPECT_EQ(rows.at("req_gpu-a").upstream, "gpu-a");
+}
+
 TEST_P(LedgerTest, AReservationAndItsProgressAreDurableWhileItRuns) {
   LedgerOptions options;
   options.checkpoint_interval = milliseconds(60'000);  // only tokens make checkpoints here

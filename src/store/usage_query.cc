@@ -138,7 +138,7 @@ Result<std::vector<UsageRow>> UsageReader::Rows(const UsageQuery& query, size_t 
   values.push_back(static_cast<int64_t>(limit));
   const std::string sql = fmt::format(
       "SELECT boot, number, state, request_id, key_id, account, project, model, endpoint,"
-      " service_tier, end_user, finish, started_ms, ended_ms, status, reserved_tokens, "
+      " service_tier, end_user, finish, upstream, started_ms, ended_ms, status, reserved_tokens, "
       "prompt_tokens,"
       " cached_tokens, completion_tokens FROM usage WHERE {}"
       " ORDER BY started_ms DESC, boot, number DESC LIMIT ${}",
@@ -155,7 +155,7 @@ Result<std::vector<UsageRow>> UsageReader::Rows(const UsageQuery& query, size_t 
     for (std::string UsageRow::* field :
          {&UsageRow::request_id, &UsageRow::key_id, &UsageRow::account, &UsageRow::project,
           &UsageRow::model, &UsageRow::endpoint, &UsageRow::service_tier, &UsageRow::end_user,
-          &UsageRow::finish})
+          &UsageRow::finish, &UsageRow::upstream})
       row.*field = rows.Text(i, column++);
     for (int64_t UsageRow::* field :
          {&UsageRow::started_ms, &UsageRow::ended_ms, &UsageRow::status, &UsageRow::reserved_tokens,

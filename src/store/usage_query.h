@@ -52,7 +52,8 @@ struct UsagePage {
 struct UsageRow {
   int64_t boot = 0, number = 0;
   std::string state;  // open, settled, recovered
-  std::string request_id, key_id, account, project, model, endpoint, service_tier, end_user, finish;
+  std::string request_id, key_id, account, project, model, endpoint, service_tier, end_user, finish,
+      upstream;
   int64_t started_ms = 0, ended_ms = 0, status = 0;
   int64_t reserved_tokens = 0, prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
 };

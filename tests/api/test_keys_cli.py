@@ -34,7 +34,7 @@ def add_usage(database, rows):
     with sqlite3.connect(database) as db:
         for number, key, project, model, started, prompt, cached, completion in rows:
             db.execute("INSERT INTO usage VALUES (1, ?, 1, 'req', ?, ?, ?, ?, 'chat.completions', 'default', ?, ?, 200, 'stop', "
-                       "0, ?, ?, ?, ?)", (number, key, key, project, model, started, started + 1000, prompt, cached, completion,
+                       "0, ?, ?, ?, ?, '')", (number, key, key, project, model, started, started + 1000, prompt, cached, completion,
                                         "user-of-" + key))
 
 

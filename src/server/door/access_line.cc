@@ -59,6 +59,7 @@ std::string AccessLine(const http::ExchangeRecord& record, const Caller* caller,
   add("queue_ms", Milliseconds(facts.queue_ms));
   add("ttft_ms", Milliseconds(facts.ttft_ms));
   add("finish_reason", TextOrNull(facts.finish_reason));
+  if (!facts.upstream.empty()) add("upstream", facts.upstream);
   return line.Dump();
 }
 

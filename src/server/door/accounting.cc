@@ -53,6 +53,7 @@ Charge::End ChargeOf(const http::ExchangeRecord& record, const RequestFacts& req
   end.usage.completion_tokens = sent;
   end.usage.status = record.client_gone ? kClientGoneStatus : record.status;
   end.usage.finish = record.client_gone ? "abort" : !whole ? "error" : request.finish_reason;
+  end.usage.upstream = request.upstream;
   end.usage.ended_ms = UnixMs();
   if (whole || produced > 0)
     end.work_tokens = request.prompt_tokens - request.cached_tokens + std::max(sent, produced);

@@ -36,6 +36,7 @@ struct RequestFacts {
   uint32_t choices = 1, tokens_max = 0;  // as asked for; 0: not said
   double queue_ms = 0, prefill_ms = 0, decode_ms = 0, ttft_ms = 0;
   std::string finish_reason;
+  std::string upstream;  // who was asked for the answer, where the model runs elsewhere
   // Counted while the answer grows, of all choices: what an answer that breaks off has cost.
   uint32_t produced_tokens = 0;
 };

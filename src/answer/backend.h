@@ -12,8 +12,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "answer/ask.h"
@@ -91,6 +93,9 @@ class Consumer {
   virtual void OnToken(uint32_t /*choice*/) {}
   // So many tokens came at once, after their events. For measuring; those behind a stop count too.
   virtual void OnStep(uint32_t /*choice*/, uint32_t /*tokens*/) {}
+  // Of a model that runs elsewhere: the server that is asked, by the operator's name for it. Before
+  // its events, and again where another one is asked in its place.
+  virtual void OnServer(std::string_view /*name*/) {}
 };
 
 // An answer under way. Hold it weakly or strongly: it goes on by itself until it ends.
@@ -106,12 +111,18 @@ class Running {
 };
 
 struct PreparedFacts {
-  uint32_t prompt_tokens = 0;  // each prompt once
-  uint64_t seed = 0;           // of the ask, or drawn below 2^53: JSON numbers carry it everywhere
+  uint32_t prompt_tokens = 0;  // each prompt once; an estimate where `counted` is false
+  bool counted = true;         // Totals have the true number in the end, either way
+  // Of the ask, or drawn below 2^53: JSON numbers carry it everywhere. Absent where the model runs
+  // elsewhere and was given none.
+  std::optional<uint64_t> seed = {};
   uint32_t truncated_messages = 0;
   std::vector<Origin> ignored = {};          // what this model has no place for
   std::vector<std::string> unenforced = {};  // "keyword at path"; complete after Compile
   std::string prompt_text = {};              // of a chat: what the template made
+  // Errors may come after Start and still deserve a status of their own: whoever writes the answer
+  // holds its head back until the first event.
+  bool refuses_late = false;
 };
 
 // An ask that a model is ready to answer. One thread at a time.

@@ -21,6 +21,7 @@ struct AnswerError {
     kBusy,           // there is no room at present: `retry_ms`
     kStopping,       // the model leaves service: `retry_ms`
     kDeadline,       // Caller::deadline has passed
+    kRemote,         // the server that runs the model says so, or does not answer: `remote`
     kInternal,       // our fault, or nobody waits for the answer any more
   };
   // Of kUnenforceable: what cannot be held.
@@ -39,6 +40,11 @@ struct AnswerError {
     std::optional<size_t> asked = {};  // of the answer, where the ask says it
     bool at_least = false;             // nobody counted: the prompt has `prompt` or more
   };
+  // Of kRemote: what is told on, and when to come again (`retry_ms`, negative: not said).
+  struct Remote {
+    int status = 502;                              // of HTTP, 400 to 599
+    std::string type = {}, code = {}, param = {};  // in that server's words; "" if it has none
+  };
 
   Kind kind = Kind::kInternal;
   Error error = {};  // message: a sentence for people who know no wire
@@ -46,6 +52,7 @@ struct AnswerError {
   Subject subject = Subject::kFormat;
   std::string name = {};
   Overrun overrun = {};
+  Remote remote = {};
   int64_t retry_ms = 0;  // when to come again
 };
 

@@ -58,7 +58,7 @@ class PreparedChat : public Prepared {
     plan.shown = model_.text.ShownTokens(prompt_.reading);
     plan.reading = ReadingRulesOf(ask_, prompt_.reading);
     for (uint32_t i = 0; i < ask_.choices; ++i) {
-      auto request = MakeEngineRequest(model_.text, ask_.caller, ask_.sampling, facts_.seed);
+      auto request = MakeEngineRequest(model_.text, ask_.caller, ask_.sampling, *facts_.seed);
       if (!request) return request.error();
       request->prompt = prompt_.tokens;
       if (constraint_.grammar)

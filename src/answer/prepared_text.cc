@@ -85,7 +85,7 @@ class PreparedText : public Prepared {
     std::optional<std::string> echo;
     if (ask_.echo) echo = SanitizeUtf8(model_.text.tokenizer->Decode(prompt));
     for (uint32_t i = 0; i < ask_.choices; ++i) {
-      auto request = MakeEngineRequest(model_.text, ask_.caller, ask_.sampling, facts_.seed);
+      auto request = MakeEngineRequest(model_.text, ask_.caller, ask_.sampling, *facts_.seed);
       if (!request) return request.error();
       request->prompt = prompt;
       if (constraint_.grammar)

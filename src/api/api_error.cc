@@ -459,6 +459,15 @@ ApiError ShuttingDown(int64_t retry_after_ms) {
   return error;
 }
 
+ApiError RemoteError(int status, std::string message, int64_t retry_after_ms) {
+  const std::string_view type = status == 429   ? "requests"
+                                : status >= 500 ? "server_error"
+                                                : "invalid_request_error";
+  ApiError error = Typed(status, type, std::move(message), {});
+  if (retry_after_ms >= 0) AddRetryAfter(error, retry_after_ms);
+  return error;
+}
+
 ApiError InternalError() {
   return Typed(500, "server_error",
                "The server had an error while processing your request. Sorry about that!", {});

@@ -120,6 +120,8 @@ ApiError KeysMissing();
 ApiError DeadlinePassed();
 ApiError ModelLoading(int64_t retry_after_ms);
 ApiError ShuttingDown(int64_t retry_after_ms);
+// Of another server, which runs the model: as it said it. retry_after_ms < 0: it does not say.
+ApiError RemoteError(int status, std::string message, int64_t retry_after_ms);
 ApiError InternalError();
 
 }  // namespace infe::api

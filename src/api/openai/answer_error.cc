@@ -64,6 +64,15 @@ ApiError TooLong(const AnswerError& error) {
   return made;
 }
 
+ApiError Remote(const AnswerError& error) {
+  const AnswerError::Remote& remote = error.remote;
+  ApiError made = RemoteError(remote.status, error.error.message, error.retry_ms);
+  if (!remote.type.empty()) made.type = remote.type;
+  if (!remote.code.empty()) made.code = remote.code;
+  if (!remote.param.empty()) made.param = remote.param;
+  return made;
+}
+
 ApiError ByKind(const AnswerError& error) {
   switch (error.kind) {
     case Kind::kInvalid:
@@ -80,6 +89,8 @@ ApiError ByKind(const AnswerError& error) {
       return ShuttingDown(error.retry_ms);
     case Kind::kDeadline:
       return DeadlinePassed();
+    case Kind::kRemote:
+      return Remote(error);
     case Kind::kInternal:
       break;
   }

@@ -1,0 +1,91 @@
+#include "upstream/upstream.h"
+
+namespace infe::upstream {
+
+std::vector<std::string> Upstream::Headers() const {
+  std::vector<std::string> headers = {"Content-Type: application/json",
+                                      "Accept: text/event-stream, application/json",
+                                      "User-Agent: infe"};
+  if (!options_.key.empty()) headers.push_back("Authorization: Bearer " + options_.key);
+  return headers;
+}
+
+std::string Upstream::Redact(std::string text) const {
+  if (options_.key.empty()) return text;
+  for (size_t at = text.find(options_.key); at != std::string::npos;
+       at = text.find(options_.key, at))
+    text.replace(at, options_.key.size(), "***");
+  return text;
+}
+
+answer::AnswerError Upstream::Redact(answer::AnswerError error) const {
+  error.error.message = Redact(std::move(error.error.message));
+  error.remote.type = Redact(std::move(error.remote.type));
+  error.remote.code = Redact(std::move(error.remote.code));
+  error.remote.param = Redact(std::move(error.remote.param));
+  return error;
+}
+
+Upstream::Seat::Seat(std::shared_ptr<Upstream> upstream) : upstream_(std::move(upstream)) {
+  upstream_->outstanding_.fetch_add(1, std::memory_order_relaxed);
+  const std::lock_guard lock(upstream_->mutex_);
+  upstream_->breaker_.Begin();
+}
+
+Upstream::Seat::~Seat() {
+  Tell(Outcome::kLeft);
+  upstream_->outstanding_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Upstream::Seat::TellBegun() {
+  const std::lock_guard lock(upstream_->mutex_);
+  upstream_->breaker_.Succeed();
+}
+
+void Upstream::Seat::Tell(Outcome outcome) {
+  if (std::exchange(told_, true)) return;
+  Upstream& up = *upstream_;
+  const std::lock_guard lock(up.mutex_);
+  switch (outcome) {
+    case Outcome::kAnswered:
+      up.counts_.answered += 1;
+      return up.breaker_.Succeed();
+    case Outcome::kRefused:
+      // Whoever refuses is there.
+      up.counts_.refused += 1;
+      return up.breaker_.Succeed();
+    case Outcome::kFailed:
+      up.counts_.failed += 1;
+      return up.breaker_.Fail(std::chrono::steady_clock::now());
+    case Outcome::kLeft:
+      up.counts_.left += 1;
+      return up.breaker_.Forget();
+  }
+}
+
+bool Upstream::Allows(Breaker::Time now) const {
+  const std::lock_guard lock(mutex_);
+  return breaker_.Allows(now);
+}
+Breaker::State Upstream::state() const {
+  const std::lock_guard lock(mutex_);
+  return breaker_.state();
+}
+Breaker::Time Upstream::rest_until() const {
+  const std::lock_guard lock(mutex_);
+  return breaker_.rest_until();
+}
+void Upstream::SetBusyUntil(Breaker::Time until) {
+  const std::lock_guard lock(mutex_);
+  busy_until_ = until;
+}
+bool Upstream::IsBusy(Breaker::Time now) const {
+  const std::lock_guard lock(mutex_);
+  return now < busy_until_;
+}
+UpstreamCounts Upstream::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+}  // namespace infe::upstream

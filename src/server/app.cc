@@ -22,6 +22,7 @@
 #include "server/endpoints.h"
 #include "server/handlers/handlers.h"
 #include "server/models/load_model.h"
+#include "server/models/remote_models.h"
 #include "store/model_file.h"
 #include "store/pepper.h"
 #include "store/secret_files.h"
@@ -101,6 +102,7 @@ class AppImpl : public App {
   Result<void> ListenOps();
   Result<std::vector<store::InstalledModel>> ChosenModels(const ServerConfig& config) const;
   Result<std::vector<std::shared_ptr<ServedModel>>> LoadModels(const ServerConfig& config);
+  Result<std::vector<std::shared_ptr<ServedModel>>> LoadLocalModels(const ServerConfig& config);
   Result<std::shared_ptr<ServedModel>> LoadModel(const store::InstalledModel& installed,
                                                  const ServerConfig& config);
   void Maintain(const std::stop_token& stop);
@@ -117,6 +119,7 @@ class AppImpl : public App {
   Voice voice_;
   ThreadPool pool_;
   Services services_;
+  RemoteModels remote_;  // before the models: theirs refer to its client
   ModelSet models_;
   Accounting accounting_;
   std::unique_ptr<http::HttpServer> ops_;
@@ -152,6 +155,7 @@ Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config, Voice vo
   INFE_TRY(app->ListenOps());
   INFE_ASSIGN(auto models, app->LoadModels(config));
   app->models_.Set(std::move(models));
+  app->remote_.Take();
   app->services_.state.store(ServingState::kReady);
   app->maintenance_ = std::jthread([raw = app.get()](auto stop) { raw->Maintain(stop); });
   app->watch_ = std::jthread([raw = app.get()](auto stop) { raw->Watch(stop); });
@@ -282,6 +286,31 @@ Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels(const ServerCon
 }
 
 Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadModels(const ServerConfig& config) {
+  std::vector<std::string> told;
+  INFE_ASSIGN(auto remote, remote_.Make(config, models_, told));
+  std::vector<std::shared_ptr<ServedModel>> models;
+  if (config.local_models) {
+    INFE_ASSIGN(models, LoadLocalModels(config));
+  }
+  for (const auto& elsewhere : remote)
+    for (const auto& here : models) {
+      const auto& aliases = here->aliases();
+      if (here->name() == elsewhere->name() ||
+          std::find(aliases.begin(), aliases.end(), elsewhere->name()) != aliases.end())
+        return InvalidArgument(fmt::format(
+            "{} is a model on this machine and one of an upstream: name the other one differently, "
+            "`models = [\"ours=theirs\"]`",
+            elsewhere->name()));
+    }
+  for (const std::string& line : told) voice_.warn("warning: " + line);
+  models.insert(models.end(), remote.begin(), remote.end());
+  if (models.empty())
+    return NotFound("there is no model to serve; get one with: infe pull infe-pulse");
+  return models;
+}
+
+Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadLocalModels(
+    const ServerConfig& config) {
   INFE_ASSIGN(const std::vector<store::InstalledModel> chosen, ChosenModels(config));
   std::vector<std::shared_ptr<ServedModel>> models;
   // At start a damaged file that nobody named does not keep the others from being served. At a
@@ -296,8 +325,6 @@ Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadModels(const Serv
     if (!model) return std::move(model).error();
     models.push_back(std::move(*model));
   }
-  if (models.empty())
-    return NotFound("there is no model to serve; get one with: infe pull infe-pulse");
   return models;
 }
 
@@ -335,6 +362,7 @@ Result<void> AppImpl::TryReload(const ServerConfig& wanted) {
   if (ApiTls(now)) INFE_TRY(public_->ReloadTls());
   if (ops_ && OpsTls(now)) INFE_TRY(ops_->ReloadTls());
   models_.Set(std::move(models));
+  remote_.Take();
   services_.settings.Swap(TakeLive(now, wanted));
   const std::vector<std::string> left = NeedRestart(now, wanted);
   if (!left.empty()) voice_.say(fmt::format("a restart is needed for: {}", fmt::join(left, ", ")));

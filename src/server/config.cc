@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "server/config_keys.h"
 #include "server/door/cors.h"
+#include "server/upstream_keys.h"
 #include "store/database.h"
 
 namespace infe::server {
@@ -41,7 +42,30 @@ ConfigValue Unfit(const ConfigKey& key) {
   return is_list ? ConfigValue(false) : ConfigValue(std::vector<std::string>());
 }
 
+// One [[upstream]] after the other.
+Result<void> ReadUpstreams(const toml::node& node, ServerConfig& config) {
+  const toml::array* tables = node.as_array();
+  if (tables == nullptr || !tables->is_homogeneous<toml::table>())
+    return InvalidArgument("upstream must be tables: [[upstream]]");
+  for (const auto& entry : *tables) {
+    UpstreamConfig& upstream = config.upstreams.emplace_back();
+    for (const auto& [name, value] : *entry.as_table()) {
+      const std::optional<ConfigValue> given = ValueOf(value);
+      // What is no setting's value is none of this one's, either: a number is no text, a text no
+      // number, and neither is a list.
+      auto set = given ? SetUpstreamKey(name.str(), *given, upstream)
+                       : Result<void>(InvalidArgument(fmt::format(
+                             "{} cannot be a table, a date or a mixed list", name.str())));
+      if (!set)
+        return InvalidArgument(fmt::format(
+            "line {}: {}", static_cast<int>(value.source().begin.line), set.error().message));
+    }
+  }
+  return {};
+}
+
 Result<void> ReadKey(std::string_view name, const toml::node& node, ServerConfig& config) {
+  if (name == "upstream") return ReadUpstreams(node, config);
   for (const ConfigKey& key : ConfigKeys()) {
     if (!key.in_file || name != key.name) continue;
     const std::optional<ConfigValue> value = ValueOf(node);
@@ -74,13 +98,14 @@ std::string ToToml(const ServerConfig& config) {
   std::string text;
   for (const ConfigKey& key : ConfigKeys())
     if (key.in_file) text += fmt::format("{} = {}\n", key.name, WriteValue(key, config));
-  return text;
+  return text + UpstreamsAsToml(config.upstreams);
 }
 
 ServerConfig TakeLive(const ServerConfig& now, const ServerConfig& wanted) {
   ServerConfig merged = now;
   for (const ConfigKey& key : ConfigKeys())
     if (key.live) INFE_CHECK(key.set(key.get(wanted), merged).has_value());
+  merged.upstreams = wanted.upstreams;
   return merged;
 }
 
@@ -119,6 +144,10 @@ Result<void> Validate(const ServerConfig& c) {
   if (c.queue_wait_s < 0) return InvalidArgument("queue_wait_s cannot be negative");
   for (const std::string& origin : c.cors_origins) INFE_TRY(ValidateOrigin(origin));
   INFE_TRY(store::IsPostgresUrl(c.store_url));
+  INFE_TRY(ValidateUpstreams(c.upstreams));
+  if (c.upstream_retries > 16) return InvalidArgument("upstream_retries must be at most 16");
+  if (!c.local_models && c.upstreams.empty())
+    return InvalidArgument("without local_models there must be an [[upstream]]");
   if (c.kv_memory_bytes < (uint64_t{16} << 20))
     return InvalidArgument("kv_memory must be at least 16MiB");
   if (c.prefix_cache_disk_bytes > 0 && !c.prefix_cache)

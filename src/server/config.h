@@ -24,6 +24,25 @@ enum class RequireKeys {
 // API reference's own defaults, temperature 1 and top_p 1.
 enum class SamplingDefaults { kModel, kApi };
 enum class StrictSchema { kExtended, kOpenAi };
+enum class UpstreamBalance { kLeast, kPrefix };
+
+// Another server, whose models are answered for here: one [[upstream]] of infe.toml, its keys in
+// upstream_keys.h.
+struct UpstreamConfig {
+  std::string name;
+  std::string url;                  // up to and with /v1
+  std::vector<std::string> models;  // "ours", or "ours=theirs"
+  std::string key_file;             // its key is this file's only line
+  std::string credential;           // or this one's, of $CREDENTIALS_DIRECTORY
+  std::string ca_file;              // PEM; empty: the system's
+  double weight = 1;
+  double connect_timeout_s = 10;
+  double first_token_timeout_s = 600;
+  double silence_timeout_s = 300;
+  std::string tokens_field = "max_tokens";
+  bool extended = true;
+  bool operator==(const UpstreamConfig&) const = default;
+};
 
 struct ServerConfig {
   std::string host = "127.0.0.1";
@@ -35,9 +54,13 @@ struct ServerConfig {
   // With as many threads as there are CPUs to use: each stays on one.
   bool pin_threads = true;
   std::vector<std::string>
-      models;               // names or paths; empty: every model of the registry that is here
-  uint32_t max_batch = 16;  // sequences that decode together, per model
-  uint32_t context = 0;     // positions per sequence; 0: the model's own
+      models;                // names or paths; empty: every model of the registry that is here
+  bool local_models = true;  // false: none but those of upstreams
+  std::vector<UpstreamConfig> upstreams;
+  UpstreamBalance upstream_balance = UpstreamBalance::kLeast;
+  uint32_t upstream_retries = 2;  // each at another server, while nothing was answered
+  uint32_t max_batch = 16;        // sequences that decode together, per model
+  uint32_t context = 0;           // positions per sequence; 0: the model's own
   uint64_t kv_memory_bytes = uint64_t{1} << 30;     // per model
   kernels::KvType kv_type = kernels::KvType::kF16;  // int8 changes logits a little
   uint32_t queue_requests = 0;  // waiting requests per model; 0: 4 * max_batch + 64

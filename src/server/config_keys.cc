@@ -18,6 +18,7 @@ constexpr const char* kListening =
     "Listening. A public address needs keys and TLS, or `insecure = true`";
 constexpr const char* kFiles = "Files";
 constexpr const char* kModels = "Models";
+constexpr const char* kUpstreams = "Upstreams. More of them in `[[upstream]]` tables";
 constexpr const char* kOverload =
     "Overload. Beyond these, requests are refused with 503 before any work is done";
 constexpr const char* kUsage = "Usage";
@@ -156,6 +157,9 @@ constexpr Names<store::LedgerFailureMode> kLedgerModes[] = {
     {"closed", store::LedgerFailureMode::kClosed},
     {"open-bounded", store::LedgerFailureMode::kOpenBounded}};
 
+constexpr Names<UpstreamBalance> kUpstreamBalance[] = {{"least", UpstreamBalance::kLeast},
+                                                       {"prefix", UpstreamBalance::kPrefix}};
+
 template <typename E, size_t kCount>
 Value OneOf(E C::* member, const Names<E> (&names)[kCount]) {
   return Choice<E>(member, names);
@@ -264,6 +268,17 @@ void AddModels(Rows& rows) {
                      "One token per step and sequence"));
 }
 
+void AddUpstreams(Rows& rows) {
+  rows.push_back(Live(Row(kUpstreams, "local_models", "--no-local-models", Switch(&C::local_models),
+                          "Serve none but the models of upstreams")));
+  rows.push_back(Live(Row(kUpstreams, "upstream_balance", nullptr,
+                          OneOf(&C::upstream_balance, kUpstreamBalance),
+                          "Of several servers of a model: least, the one with the fewest requests; "
+                          "prefix, the one that has the conversation's beginning")));
+  rows.push_back(Live(Row(kUpstreams, "upstream_retries", nullptr, Count(&C::upstream_retries),
+                          "Further attempts at other servers, while nothing was answered")));
+}
+
 void AddOverloadAndUsage(Rows& rows) {
   rows.push_back(Row(kOverload, "queue_requests", "--queue-requests", Count(&C::queue_requests),
                      "Waiting requests per model; 0: 4 x max-batch + 64"));
@@ -327,6 +342,7 @@ Rows MakeRows() {
   AddListening(rows);
   AddFiles(rows);
   AddModels(rows);
+  AddUpstreams(rows);
   AddOverloadAndUsage(rows);
   AddRequests(rows);
   AddKept(rows);
@@ -368,7 +384,7 @@ std::span<const ConfigKey> ConfigKeys() {
   return rows;
 }
 
-std::string WriteValue(const ConfigKey& key, const ServerConfig& config) {
+std::string ToTomlText(const ConfigValue& value) {
   struct Writer {
     std::string operator()(const std::string& text) const { return QuotedToml(text); }
     std::string operator()(int64_t count) const { return fmt::format("{}", count); }
@@ -380,9 +396,13 @@ std::string WriteValue(const ConfigKey& key, const ServerConfig& config) {
       return text + "]";
     }
   };
+  return std::visit(Writer(), value);
+}
+
+std::string WriteValue(const ConfigKey& key, const ServerConfig& config) {
   const ConfigValue value = key.get(config);
   if (key.secret) return QuotedToml(store::MaskStoreUrl(std::get<std::string>(value)));
-  return std::visit(Writer(), value);
+  return ToTomlText(value);
 }
 
 const ConfigKey* NearestKey(std::string_view name) {

@@ -35,7 +35,8 @@ struct ConfigKey {
 };
 
 std::span<const ConfigKey> ConfigKeys();
-// As it stands in infe.toml.
+// As they stand in infe.toml.
+std::string ToTomlText(const ConfigValue& value);
 std::string WriteValue(const ConfigKey& key, const ServerConfig& config);
 // The key whose name looks most like it, or null where none does.
 const ConfigKey* NearestKey(std::string_view name);

@@ -65,10 +65,15 @@ api::ApiError LimitError(const store::LimitDecision& decision, const AdmissionAs
   return api::RateLimited(facts);
 }
 
+// More than any model's.
+constexpr uint64_t kContextUnknown = uint64_t{16} << 20;
+
 int64_t TokensToCharge(const AdmissionAsk& ask, const store::KeyLimits& limits) {
   const auto prompt = static_cast<int64_t>(ask.prompt_tokens);
   if (ask.answer_tokens) {
-    const uint64_t context = uint64_t{ask.model->context_max()} * ask.sequences;
+    // Of a model elsewhere nobody here may know the context.
+    const uint64_t known = ask.model->context_max();
+    const uint64_t context = (known > 0 ? known : kContextUnknown) * ask.sequences;
     return prompt + static_cast<int64_t>(std::min(*ask.answer_tokens, context));
   }
   const int64_t guess = prompt + static_cast<int64_t>(kAnswerTokensUnstated * ask.sequences);

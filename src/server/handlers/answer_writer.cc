@@ -19,6 +19,10 @@ using answer::Event;
 // Proxies close silent connections after 30 to 60 seconds.
 constexpr auto kKeepAlive = std::chrono::seconds(15);
 
+// A head that waits for the first event waits no longer: a client, or a proxy before it, that sees
+// nothing at all gives up after 30 to 60 seconds.
+constexpr auto kHeadHeldMax = std::chrono::seconds(25);
+
 // Sends `sign` whenever nothing was written for kKeepAlive, until the answer has ended.
 void KeepStreamAlive(const std::shared_ptr<http::ResponseWriter>& writer,
                      const std::shared_ptr<bool>& wrote, std::string_view sign) {
@@ -55,6 +59,9 @@ class AnswerWriter : public answer::Consumer {
   AnswerWriter(const Reply& reply, ModelMetrics& metrics) : reply_(reply), metrics_(metrics) {}
 
   void OnToken(uint32_t) override { reply_.facts().produced_tokens += 1; }
+  void OnServer(std::string_view name) override {
+    reply_.Note([name = std::string(name)](RequestFacts& facts) { facts.upstream = name; });
+  }
 
   void OnStep(uint32_t choice, uint32_t tokens) override {
     const auto now = std::chrono::steady_clock::now();
@@ -89,6 +96,8 @@ class AnswerWriter : public answer::Consumer {
  private:
   void NoteTotals(const answer::Totals& totals) {
     RequestFacts& facts = reply_.facts();
+    // What was estimated is known now.
+    if (totals.prompt_tokens > 0) facts.prompt_tokens = totals.prompt_tokens;
     facts.completion_tokens = totals.completion_tokens;
     facts.cached_tokens = totals.cached_tokens;
     facts.queue_ms = totals.timings.queue_ms;
@@ -102,30 +111,53 @@ class AnswerWriter : public answer::Consumer {
   std::vector<std::optional<std::chrono::steady_clock::time_point>> last_token_;  // by choice
 };
 
+// When a stream's head goes out.
+enum class Head {
+  kAtOnce,
+  kWithFirstEvent,  // an error before it has a status of its own
+};
+
 class StreamWriter : public AnswerWriter {
  public:
-  StreamWriter(const Reply& reply, ModelMetrics& metrics, const AnswerForm& form)
+  StreamWriter(const Reply& reply, ModelMetrics& metrics, const AnswerForm& form, Head head)
       : AnswerWriter(reply, metrics),
+        headers_(form.headers),
         text_(form.stream(
             [this](std::string_view name, std::string_view data) { Send(name, data); })) {
-    http::Headers headers = reply_.Headers();
-    for (const auto& [name, value] : http::SseHeaders()) headers.Set(name, value);
-    for (const auto& [name, value] : form.headers) headers.Set(name, value);
-    reply_.writer()->StartStream(200, std::move(headers));
-    text_->Begin();
-    const std::string_view sign = text_->keep_alive();
-    KeepStreamAlive(reply_.writer(), wrote_, sign.empty() ? http::kSsePing : sign);
+    if (head == Head::kAtOnce) {
+      Open();
+    } else {
+      reply_.writer()->RunAfter(kHeadHeldMax, [this, alive = std::weak_ptr(alive_)] {
+        if (alive.lock()) Open();
+      });
+    }
+  }
+
+  void OnEvent(const Event& event) override {
+    if (!std::holds_alternative<answer::Failed>(event.body)) Open();
+    AnswerWriter::OnEvent(event);
   }
 
  private:
   api::AnswerText& text() override { return *text_; }
   void End(const answer::Totals&) override { reply_.writer()->End(); }
   void EndWith(const api::ApiError& error) override {
+    if (!open_) return reply_.SendError(error);
     reply_.facts().error_code = ErrorCodeOf(error);
     api::ApiError told = error;
     told.request_id = reply_.caller().request_id;
     text_->Fail(told);
     reply_.writer()->End();
+  }
+  void Open() {
+    if (std::exchange(open_, true)) return;
+    http::Headers headers = reply_.Headers();
+    for (const auto& [name, value] : http::SseHeaders()) headers.Set(name, value);
+    for (const auto& [name, value] : headers_) headers.Set(name, value);
+    reply_.writer()->StartStream(200, std::move(headers));
+    text_->Begin();
+    const std::string_view sign = text_->keep_alive();
+    KeepStreamAlive(reply_.writer(), wrote_, sign.empty() ? http::kSsePing : sign);
   }
   void Send(std::string_view name, std::string_view data) {
     *wrote_ = true;
@@ -135,7 +167,10 @@ class StreamWriter : public AnswerWriter {
   }
 
   const std::shared_ptr<bool> wrote_ = std::make_shared<bool>(false);
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // goes when this goes
+  const http::Headers headers_;
   const std::unique_ptr<api::StreamText> text_;
+  bool open_ = false;  // the head has gone out
 };
 
 class WholeWriter : public AnswerWriter {
@@ -169,9 +204,10 @@ std::optional<answer::AnswerError> StartAnswer(Services& services, const Reply& 
                                                AnswerForm form) {
   const auto& writer = reply.writer();
   reply.Note([](RequestFacts& facts) { facts.handed_over = true; });
+  const Head head = prepared.facts().refuses_late ? Head::kWithFirstEvent : Head::kAtOnce;
   auto started = prepared.Start(
       std::make_shared<LoopExecutor>(writer), [&]() -> std::unique_ptr<answer::Consumer> {
-        if (form.stream) return std::make_unique<StreamWriter>(reply, metrics, form);
+        if (form.stream) return std::make_unique<StreamWriter>(reply, metrics, form, head);
         return std::make_unique<WholeWriter>(reply, metrics, std::move(form));
       });
   if (!started) return std::move(started).error();

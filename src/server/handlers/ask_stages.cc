@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include <fmt/format.h>
+
 #include "answer/grammar_source.h"
 
 namespace infe::server {
@@ -77,6 +79,10 @@ answer::AnswerPolicy PolicyOf(const ServerConfig& config) {
 void NotePrompt(const Reply& reply, const answer::PreparedFacts& facts) {
   reply.Note([tokens = facts.prompt_tokens](RequestFacts& to) { to.prompt_tokens = tokens; });
   reply.charge().SetPromptTokens(facts.prompt_tokens);
+}
+
+void NoteSeed(http::Headers& headers, const answer::PreparedFacts& facts) {
+  if (facts.seed) headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(*facts.seed)));
 }
 
 api::Parsed<NextStage> CompileThenStart(Services& services, const PreparedCall& call,

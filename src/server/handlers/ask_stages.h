@@ -32,6 +32,8 @@ answer::Caller ToAsk(const Services& services, const Reply& reply,
 answer::AnswerPolicy PolicyOf(const ServerConfig& config);
 // How many tokens the prompt has, to whoever keeps accounts.
 void NotePrompt(const Reply& reply, const answer::PreparedFacts& facts);
+// x-infe-seed, where there is one.
+void NoteSeed(http::Headers& headers, const answer::PreparedFacts& facts);
 
 struct PreparedCall {
   std::shared_ptr<answer::Prepared> prepared;

@@ -116,7 +116,7 @@ api::ChatTextOptions TextOptions(Services& services, const ChatCall& call) {
   api::ChatTextOptions options;
   options.head = {call.id, std::time(nullptr), request.model,
                   call.model->backend().facts().fingerprint, request.service_tier};
-  options.extras.seed = static_cast<int64_t>(facts.seed);
+  options.extras.seed = facts.seed;
   options.extras.metadata = request.metadata;
   options.extras.unenforced = facts.unenforced;
   if (facts.truncated_messages > 0) options.extras.truncated_messages = facts.truncated_messages;
@@ -138,7 +138,7 @@ AnswerForm FormOf(Services& services, const ChatCall& call) {
   AnswerForm form;
   if (facts.truncated_messages > 0)
     form.headers.Set("x-infe-truncated-messages", fmt::format("{}", facts.truncated_messages));
-  form.headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(facts.seed)));
+  NoteSeed(form.headers, facts);
   if (!call.request.ignored.empty())
     form.headers.Set("x-infe-ignored-params", call.request.ignored.Header());
   api::ChatTextOptions options = TextOptions(services, call);

@@ -68,12 +68,12 @@ AnswerForm FormOf(const CompletionCall& call) {
   options.head = {api::NewCompletionId(), std::time(nullptr), request.model,
                   call.model->backend().facts().fingerprint, request.service_tier};
   options.extras.unenforced = facts.unenforced;
-  options.extras.seed = static_cast<int64_t>(facts.seed);
+  options.extras.seed = facts.seed;
   options.streaming = request.streaming;
   options.choices = call.choices;
   options.logprobs = request.logprobs.has_value();
   AnswerForm form;
-  form.headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(facts.seed)));
+  NoteSeed(form.headers, facts);
   if (!request.ignored.empty()) form.headers.Set("x-infe-ignored-params", request.ignored.Header());
   if (request.streaming.stream) {
     form.stream = [options = std::move(options)](api::SendEvent send) {

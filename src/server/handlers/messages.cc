@@ -89,7 +89,7 @@ void AddIgnored(const MessagesCall& call, http::Headers& headers) {
 AnswerForm FormOf(const MessagesCall& call) {
   const answer::PreparedFacts& facts = call.prepared->facts();
   AnswerForm form;
-  form.headers.Set("x-infe-seed", fmt::format("{}", static_cast<int64_t>(facts.seed)));
+  NoteSeed(form.headers, facts);
   AddIgnored(call, form.headers);
   wire::MessageTextOptions options{.id = api::NewMessageId(),
                                    .model = call.request.model,

@@ -15,7 +15,8 @@ api::ModelObject ToOpenAi(const ServedModel& model) {
   const auto bytes = static_cast<int64_t>(model.installed().size_bytes);
   return {.id = facts.name,
           .created = facts.created,
-          .context_length = facts.context_max,
+          .context_length =
+              facts.context_max > 0 ? std::optional<uint32_t>(facts.context_max) : std::nullopt,
           .quantization = facts.quantisation,
           .file_digest = facts.file_digest,
           .template_hash = facts.template_hash,

@@ -240,7 +240,7 @@ responses::OutputOptions OutputOf(Services& services, const ResponseCall& call) 
   options.frame.members = responses::EchoMembers(
       request,
       {model.sampling_defaults.temperature.value_or(1), model.sampling_defaults.top_p.value_or(1)});
-  options.frame.seed = static_cast<int64_t>(facts.seed);
+  options.frame.seed = facts.seed;
   options.frame.truncated_messages = facts.truncated_messages;
   options.frame.unenforced = facts.unenforced;
   options.frame.left_out = request.tool_use.left_out;

@@ -1,8 +1,6 @@
 // POST /v1/responses and its twin input_tokens.
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "api/openai/responses/ask.h"
 #include "api/openai/responses/response_text.h"
 #include "http/sse.h"
@@ -25,8 +23,7 @@ using Finish = std::function<api::Parsed<NextStage>(const CallPtr&, const Reply&
 AnswerForm FormOf(const CallPtr& call, responses::OutputOptions options) {
   AnswerForm form;
   form.headers = NotesOf(*call);
-  form.headers.Set("x-infe-seed",
-                   fmt::format("{}", static_cast<int64_t>(call->prepared->facts().seed)));
+  NoteSeed(form.headers, call->prepared->facts());
   // In the background a stream as well: so its failure is an event, and kept as one.
   if (call->request.streaming.stream || call->request.background) {
     form.stream = [options = std::move(options)](api::SendEvent send) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,19 +11,10 @@
 #endif
 
 #include "base/cores.h"
+#include "base/cpu_quota.h"
 
 namespace infe {
 namespace {
-
-// CPUs that the cgroup's quota amounts to, rounded up; a large number when there is none.
-uint32_t CgroupCpus() {
-  std::ifstream in("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(in >> quota >> period) || quota == "max" || period <= 0) return 1u << 20;
-  const double cpus = std::strtod(quota.c_str(), nullptr) / period;
-  return std::max(1u, static_cast<uint32_t>(cpus + 0.999));
-}
 
 #if defined(__x86_64__)
 // AMX's tiles are state that Linux saves only for processes that have asked for it, once for all of
@@ -42,7 +32,7 @@ bool MayUseTiles() {
 CpuFeatures Detect() {
   CpuFeatures f;
   f.cores_allowed = std::max<uint32_t>(1, static_cast<uint32_t>(AllowedCpus().size()));
-  f.cores_allowed = std::min(f.cores_allowed, CgroupCpus());
+  f.cores_allowed = std::min(f.cores_allowed, ThreadsOf(CpuQuota()));
 #if defined(__x86_64__)
   __builtin_cpu_init();
   f.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&

@@ -59,6 +59,35 @@ TEST(Core, ContextEndsWithLength) {
   EXPECT_EQ(sink->tokens.size(), 14u);
 }
 
+TEST(Core, NoEndIsSampledBeforeMinTokens) {
+  for (const bool speculation : {false, true}) {
+    Bench bench({}, {.speculation = speculation});
+    EngineRequest request = MakeRequest(RandomTokens(2, 10), 500, Sampled(6));
+    request.end_tokens = {3, 17, 40};
+    request.late_tokens = {8, 17};
+    request.min_tokens = 120;
+    const auto sink = bench.Add(std::move(request));
+    bench.RunAll();
+    ASSERT_GE(sink->tokens.size(), 120u);
+    const auto early = std::span(sink->tokens).first(120);
+    for (const TokenId token : {3u, 8u, 17u, 40u})
+      EXPECT_EQ(std::ranges::count(early, token), 0) << token;
+    EXPECT_EQ(sink->last.reason, FinishReason::kStop);
+  }
+}
+
+TEST(Core, AGrammarThatIsAtItsEndEndsWhateverMinTokensSays) {
+  Bench bench;
+  EngineRequest request = MakeRequest(RandomTokens(2, 10), 50, Sampled(6));
+  request.matcher = std::make_unique<FakeMatcher>(FakeMatcher::Options{.letters = false});
+  request.end_tokens = {FakeMatcher::kEnd};
+  request.min_tokens = 50;
+  const auto sink = bench.Add(std::move(request));
+  bench.RunAll();
+  EXPECT_EQ(sink->finished, 1);
+  EXPECT_NE(sink->last.reason, FinishReason::kError) << sink->last.error.message;
+}
+
 // After so many tokens of the model's own come these, then its own again.
 class ScriptedGuide : public TokenGuide {
  public:

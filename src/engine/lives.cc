@@ -48,6 +48,13 @@ void Lives::Add(EngineRequest request, TimePoint arrival) {
     sequence.banned = request.end_tokens;
     std::ranges::sort(sequence.banned);
   }
+  if (request.min_tokens > 0) {
+    std::vector<TokenId>& early = sequence.banned_early;
+    early = request.end_tokens;
+    early.insert(early.end(), request.late_tokens.begin(), request.late_tokens.end());
+    std::ranges::sort(early);
+    early.erase(std::unique(early.begin(), early.end()), early.end());
+  }
   if (request.max_tokens > 0 && (shared_.options.speculation || !request.prediction.empty())) {
     sequence.speculator = std::make_unique<Speculator>(std::move(request.prediction));
   }

@@ -102,11 +102,28 @@ PartialSampling LoadSamplingDefaults(const model::GgufFile& file) {
   return sampling;
 }
 
+Result<FillInTokens> LoadFillIn(const model::GgufFile& file) {
+  const auto read = [&file](const char* key,
+                            const char* older) -> Result<std::optional<tokenizer::TokenId>> {
+    INFE_ASSIGN(const auto id, OptionalId(file, key));
+    return id ? id : OptionalId(file, older);
+  };
+  FillInTokens tokens;
+  INFE_ASSIGN(tokens.prefix,
+              read("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id"));
+  INFE_ASSIGN(tokens.suffix,
+              read("tokenizer.ggml.fim_suf_token_id", "tokenizer.ggml.suffix_token_id"));
+  INFE_ASSIGN(tokens.middle,
+              read("tokenizer.ggml.fim_mid_token_id", "tokenizer.ggml.middle_token_id"));
+  return tokens;
+}
+
 Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options) {
   LoadedModel loaded;
   INFE_ASSIGN(loaded.tokenizer, LoadTokenizer(file));
   INFE_ASSIGN(loaded.chat_template, LoadChatTemplate(file));
+  INFE_ASSIGN(loaded.fill_in, LoadFillIn(file));
   loaded.sampling = LoadSamplingDefaults(file);
   model::LoadOptions load;
   load.kv_type = options.kv_type;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,13 +29,19 @@ inline constexpr uint32_t LogitsRowsMax(uint32_t batch_sequences_max) {
   return batch_sequences_max > 64 ? batch_sequences_max : 64;
 }
 
+// The marks for filling in between two texts, where the file has keys for them.
+struct FillInTokens {
+  std::optional<tokenizer::TokenId> prefix, suffix, middle;
+};
+
 struct LoadedModel {
   std::unique_ptr<model::Model> model;
   std::shared_ptr<const tokenizer::Tokenizer> tokenizer;
   std::string chat_template;       // empty: the file has none
   std::string bos_text, eos_text;  // as templates want them; empty where the vocabulary has none
   std::vector<tokenizer::TokenId> end_tokens;  // end a generation
-  PartialSampling sampling;                    // the file's own defaults
+  FillInTokens fill_in;
+  PartialSampling sampling;  // the file's own defaults
 };
 
 // The tokenizer of a file, also of a vocabulary-only one.
@@ -44,6 +51,8 @@ Result<std::string> LoadChatTemplate(const model::GgufFile& file);
 // general.sampling.*: temp, top_p, top_k, min_p, penalty_repeat. What is no number or out of the
 // API's range is left out.
 PartialSampling LoadSamplingDefaults(const model::GgufFile& file);
+// tokenizer.ggml.fim_pre_token_id, .fim_suf_token_id, .fim_mid_token_id, or their older names.
+Result<FillInTokens> LoadFillIn(const model::GgufFile& file);
 // pool is borrowed and must outlive the model. The file may be closed afterwards.
 Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options);

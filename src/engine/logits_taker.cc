@@ -189,7 +189,7 @@ SampleInput LogitsTaker::InputOf(const Row& row) const {
   input.params = &sequence.request.sampling;
   input.bias = sequence.bias;
   input.history = sequence.counts.entries();
-  input.banned = sequence.banned;
+  input.banned = sequence.BannedAt(row.position);
   input.position = row.position;
   input.summaries = row.summaries;
   if (row.mask != nullptr) {
@@ -229,6 +229,12 @@ Result<TokenId> LogitsTaker::SampleRow(Row& row) {
   }
   if (sequence.grammar.closing) return SampleClosing(sequence, InputOf(row));
   if (!row.sampled) row.token = samplers_[0].Sample(InputOf(row));
+  if (!row.token && sequence.BannedAt(row.position).size() > sequence.banned.size()) {
+    SampleInput input = InputOf(row);
+    input.banned = sequence.banned;  // the grammar's text is at its end, however short it is
+    row.token = samplers_[0].Sample(input);
+    row.sampled = false;
+  }
   if (!row.token) return Internal("no token can follow: the model's logits are not numbers");
   INFE_TRY(desk_.Take(sequence, *row.token));
   return *row.token;
@@ -271,7 +277,7 @@ Result<TokenId> LogitsTaker::SampleClosing(Sequence& sequence, SampleInput input
   const size_t left = grammar.close_end > size ? grammar.close_end - size : 0;
   const Constraint::Closing closing{.left = left,
                                     .winding_down = sequence.tokens.size() >= grammar.wind_down_at};
-  std::vector<TokenId> banned = sequence.banned;
+  std::vector<TokenId> banned(input.banned.begin(), input.banned.end());
   // A text that is to end by itself closes a key that runs away at once.
   bool hurry = false;
   if (grammar.wind_down_at != UINT32_MAX) {

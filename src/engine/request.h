@@ -112,6 +112,10 @@ struct EngineRequest {
   // has at most batch_rows_max tokens, and shares nothing with other requests: what a token is may
   // depend on those behind it.
   model::Output output = model::Output::kLogits;
+  // Before so many, no end token and none of late_tokens is sampled; where a grammar allows nothing
+  // else, it is.
+  uint32_t min_tokens = 0;
+  std::vector<TokenId> late_tokens = {};
   std::vector<TokenId> end_tokens;            // generation ends when one is sampled
   std::unique_ptr<grammar::Matcher> matcher;  // null: free text
   bool close_before_limit = true;             // steer a matcher's text to its end before max_tokens

@@ -110,6 +110,7 @@ struct Sequence {
   TokenCounts counts;                           // only kept up if a penalty asks for it
   std::vector<std::pair<TokenId, float>> bias;  // sorted, one entry per token
   std::vector<TokenId> banned;                  // sorted
+  std::vector<TokenId> banned_early;            // sorted: those, and what min_tokens keeps off
   std::unique_ptr<Speculator> speculator;
   SequenceGrammar grammar;
   SequenceTurn turn;
@@ -124,6 +125,10 @@ struct Sequence {
   bool wants_logprobs() const { return request.sampling.logprobs; }
   // False where only the prompt is asked for: nothing is ever sampled.
   bool generates() const { return tokens_max > prompt_size; }
+  // Tokens that are never sampled at this position.
+  const std::vector<TokenId>& BannedAt(uint64_t position) const {
+    return position - prompt_size < request.min_tokens ? banned_early : banned;
+  }
   bool has_output() const { return tokens.size() > prompt_size; }
   // Every row of the prompt needs its logits, cached or not.
   bool reports_prompt() const { return request.prompt_logprobs && prompt_reported < prompt_size; }

@@ -26,8 +26,9 @@ grammar::SchemaOptions SchemaOptionsFor(const AnswerPolicy& policy, bool strict)
 }
 
 std::string SchemaKey(const Json& schema, const grammar::SchemaOptions& options) {
-  return fmt::format("schema {} {} {}", static_cast<int>(options.strictness),
-                     static_cast<int>(options.open_objects), schema.Dump());
+  return fmt::format("schema {} {} {} {}", static_cast<int>(options.strictness),
+                     static_cast<int>(options.open_objects), static_cast<int>(options.dangling),
+                     schema.Dump());
 }
 
 std::string CacheKey(const Format& format, const AnswerPolicy& policy) {
@@ -199,6 +200,9 @@ Answered<Callable> ReadFunction(GrammarSource& source, const Tool& tool, const A
       return FunctionError(tool, checked.error());
   Callable function{.name = tool.name, .parameters = ParametersOf(tool)};
   function.options = SchemaOptionsFor(policy, tool.strict);
+  // Tool sets come from many hands: what one of them refers to and does not bring is named, and the
+  // rest of it holds.
+  if (!tool.strict) function.options.dangling = grammar::DanglingReference::kNamed;
   const std::string key = SchemaKey(function.parameters, function.options);
   const auto compiled = source.FindOrCompile(key, [&] {
     return grammar::CompileJsonSchema(function.parameters, function.options, source.budget());

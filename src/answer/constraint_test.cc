@@ -135,6 +135,31 @@ TEST_F(ConstraintTest, AToolThatCannotBeEnforcedIsRefusedIfStrictAndNamedIfNot) 
   EXPECT_NE(made->unenforced[0].find("tools[1].schema"), std::string::npos) << made->unenforced[0];
 }
 
+TEST_F(ConstraintTest, AReferenceToNothingInOneToolIsNamedAndTheRestOfItHolds) {
+  ChatAsk ask;
+  Tool odd{.name = "odd",
+           .parameters = Parse(R"({"type":"object","properties":{"x":{"$ref":"#/$defs/gone"},
+                                  "n":{"type":"integer"}},"required":["x","n"]})"),
+           .origin = "tools[1].schema"};
+  ask.tools = {Weather(), odd};
+  ask.tool_policy.mode = ToolPolicy::Mode::kRequired;
+  const chat::ToolFormat& format = model_.renderer->tool_format();
+  const auto call = [&](const std::string& name, const std::string& arguments) {
+    return format.section_begin + format.call_begin + format.before_name + name + format.between +
+           arguments + format.after_arguments + format.call_end + format.section_end;
+  };
+  const auto made = Compile(ask);
+  ASSERT_TRUE(made);
+  EXPECT_TRUE(Takes(*made, call("odd", R"({"x": [1], "n": 2})")));
+  EXPECT_FALSE(Takes(*made, call("odd", R"({"x": [1], "n": "two"})")));
+  EXPECT_FALSE(Takes(*made, call("weather", R"({"city": 5})")));
+  ASSERT_EQ(made->unenforced.size(), 1u);
+  EXPECT_NE(made->unenforced[0].find("$ref at tools[1].schema"), std::string::npos)
+      << made->unenforced[0];
+  ask.tools[1].strict = true;
+  EXPECT_FALSE(Compile(ask));
+}
+
 TEST_F(ConstraintTest, ACustomToolsGrammarIsEnforcedOrRefused) {
   ChatAsk ask;
   ask.tools = {{.kind = Tool::Kind::kCustom,

@@ -39,14 +39,27 @@ struct LogitBias {
   double bias = 0;    // added to the logit
 };
 
+// How a choice ends by tokens, beside the model's own end and Sampling::stops.
+struct TokenBounds {
+  int64_t min = 0;  // >= 0: before so many, no end, no stop token and no stop text counts
+  std::vector<int64_t> stops = {};  // >= 0: a token that ends a choice, and is no part of it
+  Origin stops_origin = {};
+};
+
+// Whether the text or token that ended a choice is its last piece.
+enum class StopText : uint8_t { kLeftOut, kKept };
+
 // What is not given of PartialSampling is the model's default, then the neutral value.
 struct Sampling : PartialSampling {
   double presence_penalty = 0;
   double frequency_penalty = 0;
   std::vector<LogitBias> logit_bias = {};
   Origin logit_bias_origin = {};
-  std::optional<uint64_t> seed = {};    // absent: one below 2^53 is drawn (Prepared::facts)
-  std::vector<std::string> stops = {};  // texts that end a choice and are not part of it
+  std::optional<uint64_t> seed = {};  // absent: one below 2^53 is drawn (Prepared::facts)
+  // Texts that end a choice where they stand in its content: reasoning and calls are not looked at.
+  std::vector<std::string> stops = {};
+  StopText stop_text = StopText::kLeftOut;
+  TokenBounds bounds = {};
   bool ignore_eos = false;
 };
 
@@ -133,10 +146,23 @@ enum class Truncation : uint8_t {
   kDropOldest,  // the oldest turns after the system messages go first
 };
 
+// What the prompt ends with.
+enum class Turn : uint8_t {
+  kNext,       // the beginning of the model's turn, behind the last message
+  kContinued,  // the text of the last message, an assistant's: the answer goes on with it
+  kNone,       // as the template ends the last message
+};
+
+enum class Purpose : uint8_t {
+  kAnswer,
+  kLook,  // at its prompt, which may be longer than the context
+};
+
 // The next message of a conversation.
 struct ChatAsk {
   std::vector<chat::Message> messages = {};  // at least one
   Origin messages_origin = {};
+  Turn turn = Turn::kNext;
   std::vector<Tool> tools = {};
   Origin tools_origin = {};
   ToolPolicy tool_policy = {};
@@ -148,6 +174,7 @@ struct ChatAsk {
   Thinking thinking = {};
   TemplateArguments template_arguments = {};
   Truncation truncation = Truncation::kRefuse;
+  Purpose purpose = Purpose::kAnswer;
   std::optional<std::string> prediction = {};  // the text expected; never changes the answer
   Caller caller = {};
 };
@@ -159,6 +186,9 @@ using TextPrompt = std::variant<std::string, std::vector<int64_t>>;
 struct TextAsk {
   std::vector<TextPrompt> prompts = {};  // at least one; an empty one begins a text
   Origin prompts_origin = {};
+  // What comes behind each answer: the model fills in between. Its prompts are texts.
+  std::optional<std::string> suffix = {};
+  Origin suffix_origin = {};
   Format format = {};
   Sampling sampling = {};
   int64_t tokens_max = 0;  // >= 0, of each choice

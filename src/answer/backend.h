@@ -28,6 +28,10 @@ namespace infe::engine {
 class Engine;
 }
 
+namespace infe::tokenizer {
+class Tokenizer;
+}
+
 namespace infe::answer {
 
 class GrammarSource;
@@ -150,6 +154,8 @@ class Backend {
   virtual BackendLoad load() const = 0;
   virtual Answered<std::unique_ptr<Prepared>> Prepare(ChatAsk ask, const AnswerPolicy& policy) = 0;
   virtual Answered<std::unique_ptr<Prepared>> Prepare(TextAsk ask, const AnswerPolicy& policy) = 0;
+  // Null where the model runs elsewhere.
+  virtual const tokenizer::Tokenizer* tokenizer() const { return nullptr; }
   // For metrics and liveness: null where the model runs elsewhere.
   virtual engine::Engine* engine() const { return nullptr; }
   // Ends what it runs on this machine, so that the last reference may be dropped anywhere.

@@ -21,6 +21,13 @@ engine::Priority ToEngine(Priority priority) {
   return engine::Priority::kDefault;
 }
 
+Answered<void> CheckToken(const ModelText& model, int64_t token, const Origin& origin) {
+  if (static_cast<uint64_t>(token) < model.tokenizer->size()) return {};
+  return InvalidAt(
+      origin, fmt::format("Invalid token id {} in '{}': the vocabulary of {} has the ids 0 to {}.",
+                          token, origin, model.name, model.tokenizer->size() - 1));
+}
+
 }  // namespace
 
 uint64_t ResolveSeed(const Sampling& sampling) {
@@ -55,15 +62,17 @@ Answered<engine::EngineRequest> MakeEngineRequest(const ModelText& model, const 
   params.frequency_penalty = static_cast<float>(sampling.frequency_penalty);
   params.repetition_penalty = static_cast<float>(chosen.repetition_penalty.value_or(1));
   for (const LogitBias& bias : sampling.logit_bias) {
-    if (static_cast<uint64_t>(bias.token) >= model.tokenizer->size())
-      return InvalidAt(
-          sampling.logit_bias_origin,
-          fmt::format("Invalid token id {} in '{}': the vocabulary of {} has the ids 0 to {}.",
-                      bias.token, sampling.logit_bias_origin, model.name,
-                      model.tokenizer->size() - 1));
+    if (auto known = CheckToken(model, bias.token, sampling.logit_bias_origin); !known)
+      return std::move(known).error();
     params.logit_bias.emplace_back(static_cast<engine::TokenId>(bias.token),
                                    static_cast<float>(bias.bias));
   }
+  for (const int64_t token : sampling.bounds.stops) {
+    if (auto known = CheckToken(model, token, sampling.bounds.stops_origin); !known)
+      return std::move(known).error();
+    request.late_tokens.push_back(static_cast<engine::TokenId>(token));
+  }
+  request.min_tokens = static_cast<uint32_t>(std::min<int64_t>(sampling.bounds.min, UINT32_MAX));
   params.seed = seed;
   params.ignore_eos = sampling.ignore_eos;
   request.end_tokens = model.end_tokens;
@@ -73,6 +82,15 @@ Answered<engine::EngineRequest> MakeEngineRequest(const ModelText& model, const 
   request.priority = ToEngine(caller.priority);
   request.deadline = caller.deadline;
   return request;
+}
+
+void PlanStops(const Sampling& sampling, GenerationPlan& plan) {
+  plan.stops = sampling.stops;
+  plan.stops_asked = plan.stops.size();
+  plan.stop_text = sampling.stop_text;
+  for (const int64_t token : sampling.bounds.stops)
+    plan.stop_tokens.push_back(static_cast<engine::TokenId>(token));
+  plan.tokens_min = static_cast<uint32_t>(std::min<int64_t>(sampling.bounds.min, UINT32_MAX));
 }
 
 JsonEnd JsonEndOf(const ChatAsk& ask, Constrained constrained, const AnswerPolicy& policy) {

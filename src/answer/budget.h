@@ -6,6 +6,7 @@
 
 #include "answer/ask.h"
 #include "answer/backend.h"
+#include "answer/generation.h"
 #include "answer/model_text.h"
 #include "engine/request.h"
 
@@ -24,6 +25,9 @@ Answered<uint32_t> TokenBudget(const ModelText& model, size_t prompt_tokens,
 // outside the vocabulary.
 Answered<engine::EngineRequest> MakeEngineRequest(const ModelText& model, const Caller& caller,
                                                   const Sampling& sampling, uint64_t seed);
+
+// The ends that the ask itself names: texts, tokens, and how soon they count.
+void PlanStops(const Sampling& sampling, GenerationPlan& plan);
 
 // How an answer that a grammar makes comes to its end where the ask gives no limit: a small model
 // can write items, or one string, without end. From three quarters of json_tokens_max on no

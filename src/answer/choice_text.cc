@@ -1,5 +1,7 @@
 #include "answer/choice_text.h"
 
+#include <algorithm>
+
 namespace infe::answer {
 
 ChoiceText::ChoiceText(const tokenizer::Tokenizer& tokenizer, tokenizer::TokenId previous,
@@ -34,24 +36,25 @@ TextPiece ChoiceText::Finish() {
     shown = stop_.Feed(decoded);
     shown += stop_.Flush();
   }
-  const bool all = !stopped();
-  TextPiece piece = Release(std::move(shown));
-  // Malformed bytes at the very end may have changed length: their tokens still belong to the text.
-  while (all && !waiting_.empty()) {
-    piece.tokens.push_back(std::move(waiting_.front().token));
-    waiting_.pop_front();
-  }
-  return piece;
+  all_shown_ = !stopped();
+  return Release(std::move(shown));
 }
 
 TextPiece ChoiceText::Release(std::string shown) {
   shown_bytes_ += shown.size();
-  TextPiece piece{std::move(shown), {}};
-  while (!waiting_.empty() && waiting_.front().text_end <= shown_bytes_) {
-    piece.tokens.push_back(std::move(waiting_.front().token));
+  return {std::move(shown)};
+}
+
+std::vector<engine::SampledToken> ChoiceText::TakeTokens(size_t kept_back) {
+  std::vector<engine::SampledToken> tokens;
+  const size_t end = shown_bytes_ - std::min(shown_bytes_, kept_back);
+  // Malformed bytes at the very end may have changed length: their tokens still belong to the text.
+  const bool all = all_shown_ && kept_back == 0;
+  while (!waiting_.empty() && (all || waiting_.front().text_end <= end)) {
+    tokens.push_back(std::move(waiting_.front().token));
     waiting_.pop_front();
   }
-  return piece;
+  return tokens;
 }
 
 }  // namespace infe::answer

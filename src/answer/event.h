@@ -63,7 +63,8 @@ enum class StopReason : uint8_t {
 };
 struct ChoiceEnd {
   StopReason reason = StopReason::kStop;
-  std::optional<std::string> stop = {};  // of Sampling::stops: the one that was met
+  std::optional<std::string> stop = {};    // of Sampling::stops: the one that was met
+  std::optional<int64_t> stop_token = {};  // of TokenBounds::stops
 };
 
 // Times in milliseconds. Of the first choice, where several run.

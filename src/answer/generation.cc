@@ -1,5 +1,6 @@
 #include "answer/generation.h"
 
+#include <algorithm>
 #include <atomic>
 
 namespace infe::answer {
@@ -48,7 +49,10 @@ void Generation::AddChoice(const GenerationPlan& plan, const GenerationPlan::Cho
   const ModelText& text = model_->text;
   Choice choice;
   choice.id = planned.request.id;
-  choice.text = std::make_unique<ChoiceText>(*text.tokenizer, prompt.back(), plan.stops,
+  const auto asked_end = plan.stops.begin() + static_cast<ptrdiff_t>(plan.stops_asked);
+  choice.stop.emplace(stops_asked_, stop_text_);
+  choice.text = std::make_unique<ChoiceText>(*text.tokenizer, prompt.back(),
+                                             std::vector<std::string>(asked_end, plan.stops.end()),
                                              plan.scores, plan.shown);
   if (plan.reading) choice.reader = std::make_unique<ChoiceReader>(*plan.reading);
   if (plan.scores)
@@ -70,6 +74,9 @@ Answered<std::shared_ptr<Running>> Generation::Start(
   self->totals_.timings.prepare_ms = MillisecondsSince(plan.arrival);
   self->stops_asked_.assign(plan.stops.begin(),
                             plan.stops.begin() + static_cast<ptrdiff_t>(plan.stops_asked));
+  self->stop_tokens_ = plan.stop_tokens;
+  self->stop_text_ = plan.stop_text;
+  self->tokens_min_ = plan.tokens_min;
   for (GenerationPlan::Choice& choice : plan.choices) {
     choice.request.id = g_next_id.fetch_add(1);
     self->AddChoice(plan, choice);
@@ -116,16 +123,70 @@ void Generation::TakePrompt(uint32_t index, const std::vector<engine::SampledTok
     Tell(index, Prompt{std::exchange(choice.echo, std::nullopt).value_or("")});
 }
 
-bool Generation::TakeText(uint32_t index, const TextPiece& piece) {
-  Choice& choice = choices_[index];
-  if (choice.scorer) choice.scorer->Append(piece.tokens, choice.scores);
-  if (!choice.reader) {
-    Tell(index, Text{piece.text});
-    return true;
+// Of what a choice says, content passes the ask's stop texts.
+Generation::Then Generation::PassContent(Choice& choice, std::vector<EventBody> bodies,
+                                         std::vector<EventBody>& to) {
+  StopMatcher& stop = *choice.stop;
+  const bool early = choice.text->tokens_used() <= tokens_min_;
+  for (EventBody& body : bodies) {
+    auto* text = std::get_if<Text>(&body);
+    if (text == nullptr) {
+      // What was held back is content, and comes before whatever this is.
+      if (std::string held = stop.Flush(); !held.empty()) to.emplace_back(Text{std::move(held)});
+      choice.has_calls = choice.has_calls || std::holds_alternative<CallBegin>(body);
+      to.push_back(std::move(body));
+      continue;
+    }
+    if (!early) text->text = stop.Feed(text->text);
+    if (!text->text.empty()) to.push_back(std::move(body));
+    if (stop.found()) return Then::kEnd;
   }
-  if (choice.reader->is_reasoning()) totals_.reasoning_tokens += 1;
-  for (EventBody& body : choice.reader->Feed(piece.text)) Tell(index, std::move(body));
-  return !choice.reader->complete();
+  return Then::kMore;
+}
+
+void Generation::TellAll(uint32_t index, std::vector<EventBody> bodies) {
+  Choice& choice = choices_[index];
+  if (choice.scorer)
+    choice.scorer->Append(choice.text->TakeTokens(choice.stop->kept_back()), choice.scores);
+  // Text that is no answer's goes out with its scores even where it is empty.
+  if (bodies.empty() && !choice.reader && !choice.scores.empty()) bodies.emplace_back(Text{});
+  for (EventBody& body : bodies) Tell(index, std::move(body));
+}
+
+void Generation::TakeText(uint32_t index, std::string_view text) {
+  Choice& choice = choices_[index];
+  std::vector<EventBody> bodies;
+  Then then = Then::kMore;
+  if (choice.reader) {
+    if (!text.empty() && choice.reader->is_reasoning()) totals_.reasoning_tokens += 1;
+    then = PassContent(choice, choice.reader->Feed(text), bodies);
+    if (choice.reader->complete()) then = Then::kEnd;
+  } else if (!text.empty()) {
+    std::vector<EventBody> all;
+    all.emplace_back(Text{std::string(text)});
+    then = PassContent(choice, std::move(all), bodies);
+  }
+  TellAll(index, std::move(bodies));
+  if (then == Then::kEnd) choice.cut = Cut::kHere;
+}
+
+void Generation::TakeToken(uint32_t index, const engine::SampledToken& token) {
+  Choice& choice = choices_[index];
+  consumer_->OnToken(index);
+  const bool stops =
+      std::find(stop_tokens_.begin(), stop_tokens_.end(), token.token) != stop_tokens_.end() &&
+      choice.text->tokens_used() >= tokens_min_;
+  if (stops && stop_text_ == StopText::kLeftOut) {
+    choice.text->Count();
+  } else {
+    TakeText(index, choice.text->Feed(token).text);
+    if (choice.text->stopped()) choice.cut = Cut::kHere;
+  }
+  if (stops && choice.cut == Cut::kNone) {
+    choice.cut = Cut::kBehind;
+    choice.stop_token = token.token;
+  }
+  if (choice.cut != Cut::kNone) model_->engine.Cancel(choice.id);
 }
 
 void Generation::OnTokens(uint32_t index, engine::TokenEvent event) {
@@ -138,12 +199,8 @@ void Generation::OnTokens(uint32_t index, engine::TokenEvent event) {
   if (choice.ended) return;
   if (!event.prompt_tokens.empty()) TakePrompt(index, event.prompt_tokens);
   for (const engine::SampledToken& token : event.tokens) {
-    if (choice.cut) break;
-    consumer_->OnToken(index);
-    const TextPiece piece = choice.text->Feed(token);
-    if (!piece.text.empty() || !piece.tokens.empty()) choice.cut = !TakeText(index, piece);
-    choice.cut = choice.cut || choice.text->stopped();
-    if (choice.cut) model_->engine.Cancel(choice.id);
+    if (choice.cut != Cut::kNone) break;
+    TakeToken(index, token);
   }
   if (!event.tokens.empty()) consumer_->OnStep(index, static_cast<uint32_t>(event.tokens.size()));
   if (event.finished) EndChoice(index, event);
@@ -153,29 +210,40 @@ ChoiceEnd Generation::EndOf(const Choice& choice, engine::FinishReason reason) c
   ChoiceEnd end;
   if (reason == engine::FinishReason::kLength) {
     end.reason = StopReason::kLength;
-  } else if (choice.reader && choice.reader->has_calls()) {
+  } else if (choice.has_calls) {
     end.reason = StopReason::kCalls;
   }
-  const std::optional<size_t> met = choice.text->stop_met();
-  if (met && *met < stops_asked_.size()) end.stop = stops_asked_[*met];
+  if (const std::optional<size_t> met = choice.stop->matched()) end.stop = stops_asked_[*met];
+  if (choice.stop_token) end.stop_token = *choice.stop_token;
   return end;
+}
+
+// What the reader and the stop texts held back; behind a stop text that is nobody's.
+void Generation::FinishReading(uint32_t index) {
+  Choice& choice = choices_[index];
+  std::vector<EventBody> bodies;
+  if (choice.reader) {
+    std::vector<EventBody> read = choice.reader->Finish();
+    if (!choice.stop->found()) PassContent(choice, std::move(read), bodies);
+  }
+  if (!choice.stop->found())
+    if (std::string held = choice.stop->Flush(); !held.empty())
+      bodies.emplace_back(Text{std::move(held)});
+  TellAll(index, std::move(bodies));
 }
 
 void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
   Choice& choice = choices_[index];
   choice.ended = true;
   // What was sampled after a cut is nobody's: the count is the same at any load.
-  const engine::FinishReason reason = choice.cut ? engine::FinishReason::kStop : event.reason;
+  const bool cut = choice.cut != Cut::kNone;
+  const engine::FinishReason reason = cut ? engine::FinishReason::kStop : event.reason;
   if (reason == engine::FinishReason::kError) return EndWith(EndedByEngine(event.error));
   if (reason == engine::FinishReason::kDeadline) return EndWith(DeadlinePassed());
   // Only a stopping engine cancels by itself.
   if (reason == engine::FinishReason::kCancelled) return EndWith(Stopping(1000));
-  if (!choice.cut) {
-    const TextPiece rest = choice.text->Finish();
-    if (!rest.text.empty() || !rest.tokens.empty()) TakeText(index, rest);
-  }
-  if (choice.reader)
-    for (EventBody& body : choice.reader->Finish()) Tell(index, std::move(body));
+  if (choice.cut != Cut::kHere) TakeText(index, choice.text->Finish().text);
+  FinishReading(index);
   Tell(index, EndOf(choice, reason));
   AddToTotals(index, event);
   if (++ended_ < choices_.size()) return;
@@ -187,7 +255,8 @@ void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
 
 void Generation::AddToTotals(uint32_t index, const engine::TokenEvent& event) {
   const Choice& choice = choices_[index];
-  totals_.completion_tokens += choice.cut ? choice.text->tokens_used() : event.completion_tokens;
+  totals_.completion_tokens +=
+      choice.cut != Cut::kNone ? choice.text->tokens_used() : event.completion_tokens;
   if (choice.leads_prompt) totals_.cached_tokens += event.timings.cached_tokens;
   if (index != 0) return;
   const engine::RequestTimings& from = event.timings;

@@ -269,5 +269,106 @@ TEST_F(GenerationTest, APauseReachesTheChoicesThatRun) {
   EXPECT_EQ(engine_.pauses, (std::vector<bool>{true, false}));
 }
 
+TEST_F(GenerationTest, StopTextsWatchContentOnly) {
+  GenerationPlan plan = ChatPlan();
+  plan.stops = {"Paris", "hm"};
+  plan.stops_asked = 2;
+  plan.reading->parser.reasoning = chat::ReasoningMode::kOpen;
+  ASSERT_TRUE(Start(std::move(plan)));
+  Say(0, "hm Paris</think>Well\n");
+  Say(0, "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"city\": \"Paris\"}}\n</tool_call>");
+  EXPECT_TRUE(engine_.cancelled.empty());
+  End(0, engine::FinishReason::kStop, 90);
+  EXPECT_EQ(heard_.Joined(0), "Well");
+  std::string arguments;
+  for (const Event& event : heard_.events)
+    if (const auto* piece = std::get_if<CallArguments>(&event.body)) arguments += piece->text;
+  EXPECT_EQ(arguments, "{\"city\": \"Paris\"}");
+  EXPECT_EQ(heard_.Last<ChoiceEnd>()->reason, StopReason::kCalls);
+  EXPECT_FALSE(heard_.Last<ChoiceEnd>()->stop);
+}
+
+TEST_F(GenerationTest, AStopTextInContentEndsAChatHoweverItIsCut) {
+  GenerationPlan plan = ChatPlan();
+  plan.stops = {"END"};
+  plan.stops_asked = 1;
+  plan.scores = true;
+  ASSERT_TRUE(Start(std::move(plan)));
+  Say(0, "ab EN");
+  Say(0, "D cd");
+  ASSERT_EQ(engine_.cancelled.size(), 1u);
+  End(0, engine::FinishReason::kCancelled, 9);
+  EXPECT_EQ(heard_.Joined(0), "ab ");
+  EXPECT_EQ(heard_.Last<ChoiceEnd>()->stop, "END");
+  EXPECT_EQ(heard_.Last<ChoiceEnd>()->reason, StopReason::kStop);
+  std::string scored;
+  for (const Event& event : heard_.events)
+    for (const TokenScore& score : event.scores) scored += score.token.bytes;
+  EXPECT_EQ(scored, "ab ");  // what is not told is not scored
+}
+
+TEST_F(GenerationTest, TextThatOnlyLookedLikeAStopIsToldAtTheEndAndBeforeACall) {
+  GenerationPlan plan = ChatPlan();
+  plan.stops = {"w<", "zz"};
+  plan.stops_asked = 2;
+  ASSERT_TRUE(Start(std::move(plan)));
+  Say(0, "now<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>");
+  End(0, engine::FinishReason::kStop, 50);
+  EXPECT_EQ(heard_.Joined(0), "now");
+  heard_ = {};
+  engine_ = FakeEngine();
+  plan = Plan();
+  plan.stops = {"zz"};
+  plan.stops_asked = 1;
+  ASSERT_TRUE(Start(std::move(plan)));
+  Say(0, "az");
+  End(0, engine::FinishReason::kStop, 3);
+  EXPECT_EQ(heard_.Joined(0), "az");
+}
+
+TEST_F(GenerationTest, AStopTextIsKeptWhereItIsAskedFor) {
+  GenerationPlan plan = Plan();
+  plan.stops = {"END"};
+  plan.stops_asked = 1;
+  plan.stop_text = StopText::kKept;
+  ASSERT_TRUE(Start(std::move(plan)));
+  Say(0, "abENDcd");
+  End(0, engine::FinishReason::kCancelled, 7);
+  EXPECT_EQ(heard_.Joined(0), "abEND");
+  EXPECT_EQ(heard_.Last<ChoiceEnd>()->stop, "END");
+}
+
+TEST_F(GenerationTest, AStopTokenEndsTheChoiceAndIsNoPartOfItUnlessItIsKept) {
+  for (const StopText stop_text : {StopText::kLeftOut, StopText::kKept}) {
+    heard_ = {};
+    engine_ = FakeEngine();
+    GenerationPlan plan = Plan();
+    plan.stops = {"bxx"};
+    plan.stops_asked = 1;
+    plan.stop_tokens = {'!'};
+    plan.stop_text = stop_text;
+    ASSERT_TRUE(Start(std::move(plan)));
+    Say(0, "ab!cd");
+    ASSERT_EQ(engine_.cancelled.size(), 1u);
+    End(0, engine::FinishReason::kCancelled, 5);
+    EXPECT_EQ(heard_.Joined(0), stop_text == StopText::kKept ? "ab!" : "ab");
+    EXPECT_EQ(heard_.Last<ChoiceEnd>()->stop_token, '!');
+    EXPECT_EQ(heard_.Last<ChoiceEnd>()->reason, StopReason::kStop);
+    EXPECT_EQ(heard_.Last<Done>()->totals.completion_tokens, 3u);
+  }
+}
+
+TEST_F(GenerationTest, NoStopOfTheAskCountsBeforeItsLeastLength) {
+  GenerationPlan plan = Plan();
+  plan.stops = {"b"};
+  plan.stops_asked = 1;
+  plan.stop_tokens = {'!'};
+  plan.tokens_min = 3;
+  ASSERT_TRUE(Start(std::move(plan)));
+  Say(0, "b!bab");
+  End(0, engine::FinishReason::kCancelled, 5);
+  EXPECT_EQ(heard_.Joined(0), "b!ba");
+}
+
 }  // namespace
 }  // namespace infe::answer

@@ -28,7 +28,9 @@ Result<std::shared_ptr<LocalModel>> LocalModel::Start(engine::LoadedModel loaded
                                           .chat_template = loaded.chat_template,
                                           .bos_text = loaded.bos_text,
                                           .eos_text = loaded.eos_text,
-                                          .end_tokens = loaded.end_tokens}));
+                                          .end_tokens = loaded.end_tokens,
+                                          .fill_in = {loaded.fill_in.prefix, loaded.fill_in.suffix,
+                                                      loaded.fill_in.middle}}));
   options.engine.tokenize = [tokenizer = loaded.tokenizer](std::string_view text) {
     return tokenizer->Encode(text, {.add_special = tokenizer::AddSpecial::kNever});
   };

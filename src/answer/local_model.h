@@ -36,6 +36,7 @@ class LocalModel : public Backend, public std::enable_shared_from_this<LocalMode
   BackendLoad load() const override;
   Answered<std::unique_ptr<Prepared>> Prepare(ChatAsk ask, const AnswerPolicy& policy) override;
   Answered<std::unique_ptr<Prepared>> Prepare(TextAsk ask, const AnswerPolicy& policy) override;
+  const tokenizer::Tokenizer* tokenizer() const override { return text_.tokenizer.get(); }
   engine::Engine* engine() const override { return engine_.get(); }
   void Stop() override { engine_->Stop(); }
   const ModelText& text() const { return text_; }

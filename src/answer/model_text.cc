@@ -31,6 +31,7 @@ Result<ModelText> MakeModelText(const ModelTextSource& source) {
   INFE_ASSIGN(text.renderer, chat::PromptRenderer::Create(source.chat_template, TokensOf(source)));
   text.template_names = TemplateNames(source.chat_template);
   text.efforts = EffortsOf(source.chat_template, *text.renderer);
+  text.fill_in = FindFillIn(*source.tokenizer, source.fill_in);
   const auto find = [&](const std::vector<std::string_view>& texts) {
     return FindMarkerTokens(*source.tokenizer, source.end_tokens, texts);
   };

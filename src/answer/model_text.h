@@ -6,12 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "answer/ask.h"
+#include "answer/fill_in.h"
 #include "answer/marker_tokens.h"
 #include "base/partial_sampling.h"
 #include "base/result.h"
@@ -29,6 +31,7 @@ struct ModelText {
   std::unique_ptr<const chat::PromptRenderer> renderer;
   std::vector<std::string> template_names;  // that its own template reads; sorted
   std::vector<Effort> efforts;              // that it takes; ascending
+  std::optional<FillIn> fill_in;            // absent: it has not learnt to fill in
   // Control tokens that calls and reasoning are spelled with; those of each alone.
   std::vector<MarkerToken> markers, call_markers, reasoning_markers;
   std::shared_ptr<const grammar::TokenTrie> trie;
@@ -52,6 +55,7 @@ struct ModelTextSource {
   std::string chat_template;       // empty: one is chosen
   std::string bos_text, eos_text;  // as templates want them
   std::vector<tokenizer::TokenId> end_tokens;
+  FillInIds fill_in = {};
 };
 
 // All but context_max, sampling_defaults and render_fingerprint. Fails where the template does not

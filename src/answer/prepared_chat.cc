@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "answer/budget.h"
 #include "answer/constraint.h"
 #include "answer/prompt.h"
@@ -51,8 +53,7 @@ class PreparedChat : public Prepared {
     if (!budget) return budget.error();
     GenerationPlan plan;
     plan.arrival = ask_.caller.arrival;
-    plan.stops = ask_.sampling.stops;
-    plan.stops_asked = plan.stops.size();
+    PlanStops(ask_.sampling, plan);
     for (const std::string& text : model_.text.renderer->stop_texts()) plan.stops.push_back(text);
     plan.scores = ask_.scores.tokens;
     plan.shown = model_.text.ShownTokens(prompt_.reading);
@@ -61,8 +62,11 @@ class PreparedChat : public Prepared {
       auto request = MakeEngineRequest(model_.text, ask_.caller, ask_.sampling, *facts_.seed);
       if (!request) return request.error();
       request->prompt = prompt_.tokens;
-      if (constraint_.grammar)
+      if (constraint_.grammar) {
         request->matcher = grammar::NewMatcher(constraint_.grammar, model_.text.trie);
+        if (!prompt_.begun.empty())
+          if (auto taken = TakeBegun(*request->matcher); !taken) return std::move(taken).error();
+      }
       request->close_before_limit = policy_.close_before_limit;
       request->close_within = end.close_within;
       request->wind_down_after = end.wind_down_after;
@@ -81,6 +85,19 @@ class PreparedChat : public Prepared {
   }
 
  private:
+  // The answer's grammar begins with the text that the answer goes on with.
+  Answered<void> TakeBegun(grammar::Matcher& matcher) const {
+    const auto tokens = model_.text.tokenizer->Encode(
+        prompt_.begun, {.add_special = tokenizer::AddSpecial::kNever});
+    for (const engine::TokenId token : tokens)
+      if (!matcher.Allows(token) || !matcher.Accept(token))
+        return InvalidAt(ask_.messages_origin,
+                         fmt::format("The last of these '{}' cannot be continued: it does not "
+                                     "begin an answer in the format that is asked for.",
+                                     ask_.messages_origin));
+    return {};
+  }
+
   const GeneratingModel model_;
   const ChatAsk ask_;
   const AnswerPolicy policy_;

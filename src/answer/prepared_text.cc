@@ -22,7 +22,8 @@ Answered<Tokens> Encode(const ModelText& model, const TextPrompt& prompt, const 
                       .prompt = model.TokensMin(text->size()),
                       .at_least = true},
                      origin);
-    return model.tokenizer->Encode(*text);
+    // Whoever writes the whole prompt writes its special tokens too.
+    return model.tokenizer->Encode(*text, {.special = tokenizer::SpecialTokens::kAll});
   }
   Tokens tokens;
   for (const int64_t id : std::get<std::vector<int64_t>>(prompt)) {
@@ -36,21 +37,46 @@ Answered<Tokens> Encode(const ModelText& model, const TextPrompt& prompt, const 
   return tokens;
 }
 
+// The prompt of an answer that is to stand between two texts.
+Answered<Tokens> EncodeBetween(const ModelText& model, const TextPrompt& prompt,
+                               const TextAsk& ask) {
+  const auto* before = std::get_if<std::string>(&prompt);
+  if (before == nullptr)
+    return InvalidAt(ask.suffix_origin, fmt::format("'{}' wants a '{}' that is text.",
+                                                    ask.suffix_origin, ask.prompts_origin));
+  if (!model.fill_in)
+    return InvalidAt(ask.suffix_origin,
+                     fmt::format("Invalid '{}': the model {} has not learnt to fill in between two "
+                                 "texts; its vocabulary has no tokens for it.",
+                                 ask.suffix_origin, model.name));
+  const size_t bytes = before->size() + ask.suffix->size();
+  if (model.SurelyTooLong(bytes))
+    return TooLong(
+        {.context_max = model.context_max, .prompt = model.TokensMin(bytes), .at_least = true},
+        ask.prompts_origin);
+  return EncodeFillIn(*model.tokenizer, *model.fill_in, *before, *ask.suffix);
+}
+
 // What the model begins a text with: an empty prompt is that.
 engine::TokenId FirstToken(const ModelText& model) {
   return model.tokenizer->bos().value_or(model.end_tokens.empty() ? 0 : model.end_tokens[0]);
 }
 
+struct EncodedPrompt {
+  Tokens tokens = {};
+  std::optional<std::string> echo = {};  // absent: the text of the tokens
+};
+
 class PreparedText : public Prepared {
  public:
   PreparedText(GeneratingModel model, TextAsk ask, const AnswerPolicy& policy,
-               std::vector<Tokens> prompts)
+               std::vector<EncodedPrompt> prompts)
       : model_(std::move(model)),
         ask_(std::move(ask)),
         policy_(policy),
         prompts_(std::move(prompts)) {
-    for (const Tokens& prompt : prompts_)
-      facts_.prompt_tokens += static_cast<uint32_t>(prompt.size());
+    for (const EncodedPrompt& prompt : prompts_)
+      facts_.prompt_tokens += static_cast<uint32_t>(prompt.tokens.size());
     facts_.seed = ResolveSeed(ask_.sampling);
   }
 
@@ -69,25 +95,26 @@ class PreparedText : public Prepared {
       const std::function<std::unique_ptr<Consumer>()>& make_consumer) override {
     GenerationPlan plan;
     plan.arrival = ask_.caller.arrival;
-    plan.stops = ask_.sampling.stops;
-    plan.stops_asked = plan.stops.size();
+    PlanStops(ask_.sampling, plan);
     plan.scores = ask_.scores.tokens;
-    for (const Tokens& prompt : prompts_)
+    for (const EncodedPrompt& prompt : prompts_)
       if (auto added = AddPrompt(prompt, plan); !added) return std::move(added).error();
     return Generation::Start(model_, std::move(plan), std::move(executor), make_consumer);
   }
 
  private:
-  Answered<void> AddPrompt(const Tokens& prompt, GenerationPlan& plan) {
+  Answered<void> AddPrompt(const EncodedPrompt& prompt, GenerationPlan& plan) {
     const auto budget =
-        TokenBudget(model_.text, prompt.size(), ask_.tokens_max, ask_.prompts_origin);
+        TokenBudget(model_.text, prompt.tokens.size(), ask_.tokens_max, ask_.prompts_origin);
     if (!budget) return budget.error();
     std::optional<std::string> echo;
-    if (ask_.echo) echo = SanitizeUtf8(model_.text.tokenizer->Decode(prompt));
+    if (ask_.echo)
+      echo =
+          prompt.echo ? *prompt.echo : SanitizeUtf8(model_.text.tokenizer->Decode(prompt.tokens));
     for (uint32_t i = 0; i < ask_.choices; ++i) {
       auto request = MakeEngineRequest(model_.text, ask_.caller, ask_.sampling, *facts_.seed);
       if (!request) return request.error();
-      request->prompt = prompt;
+      request->prompt = prompt.tokens;
       if (constraint_.grammar)
         request->matcher = grammar::NewMatcher(constraint_.grammar, model_.text.trie);
       request->close_before_limit = policy_.close_before_limit;
@@ -106,7 +133,7 @@ class PreparedText : public Prepared {
   const GeneratingModel model_;
   const TextAsk ask_;
   const AnswerPolicy policy_;
-  const std::vector<Tokens> prompts_;
+  const std::vector<EncodedPrompt> prompts_;
   Constraint constraint_;
   PreparedFacts facts_;
 };
@@ -115,12 +142,17 @@ class PreparedText : public Prepared {
 
 Answered<std::unique_ptr<Prepared>> PrepareText(GeneratingModel model, TextAsk ask,
                                                 const AnswerPolicy& policy) {
-  std::vector<Tokens> prompts;
+  std::vector<EncodedPrompt> prompts;
   for (const TextPrompt& prompt : ask.prompts) {
-    auto tokens = Encode(model.text, prompt, ask.prompts_origin);
+    auto tokens = ask.suffix ? EncodeBetween(model.text, prompt, ask)
+                             : Encode(model.text, prompt, ask.prompts_origin);
     if (!tokens) return std::move(tokens).error();
     if (tokens->empty()) tokens->push_back(FirstToken(model.text));
-    prompts.push_back(std::move(*tokens));
+    const auto* text = std::get_if<std::string>(&prompt);
+    // Scores go along with the text of the tokens, which special ones have none of.
+    const bool as_sent = ask.echo && text != nullptr && !ask.scores.tokens;
+    prompts.push_back(
+        {.tokens = std::move(*tokens), .echo = as_sent ? std::optional(*text) : std::nullopt});
   }
   ask.prompts.clear();  // as large as the request's body
   return std::unique_ptr<Prepared>(

@@ -148,6 +148,79 @@ chat::OutputParserOptions ReadingOf(const ModelText& model, const ChatAsk& ask,
   return reading;
 }
 
+using Rendered = decltype(chat::Prompt::rendered);
+
+bool Overlaps(const Rendered& rendered, size_t begin, size_t end) {
+  return std::any_of(rendered.trusted.begin(), rendered.trusted.end(),
+                     [&](const auto& range) { return range.begin < end && begin < range.end; });
+}
+
+// Ends the prompt behind the last message's text, which the template may have trimmed. false: it is
+// not there, the template writes it otherwise.
+bool CutBehind(Rendered& rendered, std::string_view text) {
+  size_t at = rendered.text.rfind(text);
+  while (at != std::string::npos && Overlaps(rendered, at, at + text.size()))
+    at = at == 0 ? std::string::npos : rendered.text.rfind(text, at - 1);
+  if (at == std::string::npos) return false;
+  const size_t end = at + text.size();
+  rendered.text.resize(end);
+  std::erase_if(rendered.trusted, [end](const auto& range) { return range.begin >= end; });
+  return true;
+}
+
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+}
+
+// A message that says nothing yet is the model's turn itself.
+Turn TurnOf(const ChatAsk& ask) {
+  if (ask.turn == Turn::kContinued && Trimmed(ask.messages.back().content).empty())
+    return Turn::kNext;
+  return ask.turn;
+}
+
+// Turn::kContinued: what the template wrote behind the text goes, and the text is kept.
+Answered<void> ContinueLast(const ModelText& model, const ChatAsk& ask, chat::Prompt& rendered,
+                            ChatPrompt& prompt) {
+  const std::string& text = ask.messages.back().content;
+  if (CutBehind(rendered.rendered, text)) {
+    prompt.begun = text;
+  } else if (CutBehind(rendered.rendered, Trimmed(text))) {
+    prompt.begun = Trimmed(text);
+  } else {
+    return InvalidAt(ask.messages_origin,
+                     fmt::format("The last of these '{}' cannot be continued: the model's template "
+                                 "does not write it as it is.",
+                                 ask.messages_origin));
+  }
+  // A thought that it has begun goes on too.
+  const chat::ReasoningTags& tags = model.renderer->traits().reasoning_tags;
+  const size_t begun = text.rfind(tags.begin);
+  const size_t ended = text.rfind(tags.end);
+  if (begun != std::string::npos && (ended == std::string::npos || ended < begun))
+    rendered.reasoning = chat::ReasoningMode::kOpen;
+  return {};
+}
+
+// Tokens that a prompt which is shortened leaves to its answer: as many as are asked for, but never
+// more than half of the context; where nothing is asked for, a quarter of it, or what an answer in
+// a JSON format may have.
+size_t RoomToLeave(const ModelText& model, const ChatAsk& ask) {
+  constexpr uint64_t kRoomUnasked = 1024;
+  const uint64_t context = model.context_max;
+  if (!ask.tokens_max) return std::min(context / 4, kRoomUnasked);
+  return std::min<uint64_t>(context / 2, static_cast<uint64_t>(*ask.tokens_max));
+}
+
+// Whoever only looks is told the number, up to texts that would keep a thread for a second.
+bool MayLook(const ChatAsk& ask, size_t bytes) {
+  constexpr size_t kLookBytesMax = 4u << 20;
+  return ask.purpose == Purpose::kLook && bytes <= kLookBytesMax;
+}
+
 bool Reads(const ModelText& model, const std::string& name) {
   return std::binary_search(model.template_names.begin(), model.template_names.end(), name);
 }
@@ -207,6 +280,8 @@ Answered<ChatPrompt> BuildChatPrompt(const ModelText& model, const ChatAsk& ask,
   chat::PromptRequest conversation;
   conversation.messages = ask.messages;
   conversation.variables = Json::MakeObject();
+  const Turn turn = TurnOf(ask);
+  conversation.add_generation_prompt = turn == Turn::kNext;
   if (policy.show_schema) AddSystemLine(conversation.messages, SchemaLine(ask.format));
   for (const Tool& tool : ask.tools) conversation.tools.push_back(ToSpec(tool));
 
@@ -215,16 +290,20 @@ Answered<ChatPrompt> BuildChatPrompt(const ModelText& model, const ChatAsk& ask,
   if (auto applied = ApplyArguments(model, ask.template_arguments, conversation, prompt.ignored);
       !applied)
     return std::move(applied).error();
+  const size_t room = std::max<size_t>(1, RoomToLeave(model, ask));
   for (;;) {
     auto rendered = model.renderer->Render(conversation);
     if (!rendered) return ToAnswerError(std::move(rendered).error(), ask.messages_origin);
+    if (turn == Turn::kContinued)
+      if (auto cut = ContinueLast(model, ask, *rendered, prompt); !cut)
+        return std::move(cut).error();
     const size_t bytes = rendered->rendered.text.size();
-    const bool surely_too_long = model.SurelyTooLong(bytes);
+    const bool surely_too_long = model.SurelyTooLong(bytes) && !MayLook(ask, bytes);
     if (!surely_too_long) prompt.tokens = Encode(model, *rendered);
     const size_t tokens = surely_too_long ? model.TokensMin(bytes) : prompt.tokens.size();
-    if (ask.truncation == Truncation::kDropOldest && tokens >= model.context_max) {
+    if (ask.truncation == Truncation::kDropOldest && tokens + room > model.context_max) {
       const uint32_t dropped =
-          DropOldestTurns(conversation.messages, tokens - model.context_max + 1);
+          DropOldestTurns(conversation.messages, tokens + room - model.context_max);
       prompt.truncated_messages += dropped;
       if (dropped > 0) continue;
     }

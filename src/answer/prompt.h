@@ -17,6 +17,7 @@ struct ChatPrompt {
   std::string text;
   std::vector<tokenizer::TokenId> tokens;
   chat::OutputParserOptions reading;
+  std::string begun;                // Turn::kContinued: the text that the answer goes on with
   uint32_t truncated_messages = 0;  // by Truncation::kDropOldest
   std::vector<Origin> ignored;      // what the template has no place for
 };

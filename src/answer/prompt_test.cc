@@ -122,6 +122,84 @@ constexpr std::string_view kSwitched =
     "{% if reasoning_effort %} {{ reasoning_effort }}{% endif %}"
     "{% if mood %} {{ mood }}{% endif %}";
 
+TEST(Prompt, ATurnThatIsContinuedEndsWithItsOwnText) {
+  const ModelText model = TestModelText();
+  ChatAsk ask = Ask({{chat::Role::kUser, "hi"}, {chat::Role::kAssistant, "im_end"}});
+  ask.turn = Turn::kContinued;
+  auto prompt = BuildChatPrompt(model, ask, {});
+  ASSERT_TRUE(prompt);
+  // Not at the template's own "im_end".
+  EXPECT_EQ(prompt->text, "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nim_end");
+  EXPECT_EQ(prompt->tokens.back(), 'd');
+  EXPECT_EQ(prompt->begun, "im_end");
+  ask.messages.back().content = " ";  // nothing to go on with
+  prompt = BuildChatPrompt(model, ask, {});
+  ASSERT_TRUE(prompt);
+  EXPECT_TRUE(prompt->text.ends_with("<|im_start|>assistant\n")) << prompt->text;
+}
+
+TEST(Prompt, ATemplateThatTrimsOrSwallowsTheTurnIsCutOrToldAbout) {
+  ChatAsk ask = Ask({{chat::Role::kUser, "hi"}, {chat::Role::kAssistant, "so \n"}});
+  ask.turn = Turn::kContinued;
+  const auto trimmed = BuildChatPrompt(
+      TestModelText("{% for m in messages %}[{{ m.content | trim }}]{% endfor %}"), ask, {});
+  ASSERT_TRUE(trimmed);
+  EXPECT_EQ(trimmed->text, "[hi][so");
+  const auto swallowed = BuildChatPrompt(TestModelText("{{ messages[0].content }}"), ask, {});
+  ASSERT_FALSE(swallowed);
+  EXPECT_EQ(swallowed.error().kind, AnswerError::Kind::kInvalid);
+  EXPECT_EQ(swallowed.error().origin, "turns");
+}
+
+TEST(Prompt, AThoughtThatAContinuedTurnHasBegunGoesOn) {
+  const ModelText model = TestModelText();
+  ChatAsk ask = Ask({{chat::Role::kUser, "hi"}, {chat::Role::kAssistant, "<think>Well"}});
+  ask.turn = Turn::kContinued;
+  auto prompt = BuildChatPrompt(model, ask, {});
+  ASSERT_TRUE(prompt);
+  EXPECT_EQ(prompt->reading.reasoning, chat::ReasoningMode::kOpen);
+  ask.messages.back().content = "<think>Well</think>So";
+  prompt = BuildChatPrompt(model, ask, {});
+  ASSERT_TRUE(prompt);
+  EXPECT_EQ(prompt->reading.reasoning, chat::ReasoningMode::kNone);
+}
+
+TEST(Prompt, ATurnThatNobodyBeginsEndsAsTheTemplateEndsTheLastMessage) {
+  ChatAsk ask = Ask({{chat::Role::kUser, "hi"}});
+  ask.turn = Turn::kNone;
+  const auto prompt = BuildChatPrompt(TestModelText(), ask, {});
+  ASSERT_TRUE(prompt);
+  EXPECT_EQ(prompt->text, "<|im_start|>user\nhi<|im_end|>\n");
+}
+
+TEST(Prompt, WhoeverOnlyLooksIsToldTheNumberOfAPromptThatDoesNotFit) {
+  const ModelText model = TestModelText(kTestTemplate, 100);
+  ChatAsk ask = Ask({{chat::Role::kUser, std::string(5000, 'x')}});
+  EXPECT_FALSE(BuildChatPrompt(model, ask, {}));
+  ask.purpose = Purpose::kLook;
+  const auto prompt = BuildChatPrompt(model, ask, {});
+  ASSERT_TRUE(prompt);
+  EXPECT_GE(prompt->tokens.size(), 5000u);
+}
+
+TEST(Prompt, DroppingOldTurnsLeavesRoomForTheAnswer) {
+  const ModelText model = TestModelText(kTestTemplate, 400);
+  ChatAsk ask = Ask({{chat::Role::kUser, std::string(100, 'x')},
+                     {chat::Role::kUser, std::string(100, 'y')},
+                     {chat::Role::kUser, "last"}});
+  ask.truncation = Truncation::kDropOldest;
+  const auto tokens = [&](std::optional<int64_t> tokens_max) {
+    ask.tokens_max = tokens_max;
+    const auto prompt = BuildChatPrompt(model, ask, {});
+    EXPECT_TRUE(prompt);
+    return prompt ? prompt->tokens.size() : 0;
+  };
+  EXPECT_GT(tokens(1), 200u);  // everything fits
+  EXPECT_LE(tokens(180), 220u);
+  EXPECT_LE(tokens(1'000'000), 200u);  // half of the context at most
+  EXPECT_LE(tokens(std::nullopt), 300u);
+}
+
 TEST(Prompt, TemplateArgumentsReachTheTemplateAndWhatItDoesNotReadIsTold) {
   const ModelText model = TestModelText(kSwitched);
   ChatAsk ask = Ask({{chat::Role::kUser, "hi"}});

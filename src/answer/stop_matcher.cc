@@ -25,7 +25,8 @@ std::string StopMatcher::Feed(std::string_view text) {
   }
   if (begin != std::string::npos) {
     matched_ = which;
-    std::string shown = held_.substr(0, begin);
+    std::string shown = held_.substr(0, stop_text_ == StopText::kKept ? end : begin);
+    given_up_ = held_.size() - shown.size();
     held_.clear();
     return shown;
   }

@@ -8,7 +8,7 @@ namespace {
 constexpr std::string_view kThought = "zqthought";
 constexpr std::string_view kAnswer = "zqanswer";
 
-chat::Message Turn(chat::Role role, std::string_view content) {
+chat::Message MessageOf(chat::Role role, std::string_view content) {
   chat::Message message;
   message.role = role;
   message.content = content;
@@ -33,7 +33,8 @@ size_t BegunOf(std::string_view tag, std::string_view text) {
 std::string ThoughtEnd(const ModelText& model, const chat::ReasoningTags& tags) {
   chat::PromptRequest conversation;
   conversation.add_generation_prompt = false;
-  conversation.messages = {Turn(chat::Role::kUser, "hi"), Turn(chat::Role::kAssistant, kAnswer)};
+  conversation.messages = {MessageOf(chat::Role::kUser, "hi"),
+                           MessageOf(chat::Role::kAssistant, kAnswer)};
   conversation.messages.back().reasoning_content = kThought;
   if (const auto rendered = model.renderer->Render(conversation)) {
     const std::string& text = rendered->rendered.text;

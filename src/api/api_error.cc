@@ -336,21 +336,14 @@ ApiError UnansweredCalls(size_t message_index, std::span<const std::string> call
       fmt::format("messages.[{}].role", message_index));
 }
 
-ApiError ContextLengthExceeded(size_t context_tokens, size_t prompt_tokens,
-                               std::optional<size_t> tokens_asked) {
-  std::string message =
-      fmt::format("This model's maximum context length is {} tokens. However, ", context_tokens);
-  if (tokens_asked) {
-    message += fmt::format(
-        "you requested {} tokens ({} in the messages, {} in the completion). Please reduce the "
-        "length of the messages or completion.",
-        prompt_tokens + *tokens_asked, prompt_tokens, *tokens_asked);
-  } else {
-    message += fmt::format(
-        "your messages resulted in {} tokens. Please reduce the length of the messages.",
-        prompt_tokens);
-  }
-  return Make(400, std::move(message), "messages", "context_length_exceeded");
+// The length asked of the completion is never at fault: it is cut to what the context leaves.
+ApiError ContextLengthExceeded(size_t context_tokens, size_t prompt_tokens) {
+  return Make(400,
+              fmt::format("This model's maximum context length is {} tokens. However, your "
+                          "messages resulted in {} tokens, which leaves no room for a completion. "
+                          "Please reduce the length of the messages.",
+                          context_tokens, prompt_tokens),
+              "messages", "context_length_exceeded");
 }
 
 ApiError ContextLengthSurelyExceeded(size_t context_tokens, size_t prompt_tokens_min) {

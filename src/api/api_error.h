@@ -86,9 +86,8 @@ ApiError InvalidToolChoice(std::string_view param, std::string message);
 // The conversation.
 ApiError ToolMessageWithoutCall(size_t message_index);
 ApiError UnansweredCalls(size_t message_index, std::span<const std::string> call_ids);
-// tokens_asked: of the completion, where max_tokens was given.
-ApiError ContextLengthExceeded(size_t context_tokens, size_t prompt_tokens,
-                               std::optional<size_t> tokens_asked);
+// A prompt that fills the context or more.
+ApiError ContextLengthExceeded(size_t context_tokens, size_t prompt_tokens);
 // Of a text so long that nobody counted its tokens.
 ApiError ContextLengthSurelyExceeded(size_t context_tokens, size_t prompt_tokens_min);
 

@@ -133,6 +133,9 @@ Result<void> Validate(const ServerConfig& c) {
   if (c.port > 65535 || c.ops_port > 65535) return InvalidArgument("ports go up to 65535");
   if (c.max_batch < 1 || c.max_batch > 256) return InvalidArgument("max_batch must be 1 to 256");
   if (c.threads > 1024) return InvalidArgument("threads must be at most 1024");
+  // Each stop text is looked for in every piece of text, each tool's schema is compiled.
+  if (c.stop_max < 1 || c.stop_max > 64) return InvalidArgument("stop_max must be 1 to 64");
+  if (c.tools_max < 1 || c.tools_max > 1024) return InvalidArgument("tools_max must be 1 to 1024");
   if (c.n_max < 1 || c.n_max > 128) return InvalidArgument("n_max must be 1 to 128");
   if (c.tls_certificate.empty() != c.tls_key.empty())
     return InvalidArgument("tls_certificate and tls_key come together");

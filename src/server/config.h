@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/parse_options.h"
 #include "base/result.h"
 #include "grammar/grammar.h"
 #include "kernels/table.h"
@@ -74,6 +75,8 @@ struct ServerConfig {
   // the tokens of prompts and answers. 0: no file.
   uint64_t prefix_cache_disk_bytes = 0;
   bool speculation = true;
+  // A Jinja file that takes the place of the models' own templates; empty: none.
+  std::string chat_template;
   bool packed_cache = true;  // keep repacked weights in the data folder for a quick start
 
   std::string tls_certificate, tls_key;  // PEM files; both or neither
@@ -89,7 +92,10 @@ struct ServerConfig {
   bool first_key = false;  // make a key if there is none, and print it
 
   uint32_t n_max = 8;
+  uint32_t stop_max = 4;     // stop texts of a request, as OpenAI's API has it
+  uint32_t tools_max = 128;  // tools of a request, likewise
   SamplingDefaults sampling_defaults = SamplingDefaults::kModel;
+  api::Images images = api::Images::kRefuse;
   bool strict_params = false;
   bool json_word_check = false;
   StrictSchema strict_schema = StrictSchema::kExtended;

@@ -151,6 +151,8 @@ constexpr Names<SamplingDefaults> kSamplingDefaults[] = {{"model", SamplingDefau
                                                          {"api", SamplingDefaults::kApi}};
 constexpr Names<StrictSchema> kStrictSchema[] = {{"extended", StrictSchema::kExtended},
                                                  {"openai", StrictSchema::kOpenAi}};
+constexpr Names<api::Images> kImages[] = {{"refuse", api::Images::kRefuse},
+                                          {"placeholder", api::Images::kPlaceholder}};
 constexpr Names<grammar::OpenObjects> kOpenObjects[] = {
     {"closed", grammar::OpenObjects::kClosed}, {"as_written", grammar::OpenObjects::kAsWritten}};
 constexpr Names<store::LedgerFailureMode> kLedgerModes[] = {
@@ -248,6 +250,8 @@ void AddModels(Rows& rows) {
   };
   rows.push_back(Live(row("models", "--model", List(&C::models),
                           "Name or GGUF path; may be repeated (default: every pulled model)")));
+  rows.push_back(row("chat_template", "--chat-template", Text(&C::chat_template),
+                     "A Jinja file in place of every model's own template"));
   rows.push_back(row("threads", "--threads", Count(&C::threads),
                      "Compute threads; 0: all that this process may use"));
   rows.push_back(row("pin_threads", "--no-pin-threads", Switch(&C::pin_threads),
@@ -301,6 +305,12 @@ void AddRequests(Rows& rows) {
       "sampling_defaults", "--sampling-defaults", OneOf(&C::sampling_defaults, kSamplingDefaults),
       "Where a request is silent: model, what its authors advise; api, the API's 1 and 1"));
   rows.push_back(Live(row("n_max", nullptr, Count(&C::n_max), "Choices per request, up to 128")));
+  rows.push_back(
+      Live(row("stop_max", nullptr, Count(&C::stop_max), "Stop texts per request, up to 64")));
+  rows.push_back(
+      Live(row("tools_max", nullptr, Count(&C::tools_max), "Tools per request, up to 1024")));
+  rows.push_back(Live(row("images", nullptr, OneOf(&C::images, kImages),
+                          "In a conversation: refuse, or placeholder, a text in its place")));
   rows.push_back(Live(row("strict_params", "--strict-params", Switch(&C::strict_params),
                           "Refuse unknown request fields instead of listing them")));
   rows.push_back(Live(row("json_word_check", nullptr, Switch(&C::json_word_check),

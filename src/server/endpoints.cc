@@ -137,6 +137,10 @@ constexpr Endpoint kEndpoints[] = {
     Kept("GET", "/v1/conversations/{id}/items", Keep<ListConversationItems>),
     Kept("GET", "/v1/conversations/{id}/items/{item}", Keep<GetConversationItem>),
     Kept("DELETE", "/v1/conversations/{id}/items/{item}", Keep<DeleteConversationItem>),
+    Reads("/v1/tokenize", HandleTokenize),
+    Reads("/v1/detokenize", HandleDetokenize),
+    Reads("/tokenize", HandleTokenize),
+    Reads("/detokenize", HandleDetokenize),
     Models("/v1/models", HandleListModels),
     Models("/v1/models/{id*}", HandleGetModel),
 

@@ -6,6 +6,9 @@ namespace {
 api::ParseOptions ParseOptionsOf(const ServerConfig& config) {
   api::ParseOptions options;
   options.n_max = static_cast<int>(config.n_max);
+  options.stop_max = config.stop_max;
+  options.tools_max = config.tools_max;
+  options.images = config.images;
   options.strict_params = config.strict_params;
   options.json_word_check = config.json_word_check;
   return options;

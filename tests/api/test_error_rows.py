@@ -81,7 +81,7 @@ def test_the_stricter_schema_dialect_refuses_what_openai_refuses(strict):
     ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "nonsense"}}}]},
      "tools[0].function.parameters", "invalid_function_parameters"),
     ({"tools": [{"type": "function", "function": {"name": "a b"}}]},
-     "tools[0].function.parameters", "invalid_function_parameters"),
+     "tools[0].function.name", "invalid_value"),
     ({"response_format": schema({"type": "nonsense"})}, "response_format", None),
     ({"response_format": schema({"type": "object"}, name="a b")}, "response_format", None),
     ({"response_format": schema({"$ref": "https://example.com/elsewhere.json"})}, "response_format", None),

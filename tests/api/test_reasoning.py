@@ -80,3 +80,20 @@ def test_a_stream_has_the_same_thoughts_and_text(thinker):
         thoughts += getattr(chunk.choices[0].delta, "reasoning_content", None) or ""
         text += chunk.choices[0].delta.content or ""
     assert (thoughts, text) == (plain.reasoning_content, plain.content)
+
+
+@pytest.mark.parametrize("field", ({"thinking_token_budget": 6}, {"reasoning": {"max_tokens": 6}},
+                                   {"thinking": {"type": "enabled", "budget_tokens": 6}}))
+def test_a_budget_ends_the_thoughts_and_the_answer_begins(thinker, field):
+    done = ask(thinker, seed=5, response_format=SCHEMA, extra_body=field)
+    assert 0 < done.usage.completion_tokens_details.reasoning_tokens <= 8
+    assert set(json.loads(done.choices[0].message.content)) == {"answer", "sure"}
+    free = ask(thinker, seed=5, response_format=SCHEMA).choices[0].message
+    assert free.reasoning_content.startswith(done.choices[0].message.reasoning_content.rstrip())
+
+
+def test_a_budget_of_none_and_the_templates_own_switch_close_the_thoughts(thinker):
+    for field in ({"thinking_token_budget": 0}, {"enable_thinking": False}, {"chat_template_kwargs": {"enable_thinking": False}}):
+        message = ask(thinker, seed=3, response_format=SCHEMA, extra_body=field).choices[0].message
+        assert getattr(message, "reasoning_content", None) is None
+        assert set(json.loads(message.content)) == {"answer", "sure"}

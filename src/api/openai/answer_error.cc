@@ -59,7 +59,7 @@ ApiError Unenforceable(const AnswerError& error) {
 ApiError TooLong(const AnswerError& error) {
   const AnswerError::Overrun& overrun = error.overrun;
   if (overrun.at_least) return ContextLengthSurelyExceeded(overrun.context_max, overrun.prompt);
-  ApiError made = ContextLengthExceeded(overrun.context_max, overrun.prompt, overrun.asked);
+  ApiError made = ContextLengthExceeded(overrun.context_max, overrun.prompt);
   made.param = error.origin;
   return made;
 }

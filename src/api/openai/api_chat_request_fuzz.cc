@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     INFE_CHECK(temperature >= 0 && temperature <= 2);
     INFE_CHECK(top_p >= 0 && top_p <= 1);
     INFE_CHECK(parsed->sampling.repetition_penalty.value_or(1) > 0);
-    INFE_CHECK(parsed->sampling.stop.size() <= infe::api::kStopMax);
+    INFE_CHECK(parsed->sampling.stop.size() <= options.stop_max);
     INFE_CHECK(!parsed->max_tokens || *parsed->max_tokens >= 1);
     INFE_CHECK(parsed->top_logprobs == 0 || parsed->logprobs);
     INFE_CHECK(parsed->ignored.Header().find_first_of("\r\n") == std::string::npos);

@@ -1,5 +1,7 @@
 #include "api/openai/ask_parts.h"
 
+#include <fmt/format.h>
+
 namespace infe::api {
 namespace {
 
@@ -34,6 +36,8 @@ answer::Sampling ToAsk(const Sampling& sampling) {
   ask.logit_bias_origin = "logit_bias";
   if (sampling.seed) ask.seed = static_cast<uint64_t>(*sampling.seed);
   ask.stops = sampling.stop;
+  ask.stop_text = sampling.include_stop ? answer::StopText::kKept : answer::StopText::kLeftOut;
+  ask.bounds = {sampling.min_tokens, sampling.stop_tokens, "stop_token_ids"};
   ask.ignore_eos = sampling.ignore_eos;
   return ask;
 }
@@ -46,6 +50,12 @@ answer::Format ToAsk(const OutputFormat& format) {
           .choices = format.choices,
           .name = format.name,
           .origin = format.param};
+}
+
+std::string CacheKey(std::string_view prompt_cache_key, std::string_view cache_salt) {
+  if (cache_salt.empty()) return std::string(prompt_cache_key);
+  // The length first, so that no pair of the two can imitate another, and none a key alone.
+  return fmt::format("salted {} {}{}", prompt_cache_key.size(), prompt_cache_key, cache_salt);
 }
 
 answer::Priority ToAsk(const std::optional<ServiceTier>& tier) {

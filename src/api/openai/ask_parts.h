@@ -3,6 +3,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "answer/ask.h"
 #include "api/openai/output_format.h"
@@ -13,6 +15,8 @@ namespace infe::api {
 
 answer::Sampling ToAsk(const Sampling& sampling);
 answer::Format ToAsk(const OutputFormat& format);
+// What decides, beside the project, with whom prefixes are shared.
+std::string CacheKey(std::string_view prompt_cache_key, std::string_view cache_salt);
 answer::Priority ToAsk(const std::optional<ServiceTier>& tier);
 
 }  // namespace infe::api

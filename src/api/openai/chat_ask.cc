@@ -78,6 +78,18 @@ answer::ToolPolicy::Mode ToMode(ToolChoice::Mode mode) {
   return To::kAuto;
 }
 
+answer::Turn ToTurn(Turn turn) {
+  switch (turn) {
+    case Turn::kNext:
+      return answer::Turn::kNext;
+    case Turn::kContinued:
+      return answer::Turn::kContinued;
+    case Turn::kNone:
+      return answer::Turn::kNone;
+  }
+  return answer::Turn::kNext;
+}
+
 answer::Effort ToEffort(ReasoningEffort effort) {
   using To = answer::Effort;
   switch (effort) {
@@ -132,6 +144,7 @@ answer::ChatAsk ToAsk(const ChatCompletionRequest& request) {
   ask.thinking = ToThinking(request.thinking);
   ask.template_arguments = {request.thinking.template_arguments, "chat_template_kwargs"};
   if (request.truncation == Truncation::kAuto) ask.truncation = answer::Truncation::kDropOldest;
+  ask.turn = ToTurn(request.turn);
   ask.prediction = request.prediction;
   ask.caller.priority = ToAsk(request.service_tier);
   return ask;

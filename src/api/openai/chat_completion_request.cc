@@ -17,14 +17,26 @@ constexpr std::array<EnumName<Verbosity>, 3> kVerbosities{
 constexpr std::array<EnumName<Truncation>, 2> kTruncations{
     {{"disabled", Truncation::kDisabled}, {"auto", Truncation::kAuto}}};
 
-std::optional<int64_t> ParseMaxTokens(Fields& body) {
-  const auto max_tokens = body.Integer("max_tokens", {.min = 1});
-  const auto max_completion_tokens = body.Integer("max_completion_tokens", {.min = 1});
-  if (max_tokens && max_completion_tokens)
-    body.context().Fail(InvalidCombination(
-        "max_tokens",
-        "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."));
-  return max_completion_tokens ? max_completion_tokens : max_tokens;
+constexpr std::array<std::string_view, 5> kTokensMaxNames{
+    "max_tokens", "max_completion_tokens", "max_new_tokens", "max_output_tokens", "n_predict"};
+
+// What the prompt ends with: the model's turn, or one that is gone on with.
+Turn ParseTurn(Fields& body, const std::vector<Message>& messages) {
+  ParseContext& context = body.context();
+  const std::optional<bool> prompts = body.Bool("add_generation_prompt");
+  const std::optional<bool> continues = body.Bool("continue_final_message");
+  const bool marked = !messages.empty() && messages.back().is_prefix;
+  if (continues.value_or(marked)) {
+    if (prompts.value_or(false))
+      context.Fail(InvalidCombination("continue_final_message",
+                                      "'continue_final_message' and 'add_generation_prompt' "
+                                      "exclude each other."));
+    if (!messages.empty() && messages.back().role != Role::kAssistant)
+      context.Fail(
+          OnlyAllowedWhen("continue_final_message", "the last message is the assistant's"));
+    return Turn::kContinued;
+  }
+  return prompts.value_or(true) ? Turn::kNext : Turn::kNone;
 }
 
 void ParseLogprobs(Fields& body, ChatCompletionRequest& request) {
@@ -71,6 +83,8 @@ void CheckUnimplemented(Fields& body) {
   if (body.Enum("verbosity", kVerbosities).value_or(Verbosity::kMedium) != Verbosity::kMedium)
     context.Ignore("verbosity");
   CheckModalities(body);
+  RefuseForeign(body);
+  body.Refuse("chat_template", "It is the operator's to choose.");
   body.Refuse("audio");
   body.Refuse("web_search_options");
   body.Refuse("moderation");
@@ -102,7 +116,8 @@ Parsed<ChatCompletionRequest> ParseChatCompletionRequest(std::string_view text,
   request.messages = ParseMessages(body);
   request.streaming = ParseStreaming(body);
   request.sampling = ParseSampling(body);
-  request.max_tokens = ParseMaxTokens(body);
+  request.max_tokens = ParseTokensMax(body, kTokensMaxNames, 1, request.sampling);
+  request.turn = ParseTurn(body, request.messages);
   const int n_max = std::min(options.n_max, kChoicesMax);
   request.n = static_cast<int>(body.Integer("n", {.min = 1, .max = n_max}).value_or(1));
   ParseLogprobs(body, request);
@@ -112,6 +127,7 @@ Parsed<ChatCompletionRequest> ParseChatCompletionRequest(std::string_view text,
   request.service_tier = ParseServiceTier(body);
   request.metadata = ParseMetadata(body);
   request.store = body.Bool("store").value_or(false);
+  request.cache_salt = body.String("cache_salt", kIdentityMax).value_or("");
   request.prompt_cache_key = body.String("prompt_cache_key", kIdentityMax).value_or("");
   request.user = body.String("user", kIdentityMax).value_or("");
   request.safety_identifier = body.String("safety_identifier", kSafetyIdentifierMax).value_or("");

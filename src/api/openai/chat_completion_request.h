@@ -29,6 +29,12 @@ enum class Truncation {
   kAuto,      // drop the oldest turns after the system message
 };
 
+enum class Turn {
+  kNext,       // the model's, behind the last message
+  kContinued,  // the last message's, which is the assistant's: the answer goes on with its text
+  kNone,       // the prompt ends as the template ends the last message
+};
+
 struct ChatCompletionRequest {
   std::string model;
   std::vector<Message> messages;  // 1..messages_max; roles and tool answers are in a legal order
@@ -45,9 +51,11 @@ struct ChatCompletionRequest {
   std::optional<Metadata> metadata;  // to be echoed
   bool store = false;                // the answer is to be kept
   std::string prompt_cache_key;      // "" if none
+  std::string cache_salt;            // "" if none
   std::string user;                  // "" if none
   std::string safety_identifier;     // "" if none
   ThinkingFields thinking;
+  Turn turn = Turn::kNext;
   Truncation truncation = Truncation::kDisabled;
   IgnoredParams ignored;  // the handler adds what the model's template has no place for
 };

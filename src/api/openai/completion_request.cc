@@ -1,6 +1,7 @@
 #include "api/openai/completion_request.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -97,14 +98,18 @@ Parsed<CompletionRequest> ParseCompletionRequest(std::string_view text,
   request.prompts = ParsePrompts(body);
   request.streaming = ParseStreaming(body);
   request.sampling = ParseSampling(body);
-  request.max_tokens = body.Integer("max_tokens", {.min = 0}).value_or(16);
+  constexpr std::array<std::string_view, 4> kTokensMaxNames{"max_tokens", "max_new_tokens",
+                                                            "max_output_tokens", "n_predict"};
+  request.max_tokens = ParseTokensMax(body, kTokensMaxNames, 0, request.sampling).value_or(16);
   ParseChoices(body, request);
   request.echo = body.Bool("echo").value_or(false);
   if (const auto logprobs = body.Integer("logprobs", {.min = 0, .max = kCompletionLogprobsMax}))
     request.logprobs = static_cast<int>(*logprobs);
-  body.Refuse("suffix");
+  request.suffix = body.String("suffix");
+  RefuseForeign(body);
   request.format = ParseOutputFormat(body);
   request.service_tier = ParseServiceTier(body);
+  request.cache_salt = body.String("cache_salt", kIdentityMax).value_or("");
   request.prompt_cache_key = body.String("prompt_cache_key", kIdentityMax).value_or("");
   request.user = body.String("user", kIdentityMax).value_or("");
   request.safety_identifier = body.String("safety_identifier", kSafetyIdentifierMax).value_or("");

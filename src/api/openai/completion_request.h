@@ -27,13 +27,15 @@ struct CompletionRequest {
   std::vector<CompletionPrompt> prompts;
   Streaming streaming;
   Sampling sampling;
-  int64_t max_tokens = 16;      // >= 0, OpenAI's default
-  int n = 1;                    // best_of is the same or absent
-  bool echo = false;            // the prompt comes first in the text
-  std::optional<int> logprobs;  // 0..5 alternatives per token; with echo also of the prompt's
+  std::optional<std::string> suffix;  // what follows the answer: the model fills in between
+  int64_t max_tokens = 16;            // >= 0, OpenAI's default
+  int n = 1;                          // best_of is the same or absent
+  bool echo = false;                  // the prompt comes first in the text
+  std::optional<int> logprobs;        // 0..5 alternatives per token; with echo also of the prompt's
   OutputFormat format;
   std::optional<ServiceTier> service_tier;
   std::string prompt_cache_key;   // "" if none
+  std::string cache_salt;         // "" if none
   std::string user;               // "" if none
   std::string safety_identifier;  // "" if none
   IgnoredParams ignored;

@@ -95,14 +95,28 @@ TEST(CompletionRequest, RangesAndTypes) {
   ExpectRefusedCompletion(Body(R"("logprobs":true)"), "logprobs", "invalid_type");
   ExpectRefusedCompletion(Body(R"("echo":1)"), "echo", "invalid_type");
   ExpectRefusedCompletion(Body(R"("best_of":2)"), "best_of", "unsupported_value");
-  ExpectRefusedCompletion(Body(R"("suffix":"")"), "suffix", "unsupported_parameter");
-  ExpectRefusedCompletion(Body(R"("suffix":"x")"), "suffix", "unsupported_parameter");
+  ExpectRefusedCompletion(Body(R"("suffix":1)"), "suffix", "invalid_type");
   ExpectRefusedCompletion(Body(R"("n":9)"), "n", "integer_above_max_value");
   ExpectRefusedCompletion(Body(R"("temperature":3)"), "temperature", "decimal_above_max_value");
   ExpectRefusedCompletion(Body(R"("stream_options":{})"), "stream_options", "-");
   ExpectRefusedCompletion(Body(R"("stop":[])"), "stop", "empty_array");
   ExpectRefusedCompletion(Body(R"("guided_regex":"a")"), "guided_regex", "unsupported_parameter");
   ExpectRefusedCompletion("[]", "-", "-");
+}
+
+TEST(CompletionRequest, ASuffixAndTheNamesOfPeersAreTaken) {
+  const CompletionRequest request = MustParseCompletion(
+      Body(R"("suffix":"}","max_new_tokens":7,"min_tokens":2,"stop_token_ids":[5],)"
+           R"("cache_salt":"s","repeat_penalty":1.2)"));
+  EXPECT_EQ(request.suffix, "}");
+  EXPECT_EQ(request.max_tokens, 7);
+  EXPECT_EQ(request.cache_salt, "s");
+  EXPECT_EQ(request.sampling.repetition_penalty, 1.2);
+  EXPECT_TRUE(request.ignored.empty()) << request.ignored.Header();
+  ExpectRefusedCompletion(Body(R"("max_tokens":1,"max_new_tokens":7)"), "max_tokens",
+                          "invalid_parameter_combination");
+  ExpectRefusedCompletion(Body(R"("prompt_logprobs":1)"), "prompt_logprobs",
+                          "unsupported_parameter");
 }
 
 TEST(CompletionRequest, PromptsTimesChoicesAreLimited) {

@@ -54,6 +54,9 @@ ContentPart ParsePart(const Json& value, const std::string& path, ContentOwner o
   } else if (type == "refusal" && owner == ContentOwner::kAssistant) {
     part.kind = ContentPart::Kind::kRefusal;
     part.text = fields.RequireString("refusal");
+  } else if (type == "image_url" && context.options().images == Images::kPlaceholder) {
+    part.text = kImagePlaceholder;
+    fields.Take("image_url");
   } else if (std::find(kMediaParts.begin(), kMediaParts.end(), type) != kMediaParts.end()) {
     context.Fail(UnsupportedValue(fields.Path("type"), fmt::format("'{}'", type), "'text'"));
   } else {
@@ -104,6 +107,7 @@ void ParseAssistant(Fields& fields, size_t index, Message& message) {
       context.Ignore(fields.Path("annotations"));
   }
   fields.Refuse("audio");
+  message.is_prefix = fields.Bool("prefix").value_or(false);
   if (const Json* calls = fields.TakeArray("tool_calls")) {
     const std::string path = fields.Path("tool_calls");
     for (size_t i = 0; i < calls->array().size() && !context.failed(); ++i)

@@ -40,6 +40,7 @@ struct Message {
   std::string reasoning_content;     // assistant; "" if none
   std::vector<ToolCall> tool_calls;  // assistant
   std::string tool_call_id;          // tool
+  bool is_prefix = false;            // assistant: if it is the last, the answer goes on with it
 
   // All parts as one text, parts joined by a newline.
   std::string Text() const;

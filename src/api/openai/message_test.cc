@@ -204,5 +204,25 @@ TEST(MessageHistory, NumberOfMessagesIsLimited) {
   ExpectRefused(of(2049), "messages", "array_above_max_length");
 }
 
+TEST(Message, AnImageIsRefusedOrBecomesItsPlaceholderAnywhereInTheHistory) {
+  const std::string image =
+      R"([{"type":"text","text":"see"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}])";
+  const std::string history =
+      R"({"role":"user","content":)" + image +
+      R"(},{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},)"
+      R"({"role":"tool","tool_call_id":"c","content":)" +
+      image + "}";
+  ExpectRefused(ChatBodyOf(history), "messages[0].content[1].type", "unsupported_value");
+  const ChatCompletionRequest request =
+      MustParse(ChatBodyOf(history), {.images = Images::kPlaceholder});
+  for (const size_t i : {0u, 2u})
+    EXPECT_EQ(request.messages[i].Text(), std::string("see\n") + kImagePlaceholder);
+  EXPECT_TRUE(request.ignored.empty()) << request.ignored.Header();
+  // Sound and files are no images.
+  ExpectRefused(ChatBodyOf(R"({"role":"user","content":[{"type":"file","file":{}}]})"),
+                "messages[0].content[0].type", "unsupported_value",
+                {.images = Images::kPlaceholder});
+}
+
 }  // namespace
 }  // namespace infe::api

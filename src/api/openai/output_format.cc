@@ -32,14 +32,15 @@ constexpr std::array<std::string_view, 16> kForeignConstraints{"guided_json",
                                                                "logits_processors",
                                                                "force_words_ids"};
 
-OutputFormat ParseJsonSchemaFormat(Fields& format) {
+enum class Place { kInside, kBeside };
+
+// {"name", "description", "strict", "schema"}, beside `type` where peers have them at the top.
+OutputFormat ParseNamedSchema(Fields& fields, Place place) {
   OutputFormat out;
   out.kind = Kind::kJsonSchema;
-  ParseContext& context = format.context();
-  const Json* json_schema = format.RequireObject("json_schema");
-  if (json_schema == nullptr) return out;
-  Fields fields(*json_schema, format.Path("json_schema"), context);
-  out.name = fields.RequireString("name");
+  ParseContext& context = fields.context();
+  out.name = place == Place::kInside ? fields.RequireString("name")
+                                     : fields.String("name").value_or("schema");
   out.description = fields.String("description").value_or("");
   out.strict = fields.Bool("strict").value_or(false);
   const Json* schema = fields.RequireObject("schema");
@@ -61,13 +62,44 @@ OutputFormat ParseJsonSchemaFormat(Fields& format) {
   return out;
 }
 
+OutputFormat ParseJsonSchemaFormat(Fields& format) {
+  if (format.Take("json_schema") == nullptr && format.Take("schema") != nullptr)
+    return ParseNamedSchema(format, Place::kBeside);
+  const Json* json_schema = format.RequireObject("json_schema");
+  if (json_schema == nullptr) return {};
+  Fields fields(*json_schema, format.Path("json_schema"), format.context());
+  return ParseNamedSchema(fields, Place::kInside);
+}
+
+// "object" and the other words of JSON Schema: what stands there is the schema itself.
+bool IsSchemaItself(const Json& format) {
+  constexpr std::array<std::string_view, 7> kSchemaTypes{"object",  "array",   "string", "number",
+                                                         "integer", "boolean", "null"};
+  const Json* type = format.find("type");
+  if (type == nullptr) return false;
+  if (type->is_array()) return true;
+  return type->is_string() && std::find(kSchemaTypes.begin(), kSchemaTypes.end(),
+                                        type->as_string()) != kSchemaTypes.end();
+}
+
 OutputFormat ParseResponseFormat(const Json& value, ParseContext& context) {
   OutputFormat out;
+  if (IsSchemaItself(value)) {
+    out.kind = Kind::kJsonSchema;
+    out.param = "response_format";
+    out.name = "schema";
+    out.schema = value;
+    if (const auto problem = SchemaProblem(value, context.options()))
+      context.Fail(InvalidResponseFormat(
+          fmt::format("Invalid schema for response_format '{}': {}", out.name, *problem)));
+    return out;
+  }
   Fields fields(value, "response_format", context);
   if (fields.Require("type") == nullptr) return out;
   const std::optional<Kind> kind = fields.Enum("type", kTypes);
   if (!kind) return out;
-  if (*kind == Kind::kJsonSchema) {
+  const bool has_schema = fields.Take("schema") != nullptr;
+  if (*kind == Kind::kJsonSchema || (*kind == Kind::kJsonObject && has_schema)) {
     out = ParseJsonSchemaFormat(fields);
   } else {
     out.kind = *kind;

@@ -51,10 +51,37 @@ TEST(OutputFormat, BadResponseFormatsAreNamed) {
               R"(","schema":{}}})",
           "response_format", "-");
   // A schema that the type does not use would be a constraint without effect.
-  refused(R"({"type":"json_object","schema":{}})", "response_format.schema",
+  refused(R"({"type":"text","schema":{}})", "response_format.schema",
+          "invalid_parameter_combination");
+  refused(R"({"type":"json_object","json_schema":{}})", "response_format.json_schema",
           "invalid_parameter_combination");
   refused(R"({"type":"text","json_schema":{}})", "response_format.json_schema",
           "invalid_parameter_combination");
+}
+
+TEST(OutputFormat, ASchemaAtTheTopLevelIsEnforcedAsOneInside) {
+  const auto of = [](std::string_view text) {
+    return Format(fmt::format("\"response_format\":{}", text));
+  };
+  const OutputFormat beside =
+      of(R"({"type":"json_schema","name":"n","strict":true,"schema":{"type":"array"}})");
+  EXPECT_EQ(beside.kind, Kind::kJsonSchema);
+  EXPECT_EQ(beside.name, "n");
+  EXPECT_TRUE(beside.strict);
+  EXPECT_EQ(beside.schema.Dump(), R"({"type":"array"})");
+  const OutputFormat object = of(R"({"type":"json_object","schema":{"type":"object"}})");
+  EXPECT_EQ(object.kind, Kind::kJsonSchema);
+  EXPECT_EQ(object.schema.Dump(), R"({"type":"object"})");
+  const OutputFormat itself =
+      of(R"({"type":"object","properties":{"type":{"const":"json_object"}}})");
+  EXPECT_EQ(itself.kind, Kind::kJsonSchema);
+  EXPECT_EQ(itself.schema.Dump(),
+            R"({"type":"object","properties":{"type":{"const":"json_object"}}})");
+  EXPECT_EQ(itself.param, "response_format");
+  for (const OutputFormat& format : {beside, object, itself})
+    EXPECT_EQ(format.param, "response_format");
+  ExpectRefused(ChatBody(R"("response_format":{"type":"json_schema","schema":7})"),
+                "response_format.schema", "invalid_type");
 }
 
 TEST(OutputFormat, SchemaSizeIsLimited) {

@@ -67,8 +67,8 @@ std::vector<std::string> ParseStop(Fields& body) {
     return out;
   }
   if (stop->array().empty()) context.Fail(EmptyArray("stop"));
-  if (stop->array().size() > kStopMax) {
-    context.Fail(ArrayTooLong("stop", kStopMax, stop->array().size()));
+  if (const size_t most = context.options().stop_max; stop->array().size() > most) {
+    context.Fail(ArrayTooLong("stop", most, stop->array().size()));
     return out;
   }
   for (size_t i = 0; i < stop->array().size(); ++i) {
@@ -81,7 +81,70 @@ std::vector<std::string> ParseStop(Fields& body) {
   return out;
 }
 
+std::vector<int64_t> ParseStopTokens(Fields& body) {
+  std::vector<int64_t> out;
+  const Json* tokens = body.TakeArray("stop_token_ids");
+  if (tokens == nullptr) return out;
+  ParseContext& context = body.context();
+  if (tokens->array().size() > kStopTokensMax)
+    context.Fail(ArrayTooLong("stop_token_ids", kStopTokensMax, tokens->array().size()));
+  for (size_t i = 0; i < tokens->array().size() && !context.failed(); ++i)
+    out.push_back(ReadInteger(tokens->array()[i], Indexed("stop_token_ids", i), {.min = 0}, context)
+                      .value_or(0));
+  return out;
+}
+
+// llama.cpp's clients call it repeat_penalty.
+void ParseRepetitionPenalty(Fields& body, Sampling& out) {
+  ParseContext& context = body.context();
+  for (const char* name : {"repetition_penalty", "repeat_penalty"}) {
+    const Json* value = body.Take(name);
+    if (value == nullptr) continue;
+    // The upper end is that of a float, which the sampler divides by.
+    const std::optional<double> penalty =
+        ReadDecimal(*value, name, {.min = 0, .max = 3e38}, context);
+    // Zero, and what a float would round to zero.
+    if (penalty && *penalty < 1e-38) context.Fail(DecimalNotAbove(name, 0, value->number_text()));
+    if (out.repetition_penalty && out.repetition_penalty != penalty)
+      context.Fail(InvalidCombination(
+          name, "'repetition_penalty' and 'repeat_penalty' are one, and were given two values."));
+    out.repetition_penalty = penalty;
+  }
+}
+
 }  // namespace
+
+std::optional<int64_t> ParseTokensMax(Fields& body, std::span<const std::string_view> names,
+                                      int64_t least, const Sampling& sampling) {
+  ParseContext& context = body.context();
+  std::optional<int64_t> most;
+  std::string_view first;
+  for (const std::string_view name : names) {
+    // llama.cpp: -1 is as many as there is room for, which a chat may be silent about.
+    const bool unbounded = name == "n_predict" && least > 0;
+    const auto given = body.Integer(name, {.min = unbounded ? -1 : least});
+    if (!given) continue;
+    if (unbounded && *given == 0) context.Fail(IntegerBelowMin(name, least, "0"));
+    if (!first.empty())
+      context.Fail(InvalidCombination(
+          first,
+          fmt::format("Setting '{}' and '{}' at the same time is not supported.", first, name)));
+    first = name;
+    if (!unbounded || *given != -1) most = given;
+  }
+  if (most && sampling.min_tokens > *most)
+    context.Fail(InvalidCombination(
+        "min_tokens",
+        fmt::format("'min_tokens' is {}, and '{}' only {}.", sampling.min_tokens, first, *most)));
+  return most;
+}
+
+void RefuseForeign(Fields& body) {
+  ParseContext& context = body.context();
+  body.Refuse("prompt_logprobs", "Use 'echo' with 'logprobs' at /v1/completions.");
+  if (body.Bool("return_token_ids").value_or(false))
+    context.Fail(UnsupportedValue("return_token_ids", "true", "false"));
+}
 
 Sampling ParseSampling(Fields& body) {
   Sampling out;
@@ -92,19 +155,13 @@ Sampling ParseSampling(Fields& body) {
   out.min_p = body.Decimal("min_p", {.min = 0, .max = 1});
   out.presence_penalty = body.Decimal("presence_penalty", {.min = -2, .max = 2}).value_or(0);
   out.frequency_penalty = body.Decimal("frequency_penalty", {.min = -2, .max = 2}).value_or(0);
-  if (const Json* value = body.Take("repetition_penalty")) {
-    ParseContext& context = body.context();
-    // The upper end is that of a float, which the sampler divides by.
-    const std::optional<double> penalty =
-        ReadDecimal(*value, "repetition_penalty", {.min = 0, .max = 3e38}, context);
-    // Zero, and what a float would round to zero.
-    if (penalty && *penalty < 1e-38)
-      context.Fail(DecimalNotAbove("repetition_penalty", 0, value->number_text()));
-    out.repetition_penalty = penalty;
-  }
+  ParseRepetitionPenalty(body, out);
   out.logit_bias = ParseLogitBias(body);
   out.seed = body.Integer("seed", {});
   out.stop = ParseStop(body);
+  out.stop_tokens = ParseStopTokens(body);
+  out.include_stop = body.Bool("include_stop_str_in_output").value_or(false);
+  out.min_tokens = body.Integer("min_tokens", {.min = 0}).value_or(0);
   out.ignore_eos = body.Bool("ignore_eos").value_or(false);
   return out;
 }
@@ -117,6 +174,9 @@ Streaming ParseStreaming(Fields& body) {
   Fields fields(*options, "stream_options", body.context());
   out.include_usage = fields.Bool("include_usage").value_or(false);
   out.include_obfuscation = fields.Bool("include_obfuscation").value_or(false);
+  if (fields.Bool("continuous_usage_stats").value_or(false))
+    body.context().Fail(UnsupportedValue(fields.Path("continuous_usage_stats"), "true",
+                                         "false, and 'include_usage'"));
   fields.Finish();
   if (!out.stream) body.context().Fail(OnlyAllowedWhen("stream_options", "'stream' is enabled"));
   return out;

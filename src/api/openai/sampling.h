@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/fields.h"
@@ -22,11 +24,23 @@ struct Sampling : PartialSampling {
   double frequency_penalty = 0;       // -2..2
   std::vector<LogitBias> logit_bias;  // token ids are unique, ascending
   std::optional<int64_t> seed;        // absent: the server draws one below 2^53
-  std::vector<std::string> stop;      // up to 4, none empty
+  std::vector<std::string> stop;      // up to ParseOptions::stop_max, none empty
+  bool include_stop = false;          // the stop text or token stays in the answer
+  std::vector<int64_t> stop_tokens;   // >= 0
+  int64_t min_tokens = 0;             // >= 0
   bool ignore_eos = false;
 };
 
 Sampling ParseSampling(Fields& body);
+
+// The longest answer, which many servers have a name of their own for; `names` are those of this
+// endpoint. Two of them are an error, and so is less than sampling.min_tokens.
+std::optional<int64_t> ParseTokensMax(Fields& body, std::span<const std::string_view> names,
+                                      int64_t least, const Sampling& sampling);
+
+// Fields of peers that infe knows and cannot do: a 400 that names them, unless they ask for
+// nothing.
+void RefuseForeign(Fields& body);
 
 // Streaming, as both endpoints have it.
 struct Streaming {

@@ -8,6 +8,8 @@ answer::TextAsk ToAsk(const CompletionRequest& request) {
   answer::TextAsk ask;
   ask.prompts = request.prompts;
   ask.prompts_origin = "prompt";
+  ask.suffix = request.suffix;
+  ask.suffix_origin = "suffix";
   ask.format = ToAsk(request.format);
   ask.sampling = ToAsk(request.sampling);
   ask.tokens_max = request.max_tokens;

@@ -44,6 +44,12 @@ std::optional<ToolChoice::Mode> ModeOf(const Json& value, std::string_view param
   return std::nullopt;
 }
 
+ApiError InvalidName(const std::string& path, std::string_view name) {
+  return InvalidValue(
+      path, fmt::format("Invalid '{}': '{}' does not match the pattern '^[a-zA-Z0-9_-]{{1,64}}$'.",
+                        path, Quoted(name)));
+}
+
 // name, description, parameters and strict, as they stand in tools[i].function and functions[i].
 void ParseFunction(Fields& fields, Tool& tool) {
   ParseContext& context = fields.context();
@@ -55,10 +61,7 @@ void ParseFunction(Fields& fields, Tool& tool) {
   fields.Finish();
   if (context.failed()) return;
   if (!IsValidName(tool.name)) {
-    context.Fail(InvalidFunctionParameters(
-        tool.param, fmt::format("Invalid '{}': '{}' does not match the pattern "
-                                "'^[a-zA-Z0-9_-]{{1,64}}$'.",
-                                fields.Path("name"), Quoted(tool.name))));
+    context.Fail(InvalidName(fields.Path("name"), tool.name));
     return;
   }
   if (parameters == nullptr) return;
@@ -98,10 +101,7 @@ void ParseCustom(Fields& fields, Tool& tool) {
   ParseCustomFormat(fields, tool);
   fields.Finish();
   if (context.failed() || IsValidName(tool.name)) return;
-  context.Fail(
-      InvalidValue(fields.Path("name"), fmt::format("Invalid '{}': '{}' does not match the pattern "
-                                                    "'^[a-zA-Z0-9_-]{{1,64}}$'.",
-                                                    fields.Path("name"), Quoted(tool.name))));
+  context.Fail(InvalidName(fields.Path("name"), tool.name));
 }
 
 Tool ParseTool(const Json& value, const std::string& path, ParseContext& context) {

@@ -85,7 +85,7 @@ TEST(Tool, NamesAreShortAndPlain) {
   MustParse(named("A-z_09"));
   for (const std::string& name : {std::string(65, 'a'), std::string(), std::string("a b"),
                                   std::string("a.b"), std::string("\xc3\xa9")})
-    ExpectRefused(named(name), "tools[0].function.parameters", "invalid_function_parameters");
+    ExpectRefused(named(name), "tools[0].function.name", "invalid_value");
 }
 
 TEST(Tool, NamesAreUnique) {

@@ -6,6 +6,7 @@
 
 #include "api/ids.h"
 #include "api/openai/answer_error.h"
+#include "api/openai/ask_parts.h"
 #include "api/openai/chat_ask.h"
 #include "api/openai/chat_completion_request.h"
 #include "api/openai/chat_text.h"
@@ -101,7 +102,10 @@ api::Parsed<std::shared_ptr<ChatCall>> TakeIn(Services& services, const http::Ht
 std::optional<api::ApiError> Prepare(Services& services, ChatCall& call, const Reply& reply) {
   answer::ChatAsk ask = api::ToAsk(call.request);
   call.request.messages.clear();  // as large as the body
-  ask.caller = ToAsk(services, reply, call.request.prompt_cache_key, ask.caller.priority);
+  if (reply.endpoint()->cost == Cost::kReads) ask.purpose = answer::Purpose::kLook;
+  ask.caller =
+      ToAsk(services, reply, api::CacheKey(call.request.prompt_cache_key, call.request.cache_salt),
+            ask.caller.priority);
   auto prepared = call.model->backend().Prepare(std::move(ask), PolicyOf(call.settings->config));
   if (!prepared) return api::ToApiError(prepared.error());
   call.prepared = std::move(*prepared);

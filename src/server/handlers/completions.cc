@@ -7,6 +7,7 @@
 
 #include "api/ids.h"
 #include "api/openai/answer_error.h"
+#include "api/openai/ask_parts.h"
 #include "api/openai/completion_request.h"
 #include "api/openai/completion_text.h"
 #include "api/openai/text_ask.h"
@@ -89,7 +90,9 @@ api::Parsed<NextStage> Prepare(Services& services, const std::shared_ptr<Complet
                                const Reply& reply) {
   answer::TextAsk ask = api::ToAsk(call->request);
   call->request.prompts.clear();  // as large as the body
-  ask.caller = ToAsk(services, reply, call->request.prompt_cache_key, ask.caller.priority);
+  ask.caller = ToAsk(services, reply,
+                     api::CacheKey(call->request.prompt_cache_key, call->request.cache_salt),
+                     ask.caller.priority);
   auto prepared = call->model->backend().Prepare(std::move(ask), PolicyOf(call->settings->config));
   if (!prepared) return api::ToApiError(prepared.error());
   call->prepared = std::move(*prepared);

@@ -17,6 +17,8 @@ void HandleResponseInputTokens(Services& services, http::HttpRequest request, Wr
 void HandleCompletions(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleMessages(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleCountTokens(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleTokenize(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleDetokenize(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleListModels(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleGetModel(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleRoot(Services& services, http::HttpRequest request, WriterPtr writer);

@@ -1,6 +1,9 @@
 #include "server/models/load_model.h"
 
+#include <algorithm>
 #include <chrono>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +14,14 @@
 namespace infe::server {
 namespace {
 
+Result<std::string> ReadTemplate(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return NotFound(fmt::format("chat_template: cannot read {}", path));
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  if (text.empty()) return InvalidArgument(fmt::format("chat_template: {} is empty", path));
+  return text;
+}
+
 Result<engine::LoadedModel> LoadFile(const store::InstalledModel& installed, store::ModelFile file,
                                      const ServerConfig& config, const std::string& data_dir,
                                      ThreadPool& pool, const kernels::KernelTable& kernels) {
@@ -20,7 +31,20 @@ Result<engine::LoadedModel> LoadFile(const store::InstalledModel& installed, sto
   if (config.packed_cache) load.packed_cache = {data_dir + "/packed", file.sha256};
   INFE_ASSIGN(const model::GgufFile gguf,
               model::GgufFile::Read(std::move(file.file), file.state, installed.path));
-  return engine::LoadModel(gguf, pool, kernels, load);
+  INFE_ASSIGN(engine::LoadedModel loaded, engine::LoadModel(gguf, pool, kernels, load));
+  if (!config.chat_template.empty()) {
+    INFE_ASSIGN(loaded.chat_template, ReadTemplate(config.chat_template));
+  }
+  return loaded;
+}
+
+// Where memory leaves less than was asked for, or than the model was made for, somebody is told.
+void TellOfContext(const answer::LocalModel& model, uint32_t wanted, const ServerConfig& config,
+                   const std::function<void(const std::string&)>& say) {
+  const uint32_t context = model.facts().context_max;
+  if (context >= wanted || !say) return;
+  say(fmt::format("{}: a context of {} tokens instead of {}: kv_memory is {}, which holds no more",
+                  model.facts().name, context, wanted, FormatBytes(config.kv_memory_bytes)));
 }
 
 engine::EngineOptions EngineOptionsOf(const ServerConfig& config) {
@@ -73,14 +97,17 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
                                   .model_digest = digest,
                                   .kv_type = options.kv_type,
                                   .isa = options.isa};
-    options.engine.notice = [name = installed.name, say = std::move(say)](const std::string& line) {
+    options.engine.notice = [name = installed.name, say](const std::string& line) {
       if (say) say(fmt::format("{}: {}", name, line));
     };
   }
   const QueueGate::Limits limits{options.engine.queue_requests_max,
                                  options.engine.queue_prompt_tokens_max};
+  const uint32_t own = loaded.model->config().context_length;
+  const uint32_t wanted = config.context == 0 ? own : std::min(config.context, own);
   INFE_ASSIGN(std::shared_ptr<answer::LocalModel> model,
               answer::LocalModel::Start(std::move(loaded), std::move(options)));
+  TellOfContext(*model, wanted, config, say);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   origin.load_seconds = took.count();
   return std::make_shared<ServedModel>(std::move(model), std::move(origin), limits,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
+#include <iostream>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -24,6 +26,7 @@ struct Arguments {
   store::KeyPolicy policy;
   std::vector<std::string> scopes;
   bool revoke_all = false;
+  bool import = false;
   bool admin = false, all_models = false, all = false, json = false;
 };
 
@@ -157,8 +160,17 @@ Result<void> Create(const Arguments& arguments, const Command& command) {
   INFE_TRY(store::Validate(policy, kind));
   INFE_TRY(CheckModels(arguments, command));
   INFE_ASSIGN(const auto keys, OpenStore(arguments, command));
-  INFE_ASSIGN(const store::NewKey made, keys->Create(policy, kind, "cli"));
-  Show(made, arguments);
+  if (!arguments.import) {
+    INFE_ASSIGN(const store::NewKey made, keys->Create(policy, kind, "cli"));
+    Show(made, arguments);
+    return {};
+  }
+  // Not an argument: those are seen by every user of the machine, and kept by the shell.
+  std::string key;
+  std::getline(std::cin, key);
+  if (key.ends_with('\r')) key.pop_back();
+  INFE_ASSIGN(const store::NewKey made, keys->Import(policy, kind, key, "cli"));
+  Show(made.record, arguments, "imported");
   return {};
 }
 
@@ -329,6 +341,7 @@ void AddKeys(CommandLine& line) {
   };
   Command& create = add("create", "Make a key; it is shown once", Create);
   create.Flag("--admin", a.admin, "A key for administration (sk-infe-admin-...), no inference");
+  create.Flag("--import", a.import, "Take the key on stdin, one line, instead of making one");
   AddPolicyOptions(create, a);
   create.Footer(
       "Example: infe keys create --name ci --project tests --rpm 60 --tokens-per-day 200000 "

@@ -107,11 +107,11 @@ Result<void> KeyEdit::FitPepper() {
       "what to do");
 }
 
-// Gives the record its key, id and, unless it has one, its account.
-Result<NewKey> KeyEdit::Insert(KeyRecord record) {
+// Gives the record its id and, unless it has one, its account.
+Result<NewKey> KeyEdit::Insert(KeyRecord record, std::string key) {
   INFE_TRY(FitPepper());
   NewKey made;
-  made.key = NewKeyText(record.kind);
+  made.key = std::move(key);
   record.id = NewId("key_");
   if (record.account.empty()) record.account = record.id;
   record.last4 = made.key.substr(made.key.size() - 4);
@@ -125,11 +125,25 @@ Result<NewKey> KeyEdit::Insert(KeyRecord record) {
 }
 
 Result<NewKey> KeyEdit::Create(const KeyPolicy& policy, KeyKind kind) {
+  return Add(policy, kind, NewKeyText(kind));
+}
+
+Result<NewKey> KeyEdit::Import(const KeyPolicy& policy, KeyKind kind, const std::string& key) {
+  INFE_TRY(CheckGivenKey(key));
+  const Sha256Digest digest = HmacSha256(pepper_, key);
+  INFE_ASSIGN(const std::vector<KeyRow> rows, ReadKeys(database_));
+  for (const KeyRow& row : rows)
+    if (row.hash == std::string(digest.begin(), digest.end()))
+      return InvalidArgument(fmt::format("that key is there already: {}", row.record.id));
+  return Add(policy, kind, key);
+}
+
+Result<NewKey> KeyEdit::Add(const KeyPolicy& policy, KeyKind kind, std::string key) {
   INFE_TRY(Validate(policy, kind));
   KeyRecord record;
   static_cast<KeyPolicy&>(record) = policy;
   record.kind = kind;
-  INFE_ASSIGN(NewKey made, Insert(std::move(record)));
+  INFE_ASSIGN(NewKey made, Insert(std::move(record), std::move(key)));
   Note("api_key.created", made.record, Json::Object{{"data", PolicyFields(policy)}});
   return made;
 }
@@ -161,7 +175,7 @@ Result<NewKey> KeyEdit::Rotate(KeyRecord old, int64_t overlap_s) {
   if (!old.IsLive(now_))
     return InvalidArgument(fmt::format("the key {} is {}: make a new one with infe keys create",
                                        old.id, old.revoked_at != 0 ? "revoked" : "expired"));
-  INFE_ASSIGN(NewKey made, Insert(old));
+  INFE_ASSIGN(NewKey made, Insert(old, NewKeyText(old.kind)));
   Json data = PolicyFields(made.record);
   data.set("rotated_from", old.id);
   Note("api_key.created", made.record, Json::Object{{"data", std::move(data)}});

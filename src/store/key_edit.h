@@ -30,6 +30,8 @@ class KeyEdit {
 
   Result<KeyRecord> Get(const std::string& id_or_name);
   Result<NewKey> Create(const KeyPolicy& policy, KeyKind kind);
+  // A key whose text somebody else has made (CheckGivenKey). kInvalidArgument: there is that key.
+  Result<NewKey> Import(const KeyPolicy& policy, KeyKind kind, const std::string& key);
   // Everything of the policy but the scopes' class. asked: fields to be in the audit entry, with
   // their old and new values, beside those that differ: "name", "limits.tokens_per_day".
   Result<KeyRecord> Update(KeyRecord record, const KeyPolicy& policy,
@@ -47,7 +49,8 @@ class KeyEdit {
   Result<void> WriteEntries();
 
  private:
-  Result<NewKey> Insert(KeyRecord record);
+  Result<NewKey> Insert(KeyRecord record, std::string key);
+  Result<NewKey> Add(const KeyPolicy& policy, KeyKind kind, std::string key);
   Result<void> FitPepper();
   AuditEntry EntryOf(const std::string& event, const std::string& project,
                      const std::string& target, const Json& detail) const;

@@ -101,6 +101,16 @@ Result<NewKey> KeyStore::Create(const KeyPolicy& policy, KeyKind kind, const Cha
   return made;
 }
 
+Result<NewKey> KeyStore::Import(const KeyPolicy& policy, KeyKind kind, const std::string& key,
+                                const ChangeBy& by) {
+  NewKey made;
+  INFE_TRY(Edit(by, [&](KeyEdit& edit) -> Result<void> {
+    INFE_ASSIGN(made, edit.Import(policy, kind, key));
+    return {};
+  }));
+  return made;
+}
+
 Result<std::vector<KeyRecord>> KeyStore::List(const KeyFilter& filter) {
   std::lock_guard lock(database_mutex_);
   INFE_ASSIGN(std::vector<KeyRow> rows, ReadBy(*database_, [&] { return ReadKeys(*database_); }));

@@ -58,6 +58,9 @@ class KeyStore {
   // this process's view has it.
   // And each with its entry in the audit log, in one transaction.
   Result<NewKey> Create(const KeyPolicy& policy, KeyKind kind, const ChangeBy& by);
+  // A key of the operator's own (CheckGivenKey).
+  Result<NewKey> Import(const KeyPolicy& policy, KeyKind kind, const std::string& key,
+                        const ChangeBy& by);
   // Oldest first.
   Result<std::vector<KeyRecord>> List(const KeyFilter& filter = {});
   // By id or by unique name. NotFound if there is none; InvalidArgument if several have the name.

@@ -56,6 +56,23 @@ bool Within(std::chrono::milliseconds time, const std::function<bool()>& conditi
   return true;
 }
 
+TEST_P(KeyStoreTest, AKeyOfTheOperatorsOwnIsTakenOnceAndWorks) {
+  const auto store = Open();
+  const std::string text = "correct+horse/battery=staple~";
+  const auto made = store->Import({.name = "own"}, KeyKind::kApi, text, "test");
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->key, text);
+  EXPECT_EQ(made->record.last4, "ple~");
+  const auto found = store->Find(text, std::time(nullptr));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->id, made->record.id);
+  EXPECT_FALSE(store->Import({.name = "again"}, KeyKind::kApi, text, "test"));
+  for (const char* bad : {"", "short", "with a blank in it", "tab\tand more of it",
+                          "caf\xC3\xA9-caf\xC3\xA9-caf\xC3\xA9"})
+    EXPECT_FALSE(store->Import({.name = "bad"}, KeyKind::kApi, bad, "test")) << bad;
+  EXPECT_FALSE(store->Import({.name = "long"}, KeyKind::kApi, std::string(513, 'k'), "test"));
+}
+
 TEST(KeyText, TypingErrorsAreFoundByTheChecksum) {
   for (const KeyKind kind : {KeyKind::kApi, KeyKind::kAdmin}) {
     const std::string key = NewKeyText(kind);

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 
+#include <fmt/format.h>
+
 #include "base/random.h"
 
 namespace infe::store {
@@ -59,6 +61,17 @@ std::optional<KeyKind> KindOfKey(std::string_view key) {
     if (kAlphabet.find(c) == std::string_view::npos) return std::nullopt;
   if (Checksum(key.substr(0, kSecretLength)) != key.substr(kSecretLength)) return std::nullopt;
   return admin ? KeyKind::kAdmin : KeyKind::kApi;
+}
+
+Result<void> CheckGivenKey(std::string_view key) {
+  constexpr size_t kLeast = 12, kMost = 512;
+  if (key.size() < kLeast || key.size() > kMost)
+    return InvalidArgument(
+        fmt::format("a key has {} to {} characters; this one has {}", kLeast, kMost, key.size()));
+  for (const char c : key)
+    if (c < '!' || c > '~')
+      return InvalidArgument("a key is of printable ASCII characters, without blanks");
+  return {};
 }
 
 std::string RedactedKey(KeyKind kind, std::string_view last4) {

@@ -85,6 +85,15 @@ void SayPlayground(const std::string& root, const std::string& first_key) {
 }
 
 void SayHowToCall(const server::ServerConfig& config, server::App& app) {
+  if (config.host.starts_with("unix:")) {
+    const std::string path = config.host.substr(5);
+    return Say(
+        fmt::format("\nListening on {}. Try it:\n\n"
+                    "  curl --unix-socket {} http://localhost/v1/models "
+                    "-H \"Authorization: Bearer $INFE_API_KEY\"\n\n"
+                    "Ctrl-C stops it. More keys: infe keys create --name NAME",
+                    config.host, path));
+  }
   const std::string root = UrlOf(config.host, app.port(), server::ApiTls(config).has_value());
   const std::string base = root + "/v1";
   SayPlayground(root, app.TakeFirstKey());

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "http/event_loop.h"
 #include "http/listener.h"
@@ -42,7 +43,10 @@ class AllSignalsBlocked {
 };
 
 Result<UniqueFd> OpenListener(const ListenOptions& options) {
-  if (options.inherited_fd < 0) return ListenTcp(options.host, options.port);
+  if (options.inherited_fd < 0) {
+    const auto path = UnixPath(options.host);
+    return path ? ListenUnix(*path) : ListenTcp(options.host, options.port);
+  }
   UniqueFd fd(options.inherited_fd);
   int listening = 0;
   socklen_t size = sizeof(listening);
@@ -169,6 +173,9 @@ void HttpServer::State::StopAccepting() {
       listener->DrainAndClose();
     }
   });
+  for (const ListenOptions& options : core->options().listen)
+    if (const auto path = UnixPath(options.host); path && options.inherited_fd < 0)
+      (void)unlink(path->c_str());
 }
 
 void HttpServer::StopAccepting() {

@@ -59,9 +59,10 @@ struct TlsOptions {
 };
 
 struct ListenOptions {
-  std::string host = "127.0.0.1";  // an address, or a name that resolves to one
-  uint16_t port = 0;               // 0: the system chooses
-  int inherited_fd = -1;           // a listening socket from the service manager; taken over
+  // An address, a name that resolves to one, or "unix:" and a path; that file goes with the server.
+  std::string host = "127.0.0.1";
+  uint16_t port = 0;      // 0: the system chooses
+  int inherited_fd = -1;  // a listening socket from the service manager; taken over
 };
 
 struct ServerOptions {

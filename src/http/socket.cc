@@ -12,6 +12,8 @@
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace infe::http {
@@ -45,7 +47,9 @@ void UniqueFd::Reset() {
 PeerAddress DescribePeer(const sockaddr_storage& address) {
   PeerAddress peer;
   char text[INET6_ADDRSTRLEN] = "";
-  if (address.ss_family == AF_INET) {
+  if (address.ss_family == AF_UNIX) {
+    peer.text = peer.group = "unix";  // on this machine; more is not known
+  } else if (address.ss_family == AF_INET) {
     const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
     inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
     peer.port = ntohs(v4->sin_port);
@@ -90,6 +94,58 @@ Result<UniqueFd> ListenTcp(const std::string& host, uint16_t port) {
     error = errno;
   }
   return IoError(fmt::format("cannot listen on {} port {}: {}", host, port, std::strerror(error)));
+}
+
+std::optional<std::string> UnixPath(std::string_view host) {
+  constexpr std::string_view kPrefix = "unix:";
+  if (!host.starts_with(kPrefix)) return std::nullopt;
+  return std::string(host.substr(kPrefix.size()));
+}
+
+namespace {
+
+// Whether somebody answers there.
+bool IsAlive(const sockaddr_un& address) {
+  const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int done = connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  return done == 0 || errno == EAGAIN || errno == EINPROGRESS;
+}
+
+bool IsSocket(const char* path) {
+  struct stat status{};
+  return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+}  // namespace
+
+Result<UniqueFd> ListenUnix(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path))
+    return InvalidArgument(fmt::format("cannot listen on unix:{}: the path must have 1 to {} bytes",
+                                       path, sizeof(address.sun_path) - 1));
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (IsSocket(path.c_str())) {
+    if (IsAlive(address))
+      return InvalidArgument(fmt::format("cannot listen on unix:{}: another server does", path));
+    (void)unlink(path.c_str());
+  }
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid() ||
+      bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      listen(fd.get(), kBacklog) != 0)
+    return IoError(fmt::format("cannot listen on unix:{}: {}", path, std::strerror(errno)));
+  return fd;
+}
+
+Result<std::string> LocalHost(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return IoError(fmt::format("not a socket: {}", std::strerror(errno)));
+  if (address.ss_family != AF_UNIX) return DescribePeer(address).text;
+  const auto* local = reinterpret_cast<const sockaddr_un*>(&address);
+  return "unix:" + std::string(local->sun_path, strnlen(local->sun_path, sizeof(local->sun_path)));
 }
 
 Result<uint16_t> LocalPort(int fd) {

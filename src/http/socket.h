@@ -1,8 +1,10 @@
-// File descriptors and TCP addresses.
+// File descriptors, and the addresses of TCP and of sockets in the file system.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <sys/socket.h>
@@ -45,6 +47,14 @@ PeerAddress DescribePeer(const sockaddr_storage& address);
 // A non-blocking listening TCP socket. host: an address or a resolvable name.
 Result<UniqueFd> ListenTcp(const std::string& host, uint16_t port);
 Result<uint16_t> LocalPort(int fd);
+
+// "unix:/run/infe.sock" -> "/run/infe.sock"; nullopt: not of that kind.
+std::optional<std::string> UnixPath(std::string_view host);
+// A non-blocking listening socket in the file system, as the umask has it. What a server that is
+// gone has left there is replaced; where somebody listens, that is an error.
+Result<UniqueFd> ListenUnix(const std::string& path);
+// Where a listening socket is reached, as a host: an address, or "unix:" and a path.
+Result<std::string> LocalHost(int fd);
 
 // Raises the process's soft limit of open files (1024 with most service managers) to `wanted`, or
 // as far as the hard one allows. Past it new connections are dropped as they come.

@@ -13,6 +13,7 @@
 #include "base/cpu_features.h"
 #include "base/thread_pool.h"
 #include "http/server.h"
+#include "server/activation.h"
 #include "server/door/accounting.h"
 #include "server/door/auth.h"
 #include "server/door/door.h"
@@ -98,6 +99,8 @@ class AppImpl : public App {
   void SayKeyState();
   ServerConfig config() const { return services_.settings.Get()->config; }
   Result<void> TryReload(const ServerConfig& wanted);
+  // Where a service manager has opened the sockets, they stay where they are.
+  ServerConfig Bound(ServerConfig wanted) const;
   Result<void> Listen();
   Result<void> ListenOps();
   Result<std::vector<store::InstalledModel>> ChosenModels(const ServerConfig& config) const;
@@ -117,6 +120,7 @@ class AppImpl : public App {
   const store::DataDir dir_;
   std::unique_ptr<store::Store> stores_;
   Voice voice_;
+  ActivatedSockets sockets_;
   ThreadPool pool_;
   Services services_;
   RemoteModels remote_;  // before the models: theirs refer to its client
@@ -137,8 +141,10 @@ class AppImpl : public App {
   std::jthread watch_;  // last: ends first
 };
 
-Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config, Voice voice) {
-  INFE_TRY(Validate(config));
+Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& asked, Voice voice) {
+  INFE_TRY(Validate(asked));
+  INFE_ASSIGN(const ActivatedSockets sockets, TakeActivation());
+  INFE_ASSIGN(const ServerConfig config, WithSockets(asked, sockets));
   INFE_ASSIGN(store::DataDir dir, store::OpenDataDir(config.data_dir));
   INFE_ASSIGN(std::unique_ptr<store::Store> stores,
               store::Store::Open(dir, StoreOptionsOf(config)));
@@ -150,6 +156,7 @@ Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& config, Voice vo
   std::unique_ptr<AppImpl> app(new AppImpl(config, std::move(dir), std::move(stores),
                                            CacheSalt(std::move(pepper)), std::move(log)));
   app->voice_ = std::move(voice);
+  app->sockets_ = sockets;
   INFE_TRY(app->CheckKeys(config));
   INFE_TRY(app->Listen());
   INFE_TRY(app->ListenOps());
@@ -209,7 +216,9 @@ void AppImpl::SayKeyState() {
 Result<void> AppImpl::Listen() {
   const ServerConfig config = this->config();
   http::ServerOptions options;
-  options.listen = {{.host = config.host, .port = static_cast<uint16_t>(config.port)}};
+  options.listen = {{.host = config.host,
+                     .port = static_cast<uint16_t>(config.port),
+                     .inherited_fd = sockets_.api.value_or(-1)}};
   options.tls = ApiTls(config);
   options.error_responder = [this](int status, std::string_view reason,
                                    const http::HttpRequest& head) {
@@ -236,7 +245,9 @@ Result<void> AppImpl::ListenOps() {
   const ServerConfig config = this->config();
   if (config.ops_port == 0) return {};
   http::ServerOptions options;
-  options.listen = {{.host = config.ops_host, .port = static_cast<uint16_t>(config.ops_port)}};
+  options.listen = {{.host = config.ops_host,
+                     .port = static_cast<uint16_t>(config.ops_port),
+                     .inherited_fd = sockets_.ops.value_or(-1)}};
   options.tls = OpsTls(config);
   options.head_hook = [this](http::HttpRequest& head) { return AuthenticateOps(services_, head); };
   auto started = http::HttpServer::Start(std::move(options), MakeRoutes(services_, Listener::kOps));
@@ -348,9 +359,22 @@ Result<std::shared_ptr<ServedModel>> AppImpl::LoadModel(const store::InstalledMo
 }
 
 Result<void> AppImpl::Reload(const Result<ServerConfig>& wanted) {
-  const Result<void> done = wanted ? TryReload(*wanted) : Result<void>(wanted.error());
+  const Result<void> done = wanted ? TryReload(Bound(*wanted)) : Result<void>(wanted.error());
   services_.metrics.AddReload(done.has_value());
   return done;
+}
+
+ServerConfig AppImpl::Bound(ServerConfig wanted) const {
+  const ServerConfig now = config();
+  if (sockets_.api) {
+    wanted.host = now.host;
+    wanted.port = now.port;
+  }
+  if (sockets_.ops) {
+    wanted.ops_host = now.ops_host;
+    wanted.ops_port = now.ops_port;
+  }
+  return wanted;
 }
 
 Result<void> AppImpl::TryReload(const ServerConfig& wanted) {

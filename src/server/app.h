@@ -24,6 +24,7 @@ class App {
   static Result<std::unique_ptr<App>> Start(const ServerConfig& config, Voice voice);
   virtual ~App() = default;
 
+  // 0 where it listens in the file system.
   virtual uint16_t port() const = 0;
   // The name of the first model served.
   virtual std::string first_model() const = 0;

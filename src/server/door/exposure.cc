@@ -8,7 +8,7 @@ namespace infe::server {
 
 Result<void> CheckExposure(const ServerConfig& config, bool has_keys) {
   if (config.insecure) return {};
-  if (!IsLoopback(config.host)) {
+  if (!IsOnThisMachine(config.host)) {
     if (!has_keys)
       return InvalidArgument(
           fmt::format("refusing to listen on {} without keys: make one with `infe keys create`, or "
@@ -21,7 +21,7 @@ Result<void> CheckExposure(const ServerConfig& config, bool has_keys) {
                       config.host));
   }
   // Administration asks for an admin key in any case, and no other route of it needs one.
-  if (config.ops_port != 0 && !IsLoopback(config.ops_host) && !OpsTls(config))
+  if (config.ops_port != 0 && !IsOnThisMachine(config.ops_host) && !OpsTls(config))
     return InvalidArgument(
         fmt::format("refusing to open the operations port on {} without TLS: give "
                     "--ops-tls-certificate and --ops-tls-key (or those of the API), keep it on "
@@ -38,7 +38,7 @@ std::optional<http::TlsOptions> ApiTls(const ServerConfig& config) {
 std::optional<http::TlsOptions> OpsTls(const ServerConfig& config) {
   if (!config.ops_tls_certificate.empty())
     return http::TlsOptions{config.ops_tls_certificate, config.ops_tls_key};
-  return IsLoopback(config.ops_host) ? std::nullopt : ApiTls(config);
+  return IsOnThisMachine(config.ops_host) ? std::nullopt : ApiTls(config);
 }
 
 }  // namespace infe::server

@@ -44,9 +44,13 @@ bool IsLoopback(std::string_view host) {
   return name.starts_with("127.") && name.find_first_not_of("0123456789.") == std::string::npos;
 }
 
+bool IsOnThisMachine(std::string_view listen_host) {
+  return listen_host.starts_with("unix:") || IsLoopback(listen_host);
+}
+
 HostGuard::HostGuard(const std::string& listen_host, const std::vector<std::string>& allowed,
                      Unlisted unlisted) {
-  const bool is_public = !IsLoopback(listen_host);
+  const bool is_public = !IsOnThisMachine(listen_host);
   everything_ = (is_public && allowed.empty() && unlisted == Unlisted::kEverything) ||
                 std::find(allowed.begin(), allowed.end(), "*") != allowed.end();
   addresses_ = is_public && unlisted == Unlisted::kAddresses;

@@ -29,5 +29,7 @@ class HostGuard {
 
 // localhost, ::1, 127.x.y.z
 bool IsLoopback(std::string_view host);
+// A host to listen on that only this machine reaches: of loopback, or in the file system ("unix:").
+bool IsOnThisMachine(std::string_view listen_host);
 
 }  // namespace infe::server

@@ -5,10 +5,13 @@
 #include <condition_variable>
 #include <cstdio>
 #include <deque>
+#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -28,7 +31,10 @@ namespace {
 
 struct Arguments {
   std::string model = "infe-pulse";
-  std::string data_dir, system;
+  std::string named_model;  // --model, where scripts expect it
+  std::string data_dir, system, json_schema, chat_template;
+  // As /set takes them; "" where nothing is said.
+  std::string temperature, top_p, min_p, top_k, repetition_penalty, seed, max_tokens;
   uint32_t threads = 0;
   uint32_t context = 8192;
 };
@@ -137,6 +143,12 @@ class Conversation {
     system_ = std::move(text);
     Reset();
   }
+  // Every answer is JSON under this schema.
+  void SetSchema(Json schema) {
+    ask_.format = {.kind = answer::Format::Kind::kJsonSchema,
+                   .schema = std::move(schema),
+                   .origin = "--json-schema"};
+  }
   // "temperature 0.2" and the like; false with a message on stderr.
   bool Set(const std::string& name, const std::string& value);
 
@@ -151,7 +163,7 @@ class Conversation {
   std::shared_ptr<server::ServedModel> model_;
   std::string system_;
   answer::ChatAsk ask_;
-  answer::GrammarCache grammars_{1, 1 << 20};  // a conversation has no formats
+  answer::GrammarCache grammars_{1, 64 << 20};  // a conversation has one format, or none
   const std::shared_ptr<TerminalExecutor> executor_ = std::make_shared<TerminalExecutor>();
 };
 
@@ -296,7 +308,42 @@ Result<uint32_t> ContextFor(const std::string& name, const Arguments& a) {
   return own == 0 ? asked : static_cast<uint32_t>(std::min<uint64_t>(own, asked));
 }
 
-int Chat(const Arguments& a) {
+// The schema itself, or a file that holds it.
+Result<Json> ReadSchema(const std::string& given) {
+  std::string text = given;
+  if (!given.starts_with('{')) {
+    std::ifstream in(given, std::ios::binary);
+    if (!in) return NotFound(fmt::format("--json-schema: cannot read {}", given));
+    text.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  auto schema = ParseJson(text, {.depth = 100});
+  if (!schema) return InvalidArgument("--json-schema: " + schema.error().message);
+  if (!schema->is_object()) return InvalidArgument("--json-schema: a schema is a JSON object");
+  return schema;
+}
+
+// The options that say how answers are made. False: a message is on stderr.
+bool Prepare(Conversation& conversation, const Arguments& a) {
+  for (const auto& [name, value] :
+       {std::pair<const char*, const std::string&>{"temperature", a.temperature},
+        {"top_p", a.top_p},
+        {"min_p", a.min_p},
+        {"top_k", a.top_k},
+        {"repetition_penalty", a.repetition_penalty},
+        {"seed", a.seed},
+        {"max_tokens", a.max_tokens}})
+    if (!value.empty() && !conversation.Set(name, value)) return false;
+  return true;
+}
+
+int Chat(Arguments& a) {
+  if (!a.named_model.empty()) a.model = a.named_model;
+  std::optional<Json> schema;
+  if (!a.json_schema.empty()) {
+    auto read = ReadSchema(a.json_schema);
+    if (!read) return Fail(read.error());
+    schema = std::move(*read);
+  }
   auto found = FindModel(a.model, a.data_dir);
   if (!found) return Fail(found.error());
   const auto context = ContextFor(a.model, a);
@@ -308,11 +355,14 @@ int Chat(const Arguments& a) {
   config.max_batch = 1;
   config.context = *context;
   config.packed_cache = false;
+  config.chat_template = a.chat_template;
   auto model = server::LoadServedModel(found->installed, std::move(*file), config, {}, pool,
                                        kernels::SelectKernels(), {});
   if (!model) return Fail(model.error());
   WatchInterrupts();
   Conversation conversation(std::move(*model), a.system);
+  if (!Prepare(conversation, a)) return kExitUsage;
+  if (schema) conversation.SetSchema(std::move(*schema));
   if (isatty(STDIN_FILENO) == 0) {
     std::string text(std::istreambuf_iterator<char>(std::cin), {});
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
@@ -331,7 +381,17 @@ void AddChat(CommandLine& line) {
   static Arguments a;
   line.Add("chat", "Talk to a model in the terminal; reads a pipe as one prompt")
       .Argument("MODEL", a.model, "Name or GGUF path", false)
+      .Option("--model", a.named_model, "The same as MODEL")
       .Option("--system", a.system, "System message")
+      .Option("--temperature", a.temperature, "0 to 2; 0 always takes the likeliest token")
+      .Option("--top-p", a.top_p, "0 to 1")
+      .Option("--min-p", a.min_p, "0 to 1")
+      .Option("--top-k", a.top_k, "From 0; 0 is off")
+      .Option("--repetition-penalty", a.repetition_penalty, "0.01 to 10")
+      .Option("--seed", a.seed, "The same text again")
+      .Option("--max-tokens", a.max_tokens, "Of each answer")
+      .Option("--json-schema", a.json_schema, "Answers are JSON under this schema, or file of one")
+      .Option("--chat-template", a.chat_template, "A Jinja file in place of the model's template")
       .Option("--threads", a.threads, "Compute threads; 0: all that this process may use")
       .Option("--context", a.context, "Positions to keep, at most the model's own")
       .Option("--data-dir", a.data_dir, "Where models and keys are kept")

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/open_model.h"
 #include "cli/progress_bar.h"
+#include "cli/runs_here.h"
 #include "engine/loader.h"
 #include "store/model_file.h"
 
@@ -53,6 +54,17 @@ std::string Words(const std::vector<std::pair<std::string, int64_t>>& types) {
   return words;
 }
 
+std::string TemplateHash(const std::string& chat_template) {
+  Sha256 sha;
+  sha.Update(chat_template);
+  return chat_template.empty() ? "" : ToHex(sha.Finish()).substr(0, 16);
+}
+
+uint64_t VocabularyOf(const model::GgufFile& file) {
+  const auto* tokens = file.FindEntry("tokenizer.ggml.tokens");
+  return tokens == nullptr ? 0 : tokens->count;
+}
+
 Result<void> Show(const Arguments& a) {
   INFE_ASSIGN(const FoundModel found, FindModel(a.model, a.data_dir));
   // What is shown is what is there, also where the registry asks for something else.
@@ -75,11 +87,10 @@ Result<void> Show(const Arguments& a) {
   const PartialSampling sampling =
       found.installed.defaults.Over(engine::LoadSamplingDefaults(file));
   const auto [parameters, types] = SumTensors(file);
-  Sha256 sha;
-  sha.Update(chat_template);
-  const std::string template_hash = chat_template.empty() ? "" : ToHex(sha.Finish()).substr(0, 16);
-  uint64_t vocabulary = 0;
-  if (const auto* tokens = file.FindEntry("tokenizer.ggml.tokens")) vocabulary = tokens->count;
+  const std::string template_hash = TemplateHash(chat_template);
+  const uint64_t vocabulary = VocabularyOf(file);
+
+  const std::optional<std::string> why_not = WhyNotHere(file, MachineMemoryBytes());
 
   if (a.json) {
     Json tensors = Json::MakeObject();
@@ -99,21 +110,23 @@ Result<void> Show(const Arguments& a) {
                              {"licence", licence},
                              {"sha256", digest},
                              {"registry_sha256", wanted.empty() ? Json() : Json(wanted)},
-                             {"template_hash", template_hash}};
+                             {"template_hash", template_hash},
+                             {"runs_here", !why_not},
+                             {"why_not", why_not ? Json(*why_not) : Json()}};
     if (a.with_template) json.set("template", chat_template);
     fmt::print("{}\n", json.Dump());
     return {};
   }
-  const std::string mix = Words(types);
   fmt::print(
       "name          {}\nfile          {} ({})\ntitle         {}\narchitecture  {}, {} layers of "
       "{}\nparameters    {:.0f} M\n"
       "context       {}\nvocabulary    {}\ntensors       {}\nlicence       {}\nsha256        "
-      "{}\ntemplate      {}\nsampling      {}\n",
+      "{}\ntemplate      {}\nsampling      {}\nruns here     {}\n",
       a.model, path, HumanBytes(file.file_bytes()), name, architecture, layers, embedding,
-      static_cast<double>(parameters) / 1e6, context, vocabulary, mix,
+      static_cast<double>(parameters) / 1e6, context, vocabulary, Words(types),
       licence.empty() ? "not stated in the file" : licence, digest,
-      template_hash.empty() ? "none" : template_hash, Words(sampling));
+      template_hash.empty() ? "none" : template_hash, Words(sampling),
+      why_not ? "no: " + *why_not : "yes");
   if (other)
     fmt::print(
         "registry      asks for sha256 {}: this is not its file and is not served; "

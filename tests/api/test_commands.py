@@ -90,3 +90,34 @@ def test_perplexity_of_a_text(data, tmp_path):
     text.write_text(" ".join(f"The number {i} comes before the number {i + 1}." for i in range(120)))
     result = json.loads(infe("perplexity", str(text), "--model", "smollm2-135m", "--json", env=data).stdout)
     assert 1 < result["perplexity"] < 10 and result["windows"] >= 2
+
+
+def test_show_says_that_a_file_runs_here(data):
+    shown = json.loads(infe("show", "smollm2-135m", "--json", env=data).stdout)
+    assert shown["runs_here"] is True and shown["why_not"] is None
+    assert "runs here     yes" in infe("show", "smollm2-135m", env=data).stdout
+
+
+def test_render_reads_a_request_as_the_server_does(data):
+    request = {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}, {"role": "assistant", "content": None}],
+               "response_format": {"type": "json_object"}}
+    prompt = infe("render", "--model", "smollm2-135m", input=json.dumps(request), env=data).stdout
+    assert "Answer with one JSON object and nothing else." in prompt and prompt.endswith("<|im_start|>assistant\n")
+    refused = infe("render", "--model", "smollm2-135m", input='{"messages": []}', env=data, check=False)
+    assert refused.returncode != 0 and "messages" in refused.stderr
+    raw = infe("render", "--raw", "--model", "smollm2-135m", input=json.dumps({"messages": [{"role": "user", "content": "Hi"}]}), env=data)
+    assert not raw.stdout.endswith("assistant\n")
+
+
+def test_chat_takes_options_for_a_pipe(data):
+    schema = '{"type":"object","properties":{"n":{"type":"integer","maximum":9}},"required":["n"],"additionalProperties":false}'
+    made = [infe("chat", "--model", "smollm2-135m", "--context", "512", "--temperature", "0.9", "--seed", "5", "--max-tokens", "40",
+                 "--json-schema", schema, input="A number, please.", env=data).stdout for _ in range(2)]
+    assert made[0] == made[1] and set(json.loads(made[0])) == {"n"}
+    assert infe("chat", "smollm2-135m", "--temperature", "hot", input="Hi", env=data, check=False).returncode == 2
+
+
+def test_a_key_of_ones_own_is_taken_from_stdin(data):
+    made = json.loads(infe("keys", "create", "--name", "own", "--import", "--json", input="my-own-secret-key-1\n", env=data).stdout)
+    assert made["last4"] == "ey-1" and "my-own" not in json.dumps(made)
+    assert infe("keys", "create", "--name", "b", "--import", input="short\n", env=data, check=False).returncode != 0

@@ -37,6 +37,28 @@ std::optional<double> Number(const model::GgufFile& file, std::string_view key) 
   return meant;
 }
 
+// What begins and ends a text has keys of its own there ("seperator" is what converters write), and
+// names that every such vocabulary has.
+Result<void> ReadBertSpecials(const model::GgufFile& file, tokenizer::Vocab& vocab) {
+  struct Special {
+    const char* key;
+    const char* name;
+    std::optional<tokenizer::TokenId>& token;
+  };
+  for (const Special& special :
+       {Special{"tokenizer.ggml.cls_token_id", "[CLS]", vocab.bos},
+        Special{"tokenizer.ggml.seperator_token_id", "[SEP]", vocab.eos},
+        Special{"tokenizer.ggml.unknown_token_id", "[UNK]", vocab.unknown}}) {
+    INFE_ASSIGN(const auto id, OptionalId(file, special.key));
+    if (id) special.token = id;
+    if (special.token) continue;
+    const auto found = std::ranges::find(vocab.tokens, special.name);
+    if (found == vocab.tokens.end()) continue;
+    special.token = static_cast<tokenizer::TokenId>(found - vocab.tokens.begin());
+  }
+  return {};
+}
+
 Result<tokenizer::Vocab> ReadVocab(const model::GgufFile& file) {
   tokenizer::Vocab vocab;
   INFE_ASSIGN(const std::string_view kind, file.String("tokenizer.ggml.model"));
@@ -72,6 +94,8 @@ Result<tokenizer::Vocab> ReadVocab(const model::GgufFile& file) {
   INFE_ASSIGN(vocab.add_bos, OptionalBool(file, "tokenizer.ggml.add_bos_token"));
   INFE_ASSIGN(vocab.add_eos, OptionalBool(file, "tokenizer.ggml.add_eos_token"));
   INFE_ASSIGN(vocab.add_space_prefix, OptionalBool(file, "tokenizer.ggml.add_space_prefix"));
+  INFE_ASSIGN(vocab.lowercase, file.Bool("tokenizer.ggml.normalizer.lowercase", true));
+  if (vocab.model == "bert") INFE_TRY(ReadBertSpecials(file, vocab));
   return vocab;
 }
 

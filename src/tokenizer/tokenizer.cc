@@ -7,6 +7,7 @@
 #include "tokenizer/character_bpe.h"
 #include "tokenizer/end_of_generation.h"
 #include "tokenizer/sentence_piece_bpe.h"
+#include "tokenizer/word_piece.h"
 
 namespace infe::tokenizer {
 namespace {
@@ -40,6 +41,32 @@ Result<void> CheckShape(const Vocab& vocab) {
   return {};
 }
 
+enum class Family : uint8_t { kByteLevel, kSentencePiece, kCharacters, kWordPiece };
+
+Result<Family> FamilyOf(const std::string& model) {
+  if (model == "gpt2") return Family::kByteLevel;
+  if (model == "llama") return Family::kSentencePiece;
+  if (model == "gemma4") return Family::kCharacters;
+  if (model == "bert") return Family::kWordPiece;
+  return Unsupported("the tokenizer model \"" + model +
+                     "\" is not known; gpt2, llama, gemma4 and bert are");
+}
+
+Result<std::unique_ptr<PieceEncoder>> MakeEncoder(Family family, const Vocab& vocab,
+                                                  const TokenTable& table) {
+  switch (family) {
+    case Family::kByteLevel:
+      return ByteLevelBpe::Create(vocab, table);
+    case Family::kSentencePiece:
+      return SentencePieceBpe::Create(vocab, table);
+    case Family::kCharacters:
+      return CharacterBpe::Create(vocab, table);
+    case Family::kWordPiece:
+      return WordPiece::Create(vocab, table);
+  }
+  __builtin_unreachable();
+}
+
 SpecialMatcher MakeMatcher(const TokenTable& table) {
   std::vector<SpecialMatcher::Entry> entries;
   for (TokenId token = 0; token < table.size(); ++token) {
@@ -66,30 +93,26 @@ SpecialMatcher MakeMatcher(const TokenTable& table) {
 Tokenizer::~Tokenizer() = default;
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(Vocab vocab) {
-  const bool byte_level = vocab.model == "gpt2";
-  const bool characters = vocab.model == "gemma4";
-  if (!byte_level && !characters && vocab.model != "llama") {
-    return Unsupported("the tokenizer model \"" + vocab.model +
-                       "\" is not known; gpt2, llama and gemma4 are");
-  }
+  INFE_ASSIGN(const Family family, FamilyOf(vocab.model));
   INFE_TRY(CheckShape(vocab));
   std::unique_ptr<Tokenizer> result(new Tokenizer);
   const std::vector<TokenType> types = CorrectedTypes(vocab);
   INFE_ASSIGN(result->table_, TokenTable::Create(vocab, types));
-  INFE_ASSIGN(result->encoder_, byte_level   ? ByteLevelBpe::Create(vocab, result->table_)
-                                : characters ? CharacterBpe::Create(vocab, result->table_)
-                                             : SentencePieceBpe::Create(vocab, result->table_));
+  INFE_ASSIGN(result->encoder_, MakeEncoder(family, vocab, result->table_));
   result->specials_ = MakeMatcher(result->table_);
   result->end_of_generation_ = FindEndOfGeneration(vocab, types);
   result->bos_ = vocab.bos;
   result->eos_ = vocab.eos;
   result->unknown_ = vocab.unknown;
   result->padding_ = vocab.padding;
-  const bool bos_default =
-      byte_level ? FindPreTokenizer(vocab.pre_tokenizer)->add_bos : true;  // Create knew the name
+  const bool bos_default = family == Family::kByteLevel
+                               ? FindPreTokenizer(vocab.pre_tokenizer)->add_bos  // it is known now
+                               : true;
   result->add_bos_ = vocab.bos.has_value() && vocab.add_bos.value_or(bos_default);
-  result->add_eos_ = vocab.eos.has_value() && vocab.add_eos.value_or(false);
-  result->add_space_prefix_ = !byte_level && vocab.add_space_prefix.value_or(!characters);
+  result->add_eos_ = vocab.eos.has_value() && vocab.add_eos.value_or(family == Family::kWordPiece);
+  const bool pieces = family == Family::kSentencePiece;
+  result->add_space_prefix_ =
+      (pieces || family == Family::kCharacters) && vocab.add_space_prefix.value_or(pieces);
   for (TokenId id = 0; id < result->table_.size(); ++id)
     result->token_bytes_max_ = std::max({result->token_bytes_max_, result->table_.Bytes(id).size(),
                                          result->table_.Name(id).size()});

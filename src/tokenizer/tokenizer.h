@@ -1,6 +1,8 @@
 // Tokenizer: text to token ids and back. Immutable after Create, so any thread may use it at any
-// time. Two families, chosen by Vocab::model: byte-level BPE ("gpt2") and SentencePiece-style BPE
-// with byte fallback ("llama"). Time is near-linear in the text, whatever the text.
+// time. Four families, chosen by Vocab::model: byte-level BPE ("gpt2"), SentencePiece-style BPE
+// with byte fallback ("llama"), BPE by merges over characters ("gemma4") and WordPiece ("bert"),
+// which only reads: its tokens do not give back what was written. Time is near-linear in the text,
+// whatever the text.
 //
 // Special tokens and trust. A prompt is written by a template, with users' text in its holes. The
 // whole text is tokenised as one, but a control token such as <|im_end|> is recognised only where

@@ -219,7 +219,7 @@ TEST(Tokenizer, IdsOutOfRangeAreHarmless) {
 TEST(Tokenizer, RefusesVocabulariesThatContradictThemselves) {
   const Vocab good = TinyByteLevelVocab();
   Vocab vocab = good;
-  vocab.model = "bert";
+  vocab.model = "t5";
   EXPECT_EQ(CreateError(vocab), ErrorCode::kUnsupported);
   vocab = good;
   vocab.pre_tokenizer = "nobody-knows";

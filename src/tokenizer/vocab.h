@@ -23,8 +23,9 @@ enum class TokenType : uint8_t {
 };
 
 struct Vocab {
-  std::string model;  // tokenizer.ggml.model: "gpt2" (byte-level BPE), "llama" (SentencePiece) or
-                      // "gemma4" (BPE by merges over characters)
+  // tokenizer.ggml.model: "gpt2" (byte-level BPE), "llama" (SentencePiece), "gemma4" (BPE by merges
+  // over characters) or "bert" (WordPiece).
+  std::string model;
   std::string pre_tokenizer;        // tokenizer.ggml.pre, such as "qwen2"; used by "gpt2" only
   std::vector<std::string> tokens;  // tokenizer.ggml.tokens: as stored, by id
   std::vector<TokenType> types;     // tokenizer.ggml.token_type: per token; empty = all normal
@@ -32,16 +33,17 @@ struct Vocab {
   std::vector<std::string> merges;  // tokenizer.ggml.merges: "left right", best first; "gpt2" needs
   std::optional<TokenId> bos;       // tokenizer.ggml.bos_token_id and so on
   std::optional<TokenId> eos;
-  std::optional<TokenId> unknown;
+  std::optional<TokenId> unknown;  // "bert" needs it
   std::optional<TokenId> padding;
   // Tokens that end a generation besides eos: tokenizer.ggml.eot_token_id, eom_token_id. Well-known
   // names (<|im_end|>, <|eot_id|>, <end_of_turn>, ...) are found by the tokenizer itself.
   std::vector<TokenId> end_of_generation;
   // Absent keys take the field's default: BOS and a space in front for "llama", neither for "gpt2"
-  // (BOS for the pre-tokenizer llama-bpe).
+  // (BOS for the pre-tokenizer llama-bpe), BOS and EOS ([CLS] and [SEP]) for "bert".
   std::optional<bool> add_bos;           // tokenizer.ggml.add_bos_token
   std::optional<bool> add_eos;           // tokenizer.ggml.add_eos_token
   std::optional<bool> add_space_prefix;  // tokenizer.ggml.add_space_prefix
+  bool lowercase = true;  // tokenizer.ggml.normalizer.lowercase; of "bert": marks go as well
 };
 
 }  // namespace infe::tokenizer

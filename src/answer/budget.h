@@ -12,6 +12,8 @@
 
 namespace infe::answer {
 
+engine::Priority ToEngine(Priority priority);
+
 // The ask's seed, or one drawn below 2^53 (so that JSON numbers carry it everywhere).
 uint64_t ResolveSeed(const Sampling& sampling);
 

@@ -113,6 +113,60 @@ class FakePrepared : public Prepared {
   FakeDiary& diary_;
 };
 
+// Of the script it follows prepare_error, start_error, the prompt's tokens and goes_on: its vector
+// is made, or never comes.
+class FakeEmbedding : public PreparedEmbedding {
+ public:
+  FakeEmbedding(FakeScript script, FakeDiary& diary) : script_(std::move(script)), diary_(diary) {}
+  uint32_t prompt_tokens() const override { return script_.facts.prompt_tokens; }
+  Answered<std::shared_ptr<Running>> Start(std::shared_ptr<Executor> executor,
+                                           TakeEmbeddings take) override {
+    if (script_.start_error) return *script_.start_error;
+    auto running = std::make_shared<FakeEmbeddingRun>(executor, std::move(take), diary_);
+    if (script_.goes_on) {
+      running->Hold();
+    } else {
+      executor->Post([running, tokens = prompt_tokens()] { running->Tell(tokens); });
+    }
+    return std::shared_ptr<Running>(running);
+  }
+
+ private:
+  class FakeEmbeddingRun : public Running, public std::enable_shared_from_this<FakeEmbeddingRun> {
+   public:
+    FakeEmbeddingRun(std::shared_ptr<Executor> executor, TakeEmbeddings take, FakeDiary& diary)
+        : executor_(std::move(executor)), take_(std::move(take)), diary_(diary) {}
+    void Hold() { held_ = shared_from_this(); }
+    // On the executor.
+    void Tell(uint32_t tokens) {
+      End(Embeddings{.vectors = {{0.6F, 0.8F}}, .totals = {.prompt_tokens = tokens}});
+    }
+    void Abandon() override {
+      if (take_) diary_.Add("abandoned");
+      take_ = nullptr;
+      held_.reset();
+    }
+    void SetPaused(bool) override {}
+    void Fail(AnswerError error) override {
+      executor_->Post([self = shared_from_this(), error = std::move(error)] { self->End(error); });
+    }
+
+   private:
+    void End(Answered<Embeddings> result) {
+      if (const auto take = std::exchange(take_, nullptr)) take(std::move(result));
+      held_.reset();
+    }
+
+    const std::shared_ptr<Executor> executor_;
+    TakeEmbeddings take_;
+    FakeDiary& diary_;
+    std::shared_ptr<FakeEmbeddingRun> held_;  // itself, while it goes on
+  };
+
+  const FakeScript script_;
+  FakeDiary& diary_;
+};
+
 class FakeBackend : public Backend {
  public:
   explicit FakeBackend(ModelFacts facts) : facts_(std::move(facts)) {}
@@ -131,6 +185,10 @@ class FakeBackend : public Backend {
     const std::lock_guard lock(mutex_);
     return text_ask_;
   }
+  EmbedAsk embed_ask() const {
+    const std::lock_guard lock(mutex_);
+    return embed_ask_;
+  }
   const FakeDiary& diary() const { return diary_; }
   void set_load(const BackendLoad& load) { load_ = load; }
 
@@ -146,14 +204,25 @@ class FakeBackend : public Backend {
     text_ask_ = std::move(ask);
     return Next();
   }
+  Answered<std::unique_ptr<PreparedEmbedding>> PrepareEmbedding(EmbedAsk ask) override {
+    const std::lock_guard lock(mutex_);
+    embed_ask_ = std::move(ask);
+    FakeScript script = NextScript();
+    if (script.prepare_error) return *script.prepare_error;
+    return std::unique_ptr<PreparedEmbedding>(new FakeEmbedding(std::move(script), diary_));
+  }
 
  private:
-  Answered<std::unique_ptr<Prepared>> Next() {
+  FakeScript NextScript() {
     FakeScript script{.events = {{0, ChoiceEnd{}, {}}, {0, Done{}, {}}}};
     if (!scripts_.empty()) {
       script = std::move(scripts_.front());
       scripts_.pop_front();
     }
+    return script;
+  }
+  Answered<std::unique_ptr<Prepared>> Next() {
+    FakeScript script = NextScript();
     if (script.prepare_error) return *script.prepare_error;
     return std::unique_ptr<Prepared>(new FakePrepared(std::move(script), diary_));
   }
@@ -165,6 +234,7 @@ class FakeBackend : public Backend {
   std::deque<FakeScript> scripts_;  // guarded by mutex_, as is
   ChatAsk chat_ask_;
   TextAsk text_ask_;
+  EmbedAsk embed_ask_;
 };
 
 }  // namespace infe::answer

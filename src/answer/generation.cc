@@ -27,6 +27,10 @@ AnswerError EndedByEngine(const Error& error) {
 
 }  // namespace
 
+engine::RequestId NewRequestId() {
+  return g_next_id.fetch_add(1);
+}
+
 // Lives on in the engine until the finished event; brings every event to the executor.
 class Generation::Sink : public engine::TokenSink {
  public:
@@ -78,7 +82,7 @@ Answered<std::shared_ptr<Running>> Generation::Start(
   self->stop_text_ = plan.stop_text;
   self->tokens_min_ = plan.tokens_min;
   for (GenerationPlan::Choice& choice : plan.choices) {
-    choice.request.id = g_next_id.fetch_add(1);
+    choice.request.id = NewRequestId();
     self->AddChoice(plan, choice);
   }
   std::vector<engine::RequestId> ids;

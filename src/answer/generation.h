@@ -55,6 +55,9 @@ struct GeneratingModel {
   const ModelText& text;
 };
 
+// Unique within the process.
+engine::RequestId NewRequestId();
+
 class Generation : public Running, public std::enable_shared_from_this<Generation> {
  public:
   // As Prepared::Start.

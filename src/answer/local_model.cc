@@ -47,6 +47,19 @@ void LocalModel::Describe(const engine::LoadedModel& loaded, const LocalModelOpt
   facts_.name = options.name;
   facts_.aliases = options.aliases;
   facts_.context_max = engine_->context_max();
+  facts_.dimensions = static_cast<uint32_t>(loaded.model->hidden_size());
+  if (facts_.dimensions > 0) {
+    facts_.can = {.chat = false,
+                  .text = false,
+                  .tools = false,
+                  .formats = false,
+                  .scores = false,
+                  .seed = false,
+                  .embed = true};
+  }
+  embedding_ = {loaded.model->Gives(engine::Output::kPooled) ? engine::Output::kPooled
+                                                             : engine::Output::kHidden,
+                facts_.dimensions};
   facts_.created = options.created;
   facts_.architecture = loaded.model->config().architecture;
   facts_.quantisation = loaded.model->config().quantisation;
@@ -69,11 +82,24 @@ BackendLoad LocalModel::load() const {
   return {stats.running, stats.waiting, stats.prefill_ms_per_token};
 }
 
+Answered<void> LocalModel::CheckWrites() const {
+  if (facts_.dimensions == 0) return {};
+  return InvalidAt("",
+                   fmt::format("The model '{}' makes embeddings; it writes nothing.", facts_.name));
+}
+
 Answered<std::unique_ptr<Prepared>> LocalModel::Prepare(ChatAsk ask, const AnswerPolicy& policy) {
+  if (auto writes = CheckWrites(); !writes) return writes.error();
   return PrepareChat({shared_from_this(), *engine_, text_}, std::move(ask), policy);
 }
 
+Answered<std::unique_ptr<PreparedEmbedding>> LocalModel::PrepareEmbedding(EmbedAsk ask) {
+  if (embedding_.dimensions == 0) return Backend::PrepareEmbedding(std::move(ask));
+  return PrepareTexts({shared_from_this(), *engine_, text_}, embedding_, std::move(ask));
+}
+
 Answered<std::unique_ptr<Prepared>> LocalModel::Prepare(TextAsk ask, const AnswerPolicy& policy) {
+  if (auto writes = CheckWrites(); !writes) return writes.error();
   return PrepareText({shared_from_this(), *engine_, text_}, std::move(ask), policy);
 }
 

@@ -15,28 +15,6 @@ namespace {
 
 using Tokens = std::vector<engine::TokenId>;
 
-Answered<Tokens> Encode(const ModelText& model, const TextPrompt& prompt, const Origin& origin) {
-  if (const auto* text = std::get_if<std::string>(&prompt)) {
-    if (model.SurelyTooLong(text->size()))
-      return TooLong({.context_max = model.context_max,
-                      .prompt = model.TokensMin(text->size()),
-                      .at_least = true},
-                     origin);
-    // Whoever writes the whole prompt writes its special tokens too.
-    return model.tokenizer->Encode(*text, {.special = tokenizer::SpecialTokens::kAll});
-  }
-  Tokens tokens;
-  for (const int64_t id : std::get<std::vector<int64_t>>(prompt)) {
-    if (static_cast<uint64_t>(id) >= model.tokenizer->size())
-      return InvalidAt(
-          origin,
-          fmt::format("Invalid token id {} in '{}': the vocabulary of {} has the ids 0 to {}.", id,
-                      origin, model.name, model.tokenizer->size() - 1));
-    tokens.push_back(static_cast<engine::TokenId>(id));
-  }
-  return tokens;
-}
-
 // The prompt of an answer that is to stand between two texts.
 Answered<Tokens> EncodeBetween(const ModelText& model, const TextPrompt& prompt,
                                const TextAsk& ask) {
@@ -140,12 +118,37 @@ class PreparedText : public Prepared {
 
 }  // namespace
 
+Answered<Tokens> EncodePrompt(const ModelText& model, const TextPrompt& prompt,
+                              const Origin& origin, TextPurpose purpose) {
+  if (const auto* text = std::get_if<std::string>(&prompt)) {
+    if (purpose == TextPurpose::kGenerate && model.SurelyTooLong(text->size()))
+      return TooLong({.context_max = model.context_max,
+                      .prompt = model.TokensMin(text->size()),
+                      .at_least = true},
+                     origin);
+    return model.tokenizer->Encode(
+        *text, {.special = purpose == TextPurpose::kGenerate ? tokenizer::SpecialTokens::kAll
+                                                             : tokenizer::SpecialTokens::kNone});
+  }
+  Tokens tokens;
+  for (const int64_t id : std::get<std::vector<int64_t>>(prompt)) {
+    if (static_cast<uint64_t>(id) >= model.tokenizer->size())
+      return InvalidAt(
+          origin,
+          fmt::format("Invalid token id {} in '{}': the vocabulary of {} has the ids 0 to {}.", id,
+                      origin, model.name, model.tokenizer->size() - 1));
+    tokens.push_back(static_cast<engine::TokenId>(id));
+  }
+  return tokens;
+}
+
 Answered<std::unique_ptr<Prepared>> PrepareText(GeneratingModel model, TextAsk ask,
                                                 const AnswerPolicy& policy) {
   std::vector<EncodedPrompt> prompts;
   for (const TextPrompt& prompt : ask.prompts) {
-    auto tokens = ask.suffix ? EncodeBetween(model.text, prompt, ask)
-                             : Encode(model.text, prompt, ask.prompts_origin);
+    auto tokens =
+        ask.suffix ? EncodeBetween(model.text, prompt, ask)
+                   : EncodePrompt(model.text, prompt, ask.prompts_origin, TextPurpose::kGenerate);
     if (!tokens) return std::move(tokens).error();
     if (tokens->empty()) tokens->push_back(FirstToken(model.text));
     const auto* text = std::get_if<std::string>(&prompt);

@@ -141,6 +141,7 @@ constexpr Endpoint kEndpoints[] = {
     Reads("/v1/detokenize", HandleDetokenize),
     Reads("/tokenize", HandleTokenize),
     Reads("/detokenize", HandleDetokenize),
+    Generates("/v1/embeddings", HandleEmbeddings, KeyScope::kEmbeddings),
     Models("/v1/models", HandleListModels),
     Models("/v1/models/{id*}", HandleGetModel),
 

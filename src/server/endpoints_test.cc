@@ -187,7 +187,9 @@ class EndpointsTest : public ::testing::Test {
 
 // A request that every check but the model's name lets pass. A new dialect adds its own.
 std::string BodyFor(const Endpoint& row) {
-  if (std::string_view(row.pattern) == "/v1/responses") return R"({"model":"nobody","input":"hi"})";
+  const std::string_view path = row.pattern;
+  if (path == "/v1/responses" || path == "/v1/embeddings")
+    return R"({"model":"nobody","input":"hi"})";
   // The completions, each for what it reads of it.
   return R"({"model":"nobody","prompt":"hi","max_tokens":1,"messages":[{"role":"user","content":"hi"}]})";
 }

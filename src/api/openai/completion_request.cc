@@ -6,71 +6,11 @@
 #include <fmt/format.h>
 
 #include "api/fields.h"
+#include "api/openai/text_inputs.h"
 #include "api/request_body.h"
 
 namespace infe::api {
 namespace {
-
-constexpr int64_t kTokenIdMax = 0x7FFFFFFF;
-
-std::vector<int64_t> ParseTokens(const Json::Array& array, const std::string& path,
-                                 ParseContext& context) {
-  std::vector<int64_t> tokens;
-  if (array.empty()) context.Fail(EmptyArray(path));
-  tokens.reserve(array.size());
-  for (size_t i = 0; i < array.size() && !context.failed(); ++i) {
-    // The path is built for the error only: a prompt may hold a million ids.
-    if (const auto token = array[i].is_number() ? array[i].as_int64() : std::nullopt;
-        token && *token >= 0 && *token <= kTokenIdMax) {
-      tokens.push_back(*token);
-    } else {
-      ReadInteger(array[i], Indexed(path, i), {.min = 0, .max = kTokenIdMax}, context);
-    }
-  }
-  return tokens;
-}
-
-std::vector<CompletionPrompt> ParsePrompts(Fields& body) {
-  std::vector<CompletionPrompt> prompts;
-  ParseContext& context = body.context();
-  const Json* prompt = body.Require("prompt");
-  if (prompt == nullptr) return prompts;
-  if (prompt->is_string()) {
-    prompts.emplace_back(prompt->as_string());
-    return prompts;
-  }
-  if (!prompt->is_array()) {
-    context.Fail(InvalidType("prompt", "a string or an array", TypeName(*prompt)));
-    return prompts;
-  }
-  const Json::Array& array = prompt->array();
-  if (array.empty()) {
-    context.Fail(EmptyArray("prompt"));
-    return prompts;
-  }
-  if (array[0].is_number()) {
-    prompts.emplace_back(ParseTokens(array, "prompt", context));
-    return prompts;
-  }
-  if (array.size() > context.options().prompts_max) {
-    context.Fail(ArrayTooLong("prompt", context.options().prompts_max, array.size()));
-    return prompts;
-  }
-  const Json::Kind kind = array[0].kind();  // all of one kind
-  for (size_t i = 0; i < array.size() && !context.failed(); ++i) {
-    const std::string path = Indexed("prompt", i);
-    if (array[i].kind() == kind && array[i].is_string()) {
-      prompts.emplace_back(array[i].as_string());
-    } else if (array[i].kind() == kind && array[i].is_array()) {
-      prompts.emplace_back(ParseTokens(array[i].array(), path, context));
-    } else {
-      context.Fail(InvalidType(path,
-                               kind == Json::Kind::kArray ? "an array of integers" : "a string",
-                               TypeName(array[i])));
-    }
-  }
-  return prompts;
-}
 
 void ParseChoices(Fields& body, CompletionRequest& request) {
   ParseContext& context = body.context();
@@ -95,7 +35,7 @@ Parsed<CompletionRequest> ParseCompletionRequest(std::string_view text,
   Fields body(*json, "", context);
   CompletionRequest request;
   request.model = body.RequireString("model");
-  request.prompts = ParsePrompts(body);
+  request.prompts = ParseTextInputs(body, "prompt", options.prompts_max);
   request.streaming = ParseStreaming(body);
   request.sampling = ParseSampling(body);
   constexpr std::array<std::string_view, 4> kTokensMaxNames{"max_tokens", "max_new_tokens",

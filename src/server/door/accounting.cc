@@ -76,7 +76,8 @@ void Accounting::OnExchangeEnd(const http::ExchangeRecord& record) {
     // Of a request that broke off: what it had produced.
     if (facts.completion_tokens == 0 && (record.client_gone || !facts.error_code.empty()))
       facts.completion_tokens = facts.produced_tokens;
-    if (model && facts.produced_tokens > 0)
+    // Vectors, and prompts that were only scored, come to an end without a token.
+    if (model && (facts.produced_tokens > 0 || !facts.finish_reason.empty()))
       metrics_.Model(model->name()).Add(FactsOf(record, facts));
   }
   if (log_)

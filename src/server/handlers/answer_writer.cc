@@ -34,15 +34,6 @@ void KeepStreamAlive(const std::shared_ptr<http::ResponseWriter>& writer,
   });
 }
 
-// For a Server-Timing header (W3C): where the time went, in milliseconds.
-std::string ServerTiming(const answer::Timings& timings) {
-  return fmt::format(
-      "prepare;dur={:.1f}, queue;dur={:.1f}, prefill;dur={:.1f}, decode;dur={:.1f}, "
-      "total;dur={:.1f}",
-      timings.prepare_ms, timings.queue_ms, timings.prefill_ms, timings.decode_ms,
-      timings.total_ms);
-}
-
 class LoopExecutor : public answer::Executor {
  public:
   explicit LoopExecutor(std::shared_ptr<http::ResponseWriter> writer)
@@ -199,19 +190,21 @@ class WholeWriter : public AnswerWriter {
 
 }  // namespace
 
-std::optional<answer::AnswerError> StartAnswer(Services& services, const Reply& reply,
-                                               ModelMetrics& metrics, answer::Prepared& prepared,
-                                               AnswerForm form) {
+std::string ServerTiming(const answer::Timings& timings) {
+  return fmt::format(
+      "prepare;dur={:.1f}, queue;dur={:.1f}, prefill;dur={:.1f}, decode;dur={:.1f}, "
+      "total;dur={:.1f}",
+      timings.prepare_ms, timings.queue_ms, timings.prefill_ms, timings.decode_ms,
+      timings.total_ms);
+}
+
+std::shared_ptr<answer::Executor> MakeExecutor(const Reply& reply) {
+  return std::make_shared<LoopExecutor>(reply.writer());
+}
+
+void FollowClient(Services& services, const Reply& reply,
+                  const std::shared_ptr<answer::Running>& running) {
   const auto& writer = reply.writer();
-  reply.Note([](RequestFacts& facts) { facts.handed_over = true; });
-  const Head head = prepared.facts().refuses_late ? Head::kWithFirstEvent : Head::kAtOnce;
-  auto started = prepared.Start(
-      std::make_shared<LoopExecutor>(writer), [&]() -> std::unique_ptr<answer::Consumer> {
-        if (form.stream) return std::make_unique<StreamWriter>(reply, metrics, form, head);
-        return std::make_unique<WholeWriter>(reply, metrics, std::move(form));
-      });
-  if (!started) return std::move(started).error();
-  const std::shared_ptr<answer::Running>& running = *started;
   services.answers.Add(running);
   writer->OnClose([weak = std::weak_ptr(running)] {
     if (const auto held = weak.lock()) held->Abandon();
@@ -222,6 +215,19 @@ std::optional<answer::AnswerError> StartAnswer(Services& services, const Reply& 
   writer->OnResume([weak = std::weak_ptr(running)] {
     if (const auto held = weak.lock()) held->SetPaused(false);
   });
+}
+
+std::optional<answer::AnswerError> StartAnswer(Services& services, const Reply& reply,
+                                               ModelMetrics& metrics, answer::Prepared& prepared,
+                                               AnswerForm form) {
+  reply.Note([](RequestFacts& facts) { facts.handed_over = true; });
+  const Head head = prepared.facts().refuses_late ? Head::kWithFirstEvent : Head::kAtOnce;
+  auto started = prepared.Start(MakeExecutor(reply), [&]() -> std::unique_ptr<answer::Consumer> {
+    if (form.stream) return std::make_unique<StreamWriter>(reply, metrics, form, head);
+    return std::make_unique<WholeWriter>(reply, metrics, std::move(form));
+  });
+  if (!started) return std::move(started).error();
+  FollowClient(services, reply, *started);
   return std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "answer/backend.h"
 #include "api/answer_text.h"
@@ -25,5 +26,14 @@ struct AnswerForm {
 std::optional<answer::AnswerError> StartAnswer(Services& services, const Reply& reply,
                                                ModelMetrics& metrics, answer::Prepared& prepared,
                                                AnswerForm form);
+
+// The parts of that, for an answer that comes in one piece.
+// Runs on the loop of the reply's connection.
+std::shared_ptr<answer::Executor> MakeExecutor(const Reply& reply);
+// Ends what runs when its client leaves or the server stops.
+void FollowClient(Services& services, const Reply& reply,
+                  const std::shared_ptr<answer::Running>& running);
+// For a Server-Timing header (W3C): where the time went, in milliseconds.
+std::string ServerTiming(const answer::Timings& timings);
 
 }  // namespace infe::server

@@ -15,7 +15,8 @@ using http::testing::Eventually;
 using http::testing::RawClient;
 
 struct Asking {
-  std::string plain, streamed;
+  std::string plain, streamed;  // streamed "": it never is
+  uint32_t answer_tokens = 1;
 };
 const std::map<std::string, Asking>& Askings() {
   static const std::map<std::string, Asking> askings{
@@ -29,6 +30,7 @@ const std::map<std::string, Asking>& Askings() {
         R"({"model":"fake","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"stream":true})"}},
       {"/v1/responses",
        {R"({"model":"fake","input":"hi"})", R"({"model":"fake","input":"hi","stream":true})"}},
+      {"/v1/embeddings", {R"({"model":"fake","input":"hi"})", "", 0}},
   };
   return askings;
 }
@@ -44,6 +46,17 @@ std::vector<std::pair<const Endpoint*, Asking>> GeneratingRoutes() {
       routes.emplace_back(&row, asking->second);
   }
   return routes;
+}
+
+// Asks for an answer that goes on, and returns when it has begun.
+void Begin(ServedFake& served, RawClient& client, std::string_view path, const Asking& asking) {
+  const bool streams = !asking.streamed.empty();
+  ASSERT_TRUE(client.Send(ServedFake::Request(path, streams ? asking.streamed : asking.plain)));
+  if (streams) {
+    EXPECT_FALSE(client.Read().empty());
+    return;
+  }
+  EXPECT_TRUE(Eventually([&] { return !served.backend().embed_ask().texts.empty(); }));
 }
 
 FakeScript Answer() {
@@ -93,8 +106,7 @@ TEST(GeneratingRoutes, EachIsRefusedEarlyWhereTheQueueIsFull) {
     script.goes_on = true;
     served.backend().Expect(script);
     RawClient first(served.port());
-    ASSERT_TRUE(first.Send(ServedFake::Request(row->pattern, asking.streamed)));
-    EXPECT_FALSE(first.Read().empty());
+    Begin(served, first, row->pattern, asking);
     EXPECT_EQ(served.Post(row->pattern, asking.plain).status, 503);
     // Before its body is read: the head alone gets the answer.
     RawClient second(served.port());
@@ -111,7 +123,8 @@ TEST(GeneratingRoutes, EachIsInTheLedgerAndInTheMetrics) {
     SCOPED_TRACE(row->pattern);
     ServedFake served;
     const std::string key = NewKey(served, {.name = "k", .project = "p"});
-    for (const std::string& body : {asking.plain, asking.streamed}) {
+    for (const std::string& body :
+         {asking.plain, asking.streamed.empty() ? asking.plain : asking.streamed}) {
       served.backend().Expect(Answer());
       EXPECT_EQ(served.Post(row->pattern, body, key).status, 200);
     }
@@ -120,7 +133,7 @@ TEST(GeneratingRoutes, EachIsInTheLedgerAndInTheMetrics) {
       if (!rows || rows->size() != 2) return false;
       for (const store::UsageRow& used : *rows)
         if (used.endpoint != row->pattern || used.project != "p" || used.prompt_tokens != 3 ||
-            used.completion_tokens != 1 || used.finish.empty())
+            used.completion_tokens != asking.answer_tokens || used.finish.empty())
           return false;
       return true;
     }));
@@ -139,8 +152,7 @@ TEST(GeneratingRoutes, EachIsCancelledWithItsClient) {
     script.goes_on = true;
     served.backend().Expect(script);
     RawClient client(served.port());
-    ASSERT_TRUE(client.Send(ServedFake::Request(row->pattern, asking.streamed)));
-    EXPECT_FALSE(client.Read().empty());
+    Begin(served, client, row->pattern, asking);
     client.Reset();
     EXPECT_TRUE(Eventually(
         [&] { return served.backend().diary().lines() == std::vector<std::string>{"abandoned"}; }));

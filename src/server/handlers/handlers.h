@@ -19,6 +19,7 @@ void HandleMessages(Services& services, http::HttpRequest request, WriterPtr wri
 void HandleCountTokens(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleTokenize(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleDetokenize(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleEmbeddings(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleListModels(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleGetModel(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleRoot(Services& services, http::HttpRequest request, WriterPtr writer);

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "answer/embedding.h"
 #include "answer/local_model.h"
 #include "engine/loader.h"
 
@@ -65,6 +66,19 @@ engine::EngineOptions EngineOptionsOf(const ServerConfig& config) {
   return options;
 }
 
+// Texts keep nothing between steps, so that a step may hold as many as there are rows for results.
+// A step is short: streams of other models share the machine, and wait for it.
+constexpr uint32_t kEmbeddingBatch = 64;
+constexpr double kEmbeddingStepMs = 15;
+
+void ForEmbeddings(engine::EngineOptions& options) {
+  options.batch_sequences_max = kEmbeddingBatch;
+  options.step_budget_ms = options.idle_step_budget_ms =
+      std::min(options.step_budget_ms, kEmbeddingStepMs);
+  // The gate counts requests; each has this many texts in the engine.
+  options.queue_requests_max *= answer::kTextsAtOnce;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel& installed,
@@ -91,7 +105,11 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
   if (config.sampling_defaults == SamplingDefaults::kModel)
     options.sampling_defaults = installed.defaults.Over(loaded.sampling);
   options.engine = EngineOptionsOf(config);
-  if (config.prefix_cache_disk_bytes > 0) {
+  const QueueGate::Limits limits{options.engine.queue_requests_max,
+                                 options.engine.queue_prompt_tokens_max};
+  const bool embeds = loaded.model->hidden_size() > 0;
+  if (embeds) ForEmbeddings(options.engine);
+  if (config.prefix_cache_disk_bytes > 0 && !embeds) {
     options.engine.prefix_file = {.path = fmt::format("{}/prefix/{}.kv", data_dir, installed.name),
                                   .bytes_max = config.prefix_cache_disk_bytes,
                                   .model_digest = digest,
@@ -101,8 +119,6 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
       if (say) say(fmt::format("{}: {}", name, line));
     };
   }
-  const QueueGate::Limits limits{options.engine.queue_requests_max,
-                                 options.engine.queue_prompt_tokens_max};
   const uint32_t own = loaded.model->config().context_length;
   const uint32_t wanted = config.context == 0 ? own : std::min(config.context, own);
   INFE_ASSIGN(std::shared_ptr<answer::LocalModel> model,

@@ -1,0 +1,11 @@
+#include "answer/backend.h"
+
+#include <fmt/format.h>
+
+namespace infe::answer {
+
+Answered<std::unique_ptr<PreparedEmbedding>> Backend::PrepareEmbedding(EmbedAsk) {
+  return InvalidAt("", fmt::format("The model '{}' makes no embeddings.", facts().name));
+}
+
+}  // namespace infe::answer

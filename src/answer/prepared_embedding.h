@@ -1,0 +1,21 @@
+// Texts made ready for a model on this machine to turn into vectors: encoded, and short enough.
+#pragma once
+
+#include <memory>
+
+#include "answer/backend.h"
+#include "answer/embedding.h"
+#include "answer/generation.h"
+
+namespace infe::answer {
+
+// What the model makes, beside its text.
+struct EmbeddingKind {
+  engine::Output output = engine::Output::kPooled;
+  uint32_t dimensions = 0;
+};
+
+Answered<std::unique_ptr<PreparedEmbedding>> PrepareTexts(GeneratingModel model,
+                                                          const EmbeddingKind& kind, EmbedAsk ask);
+
+}  // namespace infe::answer

@@ -1,0 +1,104 @@
+// POST /v1/embeddings: a vector for each text.
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "api/openai/answer_error.h"
+#include "api/openai/embedding_request.h"
+#include "api/openai/embedding_response.h"
+#include "server/door/admission.h"
+#include "server/handlers/answer_writer.h"
+#include "server/handlers/ask_stages.h"
+#include "server/handlers/handlers.h"
+#include "server/handlers/stages.h"
+
+namespace infe::server {
+namespace {
+
+struct EmbeddingCall {
+  SettingsPtr settings;
+  std::shared_ptr<ServedModel> model;
+  api::EmbeddingRequest request;
+};
+
+// Intake: body, model, whether it makes vectors, admission.
+api::Parsed<std::shared_ptr<EmbeddingCall>> TakeIn(Services& services,
+                                                   const http::HttpRequest& http, Reply& reply) {
+  auto call = std::make_shared<EmbeddingCall>();
+  call->settings = services.settings.Get();
+  auto parsed = api::ParseEmbeddingRequest(http.body, call->settings->parse);
+  if (!parsed) return std::move(parsed).error();
+  call->request = std::move(*parsed);
+  const api::EmbeddingRequest& request = call->request;
+  reply.Note([model = request.model](RequestFacts& facts) { facts.model = model; });
+  call->model = FindModel(services, reply.caller(), request.model);
+  if (!call->model) return api::UnknownModel(request.model);
+  if (!call->model->backend().facts().can.embed)
+    return api::InvalidValue("model",
+                             fmt::format("The model '{}' makes no embeddings.", request.model));
+  AdmissionAsk ask;
+  ask.model = call->model;
+  ask.end_user = request.user;
+  ask.prompt_tokens = EstimatePromptTokens(http.body.size());
+  ask.answer_tokens = 0;
+  if (auto error = Admit(services, reply, ask)) return *error;
+  return call;
+}
+
+void Send(const Reply& reply, const EmbeddingCall& call, const answer::Embeddings& embeddings) {
+  RequestFacts& facts = reply.facts();
+  facts.cached_tokens = embeddings.totals.cached_tokens;
+  facts.queue_ms = embeddings.totals.timings.queue_ms;
+  facts.prefill_ms = embeddings.totals.timings.prefill_ms;
+  facts.finish_reason = "stop";
+  http::Headers more;
+  more.Set("Server-Timing", ServerTiming(embeddings.totals.timings));
+  if (!call.request.ignored.empty())
+    more.Set("x-infe-ignored-params", call.request.ignored.Header());
+  reply.SendJson(api::WriteEmbeddings(call.request.model, embeddings, call.request.encoding), more);
+}
+
+api::Parsed<NextStage> Embed(Services& services, const std::shared_ptr<EmbeddingCall>& call,
+                             const Reply& reply) {
+  answer::EmbedAsk ask = api::TakeAsk(call->request);
+  ask.caller = ToAsk(services, reply, "", answer::Priority::kDefault);
+  auto prepared = call->model->backend().PrepareEmbedding(std::move(ask));
+  if (!prepared) return api::ToApiError(prepared.error());
+  NotePrompt(reply, {.prompt_tokens = (*prepared)->prompt_tokens()});
+  reply.Note([](RequestFacts& facts) { facts.handed_over = true; });
+  auto started = (*prepared)->Start(MakeExecutor(reply),
+                                    [reply, call](answer::Answered<answer::Embeddings> made) {
+                                      reply.charge().PromptDone();
+                                      if (!made)
+                                        return reply.SendError(api::ToApiError(made.error()));
+                                      Send(reply, *call, *made);
+                                    });
+  if (!started) return api::ToApiError(started.error());
+  FollowClient(services, reply, *started);
+  return NextStage();
+}
+
+}  // namespace
+
+void HandleEmbeddings(Services& services, http::HttpRequest request, WriterPtr writer) {
+  const auto http = std::make_shared<http::HttpRequest>(std::move(request));
+  const size_t bytes = http->body.size();
+  const Reply reply(ContextOf(*http), std::move(writer));
+  RunStages(services, reply,
+            MakeStage({.pool = &IntakePool(services, bytes),
+                       .kind = "parse",
+                       .bytes = bytes,
+                       .run = [&services, http](Reply& to) -> api::Parsed<NextStage> {
+                         auto call = TakeIn(services, *http, to);
+                         if (!call) return std::move(call).error();
+                         return MakeStage({.pool = &services.pools.prompts,
+                                           .kind = "tokenize",
+                                           .bytes = http->body.size(),
+                                           .run = [&services, call = *call](const Reply& next) {
+                                             return Embed(services, call, next);
+                                           }});
+                       }}));
+}
+
+}  // namespace infe::server

@@ -1,0 +1,167 @@
+"""POST /v1/embeddings with the official client: the vectors against a second implementation, the shapes of requests and
+answers, refusals, and what a key pays. The model is tiny and random; the folder of a real one may be given in
+INFE_TEST_BERT (model.safetensors, config.json, vocab.txt)."""
+import base64
+import concurrent.futures
+import json
+import os
+import pathlib
+import struct
+import sys
+import time
+
+import numpy as np
+import openai
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden/bert"))
+import bert  # noqa: E402
+from conftest import MODEL_DIR, SLOW, Server  # noqa: E402
+from test_parameters import post  # noqa: E402
+
+TEXTS = ["The cat sat on the mat.", "a DOG walked, happily?", "Caf\u00e9 na\u00efve $+( \u4e2d\u6587!", "unhappy birds",
+         "zebra \U0001F600 quickly", "the " * 400, "a", "one-two\u2014three\tfour\u00a0five\x00six", "x" * 101]
+
+
+def serve(folder, model, kind):
+    running = Server(folder, models=(), start=False)
+    models = running.data_dir / "models"
+    bert.write_gguf(models / "tiny.gguf", *model, kind=kind)
+    chat = pathlib.Path(MODEL_DIR) / "smollm2-135m.gguf"
+    if chat.exists():
+        (models / chat.name).symlink_to(chat)
+    running.start()
+    return running
+
+
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory):
+    running = serve(tmp_path_factory.mktemp("embeddings"), bert.tiny(), "f32")
+    yield running
+    assert running.process.poll() is None, f"the server died:\n{running.log_text()}"
+    assert running.stop() == 0, running.log_text()
+
+
+def embed(server, texts, **fields):
+    answer = server.client().embeddings.create(model="tiny", input=texts, **fields)
+    assert [item.index for item in answer.data] == list(range(len(answer.data)))
+    return [np.array(item.embedding) for item in answer.data]
+
+
+def expected(model, texts):
+    config, tensors, vocab = model
+    encode = bert.tokenizer(vocab)
+    return [bert.embed(config, tensors, encode.encode(text).ids) for text in texts]
+
+
+def test_vectors_are_those_of_a_second_implementation(vectors):
+    for text, got, want in zip(TEXTS, embed(vectors, TEXTS), expected(bert.tiny(), TEXTS)):
+        assert abs(np.linalg.norm(got) - 1) < 1e-5
+        assert got @ want > 0.99999, text
+
+
+def test_tokens_are_those_of_another_tokenizer(vectors):
+    encode = bert.tokenizer(bert.tiny()[2])
+    draw = np.random.default_rng(1)
+    alphabet = ("abcdefghij ABC \u00e9\u00c4\u0130\u4e2d\u3400 .,$^`|~ \t\n\u00a0\u2003 \u200b\u00ad\u0301 \U0001F600\u20ac"
+                "\u2014\u00bf\u0e01\u0915\u093e\ud55c\u30ab\u30d9 0123456789 the cat ing")
+    texts = ["".join(draw.choice(list(alphabet), size=int(draw.integers(1, 60)))) for _ in range(300)]
+    ids = [encode.encode(text).ids for text in texts]
+    for text, by_text, by_ids in zip(texts, embed(vectors, texts), embed(vectors, ids)):
+        assert np.array_equal(by_text, by_ids), ascii(text)
+
+
+def test_alone_and_batched_have_the_same_bytes(vectors):
+    texts = [" ".join(bert.WORDS[(7 * i + j) % 20] for j in range(1 + i * 11 % 90)) for i in range(150)]
+    together = embed(vectors, texts)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        alone = list(pool.map(lambda text: embed(vectors, text)[0], texts))
+    for a, b in zip(together, alone):
+        assert np.array_equal(a, b)
+
+
+def test_base64_holds_the_same_floats(vectors):
+    floats = post(vectors, "/v1/embeddings", {"model": "tiny", "input": "the cat"})[2]["data"][0]["embedding"]
+    text = post(vectors, "/v1/embeddings",
+                {"model": "tiny", "input": "the cat", "encoding_format": "base64"})[2]["data"][0]["embedding"]
+    raw = base64.b64decode(text, validate=True)
+    assert np.array_equal(np.float32(floats), np.float32(struct.unpack(f"<{len(raw) // 4}f", raw)))
+
+
+def test_token_ids_are_taken_as_they_are(vectors):
+    ids = bert.tokenizer(bert.tiny()[2]).encode("the cat").ids
+    by_text, by_ids, by_list = embed(vectors, "the cat"), embed(vectors, ids), embed(vectors, [ids, ids[1:]])
+    assert np.array_equal(by_text[0], by_ids[0]) and np.array_equal(by_text[0], by_list[0])
+    assert not np.array_equal(by_list[0], by_list[1])
+
+
+@pytest.mark.parametrize("fields, status, param", [
+    ({"input": ""}, 400, "input"), ({"input": []}, 400, "input"), ({"input": ["a", ""]}, 400, "input[1]"),
+    ({"input": ["a", 1]}, 400, "input[1]"), ({}, 400, "input"), ({"input": 3}, 400, "input"),
+    ({"input": [[9999]]}, 400, "input"), ({"input": "the " * 600}, 400, "input"),
+    ({"input": "a", "encoding_format": "int8"}, 400, "encoding_format"),
+    ({"input": "a", "dimensions": 0}, 400, "dimensions"), ({"input": "a", "dimensions": 32}, 400, "dimensions"),
+    ({"input": ["a"] * 2049}, 400, "input"), ({"input": "a", "model": "nobody"}, 404, "model"),
+])
+def test_what_cannot_be_is_refused(vectors, fields, status, param):
+    got, _, body = post(vectors, "/v1/embeddings", {"model": "tiny", **fields})
+    assert (got, body["error"]["param"]) == (status, param), body
+    assert body["error"]["message"]
+
+
+def test_dimensions_may_be_said_in_full(vectors):
+    assert len(embed(vectors, "a", dimensions=64)[0]) == 64
+
+
+def test_who_writes_makes_no_vectors_and_the_other_way_round(vectors):
+    for path, more in (("/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]}),
+                       ("/v1/completions", {"prompt": "hi"})):
+        status, _, body = post(vectors, path, {"model": "tiny", **more})
+        assert status == 400 and "embeddings" in body["error"]["message"], body
+    if (vectors.data_dir / "models/smollm2-135m.gguf").exists():
+        status, _, body = post(vectors, "/v1/embeddings", {"model": "smollm2-135m", "input": "hi"})
+        assert status == 400 and body["error"]["param"] == "model", body
+
+
+def test_keys_need_the_scope_and_are_charged(vectors):
+    key, key_id = vectors.new_key("rag", "--scope", "embeddings", "--rpm", "50")
+    other, _ = vectors.new_key("chat", "--scope", "chat")
+    deadline = time.time() + 20 * SLOW
+
+    def client(of):
+        return openai.OpenAI(base_url=vectors.base_url, api_key=of, max_retries=0)
+    while True:
+        try:
+            raw = client(key).embeddings.with_raw_response.create(model="tiny", input=["the cat", "a dog"])
+            break
+        except openai.AuthenticationError:
+            assert time.time() < deadline
+            time.sleep(0.1)
+    assert raw.headers["x-ratelimit-limit-requests"] == "50"
+    used = raw.parse().usage.total_tokens
+    with pytest.raises(openai.PermissionDeniedError):
+        client(other).embeddings.create(model="tiny", input="a")
+
+    def recorded():
+        return json.loads(vectors.command("usage", "--by", "key", "--key", key_id, "--json"))["usage"]
+    while not recorded():
+        assert time.time() < deadline
+        time.sleep(0.1)
+    (row,) = recorded()
+    assert (row["requests"], row["prompt_tokens"]) == (1, used), row
+
+
+@pytest.mark.skipif("INFE_TEST_BERT" not in os.environ, reason="INFE_TEST_BERT names no folder of a model")
+@pytest.mark.parametrize("kind, least", [("f32", 0.9999), ("f16", 0.9999), ("q8_0", 0.999)])
+def test_a_real_model(tmp_path, kind, least):
+    model = bert.load(os.environ["INFE_TEST_BERT"])
+    words = (pathlib.Path(__file__).resolve().parents[1] / "golden/text.txt").read_text().split()
+    texts = [" ".join(words[i:i + 1 + i * i % 330]) for i in range(0, 200, 10)] + TEXTS[:5]
+    running = serve(tmp_path, model, kind)
+    try:
+        worst = min(a @ b for a, b in zip(embed(running, texts), expected(model, texts)))
+        print(f"{kind}: the smallest cosine of {len(texts)} texts is {worst:.7f}")
+        assert worst >= least
+    finally:
+        assert running.stop() == 0

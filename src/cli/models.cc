@@ -7,6 +7,7 @@
 #include "cli/progress_bar.h"
 #include "store/model_file.h"
 #include "store/model_pull.h"
+#include "store/pulled_models.h"
 
 namespace infe::cli {
 namespace {
@@ -67,6 +68,7 @@ Result<void> Remove(const Arguments& arguments) {
     const store::ModelSpec* spec = registry.Find(name);
     if (spec == nullptr) return NotFound(fmt::format("no model is called {}; see: infe ls", name));
     INFE_TRY(store::RemoveModel(registry, *spec));
+    INFE_TRY(store::ForgetPulled(dir, spec->name));
     fmt::print("{}: removed\n", spec->name);
   }
   return {};

@@ -1,12 +1,16 @@
 // infe pull: bring models onto this machine.
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "base/json.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/progress_bar.h"
+#include "model/arch/registry.h"
 #include "server/config.h"
 #include "store/model_pull.h"
+#include "store/reference_pull.h"
 
 namespace infe::cli {
 namespace {
@@ -14,7 +18,7 @@ namespace {
 struct Arguments {
   std::vector<std::string> names;
   std::string data_dir;
-  std::string bytes_max;
+  std::string bytes_max, as;
   bool quiet = false, offline = false, json = false, force = false;
 };
 
@@ -25,44 +29,80 @@ std::string KnownNames(const store::ModelRegistry& registry) {
   return names;
 }
 
+// Said before gigabytes come that nothing here could run.
+Result<void> CheckArchitecture(const std::string& architecture) {
+  for (const model::Architecture& known : model::AllArchitectures())
+    if (known.name == architecture) return {};
+  return Unsupported(fmt::format(
+      "infe does not run the architecture {}; docs/models.md lists those it does", architecture));
+}
+
+struct Wanted {
+  const store::ModelSpec* spec = nullptr;               // an entry of the registry
+  std::optional<store::ModelReference> reference = {};  // where no digest is pinned yet
+};
+
+Result<Wanted> Find(const store::ModelRegistry& registry, const std::string& name, bool anew) {
+  Wanted wanted;
+  wanted.spec = registry.Find(name);
+  const bool is_pinned = wanted.spec != nullptr && !wanted.spec->sources.empty() && !anew;
+  if (is_pinned || (wanted.spec != nullptr && wanted.spec->reference.empty())) return wanted;
+  INFE_ASSIGN(wanted.reference,
+              store::ParseModelReference(wanted.spec != nullptr ? wanted.spec->reference : name));
+  if (wanted.reference) return wanted;
+  if (wanted.spec != nullptr)
+    return InvalidArgument(
+        fmt::format("the entry of {} has {} as its reference, which is a name and nothing to fetch",
+                    name, wanted.spec->reference));
+  return NotFound(fmt::format(
+      "no model is called {}; the registry has: {}. A model of Hugging Face is hf:ORG/REPO:QUANT",
+      name, KnownNames(registry)));
+}
+
+Result<store::PulledModel> PullOne(const store::ModelRegistry& registry, const std::string& name,
+                                   const Arguments& arguments, store::PullOptions options) {
+  INFE_ASSIGN(const Wanted wanted, Find(registry, name, options.force));
+  ProgressBar bar(wanted.spec != nullptr ? wanted.spec->name : name,
+                  arguments.quiet || arguments.json);
+  options.on_progress = [&](const store::PullProgress& p) {
+    bar.Show(p.step, p.done_bytes, p.total_bytes);
+  };
+  options.on_notice = [&](const std::string& sentence) { bar.Tell(sentence); };
+  if (!wanted.reference) return store::PullModel(registry, *wanted.spec, options);
+  store::ReferencePull pull;
+  pull.reference = *wanted.reference;
+  pull.name = arguments.as;
+  if (wanted.spec != nullptr) pull.entry = *wanted.spec;
+  pull.check_architecture = CheckArchitecture;
+  return store::PullReference(registry, pull, options);
+}
+
 Result<void> PullAll(const Arguments& arguments) {
   INFE_ASSIGN(const store::DataDir dir, store::OpenDataDir(arguments.data_dir));
-  INFE_ASSIGN(const store::ModelRegistry registry, store::ModelRegistry::Load(dir));
-  uint64_t bytes_max = 0;
+  if (!arguments.as.empty() && arguments.names.size() > 1)
+    return InvalidArgument("--name names one model; pull the others without it");
+  store::PullOptions options;
   if (!arguments.bytes_max.empty()) {
-    INFE_ASSIGN(bytes_max, server::ParseBytes(arguments.bytes_max));
+    INFE_ASSIGN(options.bytes_max, server::ParseBytes(arguments.bytes_max));
   }
+  options.offline = arguments.offline;
+  options.force = arguments.force;
+  options.cancelled = Interrupted;
   Json models = Json::MakeArray();
   for (const std::string& name : arguments.names) {
-    const store::ModelSpec* spec = registry.Find(name);
-    if (spec == nullptr)
-      return NotFound(
-          fmt::format("no model is called {}; the registry has: {}", name, KnownNames(registry)));
-    store::PullOptions options;
-    options.offline = arguments.offline;
-    options.force = arguments.force;
-    options.bytes_max = bytes_max;
-    options.cancelled = Interrupted;
-    Result<store::PulledModel> pulled = Internal("");
-    {
-      ProgressBar bar(spec->name, arguments.quiet || arguments.json);
-      options.on_progress = [&](const store::PullProgress& p) {
-        bar.Show(p.step, p.done_bytes, p.total_bytes);
-      };
-      options.on_notice = [&](const std::string& sentence) { bar.Tell(sentence); };
-      pulled = store::PullModel(registry, *spec, options);
-    }
-    if (!pulled) return std::move(pulled).error();
-    const store::InstalledModel& model = pulled->model;
+    // Anew for each: what was pulled is in it.
+    INFE_ASSIGN(const store::ModelRegistry registry, store::ModelRegistry::Load(dir));
+    INFE_ASSIGN(const store::PulledModel pulled, PullOne(registry, name, arguments, options));
+    const store::InstalledModel& model = pulled.model;
     if (arguments.json) {
       models.push_back(Json::Object{{"name", model.name},
                                     {"path", model.path},
                                     {"sha256", model.sha256},
                                     {"size_bytes", model.size_bytes},
-                                    {"already_there", pulled->already_there}});
+                                    {"already_there", pulled.already_there}});
     } else if (!arguments.quiet) {
-      fmt::print("{}: {} ({}, {})\n", model.name, pulled->already_there ? "already here" : "done",
-                 HumanBytes(model.size_bytes), model.licence);
+      fmt::print("{}: {} ({}{}{})\n", model.name, pulled.already_there ? "already here" : "done",
+                 HumanBytes(model.size_bytes), model.licence.empty() ? "" : ", ", model.licence);
     }
   }
   if (arguments.json) fmt::print("{}\n", Json(Json::Object{{"models", models}}).Dump());
@@ -73,8 +113,11 @@ Result<void> PullAll(const Arguments& arguments) {
 
 void AddPull(CommandLine& line) {
   static Arguments a;
-  line.Add("pull", "Download models by name, verified by SHA-256")
-      .Arguments("NAME", a.names, "Models of the registry (infe ls --all lists them)")
+  line.Add("pull", "Download models, verified by SHA-256")
+      .Arguments("NAME", a.names,
+                 "Models of the registry (infe ls --all lists them), hf:ORG/REPO[:QUANT] or "
+                 "hf:ORG/REPO/FILE.gguf of Hugging Face, a URL, or a file")
+      .Option("--name", a.as, "What a model that no registry names is to be called here")
       .Option("--data-dir", a.data_dir, "Where models and keys are kept")
       .Flag("-q,--quiet", a.quiet, "No progress, no result lines")
       .Option("--max-bytes", a.bytes_max, "Take no file larger than this, 2GiB say; 0: 64 GiB")

@@ -5,6 +5,7 @@
 //   infe.lock    held by the server that runs on infe.db
 //   models/      GGUF files, NAME.gguf, whole and verified
 //   models.toml  the user's own registry entries, optional
+//   pulled.toml  what was pulled by reference, with its digest (store/pulled_models.h)
 //   digests/     which digest a model file had when it was last hashed (store/model_file.h)
 #pragma once
 
@@ -20,6 +21,7 @@ struct DataDir {
   std::string models_path() const { return path + "/models"; }
   std::string pepper_path() const { return path + "/pepper"; }
   std::string registry_path() const { return path + "/models.toml"; }
+  std::string pulled_path() const { return path + "/pulled.toml"; }
 };
 
 // given, or INFE_DATA_DIR, or $XDG_DATA_HOME/infe, or ~/.local/share/infe.

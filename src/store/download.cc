@@ -107,12 +107,22 @@ int OnProgress(void* user, curl_off_t total, curl_off_t now, curl_off_t, curl_of
   return 0;
 }
 
-void SetOptions(Transfer& t, curl_slist* headers, char* message) {
-  CURL* curl = t.curl;
-  curl_easy_setopt(curl, CURLOPT_URL, t.url.c_str());
+struct HeaderList {
+  explicit HeaderList(const std::vector<std::string>& headers) {
+    for (const std::string& header : headers) list = curl_slist_append(list, header.c_str());
+  }
+  ~HeaderList() { curl_slist_free_all(list); }
+  HeaderList(const HeaderList&) = delete;
+  HeaderList& operator=(const HeaderList&) = delete;
+  curl_slist* list = nullptr;
+};
+
+// What is so for everything that is fetched.
+void SetTransport(CURL* curl, const std::string& url, curl_slist* headers, char* message) {
+  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
   // What began encrypted stays so: a redirect must not undo the user's choice.
-  const bool secure = curl_strnequal(t.url.c_str(), "https:", 6) != 0;
+  const bool secure = curl_strnequal(url.c_str(), "https:", 6) != 0;
   const char* protocols = secure ? "https" : "http,https";
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, protocols);
   curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, protocols);
@@ -122,18 +132,47 @@ void SetOptions(Transfer& t, curl_slist* headers, char* message) {
     curl_easy_setopt(curl, CURLOPT_CAINFO, certificates);
   curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kRedirectsMax);
-  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutS);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, kLowSpeedBytes);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kLowSpeedS);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+}
+
+void SetOptions(Transfer& t) {
+  CURL* curl = t.curl;
+  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(t.held));
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, OnData);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &t);
-  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, OnProgress);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &t);
+}
+
+struct SmallAnswer {
+  size_t bytes_max;
+  const PullOptions& options;
+  std::string body;
+  std::optional<Error> error;
+};
+
+size_t OnText(char* data, size_t size, size_t count, void* user) {
+  auto* answer = static_cast<SmallAnswer*>(user);
+  if (size * count > answer->bytes_max - answer->body.size()) {
+    answer->error =
+        ResourceExhausted(fmt::format("an answer of more than {} bytes", answer->bytes_max));
+    return CURL_WRITEFUNC_ERROR;
+  }
+  answer->body.append(data, size * count);
+  return size * count;
+}
+
+int OnTextProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  auto* answer = static_cast<SmallAnswer*>(user);
+  if (!answer->options.cancelled || !answer->options.cancelled()) return 0;
+  answer->error = Error{ErrorCode::kCancelled, "interrupted", {}};
+  return 1;
 }
 
 }  // namespace
@@ -150,11 +189,10 @@ Result<void> DownloadFile(const std::string& url, const std::vector<std::string>
                     0,    false,      {}};
   // What is kept of something larger cannot be the beginning of it.
   if (transfer.held > room.BytesMax()) INFE_TRY(StartOver(transfer));
-  curl_slist* list = nullptr;
-  for (const std::string& header : headers) list = curl_slist_append(list, header.c_str());
-  const std::unique_ptr<curl_slist, void (*)(curl_slist*)> list_owner(list, curl_slist_free_all);
+  const HeaderList list(headers);
   char message[CURL_ERROR_SIZE] = {};
-  SetOptions(transfer, list, message);
+  SetTransport(curl.get(), url, list.list, message);
+  SetOptions(transfer);
   const CURLcode code = curl_easy_perform(curl.get());
   long status = 0;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -165,12 +203,42 @@ Result<void> DownloadFile(const std::string& url, const std::vector<std::string>
       unlink(path.c_str());
     return *transfer.error;
   }
+  if (status == 401 || status == 403) {
+    return Error{ErrorCode::kPermissionDenied,
+                 fmt::format("{}: status {}: it is not for everybody; give a token with HF_TOKEN, "
+                             "and agree to its terms on its page if it asks for that",
+                             url, status),
+                 {}};
+  }
   // 416: nothing is left to send, because the file was already whole; the digest decides.
   if (status == 416) return {};
   if (code != CURLE_OK)
     return IoError(
         fmt::format("{}: {}", url, message[0] != 0 ? message : curl_easy_strerror(code)));
   return {};
+}
+
+Result<FetchedText> FetchText(const std::string& url, const std::vector<std::string>& headers,
+                              size_t bytes_max, const PullOptions& options) {
+  const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
+  if (!curl) return IoError("cannot start libcurl");
+  SmallAnswer answer{bytes_max, options, {}, {}};
+  const HeaderList list(headers);
+  char message[CURL_ERROR_SIZE] = {};
+  SetTransport(curl.get(), url, list.list, message);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, OnText);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer);
+  curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, OnTextProgress);
+  curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, &answer);
+  const CURLcode code = curl_easy_perform(curl.get());
+  if (answer.error) return *answer.error;
+  if (code != CURLE_OK)
+    return IoError(
+        fmt::format("{}: {}", url, message[0] != 0 ? message : curl_easy_strerror(code)));
+  FetchedText fetched;
+  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &fetched.status);
+  fetched.body = std::move(answer.body);
+  return fetched;
 }
 
 }  // namespace infe::store

@@ -1,4 +1,5 @@
-// HTTP(S) downloads by libcurl: to a file, resumable, and no larger than it was said to be.
+// HTTP(S) by libcurl: downloads to a file, resumable, and no larger than they were said to be;
+// small answers.
 #pragma once
 
 #include <string>
@@ -20,5 +21,14 @@ namespace infe::store {
 Result<void> DownloadFile(const std::string& url, const std::vector<std::string>& headers,
                           const std::string& path, const PullRoom& room,
                           const PullOptions& options);
+
+// A small answer with its status, whatever it is; redirects as above. kResourceExhausted beyond
+// `bytes_max`.
+struct FetchedText {
+  long status = 0;
+  std::string body;
+};
+Result<FetchedText> FetchText(const std::string& url, const std::vector<std::string>& headers,
+                              size_t bytes_max, const PullOptions& options);
 
 }  // namespace infe::store

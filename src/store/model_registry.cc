@@ -16,13 +16,6 @@ constexpr uint64_t kModelBytesMax = uint64_t{1} << 42;
 // Some ten thousand entries.
 constexpr size_t kRegistryBytesMax = size_t{4} << 20;
 
-bool IsModelName(std::string_view name) {
-  if (name.empty() || name.size() > 128 || name.front() == '.') return false;
-  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == ':';
-  });
-}
-
 // What requests may say instead: names with slashes between them, as hubs write them.
 bool IsAlias(std::string_view text) {
   if (text.size() > 128) return false;
@@ -59,6 +52,32 @@ Error At(std::string_view origin, const toml::node& node, std::string message) {
       fmt::format("{}:{}: {}", origin, static_cast<int>(node.source().begin.line), message));
 }
 
+// "org/repo/file", or such texts for the parts of one model.
+Result<ModelSource> ParseHfSource(const toml::table& table, std::string_view origin) {
+  const Error wrong =
+      At(origin, table, "hf takes \"org/repo/file\", or a list of these for a model in parts");
+  HfSource source;
+  const auto add = [&](const std::optional<std::string>& text) {
+    const size_t first = text ? text->find('/') : std::string::npos;
+    const size_t second = first == std::string::npos ? first : text->find('/', first + 1);
+    if (second == std::string::npos) return false;
+    const std::string repository = text->substr(0, second);
+    if (!source.repository.empty() && source.repository != repository) return false;
+    source.repository = repository;
+    source.files.push_back(text->substr(second + 1));
+    return true;
+  };
+  if (const auto* parts = table["hf"].as_array()) {
+    for (const auto& part : *parts)
+      if (!add(part.value<std::string>())) return wrong;
+  } else if (!add(table["hf"].value<std::string>())) {
+    return wrong;
+  }
+  if (source.files.empty()) return wrong;
+  source.revision = table["revision"].value_or(std::string("main"));
+  return ModelSource(std::move(source));
+}
+
 Result<ModelSource> ParseSource(const toml::table& table, std::string_view origin) {
   if (const auto* packages = table["pip"].as_array()) {
     PipSource source;
@@ -77,14 +96,10 @@ Result<ModelSource> ParseSource(const toml::table& table, std::string_view origi
     if (!convert.empty()) source.conversion = Conversion::kBert;
     return ModelSource(source);
   }
-  if (const auto hf = table["hf"].value<std::string>()) {
-    const size_t first = hf->find('/');
-    const size_t second = first == std::string::npos ? first : hf->find('/', first + 1);
-    if (second == std::string::npos) return At(origin, table, "hf takes \"org/repo/file\"");
-    return ModelSource(HfSource{hf->substr(0, second), hf->substr(second + 1)});
-  }
+  if (table.contains("hf")) return ParseHfSource(table, origin);
+  if (const auto url = table["url"].value<std::string>()) return ModelSource(UrlSource{*url});
   if (const auto file = table["file"].value<std::string>()) return ModelSource(FileSource{*file});
-  return At(origin, table, "a source is one of pip, hf, file");
+  return At(origin, table, "a source is one of pip, hf, url, file");
 }
 
 Result<PartialSampling> ParseDefaults(const toml::node& node, std::string_view origin) {
@@ -105,10 +120,11 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
   for (const auto& [key, value] : table) {
     const std::string_view name = key.str();
     if (name != "name" && name != "title" && name != "licence" && name != "sha256" &&
-        name != "bytes" && name != "defaults" && name != "aliases" && name != "sources")
+        name != "bytes" && name != "defaults" && name != "aliases" && name != "sources" &&
+        name != "reference" && name != "architecture")
       return At(origin, value,
                 fmt::format("unknown key {}; known: name, title, licence, sha256, bytes, defaults, "
-                            "aliases, sources",
+                            "aliases, sources, reference, architecture",
                             name));
   }
   spec.name = table["name"].value_or(std::string());
@@ -118,6 +134,8 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
   spec.title = table["title"].value_or(std::string());
   spec.licence = table["licence"].value_or(std::string());
   spec.sha256 = table["sha256"].value_or(std::string());
+  spec.reference = table["reference"].value_or(std::string());
+  spec.architecture = table["architecture"].value_or(std::string());
   if (table.contains("bytes")) {
     const auto bytes = table["bytes"].value_exact<int64_t>();
     if (!bytes || *bytes <= 0 || static_cast<uint64_t>(*bytes) > kModelBytesMax)
@@ -150,12 +168,19 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
   const bool remote =
       std::any_of(spec.sources.begin(), spec.sources.end(),
                   [](const ModelSource& s) { return !std::holds_alternative<FileSource>(s); });
-  if (remote && spec.sha256.empty())
+  if (remote && spec.sha256.empty() && spec.reference.empty())
     return At(origin, table, "a model that is downloaded needs its sha256");
   return spec;
 }
 
 }  // namespace
+
+bool IsModelName(std::string_view name) {
+  if (name.empty() || name.size() > 128 || name.front() == '.') return false;
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == ':';
+  });
+}
 
 Result<std::vector<ModelSpec>> ModelRegistry::Parse(std::string_view text,
                                                     std::string_view origin) {
@@ -182,30 +207,40 @@ Result<std::vector<ModelSpec>> ModelRegistry::Parse(std::string_view text,
   return models;
 }
 
+namespace {
+
+// Entries read later replace those of the same name; one without anything to fetch adds to it
+// (aliases, defaults) rather than hiding it.
+void Take(std::vector<ModelSpec>& models, std::vector<ModelSpec> more) {
+  for (ModelSpec& spec : more) {
+    const auto same = std::find_if(models.begin(), models.end(),
+                                   [&](const ModelSpec& m) { return m.name == spec.name; });
+    if (same == models.end()) {
+      models.push_back(std::move(spec));
+    } else if (spec.sources.empty() && spec.reference.empty()) {
+      same->defaults = spec.defaults.Over(same->defaults);
+      same->aliases.insert(same->aliases.end(), spec.aliases.begin(), spec.aliases.end());
+    } else {
+      *same = std::move(spec);
+    }
+  }
+}
+
+}  // namespace
+
 Result<ModelRegistry> ModelRegistry::Load(const DataDir& dir) {
   ModelRegistry registry;
   registry.dir_ = dir;
   INFE_ASSIGN(registry.models_, Parse(BuiltinModelsToml(), "the built-in models.toml"));
-  const Result<std::string> text = ReadSmallFile(dir.registry_path(), kRegistryBytesMax);
-  if (!text && text.error().code != ErrorCode::kNotFound) return text.error();
-  if (text) {
-    INFE_ASSIGN(std::vector<ModelSpec> own, Parse(*text, dir.registry_path()));
-    for (ModelSpec& spec : own) {
-      const auto same = std::find_if(registry.models_.begin(), registry.models_.end(),
-                                     [&](const ModelSpec& m) { return m.name == spec.name; });
-      if (same != registry.models_.end()) {
-        // An entry without sources adds to the built-in one (aliases, defaults) rather than hiding
-        // it.
-        if (spec.sources.empty()) {
-          same->defaults = spec.defaults.Over(same->defaults);
-          same->aliases.insert(same->aliases.end(), spec.aliases.begin(), spec.aliases.end());
-          continue;
-        }
-        *same = std::move(spec);
-      } else {
-        registry.models_.push_back(std::move(spec));
-      }
-    }
+  INFE_ASSIGN(std::vector<ModelSpec> catalogue,
+              Parse(BuiltinCatalogueToml(), "the built-in catalogue.toml"));
+  Take(registry.models_, std::move(catalogue));
+  for (const std::string& path : {dir.pulled_path(), dir.registry_path()}) {
+    const Result<std::string> text = ReadSmallFile(path, kRegistryBytesMax);
+    if (!text && text.error().code == ErrorCode::kNotFound) continue;
+    if (!text) return text.error();
+    INFE_ASSIGN(std::vector<ModelSpec> own, Parse(*text, path));
+    Take(registry.models_, std::move(own));
   }
   INFE_TRY(CheckAliases(registry.models_, dir.registry_path()));
   return registry;

@@ -1,5 +1,7 @@
 // Which models infe knows by name, where each can be had and which bytes it must have; and which of
-// them are on this machine. Read from the built-in config/models.toml, then from the data folder's.
+// them are on this machine. Read from the built-in config/models.toml and config/catalogue.toml,
+// then from what `infe pull` noted (store/pulled_models.h), then from the data folder's
+// models.toml.
 #pragma once
 
 #include <cstdint>
@@ -26,19 +28,29 @@ struct PipSource {
   Conversion conversion = Conversion::kNone;
 };
 struct HfSource {
-  std::string repository;  // org/repo
-  std::string file;
+  std::string repository;            // org/repo
+  std::vector<std::string> files;    // one, or the parts of one model (store/gguf_shards.h)
+  std::string revision = "main";     // branch, tag or commit
+  std::vector<std::string> digests;  // of each file where the hub said so, while it is pulled
+};
+struct UrlSource {
+  std::string url;
 };
 struct FileSource {
   std::string path;
 };
-using ModelSource = std::variant<PipSource, HfSource, FileSource>;
+using ModelSource = std::variant<PipSource, HfSource, UrlSource, FileSource>;
 
 struct ModelSpec {
   std::string name;
   std::string title;
   std::string licence;
-  std::string sha256;        // 64 hex digits; empty only in a user's entry for a local file
+  // 64 hex digits; empty only in a user's entry for a local file, and with `reference`.
+  std::string sha256;
+  // What to pull it by, instead of sources: an entry of the catalogue, or what `infe pull` was
+  // given.
+  std::string reference;
+  std::string architecture;  // general.architecture, where the entry says it
   uint64_t bytes = 0;        // of the whole file; 0: the entry does not say
   PartialSampling defaults;  // what the model's authors advise, where a request is silent
   std::vector<std::string> aliases;
@@ -54,6 +66,9 @@ struct InstalledModel {
   std::vector<std::string> aliases;
   PartialSampling defaults = {};
 };
+
+// Letters, digits and -_.: only, no dot in front, at most 128.
+bool IsModelName(std::string_view name);
 
 class ModelRegistry {
  public:
@@ -77,5 +92,6 @@ class ModelRegistry {
 };
 
 std::string_view BuiltinModelsToml();
+std::string_view BuiltinCatalogueToml();
 
 }  // namespace infe::store

@@ -47,6 +47,11 @@ const MarkerToken* CallGrammar::LeadingMarker(std::string_view text) const {
 }
 
 Part CallGrammar::Spelled(std::string_view text) {
+  return Spelled(text, &GrammarBuilder::Literal);
+}
+
+Part CallGrammar::Spelled(std::string_view text,
+                          Part (GrammarBuilder::*literal)(std::string_view)) {
   std::vector<Part> parts;
   size_t plain = 0;  // text[plain, at) holds no marker
   for (size_t at = 0; at < text.size();) {
@@ -55,12 +60,12 @@ Part CallGrammar::Spelled(std::string_view text) {
       ++at;
       continue;
     }
-    parts.push_back(b_.Literal(text.substr(plain, at - plain)));
+    parts.push_back((b_.*literal)(text.substr(plain, at - plain)));
     parts.push_back(b_.SpecialToken(marker->token));
     plain = at += marker->name.size();
   }
-  if (parts.empty()) return b_.Literal(text);
-  parts.push_back(b_.Literal(text.substr(plain)));
+  if (parts.empty()) return (b_.*literal)(text);
+  parts.push_back((b_.*literal)(text.substr(plain)));
   return b_.Sequence(parts);
 }
 
@@ -94,8 +99,9 @@ Result<Part> CallGrammar::Body(const Callable& callable, std::string_view before
                     .arguments = arguments,
                     .name_key = format_.name_key,
                     .arguments_key = format_.arguments_key});
-  return b_.Sequence({Spelled(std::string(before) + callable.name + format_.between), arguments,
-                      Spelled(format_.after_arguments)});
+  return b_.Sequence(
+      {Spelled(std::string(before) + callable.name + format_.between, &GrammarBuilder::Name),
+       arguments, Spelled(format_.after_arguments)});
 }
 
 Result<Part> CallGrammar::AnyBody(const std::vector<Callable>& callables, std::string_view before) {

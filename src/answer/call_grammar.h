@@ -59,6 +59,7 @@ class CallGrammar {
 
   // A text of the format, its control tokens as such.
   Part Spelled(std::string_view text);
+  Part Spelled(std::string_view text, Part (grammar::GrammarBuilder::*literal)(std::string_view));
   const MarkerToken* LeadingMarker(std::string_view text) const;
   Result<Part> Input(const Callable& custom);
   Result<Part> Parameters(const Callable& callable);

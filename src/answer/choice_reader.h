@@ -29,7 +29,9 @@ class ChoiceReader {
   // What this piece completes, in order; nothing behind the last call that is allowed.
   std::vector<EventBody> Feed(std::string_view text) { return Take(parser_.Feed(text)); }
   // The end of the text: what was held back.
-  std::vector<EventBody> Finish() { return Take(parser_.Finish()); }
+  std::vector<EventBody> Finish(chat::TextEnd end = chat::TextEnd::kWhole) {
+    return Take(parser_.Finish(end));
+  }
 
   bool has_calls() const { return begun_ > 0; }
   // The last call that is allowed is complete: nothing that follows counts.

@@ -223,11 +223,13 @@ ChoiceEnd Generation::EndOf(const Choice& choice, engine::FinishReason reason) c
 }
 
 // What the reader and the stop texts held back; behind a stop text that is nobody's.
-void Generation::FinishReading(uint32_t index) {
+void Generation::FinishReading(uint32_t index, engine::FinishReason reason) {
   Choice& choice = choices_[index];
   std::vector<EventBody> bodies;
   if (choice.reader) {
-    std::vector<EventBody> read = choice.reader->Finish();
+    const bool cut = reason == engine::FinishReason::kLength;
+    std::vector<EventBody> read =
+        choice.reader->Finish(cut ? chat::TextEnd::kCut : chat::TextEnd::kWhole);
     if (!choice.stop->found()) PassContent(choice, std::move(read), bodies);
   }
   if (!choice.stop->found())
@@ -247,7 +249,7 @@ void Generation::EndChoice(uint32_t index, const engine::TokenEvent& event) {
   // Only a stopping engine cancels by itself.
   if (reason == engine::FinishReason::kCancelled) return EndWith(Stopping(1000));
   if (choice.cut != Cut::kHere) TakeText(index, choice.text->Finish().text);
-  FinishReading(index);
+  FinishReading(index, reason);
   Tell(index, EndOf(choice, reason));
   AddToTotals(index, event);
   if (++ended_ < choices_.size()) return;

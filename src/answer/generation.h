@@ -104,7 +104,7 @@ class Generation : public Running, public std::enable_shared_from_this<Generatio
   enum class Then : uint8_t { kMore, kEnd };
   Then PassContent(Choice& choice, std::vector<EventBody> bodies, std::vector<EventBody>& to);
   void TellAll(uint32_t index, std::vector<EventBody> bodies);
-  void FinishReading(uint32_t index);
+  void FinishReading(uint32_t index, engine::FinishReason reason);
   void EndChoice(uint32_t index, const engine::TokenEvent& event);
   void AddToTotals(uint32_t index, const engine::TokenEvent& event);
   ChoiceEnd EndOf(const Choice& choice, engine::FinishReason reason) const;

@@ -54,12 +54,14 @@ std::vector<OutputEvent> OutputParser::Feed(std::string_view piece) {
   return std::exchange(events_, {});
 }
 
-std::vector<OutputEvent> OutputParser::Finish() {
+std::vector<OutputEvent> OutputParser::Finish(TextEnd end) {
   if (harmony_) return harmony_->Finish();
+  const bool cut = end == TextEnd::kCut;
   // A marked call that was cut before its name says nothing; anything else held is content after
   // all.
   while (state_ == State::kCandidate) {
-    if (origin_ != Origin::kBare && origin_ != Origin::kFence) {
+    const bool marked = origin_ != Origin::kBare && origin_ != Origin::kFence;
+    if (marked || (cut && IsCutMarkup())) {
       raw_.clear();
       blanks_.clear();
       state_ = State::kAfterCall;
@@ -72,13 +74,15 @@ std::vector<OutputEvent> OutputParser::Finish() {
     case State::kLead:
     case State::kText: {
       state_ = State::kText;
+      // What is held may begin a marker, and then no blank before it is text either.
+      if (cut && !match_.empty()) break;
       for (const char c : std::exchange(match_, {})) EmitText(c);
       if (call_count_ == 0 && !(trim_lead_ && !has_text_))
         Emit(OutputEvent::Kind::kContent, blanks_);
       break;
     }
     case State::kThink:
-      Emit(OutputEvent::Kind::kReasoning, blanks_ + match_);
+      if (!cut || match_.empty()) Emit(OutputEvent::Kind::kReasoning, blanks_ + match_);
       break;
     case State::kBroken:
       if (!reader_->arguments_complete()) Emit(OutputEvent::Kind::kCallArguments, match_);
@@ -201,9 +205,28 @@ void OutputParser::StepThink(char c) {
   }
 }
 
+bool OutputParser::IsLineStart() const {
+  return !has_text_ || blanks_.find('\n') != std::string::npos;
+}
+
 bool OutputParser::AllowsBare() const {
-  const bool line_start = !has_text_ || blanks_.find('\n') != std::string::npos;
-  return line_start && !options_.tool_names.empty() && content_bytes_ <= kBareWithinBytes;
+  return IsLineStart() && !options_.tool_names.empty() && content_bytes_ <= kBareWithinBytes;
+}
+
+// Where a grammar runs what follows the fence is a call or not wherever it stands.
+bool OutputParser::AllowsFence() const {
+  return !in_code_ && (AllowsBare() || (options_.bare_openings && IsLineStart()));
+}
+
+// Whether the candidate, cut here, was going to be a call: all of it is what a call begins with.
+bool OutputParser::IsCutMarkup() const {
+  if (origin_ == Origin::kFence && in_prelude_)
+    return std::string_view("json").starts_with(fence_word_) ||
+           std::string_view("tool_call").starts_with(fence_word_);
+  if (!options_.bare_openings) return origin_ == Origin::kFence;
+  const size_t object = raw_.find('{');
+  if (object == std::string::npos) return true;
+  return MatchAny(std::string_view(raw_).substr(object), *options_.bare_openings) != Match::kNo;
 }
 
 void OutputParser::StepText(char c) {
@@ -224,9 +247,17 @@ void OutputParser::StepText(char c) {
       if (opening == Match::kPartial) return;
       if (opening == Match::kWhole) return BeginBare();
     }
-    if (AllowsBare()) {
+    if (AllowsFence()) {
       if (match_ == kFence) return BeginCandidate(Origin::kFence, std::exchange(match_, {}));
       if (kFence.starts_with(match_)) return;
+    }
+    if (in_code_ && IsLineStart()) {
+      if (match_ == kFence)
+        in_code_ = false;
+      else if (kFence.starts_with(match_))
+        return;
+    }
+    if (AllowsBare()) {
       if (first == '[' || (first == '{' && !options_.bare_openings)) return BeginBare();
     }
     match_.erase(0, 1);
@@ -288,6 +319,7 @@ void OutputParser::FailCandidate() {
   const std::string raw = std::exchange(raw_, {});
   reader_.reset();
   state_ = State::kText;
+  if (origin_ == Origin::kFence) in_code_ = true;
   EmitText(raw.front());
   input_.insert(input_at_, raw, 1, std::string::npos);
 }

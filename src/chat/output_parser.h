@@ -25,6 +25,12 @@
 
 namespace infe::chat {
 
+// How the model's text came to its end.
+enum class TextEnd : uint8_t {
+  kWhole,
+  kCut,  // at a limit: what is the beginning of markup is that, and no text
+};
+
 struct OutputParserOptions {
   // How calls look; unset: tools are off and only reasoning is looked for.
   std::optional<ToolFormat> tools;
@@ -51,7 +57,7 @@ class OutputParser {
   // The events that the piece completes. Neighbouring events of one kind are joined.
   std::vector<OutputEvent> Feed(std::string_view piece);
   // What was held back. To be called once, at the end.
-  std::vector<OutputEvent> Finish();
+  std::vector<OutputEvent> Finish(TextEnd end = TextEnd::kWhole);
 
   size_t call_count() const { return harmony_ ? harmony_->call_count() : call_count_; }
   // Reasoning is still going on.
@@ -93,6 +99,9 @@ class OutputParser {
   bool BeginsNextName(char c) const;
   bool IsBareCall() const;
   bool AllowsBare() const;
+  bool AllowsFence() const;
+  bool IsLineStart() const;
+  bool IsCutMarkup() const;
 
   void Emit(OutputEvent::Kind kind, std::string_view text);
   void EmitText(char c);
@@ -108,6 +117,7 @@ class OutputParser {
   std::string blanks_;     // blanks whose fate the next byte decides
   bool has_text_ = false;  // content was given out
   size_t content_bytes_ = 0;
+  bool in_code_ = false;        // an opening fence was content, its closing one was not yet
   bool after_call_ = false;     // only blanks since the last call
   bool has_reasoning_ = false;  // reasoning was given out
   bool trim_lead_ = false;      // drop blanks before the first content

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/json.h"
@@ -297,6 +298,70 @@ TEST(OutputParserTest, TextPassesAtOnceUnlessItMayBecomeAMarker) {
   EXPECT_EQ(content("s are"), " <tools are");
   EXPECT_EQ(content(" <tool_call"), "");
   EXPECT_EQ(content("x"), " <tool_callx");
+}
+
+// As where a grammar runs.
+OutputParserOptions Enforced() {
+  OutputParserOptions options = Hermes();
+  options.bare_openings.emplace();
+  for (const std::string& name : options.tool_names)
+    for (BareOpening& opening : BareOpenings(*options.tools, name))
+      options.bare_openings->push_back(std::move(opening.text));
+  return options;
+}
+
+constexpr std::string_view kCall = R"({"name": "add", "arguments": {"a": 1}})";
+
+ParsedOutput CutAt(const OutputParserOptions& options, std::string_view text) {
+  OutputParser parser(options);
+  ParsedOutput out;
+  std::vector<OutputEvent> events = parser.Feed(text);
+  for (OutputEvent& event : parser.Finish(TextEnd::kCut)) events.push_back(std::move(event));
+  for (const OutputEvent& event : events) {
+    if (event.kind == OutputEvent::Kind::kContent) out.content += event.text;
+    if (event.kind == OutputEvent::Kind::kReasoning) out.reasoning += event.text;
+    if (event.kind == OutputEvent::Kind::kCallBegin) out.calls.push_back({event.text, {}, false});
+  }
+  return out;
+}
+
+TEST(OutputParserTest, MarkupThatTheLimitCutsIsNoText) {
+  for (const size_t size : {0, 1, 600}) {
+    const std::string lead = size == 0 ? "" : std::string(size, 'x') + ".";
+    for (const std::string& marked :
+         {fmt::format("<tool_call>\n{}\n</tool_call>", kCall),
+          fmt::format("```json\n{}\n```", kCall), fmt::format("```\n{}\n```", kCall),
+          fmt::format("```tool_call\n{}\n```", kCall), std::string(kCall)}) {
+      const std::string text = (lead.empty() ? "" : lead + "\n\n") + marked;
+      for (size_t end = lead.size() + 3; end <= text.size(); ++end) {
+        const ParsedOutput out = CutAt(Enforced(), text.substr(0, end));
+        EXPECT_EQ(out.content, lead) << text.substr(0, end);
+      }
+      // With a whole call it is one wherever it stands.
+      EXPECT_EQ(Parse(Enforced(), text), lead + R"(||add({"a": 1}))");
+    }
+  }
+  // Reasoning too; and what an answer says by itself at its end stays.
+  OutputParserOptions thinking = Thinking(ReasoningMode::kOpen);
+  EXPECT_EQ(CutAt(thinking, "Hm.\n</thi").reasoning, "Hm.");
+  EXPECT_EQ(Parse(Enforced(), "a\n<tool"), "a\n<tool||");
+}
+
+TEST(OutputParserTest, CodeInFencesStaysText) {
+  for (const size_t size : {1, 600}) {
+    const std::string code = std::string(size, 'x') + "\n```python\nprint(1)\n```";
+    const std::string text = code + "\n" + std::string(kCall);
+    for (size_t end = size + 5; end <= text.size(); ++end) {
+      const ParsedOutput out = CutAt(Enforced(), text.substr(0, end));
+      EXPECT_TRUE(code.starts_with(out.content.substr(0, code.size()))) << end;
+      if (end > code.size() + 2) {
+        EXPECT_EQ(out.content, code) << text.substr(0, end);
+      }
+    }
+    EXPECT_EQ(Parse(Enforced(), text), code + R"(||add({"a": 1}))");
+    const std::string data = code + "\n\n```json\n{\"name\": \"Ann\"}\n```\n";
+    EXPECT_EQ(Parse(Enforced(), data), data + "||");
+  }
 }
 
 TEST(OutputParserTest, ArgumentsComeAsTheyAreWritten) {

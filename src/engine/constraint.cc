@@ -168,6 +168,12 @@ Result<Constraint::Way> Constraint::WayWithin(size_t left) {
   return way;
 }
 
+Result<bool> Constraint::Picks(TokenId token) {
+  const bool picks = matcher_->PicksListed(token);
+  INFE_TRY(Ran());
+  return picks;
+}
+
 // Near the limit a token that begins what the text could do without needs room for it, and one that
 // comes no nearer to the end (a word of a string, a blank) leaves room for the strings that must
 // follow: a little while it is its own string's first, so that none stays empty where another way
@@ -176,14 +182,20 @@ Result<Constraint::Fit> Constraint::Judge(TokenId token, const Closing& closing)
   if (closing.winding_down) {
     const bool passes = matcher_->PassesAnEnd(token);
     INFE_TRY(Ran());
-    if (passes) return Fit::kNot;
+    if (passes) {
+      INFE_ASSIGN(const bool picks, Picks(token));
+      if (!picks) return Fit::kNot;
+    }
   }
   INFE_TRY(matcher_->Accept(token));
   const auto after = WayWithin(closing.left);
   const bool opens = matcher_->InStringValue() != grammar::Matcher::StringPlace::kOutside;
   matcher_->Rollback(1);
   if (!after) return Error(after.error());
-  if (!after->tokens) return Fit::kNot;
+  if (!after->tokens) {
+    INFE_ASSIGN(const bool picks, Picks(token));
+    return picks ? Fit::kPicked : Fit::kNot;
+  }
   if (after->far) return Fit::kWell;
   const size_t spare = closing.left - *after->tokens;
   const size_t before = matcher_->FinishTokens().value_or(*after->tokens);
@@ -199,7 +211,9 @@ Result<Constraint::Fit> Constraint::Judge(TokenId token, const Closing& closing)
                                                                            : Fit::kWell;
   }
   const bool starts = matcher_->InStringValue() == grammar::Matcher::StringPlace::kStart;
-  return spare < (starts ? 1 : kStringRoom) * after->empty_strings ? Fit::kJust : Fit::kWell;
+  if (spare >= (starts ? 1 : kStringRoom) * after->empty_strings) return Fit::kWell;
+  INFE_ASSIGN(const bool picks, Picks(token));
+  return picks ? Fit::kWell : Fit::kJust;
 }
 
 Result<Constraint::Fit> Constraint::Keeps(TokenId token, const Closing& closing) {

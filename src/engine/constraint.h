@@ -76,6 +76,7 @@ class Constraint {
     kNot,   // the text cannot be finished in time any more
     kJust,  // it can, but what the token begins, or a string that must follow, gets no room
     kWell,
+    kPicked,  // it cannot, but another would say another thing: better cut than that
   };
   // Whether a token that the mask allows keeps to that. One Closing per state.
   Result<Fit> Keeps(TokenId token, const Closing& closing);
@@ -99,6 +100,7 @@ class Constraint {
   Result<Way> WayWithin(size_t left);
   Result<size_t> EmptyStrings();
   Result<Fit> Judge(TokenId token, const Closing& closing);
+  Result<bool> Picks(TokenId token);
   Result<bool> FitsNow(size_t tokens);
   Result<void> Ran() const;  // the refusal, if the fuel has run out
   void Forget();             // what is known of the present state

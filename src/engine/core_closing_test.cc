@@ -130,6 +130,65 @@ TEST(CoreClosing, AStringLeavesRoomForThoseThatFollow) {
   }
 }
 
+// Two tools, one with a short name and nothing to say.
+grammar::GrammarPtr TwoTools() {
+  grammar::GrammarBuilder b;
+  const Json say = *ParseJson(
+      R"({"type":"object","properties":{"name":{"type":"string"},"ab":{"type":"string"}},
+          "required":["name","ab"],"additionalProperties":false})");
+  const Json nothing = *ParseJson(R"({"type":"object","additionalProperties":false})");
+  const auto long_one = b.Call({.name = "name_of_it", .schema = &say});
+  const auto short_one = b.Call({.name = "a", .schema = &nothing});
+  EXPECT_TRUE(long_one && short_one);
+  auto made = b.Build(b.Choice({*long_one, *short_one}));
+  EXPECT_TRUE(made);
+  return *made;
+}
+
+// A model that would say "a", or would rather begin with n.
+enum class Wish { kShort, kLong };
+std::vector<std::pair<std::string_view, float>> Wishes(Wish wish) {
+  const float by = wish == Wish::kShort ? 50 : -50;
+  std::vector<std::pair<std::string_view, float>> bias;
+  for (uint32_t t = 0; t < TestTrie()->vocab_size(); ++t) {
+    const std::string_view bytes = TestTrie()->Bytes(t);
+    if (bytes.starts_with("a") || bytes.find("\"a") != std::string_view::npos)
+      bias.emplace_back(bytes, by);
+    if (bytes.starts_with("n") || bytes.find("\"n") != std::string_view::npos)
+      bias.emplace_back(bytes, -by);
+  }
+  return bias;
+}
+
+TEST(CoreClosing, TheLimitNeverChoosesTheTool) {
+  const auto tools = TwoTools();
+  auto shortest = grammar::NewMatcher(tools, TestTrie());
+  const auto least = static_cast<uint32_t>(*shortest->FinishTokens());
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    // There is room for the short one only.
+    const Answer answer = Ask(tools, seed, least + 2, Wishes(Wish::kLong));
+    EXPECT_EQ(answer.text.find(R"("a")"), std::string::npos) << answer.text;
+    EXPECT_EQ(answer.reason, FinishReason::kLength) << answer.text;
+    EXPECT_EQ(answer.tokens, least + 2);
+    const Answer other = Ask(tools, seed, least + 2, Wishes(Wish::kShort));
+    EXPECT_EQ(other.reason, FinishReason::kStop) << other.text;
+    EXPECT_NE(other.text.find(R"("a")"), std::string::npos) << other.text;
+  }
+}
+
+TEST(CoreClosing, TheLimitNeverChoosesAValueOfAList) {
+  const auto list = Schema(
+      R"({"type":"object","properties":{"ab":{"enum":["a","name and name and name"]}},
+          "required":["ab"],"additionalProperties":false})");
+  auto shortest = grammar::NewMatcher(list, TestTrie());
+  const auto least = static_cast<uint32_t>(*shortest->FinishTokens());
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const Answer answer = Ask(list, seed, least + 2, Wishes(Wish::kLong));
+    EXPECT_EQ(answer.text.find(R"("a")"), std::string::npos) << answer.text;
+    EXPECT_EQ(answer.reason, FinishReason::kLength) << answer.text;
+  }
+}
+
 TEST(CoreClosing, AStringThatHadNoRoomAtAllIsToldByLength) {
   const auto form = Schema(
       R"({"type":"object","properties":{"name":{"type":"string"}},"required":["name"],

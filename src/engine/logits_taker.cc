@@ -263,7 +263,19 @@ Result<bool> LogitsTaker::Closes(Sequence& sequence, TokenId token,
   INFE_ASSIGN(const Constraint::Fit fit, sequence.grammar.constraint->Keeps(token, closing));
   if (fit < least) return false;
   INFE_TRY(desk_.Take(sequence, token));
+  if (fit == Constraint::Fit::kPicked) GiveRoom(sequence);
   return true;
+}
+
+// What has been picked needs more than is left: a limit of our own gives way, the caller's cuts.
+void LogitsTaker::GiveRoom(Sequence& sequence) {
+  SequenceGrammar& grammar = sequence.grammar;
+  if (grammar.close_end >= sequence.tokens_max) {
+    grammar.closing = false;
+    return;
+  }
+  grammar.close_end =
+      std::min(sequence.tokens_max, sequence.size() + sequence.request.close_within);
 }
 
 // As SampleRow, but only tokens after which the grammar's text can still be finished within the

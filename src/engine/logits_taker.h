@@ -51,6 +51,7 @@ class LogitsTaker {
   static std::optional<TokenId> GuidedToken(const Row& row);
   SampledToken ReportOf(Row& row, TokenId token);
   static void RestartRoom(Sequence& sequence);
+  static void GiveRoom(Sequence& sequence);
   Result<bool> Closes(Sequence& sequence, TokenId token, const Constraint::Closing& closing,
                       Constraint::Fit least);
   Result<void> NoteCut(Sequence& sequence, const Constraint::Closing& closing, TokenId token);

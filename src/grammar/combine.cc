@@ -38,6 +38,13 @@ GrammarBuilder::Part GrammarBuilder::Literal(std::string_view text) {
   return Lexeme(builder_->AddLexeme({.content = builder_->pool().Literal(text)}), false);
 }
 
+GrammarBuilder::Part GrammarBuilder::Name(std::string_view text) {
+  if (text.empty()) return Empty();
+  builder_->Reads(text.size());
+  return Lexeme(builder_->AddLexeme({.content = builder_->pool().Literal(text), .listed = true}),
+                false);
+}
+
 GrammarBuilder::Part GrammarBuilder::OneOf(const std::vector<std::string>& texts) {
   for (const std::string& text : texts) builder_->Reads(text.size());
   RegexPool& pool = builder_->pool();
@@ -45,7 +52,7 @@ GrammarBuilder::Part GrammarBuilder::OneOf(const std::vector<std::string>& texts
   const bool nullable = pool.Nullable(content);
   if (nullable) content = pool.And(content, pool.Not(kEmptyText));
   if (nullable && pool.IsEmpty(content)) return Empty();
-  return Lexeme(builder_->AddLexeme({.content = content}), nullable);
+  return Lexeme(builder_->AddLexeme({.content = content, .listed = true}), nullable);
 }
 
 GrammarBuilder::Part GrammarBuilder::SpecialToken(uint32_t token) {
@@ -228,8 +235,9 @@ Result<GrammarBuilder::Part> GrammarBuilder::Call(const CallParts& parts) {
   };
   INFE_TRY(add_all(parts.before));
   ObjectParts::Property name{.name = parts.name_key, .required = true};
-  name.value.lexemes.push_back(builder_->AddLexeme(
-      {.spelling = Spelling::kJsonCanonical, .content = builder_->pool().Literal(parts.name)}));
+  name.value.lexemes.push_back(builder_->AddLexeme({.spelling = Spelling::kJsonCanonical,
+                                                    .content = builder_->pool().Literal(parts.name),
+                                                    .listed = true}));
   object.properties.push_back(std::move(name));
   if (parts.arguments) {
     object.properties.push_back({.name = parts.arguments_key, .required = true});

@@ -40,6 +40,8 @@ class GrammarBuilder {
 
   Part Empty();
   Part Literal(std::string_view text);
+  // A literal that says which of several things is meant: a tool's name.
+  Part Name(std::string_view text);
   // One of the texts.
   Part OneOf(const std::vector<std::string>& texts);
   // One special token of the vocabulary (TokenTable::special_tokens), by id.

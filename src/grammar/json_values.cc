@@ -52,6 +52,7 @@ void JsonValues::FillObject(NodeId node, const ObjectParts& parts) {
         b.AddLexeme({.content = b.pool().Concat(b.pool().Literal(CanonicalString(p.name)), colon)});
     b.Lex(first, key, value, Op::kKey, i);
     b.Lex(next, key, value, Op::kKey, i);
+    if (!p.place.empty()) b.SetPlace(value, p.place);
     StateId behind = after;
     if (!p.mark.empty()) {
       behind = b.AddState(node, true);

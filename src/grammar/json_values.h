@@ -20,6 +20,8 @@ struct ObjectParts {
     // Events before and behind the value, under the names MARK.begin and MARK.end. The first lies
     // right behind the colon, so whitespace may follow it.
     std::string mark = {};
+    // JSON pointer of its schema, where it is required and there is one.
+    std::string place = {};
   };
   struct Others {
     RegexId key = kNothing;  // decoded keys, declared names excluded

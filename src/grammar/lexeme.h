@@ -14,7 +14,8 @@ namespace infe::grammar {
 enum class Spelling : uint8_t {
   kUtf8,           // code points as UTF-8
   kBytes,          // each byte is a symbol 0..255: free text, special tokens
-  kJsonString,     // "..." with every legal escape
+  kJsonString,     // "..." with every legal escape that means something: under a pattern, letters,
+                   // digits and other plain ASCII are written as themselves
   kJsonCanonical,  // "..." with the one spelling that Python's json.dumps(ensure_ascii=False)
                    // writes
   kJsonInside,     // characters inside such a string, without the quotes: a text of many lexemes
@@ -32,12 +33,15 @@ struct Lexeme {
   uint32_t min_chars = 0;
   uint32_t max_chars = kUnbounded;
   bool last = false;  // nothing but the end of the text may follow
+  // One of a list, by which something is said: which tool, which value of an enum. Where there is
+  // no room for it no other is taken instead (Matcher::PicksListed).
+  bool listed = false;
 
   bool windowed() const { return min_chars != 0 || max_chars != kUnbounded; }
   bool quoted() const {
     return spelling == Spelling::kJsonString || spelling == Spelling::kJsonCanonical;
   }
-  // The one spelling of json.dumps; otherwise every legal escape.
+  // The one spelling of json.dumps; otherwise as kJsonString.
   bool canonical() const {
     return spelling == Spelling::kJsonCanonical || spelling == Spelling::kJsonInside;
   }

@@ -55,6 +55,12 @@ LexemeId Lexer::AddLexeme(const Lexeme& lexeme) {
 
 // The same lexeme with its length inside the regex, for places where other strings are possible too
 // and one counter beside the state would not do.
+bool Lexer::InListed(LexStateId state) const {
+  return std::ranges::any_of(states_[state].elements, [this](const Element& element) {
+    return !element.pending && lexemes_[element.lexeme].listed;
+  });
+}
+
 LexemeId Lexer::WithoutWindow(LexemeId id) {
   if (const auto it = unwindowed_.find(id); it != unwindowed_.end()) return it->second;
   Lexeme copy = lexemes_[id];

@@ -71,6 +71,8 @@ class Lexer {
   bool InKey(LexStateId state) const {
     return AtBoundary(state) && WindowLexeme(state).tail != kEmptyText;
   }
+  // Inside of a lexeme that is one of a list.
+  bool InListed(LexStateId state) const;
   std::span<const LexemeId> Set(LexemeSetId id) const { return sets_[id]; }
   bool OnlyLast(LexemeSetId id) const { return only_last_[id]; }
   LexemeSetId SetOf(LexemeId id) { return InternSet({id}); }

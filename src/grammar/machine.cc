@@ -119,6 +119,12 @@ bool Machine::InKey(const Threads& threads) const {
   return InString(threads) && lexer_.InKey(threads[0].lex);
 }
 
+bool Machine::InListed(const Threads& threads) const {
+  return std::ranges::any_of(threads, [this](const Thread& thread) {
+    return thread.fresh == 0 && lexer_.InListed(thread.lex);
+  });
+}
+
 bool Machine::CanGoOn(const Threads& threads) {
   return std::ranges::any_of(threads, [](const Thread& t) { return t.lex != kDeadLex; });
 }

@@ -58,6 +58,7 @@ class Machine {
   bool CanGoOn(const Threads& threads);
   bool InString(const Threads& threads) const;  // between two characters of one JSON string
   bool InKey(const Threads& threads) const;     // which is a key of the text's own choice
+  bool InListed(const Threads& threads) const;  // by one reading, behind its first byte
 
   using MaskWords = std::shared_ptr<const std::vector<uint64_t>>;
   // text as in Step.

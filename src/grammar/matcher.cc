@@ -236,6 +236,30 @@ class MachineMatcher final : public Matcher {
     return StepAll(bytes, &threads) && !machine().IsComplete(threads);
   }
 
+  bool PicksListed(uint32_t token) override {
+    const TokenTrie& trie = *running_->trie;
+    if (place_->ended || token >= trie.vocab_size()) return false;
+    const std::string_view bytes = trie.Bytes(token);
+    const Call call = Enter();
+    const auto way = machine().FinishText(place_->threads, Text());
+    if (!way) return false;
+    const auto parts = static_cast<size_t>(std::ranges::mismatch(bytes, *way).in1 - bytes.begin());
+    if (parts == bytes.size() || parts == way->size()) return false;
+    Threads before = place_->threads;
+    if (!StepAll(bytes.substr(0, parts), &before)) return false;
+    if (machine().InListed(before)) return true;
+    // Both begin one of the list.
+    const auto begins = [&](char c) {
+      Threads after = before;
+      std::string text(Text());
+      text += bytes.substr(0, parts);
+      text += c;
+      return machine().Step(&after, static_cast<uint8_t>(c), text, nullptr) &&
+             machine().InListed(after);
+    };
+    return begins(bytes[parts]) && begins((*way)[parts]);
+  }
+
   StringPlace InStringValue() override {
     const std::lock_guard lock(machine().mutex());
     if (place_->ended || !machine().InString(place_->threads) || machine().InKey(place_->threads))

@@ -80,6 +80,9 @@ class Matcher {
   // bracket could stand, the first one too, or anything that must go on behind a text that was
   // complete. Whoever closes a text before a limit begins none that there is no room for.
   virtual bool BeginsOptional(uint32_t) { return false; }
+  // Whether the token, which the mask allows, and the short way to the end say different things of
+  // a list: another tool, another value of an enum. No limit may decide that.
+  virtual bool PicksListed(uint32_t) { return false; }
   // Whether the text stands inside a JSON string that is no key; where nothing of it has been
   // written yet.
   enum class StringPlace { kOutside, kStart, kInside };

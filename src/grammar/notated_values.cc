@@ -119,6 +119,7 @@ void NotatedValues::FillObject(NodeId node, const ObjectParts& parts, Where wher
     const LexemeId key = b.AddLexeme({.content = Key(pool.Literal(p.name), key_end)});
     b.Lex(first, key, value, Op::kKey, i);
     b.Lex(next, key, value, Op::kKey, i);
+    if (!p.place.empty()) b.SetPlace(value, p.place);
     ReadMember(value, p.value, after, where);
     rule.properties.push_back(
         {.name = p.name, .required = p.required, .needs = p.needs, .value = value});

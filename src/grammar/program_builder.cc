@@ -1,6 +1,8 @@
 #include "grammar/program_builder.h"
 
 #include <algorithm>
+#include <optional>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -357,16 +359,51 @@ bool ProgramBuilder::Cut() {
   return again;
 }
 
+// The innermost member that has to be there and cannot be, from the root on; "" where it is not one
+// place that stands in the way.
+std::string ProgramBuilder::PlaceWithoutText(NodeId root) const {
+  std::string place;
+  std::unordered_set<NodeId> seen;
+  for (NodeId at = root; seen.insert(at).second;) {
+    const Node& node = program_.nodes[at];
+    StateId from = node.start;
+    if (node.kind == Node::Kind::kArray) from = program_.arrays[node.rule].item;
+    if (node.kind == Node::Kind::kObject) {
+      const std::vector<ObjectRule::Property>& members = program_.objects[node.rule].properties;
+      const auto missing = std::ranges::find_if(
+          members, [](const ObjectRule::Property& p) { return p.required && !p.possible; });
+      if (missing == members.end()) break;
+      from = missing->value;
+      if (const auto known = places_.find(from); known != places_.end()) place = known->second;
+    }
+    std::optional<NodeId> inside;
+    bool alone = true;
+    for (const Transition& t : outgoing_[from]) {
+      alone = alone && (!inside || *inside == t.id) && t.kind == Transition::Kind::kCall;
+      inside = t.id;
+    }
+    if (!inside || !alone) break;
+    at = *inside;
+  }
+  return place;
+}
+
 Result<Program> ProgramBuilder::Finish(NodeId root) {
   if (program_.states.size() > kProgramStatesMax)
     return ResourceExhausted(fmt::format(
         "the grammar needs more than {} states (kProgramStatesMax)", kProgramStatesMax));
+  std::optional<std::string> place;
   do {
     Measure();
+    // What has no text is cut away, so the reason is looked for before.
+    if (!place && !exhausted() && program_.nodes[root].bytes == kNoIndex)
+      place = PlaceWithoutText(root);
   } while (!exhausted() && Cut());
   INFE_TRY(Check("the grammar"));
   if (program_.nodes[root].bytes == kNoIndex)
-    return InvalidArgument("no text matches: the constraints contradict each other");
+    return InvalidArgument(fmt::format(
+        "{}no text matches: the constraints contradict each other",
+        place && !place->empty() ? fmt::format("In context={}, ", *place) : std::string()));
   program_.root = root;
   program_.pool.SetFuel(nullptr);
   for (size_t i = 0; i < program_.states.size(); ++i) {

@@ -50,6 +50,9 @@ class ProgramBuilder {
   void SetStart(NodeId node, StateId state) { program_.nodes[node].start = state; }
   void SetFinal(StateId state) { program_.states[state].final = true; }
   void SetTag(StateId state, std::string_view name);
+  // Where the schema stands of a member that must be there and whose value is read from this state:
+  // for the error of Finish.
+  void SetPlace(StateId value, std::string place) { places_.emplace(value, std::move(place)); }
   ObjectRule& object_rule(NodeId node) { return program_.objects[program_.nodes[node].rule]; }
   ArrayRule& array_rule(NodeId node) { return program_.arrays[program_.nodes[node].rule]; }
   RepeatRule& repeat_rule(NodeId node) { return program_.repeats[program_.nodes[node].rule]; }
@@ -63,7 +66,8 @@ class ProgramBuilder {
 
   size_t state_count() const { return program_.states.size(); }
 
-  // Errors: kResourceExhausted (states, regex nodes), kInvalidArgument when no text at all matches.
+  // Errors: kResourceExhausted (states, regex nodes), kInvalidArgument when no text at all matches;
+  // it says where in a schema the reason stands, as far as it is one place.
   Result<Program> Finish(NodeId root);
   // Whether node matches anything, as far as its parts are built. For compilers that choose between
   // alternatives; Finish decides for good.
@@ -79,6 +83,7 @@ class ProgramBuilder {
   void Measure();
   void MeasureRules();
   bool Cut();
+  std::string PlaceWithoutText(NodeId root) const;
   uint32_t TransitionBytes(const Transition& t) const;
   uint32_t ReadBytes(StateId state) const;
 
@@ -88,6 +93,7 @@ class ProgramBuilder {
   std::unordered_multimap<uint64_t, LexemeId> known_lexemes_;
   std::vector<uint32_t> lexeme_bytes_;
   std::map<std::string, uint32_t, std::less<>> tag_ids_;
+  std::unordered_map<StateId, std::string> places_;
 };
 
 }  // namespace infe::grammar

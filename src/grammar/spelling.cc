@@ -82,6 +82,14 @@ bool HasShortEscape(uint32_t c) {
   return c == 8 || c == 9 || c == 10 || c == 12 || c == 13;
 }
 
+// What \uXXXX may spell where a pattern says which characters come: all but the ASCII that needs no
+// escape. Encoders for HTML write its marks so.
+struct CodePoints {
+  uint32_t lo, hi;
+};
+constexpr CodePoints kEscapable[] = {{0, 0x1F},  {'"', '"'}, {'&', '\''},  {'/', '/'},
+                                     {'<', '<'}, {'>', '>'}, {'\\', '\\'}, {0x7F, kCodePointMax}};
+
 constexpr uint32_t kLengthMin[5] = {0, 0, 0x80, 0x800, 0x10000};
 
 }  // namespace
@@ -170,6 +178,14 @@ bool Speller::StepUtf8(const SpellState& from, uint8_t byte, SpellState* to) {
   return true;
 }
 
+// Whether a code point of lo..hi that \uXXXX may spell is alive; a pair of them is one, too.
+bool Speller::EscapeAlive(RegexId regex, uint32_t lo, uint32_t hi) {
+  if (regex == kAnything) return lo <= hi;
+  return std::ranges::any_of(kEscapable, [&](const CodePoints& points) {
+    return Touches(regex, std::max(lo, points.lo), std::min(hi, points.hi));
+  });
+}
+
 // Whether a control character of lo..hi is alive that the canonical spelling writes as \u00XX (long
 // form) or with a letter.
 bool Speller::CanonicalEscapeAlive(RegexId regex, uint32_t lo, uint32_t hi, bool long_form) {
@@ -181,7 +197,8 @@ bool Speller::CanonicalEscapeAlive(RegexId regex, uint32_t lo, uint32_t hi, bool
 bool Speller::StepEscape(const Lexeme& lexeme, RegexId regex, uint8_t byte, SpellState* to) {
   const bool canonical = lexeme.canonical();
   if (byte == 'u') {
-    if (canonical ? !CanonicalEscapeAlive(regex, 0, 0x1F, true) : !Touches(regex, 0, kCodePointMax))
+    if (canonical ? !CanonicalEscapeAlive(regex, 0, 0x1F, true)
+                  : !EscapeAlive(regex, 0, kCodePointMax))
       return false;
     *to = {regex, Phase(Kind::kHex, HexValue(4, 0))};
     return true;
@@ -214,7 +231,8 @@ bool Speller::StepHex(const Lexeme& lexeme, const SpellState& from, uint8_t byte
   const uint32_t pair_hi = 0x10000 + ((high_hi - 0xD800) << 10) + 0x3FF;
   const bool surrogates_inside = hi >= 0xD800 && lo <= 0xDFFF;
   if (left == 0) {
-    if (!surrogates_inside) return Land(from.regex, bits, to);
+    if (!surrogates_inside)
+      return EscapeAlive(from.regex, bits, bits) && Land(from.regex, bits, to);
     if (!may_be_high || !Touches(from.regex, pair_lo, pair_hi)) return false;
     if (const RegexId target = Uniform(from.regex, pair_lo, pair_hi); target != kNothing) {
       *to = {target, Phase(Kind::kPair)};
@@ -223,11 +241,12 @@ bool Speller::StepHex(const Lexeme& lexeme, const SpellState& from, uint8_t byte
     }
     return true;
   }
-  const bool alive = Touches(from.regex, lo, std::min(hi, 0xD7FFu)) ||
-                     Touches(from.regex, std::max(lo, 0xE000u), hi) ||
+  const bool alive = EscapeAlive(from.regex, lo, std::min(hi, 0xD7FFu)) ||
+                     EscapeAlive(from.regex, std::max(lo, 0xE000u), hi) ||
                      (may_be_high && Touches(from.regex, pair_lo, pair_hi));
   if (!alive) return false;
-  if (!surrogates_inside) {
+  const bool spells_all = from.regex == kAnything || lo > '~';
+  if (!surrogates_inside && spells_all) {
     if (const RegexId target = Uniform(from.regex, lo, hi); target != kNothing) {
       *to = {target, Phase(Kind::kHexSkip, left)};
       return true;
@@ -313,7 +332,7 @@ bool Speller::Step(const Lexeme& lexeme, const SpellState& from, uint8_t byte, S
   }
   if (byte == '\\') {
     *to = {from.regex, Phase(Kind::kEscape)};
-    if (lexeme.spelling == Spelling::kJsonString) return Touches(from.regex, 0, kCodePointMax);
+    if (lexeme.spelling == Spelling::kJsonString) return EscapeAlive(from.regex, 0, kCodePointMax);
     return pool_->Derive(from.regex, '"') != kNothing ||
            pool_->Derive(from.regex, '\\') != kNothing ||
            CanonicalEscapeAlive(from.regex, 0, 0x1F, true) ||

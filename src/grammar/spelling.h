@@ -47,6 +47,7 @@ class Speller {
   bool StepEscape(const Lexeme& lexeme, RegexId regex, uint8_t byte, SpellState* to);
   bool StepHex(const Lexeme& lexeme, const SpellState& from, uint8_t byte, SpellState* to);
   bool StepLow(const SpellState& from, uint8_t byte, SpellState* to);
+  bool EscapeAlive(RegexId regex, uint32_t lo, uint32_t hi);
   bool CanonicalEscapeAlive(RegexId regex, uint32_t lo, uint32_t hi, bool long_form);
   RegexId NearestEdge(RegexId regex, bool quoted, uint32_t* code_point);
   bool Touches(RegexId regex, uint32_t lo, uint32_t hi);

@@ -55,5 +55,49 @@ TEST(Speller, BytesSaidToBeTheSameStepToTheSamePlace) {
   EXPECT_GT(joined, 100'000u);  // it is of use
 }
 
+bool Writes(RegexPool& pool, const Lexeme& lexeme, std::string_view text) {
+  Speller speller(&pool);
+  SpellState at = speller.Start(lexeme);
+  for (const char c : text) {
+    SpellState next;
+    if (!speller.Step(lexeme, at, static_cast<uint8_t>(c), &next)) return false;
+    at = next;
+  }
+  return speller.Accepts(lexeme, at);
+}
+
+TEST(Speller, PlainCharactersOfAPatternAreNotEscaped) {
+  RegexPool pool;
+  const auto content = CompilePattern(pool, "^[0-9A-T:<\\u00e9\\\\\"\\n-]+$", PatternMode::kSearch);
+  ASSERT_TRUE(content);
+  const Lexeme lexeme{.spelling = Spelling::kJsonString, .content = *content};
+  for (const char* text :
+       {R"("2024-01-01T")", R"("2\"\\\u00e9")", R"("\u003c\n\u000a")", "\"\u00e9\""})
+    EXPECT_TRUE(Writes(pool, lexeme, text)) << text;
+  for (const char* text : {R"("\u0032024")", R"("2\u002d")", R"("\u0054")", R"("\u007e")"})
+    EXPECT_FALSE(Writes(pool, lexeme, text)) << text;
+  // No byte is allowed that leads nowhere: \u00 may go on to \u000a.
+  Speller speller(&pool);
+  SpellState at = speller.Start(lexeme);
+  for (const char c : std::string_view("\"\\u00"))
+    ASSERT_TRUE(speller.Step(lexeme, at, static_cast<uint8_t>(c), &at));
+  std::string ways;
+  for (const char c : std::string_view("0123456789abcdefABCDEF"))
+    if (SpellState next; speller.Step(lexeme, at, static_cast<uint8_t>(c), &next)) ways += c;
+  EXPECT_EQ(ways, "0235eE");
+}
+
+TEST(Speller, DigitsAloneHaveNoEscapeAtAll) {
+  RegexPool pool;
+  const auto content = CompilePattern(pool, "^[0-9]{4}$", PatternMode::kSearch);
+  ASSERT_TRUE(content);
+  const Lexeme lexeme{.spelling = Spelling::kJsonString, .content = *content};
+  EXPECT_FALSE(Writes(pool, lexeme, R"("\u0031234")"));
+  Speller speller(&pool);
+  SpellState at = speller.Start(lexeme);
+  ASSERT_TRUE(speller.Step(lexeme, at, '"', &at));
+  EXPECT_FALSE(speller.Step(lexeme, at, '\\', &at));
+}
+
 }  // namespace
 }  // namespace infe::grammar

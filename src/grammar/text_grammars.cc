@@ -13,21 +13,21 @@ Result<GrammarPtr> Finished(ProgramBuilder& builder, NodeId root) {
   return GrammarPtr(std::make_shared<const Grammar>(std::move(program)));
 }
 
-// The whole text is one match of content. A lexeme is never empty, so the empty text is a way of
-// its own.
-Result<GrammarPtr> OneLexeme(ProgramBuilder& builder, RegexId content) {
+// The whole text is one match of the lexeme's content. A lexeme is never empty, so the empty text
+// is a way of its own.
+Result<GrammarPtr> OneLexeme(ProgramBuilder& builder, Lexeme lexeme) {
   RegexPool& pool = builder.pool();
   const NodeId root = builder.AddNode();
   const StateId start = builder.AddState(root);
   const StateId end = builder.AddState(root);
   builder.SetStart(root, start);
   builder.SetFinal(end);
-  if (pool.Nullable(content)) {
+  if (pool.Nullable(lexeme.content)) {
     builder.Free(start, end);
-    content = pool.And(content, pool.Not(kEmptyText));
+    lexeme.content = pool.And(lexeme.content, pool.Not(kEmptyText));
   }
-  if (!pool.IsEmpty(content))
-    builder.Lex(start, builder.AddLexeme({.content = content, .last = true}), end);
+  lexeme.last = true;
+  if (!pool.IsEmpty(lexeme.content)) builder.Lex(start, builder.AddLexeme(lexeme), end);
   return Finished(builder, root);
 }
 
@@ -37,7 +37,7 @@ Result<GrammarPtr> CompileRegex(std::string_view pattern, const CompileBudget& b
   ProgramBuilder builder(budget);
   builder.Reads(pattern.size());
   INFE_ASSIGN(const RegexId content, CompilePattern(builder.pool(), pattern, PatternMode::kWhole));
-  return OneLexeme(builder, content);
+  return OneLexeme(builder, {.content = content});
 }
 
 Result<GrammarPtr> CompileChoice(const std::vector<std::string>& choices,
@@ -47,7 +47,7 @@ Result<GrammarPtr> CompileChoice(const std::vector<std::string>& choices,
     return ResourceExhausted("a choice of more texts than kEnumValuesMax");
   ProgramBuilder builder(budget);
   for (const std::string& choice : choices) builder.Reads(choice.size());
-  return OneLexeme(builder, builder.pool().Literals(choices));
+  return OneLexeme(builder, {.content = builder.pool().Literals(choices), .listed = true});
 }
 
 Result<GrammarPtr> CompileGbnf(std::string_view source, const CompileBudget& budget) {

@@ -221,6 +221,7 @@ Result<void> Lowering::AddScalars(const std::vector<Shape>& shapes, Where where,
   }
   lexeme.content = pool.Or(std::move(contents));
   if (all_listed) lexeme.spelling = Spelling::kJsonCanonical;
+  lexeme.listed = all_listed;
   if (!pool.IsEmpty(lexeme.content)) value->lexemes.push_back(builder_->AddLexeme(lexeme));
   // The first characters are tried now: whether what follows them is dead may take more states than
   // are searched, and that is to be known before an answer begins.
@@ -353,13 +354,19 @@ Result<void> Lowering::FillObject(const Job& job) {
     unevaluated(evaluated, &terms);
     for (const auto& [key, term] : part.extra)
       if (key == name) terms.push_back(term);
+    const bool is_required = required.contains(name);
+    std::string place;
+    if (is_required)
+      place = possible && !terms.empty() ? terms.front().place->path : job.place->path;
     Value value;
     if (possible) {
       INFE_ASSIGN(value, Lower(std::move(terms), Inside(job.where)));
     }
     index.emplace(name, static_cast<uint32_t>(parts.properties.size()));
-    parts.properties.push_back(
-        {.name = name, .required = required.contains(name), .value = std::move(value)});
+    parts.properties.push_back({.name = name,
+                                .required = is_required,
+                                .value = std::move(value),
+                                .place = std::move(place)});
   }
   for (const auto& [name, needed] : part.needs)
     for (const std::string& other : needed)

@@ -53,8 +53,8 @@ TEST(Schema, FormatsOfTheLibrariesAreEnforced) {
   Expect(R"({"type":"string","format":"uri"})", {}, {R"("http://\u00e4.example/")"}, strict);
   Expect(R"({"type":"string","format":"uri-template"})", {R"("/users/{id}{?page,size*}")"},
          {R"("/users/{id")", R"("/a b")"}, strict);
-  Expect(R"({"type":"string","format":"idn-email"})", {R"("j\u00fcrgen@ex\u00e4mple.org")"}, {R"("j@")"},
-         strict);
+  Expect(R"({"type":"string","format":"idn-email"})", {R"("j\u00fcrgen@ex\u00e4mple.org")"},
+         {R"("j@")"}, strict);
   // What says how a value is kept, or is said by the pattern beside it.
   Expect(R"({"type":"string","format":"password"})", {R"("x")"}, {"1"}, strict);
   Expect(R"({"type":"string","format":"house-number","pattern":"^[0-9]+[a-z]?$"})", {R"("12b")"},
@@ -131,6 +131,37 @@ TEST(Schema, BoundsThatNoCountMeetsHaveNoText) {
   }
   EXPECT_TRUE(CompileJsonSchema(
       *ParseJson(R"({"type":"object","required":["a","a"],"minProperties":1,"maxProperties":1})")));
+}
+
+TEST(Schema, WhereNoTextMatchesIsSaid) {
+  struct Row {
+    const char* schema;
+    const char* place;
+  };
+  for (const Row& row : {
+           Row{R"({"type":"object","properties":{"a":{"type":"integer","minimum":3,"maximum":2}},
+               "required":["a"]})",
+               "In context=/properties/a, "},
+           Row{R"({"type":"object","properties":{"a":{"type":"object","properties":{"b":
+               {"type":"string","minLength":3,"maxLength":2}},"required":["b"]},"c":{"type":"null"}},
+               "required":["c","a"]})",
+               "In context=/properties/a/properties/b, "},
+           Row{R"({"type":"array","minItems":1,"items":{"type":"object","properties":{"a":
+               {"allOf":[{"type":"null"},{"type":"string"}]}},"required":["a"]}})",
+               "In context=/items/properties/a, "},
+           Row{R"({"type":"object","properties":{"a":{"$ref":"#/$defs/x"}},"required":["a"],
+               "$defs":{"x":{"type":"integer","minimum":3,"maximum":2}}})",
+               "In context=/properties/a, "},
+           Row{R"({"type":"object","properties":{"a":{"type":"integer"}},"required":["b"],
+               "additionalProperties":false})",
+               "In context=/additionalProperties, "},
+           Row{R"({"type":"string","minLength":3,"maxLength":2})", ""},
+       }) {
+    const auto none = CompileJsonSchema(*ParseJson(row.schema));
+    ASSERT_FALSE(none) << row.schema;
+    EXPECT_EQ(none.error().message,
+              std::string(row.place) + "no text matches: the constraints contradict each other");
+  }
 }
 
 TEST(Schema, ObjectsKeepRequiredOrderAndClosedness) {

@@ -25,6 +25,7 @@
 #include "cli/progress_bar.h"
 #include "engine/loader.h"
 #include "model/gguf.h"
+#include "server/models/read_gguf.h"
 
 namespace infe::cli {
 namespace {
@@ -159,8 +160,7 @@ Result<Opened> Open(const BenchOptions& a, const WorkList& list, const FoundMode
   const auto load = [&]() -> Result<engine::LoadedModel> {
     INFE_ASSIGN(store::ModelFile model, OpenModelFile(found));
     options.packed_cache = {packed.path(), model.sha256};
-    INFE_ASSIGN(const model::GgufFile file,
-                model::GgufFile::Read(std::move(model.file), model.state, model.path));
+    INFE_ASSIGN(const model::GgufFile file, server::ReadGguf(std::move(model)));
     return engine::LoadModel(file, pool, kernels, options);
   };
   {

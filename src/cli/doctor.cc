@@ -18,6 +18,7 @@
 #include "kernels/table.h"
 #include "model/gguf.h"
 #include "server/door/door.h"
+#include "server/models/read_gguf.h"
 #include "store/key_store.h"
 #include "store/model_file.h"
 #include "store/model_registry.h"
@@ -80,7 +81,7 @@ Finding ExamineModel(const store::DataDir& dir, const store::InstalledModel& mod
         model.sha256, model.name);
     return finding;
   }
-  const auto gguf = model::GgufFile::Read(std::move(file->file), file->state, model.path);
+  const auto gguf = server::ReadGguf(std::move(*file));
   if (!gguf)
     finding.advice =
         fmt::format("{}; infe pull --force {} fetches it anew", gguf.error().message, model.name);

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "base/split_name.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/read_config.h"
@@ -93,9 +94,9 @@ Result<void> CheckModels(const Arguments& arguments, const Command& command) {
   INFE_ASSIGN(const store::ModelRegistry registry, store::ModelRegistry::Load(dir));
   INFE_ASSIGN(const server::ServerConfig config, ReadConfig(""));
   for (const std::string& name : arguments.policy.models) {
-    const bool is_file = std::any_of(
-        config.models.begin(), config.models.end(),
-        [&](const std::string& path) { return std::filesystem::path(path).stem() == name; });
+    const bool is_file =
+        std::any_of(config.models.begin(), config.models.end(),
+                    [&](const std::string& path) { return ModelNameOf(path) == name; });
     if (!is_file && registry.Find(name) == nullptr)
       return NotFound(fmt::format("no model is called {}; see: infe ls --all", name));
   }

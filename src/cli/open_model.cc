@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "server/models/read_gguf.h"
+
 namespace infe::cli {
 
 Result<FoundModel> FindModel(const std::string& name, const std::string& data_dir) {
@@ -39,7 +41,7 @@ Result<model::GgufFile> OpenGguf(const std::string& name, const std::string& dat
     return model::GgufFile::Open(name);
   INFE_ASSIGN(const FoundModel found, FindModel(name, data_dir));
   INFE_ASSIGN(store::ModelFile file, OpenModelFile(found));
-  return model::GgufFile::Read(std::move(file.file), file.state, file.path);
+  return server::ReadGguf(std::move(file));
 }
 
 }  // namespace infe::cli

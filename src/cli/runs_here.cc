@@ -11,17 +11,6 @@
 namespace infe::cli {
 namespace {
 
-// Tools that split a large file write the number of its parts into each.
-std::optional<std::string> WhyNotSplit(const model::GgufFile& file) {
-  const auto parts = file.Unsigned("split.count", 0);
-  const auto number = file.Unsigned("split.no", 0);
-  if (!parts || !number || *parts < 2) return std::nullopt;
-  return fmt::format(
-      "it is part {} of {} of a file that was split, and holds only some of its tensors: join the "
-      "parts into one file first",
-      *number + 1, *parts);
-}
-
 std::optional<std::string> WhyNotTensors(const model::GgufFile& file) {
   for (const model::GgufTensor& tensor : file.tensors())
     if (!kernels::QuantTypeFromGguf(tensor.type))
@@ -34,7 +23,7 @@ std::optional<std::string> WhyNotTensors(const model::GgufFile& file) {
 }  // namespace
 
 std::optional<std::string> WhyNotHere(const model::GgufFile& file, uint64_t memory_bytes) {
-  if (auto why = WhyNotSplit(file)) return why;
+  if (const auto whole = file.CheckWhole(); !whole) return whole.error().message;
   if (const auto config = model::ReadModelConfig(file); !config) return config.error().message;
   if (const auto tokenizer = engine::LoadTokenizer(file); !tokenizer)
     return tokenizer.error().message;

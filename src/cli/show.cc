@@ -9,6 +9,7 @@
 #include "cli/progress_bar.h"
 #include "cli/runs_here.h"
 #include "engine/loader.h"
+#include "server/models/read_gguf.h"
 #include "store/model_file.h"
 
 namespace infe::cli {
@@ -73,8 +74,7 @@ Result<void> Show(const Arguments& a) {
   const std::string digest = opened.sha256;
   const std::string& wanted = found.installed.sha256;
   const bool other = !wanted.empty() && wanted != digest;
-  INFE_ASSIGN(const model::GgufFile file,
-              model::GgufFile::Read(std::move(opened.file), opened.state, path));
+  INFE_ASSIGN(const model::GgufFile file, server::ReadGguf(std::move(opened)));
   INFE_ASSIGN(const std::string_view architecture, file.String("general.architecture", ""));
   INFE_ASSIGN(const std::string_view name, file.String("general.name", ""));
   INFE_ASSIGN(const std::string_view licence, file.String("general.license", ""));

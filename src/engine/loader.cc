@@ -144,6 +144,11 @@ Result<FillInTokens> LoadFillIn(const model::GgufFile& file) {
 
 Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options) {
+  if (auto whole = file.CheckWhole(); !whole) {
+    Error error = std::move(whole).error();
+    error.message = fmt::format("{}: {}", file.path(), error.message);
+    return error;
+  }
   LoadedModel loaded;
   INFE_ASSIGN(loaded.tokenizer, LoadTokenizer(file));
   INFE_ASSIGN(loaded.chat_template, LoadChatTemplate(file));

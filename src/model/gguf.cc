@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/split_name.h"
 #include "model/gguf_cursor.h"
 #include "model/gguf_types.h"
 
@@ -22,6 +23,10 @@ constexpr uint32_t kAlignmentDefault = 32;
 constexpr uint64_t kAlignmentMax = uint64_t{1} << 20;
 // The format's own limit for keys; names of tensors are shorter still (64 in ggml).
 constexpr size_t kNameBytesMax = 65535;
+// What tools that split a file write into each part.
+constexpr std::string_view kSplitNumber = "split.no";
+constexpr std::string_view kSplitCount = "split.count";
+constexpr std::string_view kSplitTensors = "split.tensors.count";
 // The smallest entry is a key length, a one-byte key, a type and a one-byte value; the smallest
 // tensor row a name length, a name, a dimension count, a dimension, a type and an offset.
 // Counts that cannot fit the file are refused before anything is reserved.
@@ -171,7 +176,70 @@ std::string_view Name(GgufValueType type) {
 Result<GgufFile> GgufFile::Open(const std::string& path) {
   INFE_ASSIGN(FileDescriptor descriptor, OpenRegular(path));
   INFE_ASSIGN(const FileState state, StateOf(descriptor));
-  return Read(std::move(descriptor), state, path);
+  INFE_ASSIGN(GgufFile file, Read(std::move(descriptor), state, path));
+  INFE_TRY(file.JoinParts(path));
+  return file;
+}
+
+Result<void> GgufFile::JoinParts(const std::string& path) {
+  const std::vector<std::string> paths = PartPaths(path);
+  for (size_t i = 1; i < paths.size(); ++i) {
+    INFE_ASSIGN(GgufFile part, Open(paths[i]));
+    INFE_TRY(Join(std::move(part)));
+  }
+  return {};
+}
+
+Result<void> GgufFile::Join(GgufFile part) {
+  const uint64_t next = parts_.size() + 1;
+  INFE_ASSIGN(const uint64_t own, Unsigned(kSplitNumber, 0));
+  INFE_ASSIGN(const uint64_t count, Unsigned(kSplitCount, 0));
+  INFE_ASSIGN(const uint64_t number, part.Unsigned(kSplitNumber, 0));
+  INFE_ASSIGN(const uint64_t same, part.Unsigned(kSplitCount, 0));
+  if (own != 0 || number != next || same != count || next >= count) {
+    return Corrupt(fmt::format("{}: not part {} of {} that {} was split into", part.path_, next + 1,
+                               count, path_));
+  }
+  for (GgufTensor tensor : part.tensors_) {
+    tensor.part = static_cast<uint32_t>(next);
+    if (!tensor_index_.emplace(tensor.name, static_cast<uint32_t>(tensors_.size())).second) {
+      return Corrupt(
+          fmt::format("{}: tensor {} stands in another part already", part.path_, tensor.name));
+    }
+    tensors_.push_back(tensor);
+  }
+  parts_.push_back(std::move(part));
+  return {};
+}
+
+Result<void> GgufFile::CheckWhole() const {
+  INFE_ASSIGN(const uint64_t count, Unsigned(kSplitCount, 0));
+  if (count < 2) return {};
+  INFE_ASSIGN(const uint64_t number, Unsigned(kSplitNumber, 0));
+  if (number != 0) {
+    return Unsupported(
+        fmt::format("it is part {} of {} of a file that was split: name the first part, "
+                    "NAME-00001-of-{:05}.gguf",
+                    number + 1, count, count));
+  }
+  if (parts_.size() + 1 != count) {
+    return Unsupported(
+        fmt::format("it is part 1 of {} of a file that was split, and the others are found only "
+                    "where their names end with -00001-of-{:05}.gguf and so on",
+                    count, count));
+  }
+  INFE_ASSIGN(const uint64_t tensors, Unsigned(kSplitTensors, tensors_.size()));
+  if (tensors != tensors_.size()) {
+    return Corrupt(fmt::format("its {} parts hold {} tensors where the first says {}", count,
+                               tensors_.size(), tensors));
+  }
+  return {};
+}
+
+uint64_t GgufFile::file_bytes() const {
+  uint64_t bytes = file_bytes_;
+  for (const GgufFile& part : parts_) bytes += part.file_bytes_;
+  return bytes;
 }
 
 Result<GgufFile> GgufFile::Read(FileDescriptor descriptor, const FileState& state,
@@ -229,6 +297,11 @@ Result<void> GgufFile::ReadFromFile() {
 Result<void> GgufFile::ReadTensor(const GgufTensor& tensor, uint64_t offset,
                                   std::span<std::byte> to) const {
   INFE_CHECK(offset <= tensor.bytes && to.size() <= tensor.bytes - offset);
+  if (tensor.part > 0) {
+    GgufTensor own = tensor;
+    own.part = 0;
+    return parts_[tensor.part - 1].ReadTensor(own, offset, to);
+  }
   const uint64_t at = tensor.file_offset + offset;
   if (!file_.valid()) {
     std::memcpy(to.data(), bytes_.data() + at, to.size());
@@ -241,6 +314,7 @@ Result<void> GgufFile::ReadTensor(const GgufTensor& tensor, uint64_t offset,
 }
 
 Result<void> GgufFile::CheckUnchanged() const {
+  for (const GgufFile& part : parts_) INFE_TRY(part.CheckUnchanged());
   if (!file_.valid()) return {};
   INFE_ASSIGN(const FileState now, StateOf(file_));
   if (now == state_) return {};

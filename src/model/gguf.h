@@ -58,6 +58,7 @@ struct GgufTensor {
   uint64_t offset = 0;               // from the start of the data section
   uint64_t file_offset = 0;          // from the start of the file
   uint64_t bytes = 0;                // of its data: whole rows
+  uint32_t part = 0;                 // of a split file: the one that holds it, from 0
 
   uint64_t cols() const { return shape[0]; }
   uint64_t rows() const { return shape[1] * shape[2] * shape[3]; }
@@ -65,19 +66,26 @@ struct GgufTensor {
 
 class GgufFile {
  public:
-  // Reads all but the tensors. kNotFound or kIo if the file cannot be read, kCorrupt if its bytes
-  // break the format, kUnsupported for version 1 and big-endian files, and for a header larger than
-  // kHeaderBytesMax.
+  // Reads all but the tensors, of a split file of all its parts (base/split_name.h). kNotFound or
+  // kIo if the file cannot be read, kCorrupt if its bytes break the format, kUnsupported for
+  // version 1 and big-endian files, and for a header larger than kHeaderBytesMax.
   static Result<GgufFile> Open(const std::string& path);
-  // The same of a file that is open already and was in `state` when it was looked at (hashed, say):
-  // what has happened to it since is an error of CheckUnchanged. `path` is named in errors.
+  // The same of one file, or one part, that is open already and was in `state` when it was looked
+  // at (hashed, say): what has happened to it since is an error of CheckUnchanged. `path` is named
+  // in errors.
   static Result<GgufFile> Read(FileDescriptor file, const FileState& state,
                                const std::string& path);
   // The same over memory that outlives the result: tests and the fuzz target.
   static Result<GgufFile> Parse(std::span<const std::byte> bytes);
 
+  // Takes in the next part of a split file, of which this is the first: its tensors become this
+  // file's. kCorrupt where it is not that part.
+  Result<void> Join(GgufFile part);
+  // kUnsupported, with words, for a part of a split file that has not been joined with all others.
+  Result<void> CheckWhole() const;
+
   uint32_t version() const { return version_; }
-  uint64_t file_bytes() const { return file_bytes_; }
+  uint64_t file_bytes() const;  // of all parts
   // Where the file was, absolute; empty after Parse.
   const std::string& path() const { return path_; }
   // Fills `to` with the tensor's bytes from `offset` on, which lie inside it (checked: a
@@ -116,6 +124,7 @@ class GgufFile {
   Result<GgufTensor> ReadTensorRow(GgufCursor& cursor, uint64_t index) const;
   Result<void> PlaceTensors(uint64_t table_end);
   Result<void> ReadFromFile();
+  Result<void> JoinParts(const std::string& path);
   Result<const GgufEntry*> Array(std::string_view key) const;
 
   FileDescriptor file_{-1};           // none after Parse
@@ -129,6 +138,7 @@ class GgufFile {
   std::vector<GgufTensor> tensors_;
   std::unordered_map<std::string_view, uint32_t> entry_index_;
   std::unordered_map<std::string_view, uint32_t> tensor_index_;
+  std::vector<GgufFile> parts_;  // joined, from the second on; tensors_ refers to their headers
 };
 
 // What may stand before the tensors: metadata, most of it the vocabulary, and the table. The

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <thread>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -321,6 +322,92 @@ TEST(Gguf, ReadsVocabularyOnlyFiles) {
     EXPECT_GT(file->Strings("tokenizer.ggml.tokens")->size(), 30000u);
   }
   EXPECT_EQ(files, 2u);
+}
+
+// A file of three tensors as tools split it, and where its parts lie until the end of a test.
+class SplitParts : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char folder[] = "/tmp/infe-split-XXXXXX";
+    ASSERT_NE(mkdtemp(folder), nullptr);
+    folder_ = folder;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  static GgufBuilder Part(uint32_t number, uint32_t count) {
+    GgufBuilder part;
+    if (number == 0) part.String("general.architecture", "llama");
+    part.Unsigned("split.no", number).Unsigned("split.count", count);
+    part.Unsigned("split.tensors.count", count);
+    part.Tensor(
+        kNames[number], 0, {2},
+        GgufBuilder::Number(1.0f + static_cast<float>(number)) + GgufBuilder::Number(-1.0f));
+    return part;
+  }
+  std::string PathOf(uint32_t number, uint32_t count) const {
+    return fmt::format("{}/big-{:05}-of-{:05}.gguf", folder_, number + 1, count);
+  }
+  void Write(uint32_t number, uint32_t count, const GgufBuilder& part) const {
+    std::ofstream(PathOf(number, count), std::ios::binary) << part.Bytes();
+  }
+  Result<GgufFile> Open() const { return GgufFile::Open(PathOf(0, 3)); }
+  void WriteAll() const {
+    for (uint32_t i = 0; i < 3; ++i) Write(i, 3, Part(i, 3));
+  }
+
+  static constexpr const char* kNames[] = {"a.weight", "b.weight", "c.weight"};
+  std::string folder_;
+};
+
+TEST_F(SplitParts, AreOneFile) {
+  WriteAll();
+  const auto file = Open();
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_TRUE(file->CheckWhole());
+  EXPECT_TRUE(file->CheckUnchanged());
+  ASSERT_EQ(file->tensors().size(), 3u);
+  EXPECT_EQ(*file->String("general.architecture"), "llama");
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < 3; ++i) {
+    const GgufTensor* tensor = file->FindTensor(kNames[i]);
+    ASSERT_NE(tensor, nullptr);
+    float values[2] = {};
+    ASSERT_TRUE(file->ReadTensor(*tensor, 0, std::as_writable_bytes(std::span(values))));
+    EXPECT_EQ(values[0], 1.0f + static_cast<float>(i));
+    bytes += std::filesystem::file_size(PathOf(i, 3));
+  }
+  EXPECT_EQ(file->file_bytes(), bytes);
+  Write(2, 3, Part(2, 3).Data("more"));
+  EXPECT_FALSE(file->CheckUnchanged());
+}
+
+TEST_F(SplitParts, AMissingOrForeignOneIsNamed) {
+  WriteAll();
+  std::filesystem::remove(PathOf(2, 3));
+  const auto missing = Open();
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
+  EXPECT_NE(missing.error().message.find("big-00003-of-00003"), std::string::npos);
+  // Part 2 in the place of part 3; a part of another split; one tensor in two parts.
+  Write(2, 3, Part(1, 3));
+  EXPECT_EQ(Open().error().code, ErrorCode::kCorrupt);
+  Write(2, 3, Part(2, 4));
+  EXPECT_EQ(Open().error().code, ErrorCode::kCorrupt);
+  Write(2, 3, Part(2, 3).Tensor(kNames[0], 0, {1}, GgufBuilder::Number(1.0f)));
+  const auto twice = Open();
+  ASSERT_FALSE(twice);
+  EXPECT_NE(twice.error().message.find(kNames[0]), std::string::npos);
+}
+
+TEST_F(SplitParts, OneAloneIsNoModel) {
+  WriteAll();
+  const auto second = GgufFile::Open(PathOf(1, 3));
+  ASSERT_TRUE(second);
+  EXPECT_NE(second->CheckWhole().error().message.find("part 2 of 3"), std::string::npos);
+  std::filesystem::rename(PathOf(0, 3), folder_ + "/big.gguf");
+  const auto first = GgufFile::Open(folder_ + "/big.gguf");
+  ASSERT_TRUE(first);
+  EXPECT_NE(first->CheckWhole().error().message.find("part 1 of 3"), std::string::npos);
 }
 
 }  // namespace

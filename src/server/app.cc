@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "base/cpu_features.h"
+#include "base/split_name.h"
 #include "base/thread_pool.h"
 #include "http/server.h"
 #include "server/activation.h"
@@ -276,9 +277,10 @@ Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels(const ServerCon
     if (spec == nullptr && is_path) {
       std::error_code ec;
       store::InstalledModel model;
-      model.name = std::filesystem::path(wanted).stem();
+      model.name = ModelNameOf(wanted);
       model.path = wanted;
-      model.size_bytes = std::filesystem::file_size(wanted, ec);
+      for (const std::string& part : PartPaths(wanted))
+        if (!ec) model.size_bytes += std::filesystem::file_size(part, ec);
       if (ec) return NotFound(fmt::format("there is no model file {}", wanted));
       choose(model);
       continue;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/sha256.h"
+#include "base/split_name.h"
 
 namespace infe::store {
 namespace {
@@ -126,8 +127,9 @@ Result<ModelFile> HashUnplaced(const std::string& path, const HashOptions& optio
   return model;
 }
 
-Result<ModelFile> OpenHashed(const DataDir& dir, const std::string& path,
-                             const HashOptions& options) {
+namespace {
+
+Result<ModelFile> OpenOne(const DataDir& dir, const std::string& path, const HashOptions& options) {
   ModelFile model;
   model.path = path;
   INFE_ASSIGN(model.file, OpenRegular(path));
@@ -140,6 +142,24 @@ Result<ModelFile> OpenHashed(const DataDir& dir, const std::string& path,
   }
   INFE_TRY(HashInto(model, options));
   WriteStamp(dir, path, model.state, model.sha256);
+  return model;
+}
+
+}  // namespace
+
+Result<ModelFile> OpenHashed(const DataDir& dir, const std::string& path,
+                             const HashOptions& options) {
+  INFE_ASSIGN(ModelFile model, OpenOne(dir, path, options));
+  const std::vector<std::string> parts = PartPaths(path);
+  if (parts.size() == 1) return model;
+  Sha256 sha;
+  sha.Update(model.sha256 + "\n");
+  for (size_t i = 1; i < parts.size(); ++i) {
+    INFE_ASSIGN(ModelFile part, OpenOne(dir, parts[i], options));
+    sha.Update(part.sha256 + "\n");
+    model.more.push_back(std::move(part));
+  }
+  model.sha256 = ToHex(sha.Finish());
   return model;
 }
 

@@ -1,6 +1,8 @@
 // A model file, opened once, with the SHA-256 of the very bytes behind its descriptor: what is
-// loaded from it is what it is called. A digest is computed once per state of a file (base
-// FileState); then a stamp in the data folder remembers it, and a later open only compares.
+// loaded from it is what it is called. Of a file that was split (base/split_name.h) all parts are
+// opened, and its digest is that of the parts' digests, in hex, a line each. A digest is computed
+// once per state of a file (base FileState); then a stamp in the data folder remembers it, and a
+// later open only compares.
 //
 // A stamp is one line of text, digests/HASH-OF-THE-PATH: device, inode, size, both times, digest.
 // Written aside and renamed; one that is damaged or of another state means hashing again. It guards
@@ -11,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/file_descriptor.h"
 #include "base/result.h"
@@ -22,8 +25,9 @@ namespace infe::store {
 struct ModelFile {
   FileDescriptor file{-1};
   std::string path;    // as it was opened
-  std::string sha256;  // of its own bytes, 64 hex digits
+  std::string sha256;  // of its own bytes, or of all parts, 64 hex digits
   FileState state;
+  std::vector<ModelFile> more = {};  // parts behind the first
 };
 
 enum class DigestSource {

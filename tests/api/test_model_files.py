@@ -16,6 +16,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from conftest import BINARY, MODEL_DIR, SLOW, Server, free_port  # noqa: E402
+from gguf_split import split  # noqa: E402
 
 NAME = "smollm2-135m"
 HELLO = [{"role": "user", "content": "Count from one to a hundred, in words."}]
@@ -311,3 +312,28 @@ def test_two_files_of_one_name_are_refused_with_both_paths(tmp_path):
                 "--model", str(paths[0]), "--model", str(paths[1]))
     assert done.returncode == 1
     assert "two models are called twin" in done.stderr and all(str(path) in done.stderr for path in paths)
+
+
+def test_the_parts_of_a_split_file_are_one_model(data, file, serving):
+    whole = serving(models=(NAME,))
+    expected = whole.chat(max_tokens=16)["choices"][0]["message"]["content"]
+    assert whole.stop() == 0
+    (data / "parts").mkdir()
+    first = split(file, data / "parts/big", 3)
+    parts = sorted((data / "parts").iterdir())
+    joined = serving(models=(str(first),))
+    (model,) = json.loads(joined.get("/v1/models"))["data"]
+    assert model["id"] == "big" and model["file_digest"] == "sha256:" + hashlib.sha256(
+        "".join(digest(part) + "\n" for part in parts).encode()).hexdigest()
+    assert joined.chat(model="big", max_tokens=16)["choices"][0]["message"]["content"] == expected
+    assert joined.stop() == 0
+    shown, of_whole = (json.loads(infe(data, "show", path, "--json").stdout) for path in (str(first), NAME))
+    assert shown["runs_here"] and shown["why_not"] is None and shown["sha256"] == model["file_digest"].removeprefix("sha256:")
+    assert all(shown[key] == of_whole[key] > 0 for key in ("layers", "parameters", "vocabulary", "context_length"))
+    # A part that is named alone, and one that is not there.
+    status, said = serve(data, models=(str(parts[1]),))
+    assert status == 1 and "part 2 of 3" in said
+    assert "part 2 of 3" in json.loads(infe(data, "show", str(parts[1]), "--json").stdout)["why_not"]
+    parts[2].unlink()
+    status, said = serve(data, models=(str(first),))
+    assert status == 3 and parts[2].name in said

@@ -11,6 +11,7 @@
 #include "answer/embedding.h"
 #include "answer/local_model.h"
 #include "engine/loader.h"
+#include "server/models/read_gguf.h"
 
 namespace infe::server {
 namespace {
@@ -23,15 +24,14 @@ Result<std::string> ReadTemplate(const std::string& path) {
   return text;
 }
 
-Result<engine::LoadedModel> LoadFile(const store::InstalledModel& installed, store::ModelFile file,
-                                     const ServerConfig& config, const std::string& data_dir,
-                                     ThreadPool& pool, const kernels::KernelTable& kernels) {
+Result<engine::LoadedModel> LoadFile(store::ModelFile file, const ServerConfig& config,
+                                     const std::string& data_dir, ThreadPool& pool,
+                                     const kernels::KernelTable& kernels) {
   engine::LoadOptions load;
   load.kv_type = config.kv_type;
   load.batch_sequences_max = config.max_batch;
   if (config.packed_cache) load.packed_cache = {data_dir + "/packed", file.sha256};
-  INFE_ASSIGN(const model::GgufFile gguf,
-              model::GgufFile::Read(std::move(file.file), file.state, installed.path));
+  INFE_ASSIGN(const model::GgufFile gguf, ReadGguf(std::move(file)));
   INFE_ASSIGN(engine::LoadedModel loaded, engine::LoadModel(gguf, pool, kernels, load));
   if (!config.chat_template.empty()) {
     INFE_ASSIGN(loaded.chat_template, ReadTemplate(config.chat_template));
@@ -101,7 +101,7 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
   options.kv_type = Name(config.kv_type);
   options.isa = std::string(kernels::Name(kernels.isa));
   INFE_ASSIGN(engine::LoadedModel loaded,
-              LoadFile(installed, std::move(file), config, data_dir, pool, kernels));
+              LoadFile(std::move(file), config, data_dir, pool, kernels));
   if (config.sampling_defaults == SamplingDefaults::kModel)
     options.sampling_defaults = installed.defaults.Over(loaded.sampling);
   options.engine = EngineOptionsOf(config);

@@ -30,6 +30,8 @@ constexpr std::array<std::string_view, 10> kForeign{"server_tool_use",
                                                     "mcp_tool_result",
                                                     "container_upload"};
 
+constexpr const char* kDocumentPlaceholder = "[a document, which this model cannot read]";
+
 template <size_t N>
 bool Holds(const std::array<std::string_view, N>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -145,6 +147,8 @@ class BlockParser {
 
   std::optional<Block> Media(Fields& fields, const std::string& type) {
     fields.Take("source");
+    if (context_.options().images == Images::kPlaceholder)
+      return Block{.text = type == "image" ? kImagePlaceholder : kDocumentPlaceholder};
     context_.Fail(UnsupportedValue(fields.Path("type"), fmt::format("'{}'", type), "'text'"));
     return std::nullopt;
   }

@@ -150,6 +150,9 @@ answer::ChatAsk ToAsk(const MessagesRequest& request) {
   answer::ChatAsk ask;
   ask.messages = ToMessages(request);
   ask.messages_origin = "messages";
+  // A conversation that ends with the assistant's words is one to go on with.
+  if (!ask.messages.empty() && ask.messages.back().role == chat::Role::kAssistant)
+    ask.turn = answer::Turn::kContinued;
   for (const Tool& tool : ShownTools(request))
     ask.tools.push_back({.name = tool.name,
                          .description = tool.description,

@@ -133,6 +133,21 @@ TEST(MessagesRequest, DocumentsInPlainTextAreTextAndMediaAreRefusedByTheirPlace)
             "messages[1].content[0].content[0].type");
 }
 
+TEST(MessagesRequest, APlaceholderStandsForWhatNobodyReadsWhereTheOperatorSaysSo) {
+  const auto request = Parse(R"([{"role":"user","content":[{"type":"image","source":{"type":"url",
+"url":"http://x"}},{"type":"text","text":"what is it?"}]}])",
+                             "", {.images = Images::kPlaceholder});
+  ASSERT_TRUE(request);
+  EXPECT_EQ(Turns(ToAsk(*request)),
+            (List{std::string("user:") + kImagePlaceholder + "\nwhat is it?"}));
+}
+
+TEST(MessagesRequest, AnAssistantsLastWordsAreGoneOnWith) {
+  EXPECT_EQ(Ask(R"([{"role":"user","content":"a"},{"role":"assistant","content":"b ("}])").turn,
+            answer::Turn::kContinued);
+  EXPECT_EQ(Ask(kHi).turn, answer::Turn::kNext);
+}
+
 TEST(MessagesRequest, WhatAnotherServersToolsLeftIsNamedAndLeftOut) {
   const auto request = Parse(R"([{"role":"user","content":"a"},{"role":"assistant","content":[
 {"type":"server_tool_use","id":"s","name":"web_search","input":{}},

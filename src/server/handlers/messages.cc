@@ -67,6 +67,7 @@ api::Parsed<CallPtr> TakeIn(Services& services, const http::HttpRequest& http, R
 std::optional<api::ApiError> Prepare(Services& services, MessagesCall& call, const Reply& reply) {
   answer::ChatAsk ask = wire::ToAsk(call.request);
   call.request.messages.clear();  // as large as the body
+  if (reply.endpoint()->cost == Cost::kReads) ask.purpose = answer::Purpose::kLook;
   ask.caller = ToAsk(services, reply, {}, ask.caller.priority);
   auto prepared = call.model->backend().Prepare(std::move(ask), PolicyOf(call.settings->config));
   if (!prepared) return wire::ToApiError(prepared.error());

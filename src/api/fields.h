@@ -87,6 +87,8 @@ class Fields {
   std::string Path(std::string_view name) const;
   ParseContext& context() const { return context_; }
 
+  // Whether it is there at all, be it null.
+  bool IsWritten(std::string_view name) const { return Find(name).has_value(); }
   // The field's value, or null if absent or JSON null. Marks it as known.
   const Json* Take(std::string_view name);
   // The same, and absence is an error.

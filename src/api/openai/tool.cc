@@ -293,8 +293,8 @@ ToolUse ParseToolUse(Fields& body) {
     out.legacy_functions = true;
   }
   if (const Json* choice = body.Take("tool_choice")) {
-    // An empty list is how many programs say that there are none; then these say so too.
-    const bool says_none = tools != nullptr && choice->is_string() &&
+    // An empty list, or null, is how many programs say that there are none; then these say so too.
+    const bool says_none = body.IsWritten("tools") && choice->is_string() &&
                            (choice->as_string() == "auto" || choice->as_string() == "none");
     if (!has_tools && !says_none)
       context.Fail(OnlyAllowedWhen("tool_choice", "'tools' are specified"));

@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
-#include "base/split_name.h"
 #include "model/gguf_cursor.h"
 #include "model/gguf_types.h"
 
@@ -23,10 +22,6 @@ constexpr uint32_t kAlignmentDefault = 32;
 constexpr uint64_t kAlignmentMax = uint64_t{1} << 20;
 // The format's own limit for keys; names of tensors are shorter still (64 in ggml).
 constexpr size_t kNameBytesMax = 65535;
-// What tools that split a file write into each part.
-constexpr std::string_view kSplitNumber = "split.no";
-constexpr std::string_view kSplitCount = "split.count";
-constexpr std::string_view kSplitTensors = "split.tensors.count";
 // The smallest entry is a key length, a one-byte key, a type and a one-byte value; the smallest
 // tensor row a name length, a name, a dimension count, a dimension, a type and an offset.
 // Counts that cannot fit the file are refused before anything is reserved.
@@ -141,105 +136,12 @@ Error WrongType(const GgufEntry& entry, std::string_view wanted) {
 
 }  // namespace
 
-std::string_view Name(GgufValueType type) {
-  switch (type) {
-    case GgufValueType::kUint8:
-      return "u8";
-    case GgufValueType::kInt8:
-      return "i8";
-    case GgufValueType::kUint16:
-      return "u16";
-    case GgufValueType::kInt16:
-      return "i16";
-    case GgufValueType::kUint32:
-      return "u32";
-    case GgufValueType::kInt32:
-      return "i32";
-    case GgufValueType::kFloat32:
-      return "f32";
-    case GgufValueType::kBool:
-      return "bool";
-    case GgufValueType::kString:
-      return "string";
-    case GgufValueType::kArray:
-      return "array";
-    case GgufValueType::kUint64:
-      return "u64";
-    case GgufValueType::kInt64:
-      return "i64";
-    case GgufValueType::kFloat64:
-      return "f64";
-  }
-  return "?";
-}
-
 Result<GgufFile> GgufFile::Open(const std::string& path) {
   INFE_ASSIGN(FileDescriptor descriptor, OpenRegular(path));
   INFE_ASSIGN(const FileState state, StateOf(descriptor));
   INFE_ASSIGN(GgufFile file, Read(std::move(descriptor), state, path));
   INFE_TRY(file.JoinParts(path));
   return file;
-}
-
-Result<void> GgufFile::JoinParts(const std::string& path) {
-  const std::vector<std::string> paths = PartPaths(path);
-  for (size_t i = 1; i < paths.size(); ++i) {
-    INFE_ASSIGN(GgufFile part, Open(paths[i]));
-    INFE_TRY(Join(std::move(part)));
-  }
-  return {};
-}
-
-Result<void> GgufFile::Join(GgufFile part) {
-  const uint64_t next = parts_.size() + 1;
-  INFE_ASSIGN(const uint64_t own, Unsigned(kSplitNumber, 0));
-  INFE_ASSIGN(const uint64_t count, Unsigned(kSplitCount, 0));
-  INFE_ASSIGN(const uint64_t number, part.Unsigned(kSplitNumber, 0));
-  INFE_ASSIGN(const uint64_t same, part.Unsigned(kSplitCount, 0));
-  if (own != 0 || number != next || same != count || next >= count) {
-    return Corrupt(fmt::format("{}: not part {} of {} that {} was split into", part.path_, next + 1,
-                               count, path_));
-  }
-  for (GgufTensor tensor : part.tensors_) {
-    tensor.part = static_cast<uint32_t>(next);
-    if (!tensor_index_.emplace(tensor.name, static_cast<uint32_t>(tensors_.size())).second) {
-      return Corrupt(
-          fmt::format("{}: tensor {} stands in another part already", part.path_, tensor.name));
-    }
-    tensors_.push_back(tensor);
-  }
-  parts_.push_back(std::move(part));
-  return {};
-}
-
-Result<void> GgufFile::CheckWhole() const {
-  INFE_ASSIGN(const uint64_t count, Unsigned(kSplitCount, 0));
-  if (count < 2) return {};
-  INFE_ASSIGN(const uint64_t number, Unsigned(kSplitNumber, 0));
-  if (number != 0) {
-    return Unsupported(
-        fmt::format("it is part {} of {} of a file that was split: name the first part, "
-                    "NAME-00001-of-{:05}.gguf",
-                    number + 1, count, count));
-  }
-  if (parts_.size() + 1 != count) {
-    return Unsupported(
-        fmt::format("it is part 1 of {} of a file that was split, and the others are found only "
-                    "where their names end with -00001-of-{:05}.gguf and so on",
-                    count, count));
-  }
-  INFE_ASSIGN(const uint64_t tensors, Unsigned(kSplitTensors, tensors_.size()));
-  if (tensors != tensors_.size()) {
-    return Corrupt(fmt::format("its {} parts hold {} tensors where the first says {}", count,
-                               tensors_.size(), tensors));
-  }
-  return {};
-}
-
-uint64_t GgufFile::file_bytes() const {
-  uint64_t bytes = file_bytes_;
-  for (const GgufFile& part : parts_) bytes += part.file_bytes_;
-  return bytes;
 }
 
 Result<GgufFile> GgufFile::Read(FileDescriptor descriptor, const FileState& state,

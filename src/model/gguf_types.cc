@@ -1,5 +1,7 @@
 #include "model/gguf_types.h"
 
+#include "model/gguf.h"
+
 namespace infe::model {
 namespace {
 
@@ -26,6 +28,38 @@ const GgufTensorType* FindGgufTensorType(uint32_t id) {
     if (type.id == id) return &type;
   }
   return nullptr;
+}
+
+std::string_view Name(GgufValueType type) {
+  switch (type) {
+    case GgufValueType::kUint8:
+      return "u8";
+    case GgufValueType::kInt8:
+      return "i8";
+    case GgufValueType::kUint16:
+      return "u16";
+    case GgufValueType::kInt16:
+      return "i16";
+    case GgufValueType::kUint32:
+      return "u32";
+    case GgufValueType::kInt32:
+      return "i32";
+    case GgufValueType::kFloat32:
+      return "f32";
+    case GgufValueType::kBool:
+      return "bool";
+    case GgufValueType::kString:
+      return "string";
+    case GgufValueType::kArray:
+      return "array";
+    case GgufValueType::kUint64:
+      return "u64";
+    case GgufValueType::kInt64:
+      return "i64";
+    case GgufValueType::kFloat64:
+      return "f64";
+  }
+  return "?";
 }
 
 }  // namespace infe::model

@@ -307,6 +307,19 @@ Result<std::vector<std::string>> Lowering::MentionedNames(const Job& job) {
   return names;
 }
 
+// Where it is to be said that a required property has no value.
+std::string Lowering::Blamed(const Terms& terms, const Job& job) {
+  return terms.empty() ? job.place->path : terms.front().place->path;
+}
+
+void Lowering::LinkNeeds(const ObjectPart& part,
+                         const std::unordered_map<std::string, uint32_t>& index,
+                         ObjectParts* parts) {
+  for (const auto& [name, needed] : part.needs)
+    for (const std::string& other : needed)
+      parts->properties[index.at(name)].needs.push_back(index.at(other));
+}
+
 Result<void> Lowering::FillObject(const Job& job) {
   RegexPool& pool = context_->pool();
   const ObjectPart& part = job.shape.object;
@@ -355,9 +368,7 @@ Result<void> Lowering::FillObject(const Job& job) {
     for (const auto& [key, term] : part.extra)
       if (key == name) terms.push_back(term);
     const bool is_required = required.contains(name);
-    std::string place;
-    if (is_required)
-      place = possible && !terms.empty() ? terms.front().place->path : job.place->path;
+    std::string place = is_required ? Blamed(possible ? terms : Terms(), job) : std::string();
     Value value;
     if (possible) {
       INFE_ASSIGN(value, Lower(std::move(terms), Inside(job.where)));
@@ -368,9 +379,7 @@ Result<void> Lowering::FillObject(const Job& job) {
                                 .value = std::move(value),
                                 .place = std::move(place)});
   }
-  for (const auto& [name, needed] : part.needs)
-    for (const std::string& other : needed)
-      parts.properties[index.at(name)].needs.push_back(index.at(other));
+  LinkNeeds(part, index, &parts);
   const RegexId undeclared = pool.And(keys, pool.Not(pool.Literals(names)));
   INFE_TRY(AddKeyClasses(job.place, part, undeclared,
                          closed ? OpenObjects::kClosed : OpenObjects::kAsWritten, Inside(job.where),

@@ -6,6 +6,8 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "grammar/json_values.h"
@@ -44,6 +46,9 @@ class Lowering {
   Result<void> AddNotatedTexts(const std::vector<Shape>& shapes, Value* value);
   Result<RegexId> StringContent(const StringPart& part, bool with_length);
   Result<void> FillObject(const Job& job);
+  static std::string Blamed(const Terms& terms, const Job& job);
+  static void LinkNeeds(const ObjectPart& part,
+                        const std::unordered_map<std::string, uint32_t>& index, ObjectParts* parts);
   void Write(const Job& job, const ObjectParts& parts);
   Result<void> FillArray(Job job);
   static Result<std::vector<std::string>> MentionedNames(const Job& job);

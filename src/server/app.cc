@@ -279,9 +279,10 @@ Result<std::vector<store::InstalledModel>> AppImpl::ChosenModels(const ServerCon
       store::InstalledModel model;
       model.name = ModelNameOf(wanted);
       model.path = wanted;
-      for (const std::string& part : PartPaths(wanted))
-        if (!ec) model.size_bytes += std::filesystem::file_size(part, ec);
-      if (ec) return NotFound(fmt::format("there is no model file {}", wanted));
+      for (const std::string& part : PartPaths(wanted)) {
+        model.size_bytes += std::filesystem::file_size(part, ec);
+        if (ec) return NotFound(fmt::format("there is no model file {}", part));
+      }
       choose(model);
       continue;
     }

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <utility>
 
 #include <utf8proc.h>
 
@@ -78,6 +79,33 @@ uint8_t Classify(uint32_t c) {
 }
 
 }  // namespace
+
+bool IsDecimalDigit(uint32_t code_point) {
+  if (code_point < 0x80) return code_point >= '0' && code_point <= '9';
+  return utf8proc_category(static_cast<utf8proc_int32_t>(code_point)) == UTF8PROC_CATEGORY_ND;
+}
+
+bool IsSymbol(uint32_t code_point) {
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(code_point));
+  return category == UTF8PROC_CATEGORY_SM || category == UTF8PROC_CATEGORY_SC ||
+         category == UTF8PROC_CATEGORY_SK || category == UTF8PROC_CATEGORY_SO;
+}
+
+bool IsHan(uint32_t code_point) {
+  // Unicode 16.0.
+  static constexpr std::pair<uint32_t, uint32_t> kRanges[] = {
+      {0x2E80, 0x2E99},   {0x2E9B, 0x2EF3},   {0x2F00, 0x2FD5},   {0x3005, 0x3005},
+      {0x3007, 0x3007},   {0x3021, 0x3029},   {0x3038, 0x303B},   {0x3400, 0x4DBF},
+      {0x4E00, 0x9FFF},   {0xF900, 0xFA6D},   {0xFA70, 0xFAD9},   {0x16FE2, 0x16FE3},
+      {0x16FF0, 0x16FF1}, {0x20000, 0x2A6DF}, {0x2A700, 0x2B739}, {0x2B740, 0x2B81D},
+      {0x2B820, 0x2CEA1}, {0x2CEB0, 0x2EBE0}, {0x2EBF0, 0x2EE5D}, {0x2F800, 0x2FA1D},
+      {0x30000, 0x3134A}, {0x31350, 0x323AF},
+  };
+  if (code_point < kRanges[0].first) return false;
+  for (const auto& [first, last] : kRanges)
+    if (code_point <= last) return code_point >= first;
+  return false;
+}
 
 CharClasses::CharClasses() {
   std::map<std::string, uint16_t> known;

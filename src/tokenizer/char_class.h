@@ -20,6 +20,11 @@ enum CharClass : uint8_t {
   kLower = 128,  // \p{Ll}, beside kLetter
 };
 
+// Three further questions, asked of few characters: \p{Nd}; \p{S}; the script Han (Scripts.txt).
+bool IsDecimalDigit(uint32_t code_point);
+bool IsSymbol(uint32_t code_point);
+bool IsHan(uint32_t code_point);
+
 // A two-stage table over all code points, about 50 KiB.
 class CharClasses {
  public:

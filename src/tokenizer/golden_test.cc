@@ -88,8 +88,9 @@ TEST_P(Golden, EveryCaseIsEqual) {
 
 INSTANTIATE_TEST_SUITE_P(All, Golden,
                          testing::Values("gpt_2", "smollm", "qwen2", "llama_bpe", "qwen35",
-                                         "gpt_4o", "tekken", "gemma4", "sentencepiece",
-                                         "sentencepiece_prefix"),
+                                         "gpt_4o", "tekken", "kimi_k2", "seed_coder", "ufakzeka",
+                                         "minicpm5", "deepseek_v3", "superbpe", "gemma4",
+                                         "sentencepiece", "sentencepiece_prefix"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

@@ -89,6 +89,13 @@ bool MayBegin(const Char& c) {
 bool MayEnd(const Char& c) {
   return c.Is(kMark) || (c.Is(kLetter) && !c.Is(kUpper));
 }
+// The same less \p{Han}.
+bool MayBeginButHan(const Char& c) {
+  return MayBegin(c) && !IsHan(c.code);
+}
+bool MayEndButHan(const Char& c) {
+  return MayEnd(c) && !IsHan(c.code);
+}
 
 // The ends of a word of case at one place: 0 where there is none.
 struct CasedWord {
@@ -96,17 +103,19 @@ struct CasedWord {
   size_t with_begin = 0;  // U+L*
 };
 
-CasedWord ReadCasedWord(const Reader& reader, size_t at) {
+template <typename Begin, typename End>
+CasedWord ReadCasedWord(const Reader& reader, size_t at, const Begin& may_begin,
+                        const End& may_end) {
   CasedWord word;
   size_t last_both = 0;  // behind the last character that may begin and end
   size_t end = at;
   while (!reader.AtEnd(end)) {
     const Char c = reader.Read(end);
-    if (!MayBegin(c)) break;
+    if (!may_begin(c)) break;
     end = c.end;
-    if (MayEnd(c)) last_both = end;
+    if (may_end(c)) last_both = end;
   }
-  const size_t lower_end = reader.RunEnd(end, MayEnd);
+  const size_t lower_end = reader.RunEnd(end, may_end);
   if (end > at) word.with_begin = lower_end;
   word.with_end = lower_end > end ? lower_end : last_both;
   return word;
@@ -146,6 +155,8 @@ constexpr PreTokenizerSpec kQwen35{.kind = Kind::kQwen35};
 constexpr PreTokenizerSpec kGpt4o{.kind = Kind::kGpt4o};
 constexpr PreTokenizerSpec kTekken{
     .kind = Kind::kTekken, .vocabulary_first = true, .add_bos = true};
+constexpr PreTokenizerSpec kKimiK2{.kind = Kind::kKimiK2};
+constexpr PreTokenizerSpec kDeepseekV3{.kind = Kind::kDeepseekV3};
 constexpr PreTokenizerSpec kDbrx{.kind = Kind::kLlama3};
 constexpr PreTokenizerSpec kGlm4{.kind = Kind::kLlama3, .vocabulary_first = true};
 constexpr PreTokenizerSpec kLlama3{
@@ -157,7 +168,8 @@ struct Named {
 };
 
 // Each row was checked against llama.cpp on a text of all scripts with this name in the file;
-// gpt-4o and tekken against the expressions above, which that engine only approximates.
+// gpt-4o, tekken, kimi-k2 and superbpe against the expressions of the header, which that engine
+// only approximates.
 constexpr Named kNames[] = {
     Named{"gpt-2", kGpt2},
     Named{"phi-2", kGpt2},
@@ -207,6 +219,27 @@ constexpr Named kNames[] = {
     Named{"dbrx", kDbrx},
     Named{"smaug-bpe", kDbrx},
     Named{"chatglm-bpe", kDbrx},
+    // By their expressions alone.
+    Named{"a.x-4.0", kGpt2},
+    Named{"jina-es", kGpt2},
+    Named{"jina-de", kGpt2},
+    Named{"hunyuan", kQwen2},
+    Named{"solar-open", kQwen2},
+    Named{"grok-2", kQwen2},
+    Named{"bailingmoe", kQwen2},
+    Named{"bailingmoe2", kQwen2},
+    Named{"llada-moe", kQwen2},
+    Named{"minimax-m2", kGpt4o},
+    Named{"granite-embed-multi-97m", {.kind = Kind::kGpt4o, .vocabulary_first = true}},
+    Named{"kimi-k2", kKimiK2},
+    Named{"seed-coder", {.kind = Kind::kSeedCoder}},
+    Named{"ufakzeka", {.kind = Kind::kUfakzeka}},
+    Named{"minicpm5", {.kind = Kind::kDigitsThenLlama3, .vocabulary_first = true}},
+    Named{"deepseek-v3", kDeepseekV3},
+    Named{"hunyuan-dense", kDeepseekV3},
+    Named{"joyai-llm", kDeepseekV3},
+    Named{"hy_v4", kDeepseekV3},
+    Named{"superbpe", {.kind = Kind::kSuperBpe}},
 };
 
 }  // namespace
@@ -223,14 +256,21 @@ size_t PreTokenizer::PieceEnd(std::string_view text, size_t at) const {
     case PreTokenizerKind::kDigitsThenGpt2:
       return Gpt2(text, at);
     case PreTokenizerKind::kQwen2:
+    case PreTokenizerKind::kQwen35:
+    case PreTokenizerKind::kSeedCoder:
+    case PreTokenizerKind::kUfakzeka:
       return Llama3(text, at, 1);
     case PreTokenizerKind::kLlama3:
+    case PreTokenizerKind::kDigitsThenLlama3:
       return Llama3(text, at, 3);
-    case PreTokenizerKind::kQwen35:
-      return Llama3(text, at, 1);
     case PreTokenizerKind::kGpt4o:
     case PreTokenizerKind::kTekken:
+    case PreTokenizerKind::kKimiK2:
       return Gpt4o(text, at);
+    case PreTokenizerKind::kDeepseekV3:
+      return DeepseekV3(text, at);
+    case PreTokenizerKind::kSuperBpe:
+      return SuperBpe(text, at);
   }
   return text.size();
 }
@@ -256,21 +296,23 @@ size_t PreTokenizer::Gpt2(std::string_view text, size_t at) const {
 
 namespace {
 
+// End of a number of up to digits_max characters, the first of which ends at `end`.
+size_t NumberEnd(const Reader& reader, size_t end, int digits_max) {
+  for (int digits = 1; digits < digits_max && !reader.AtEnd(end); ++digits) {
+    const Char next = reader.Read(end);
+    if (!next.Is(kNumber)) break;
+    end = next.end;
+  }
+  return end;
+}
+
 // What Llama 3's expression does from numbers on: a number, punctuation with what may follow it, or
 // white space. other: what counts as punctuation.
 template <typename Other, typename Trail>
 size_t RestOfPieces(const Reader& reader, size_t at, int digits_max, const Other& other,
                     const Trail& trail) {
   const Char first = reader.Read(at);
-  if (first.Is(kNumber)) {
-    size_t end = first.end;
-    for (int digits = 1; digits < digits_max && !reader.AtEnd(end); ++digits) {
-      const Char next = reader.Read(end);
-      if (!next.Is(kNumber)) break;
-      end = next.end;
-    }
-    return end;
-  }
+  if (first.Is(kNumber)) return NumberEnd(reader, first.end, digits_max);
   Char second = first;  // a character after a space, or the first one itself
   if (first.code == ' ' && !reader.AtEnd(first.end)) second = reader.Read(first.end);
   if (other(second)) return reader.RunEnd(reader.RunEnd(second.end, other), trail);
@@ -285,7 +327,7 @@ size_t PreTokenizer::Llama3(std::string_view text, size_t at, int digits_max) co
   const Char first = reader.Read(at);
   // Marks are letters of words in one kind, and punctuation in the others.
   const uint8_t word = kind_ == PreTokenizerKind::kQwen35 ? kLetter | kMark : kLetter;
-  if (first.code == '\'') {
+  if (first.code == '\'' && kind_ != PreTokenizerKind::kUfakzeka) {
     if (const size_t end = FoldedContractionEnd(reader, at); end != 0) return end;
   }
   if (first.Is(word)) return reader.RunEndOf(word, first.end);
@@ -293,17 +335,31 @@ size_t PreTokenizer::Llama3(std::string_view text, size_t at, int digits_max) co
     const Char next = reader.Read(first.end);
     if (next.Is(word)) return reader.RunEndOf(word, next.end);
   }
-  return RestOfPieces(
+  const uint8_t trail = kind_ == PreTokenizerKind::kSeedCoder ? kOther : kNewline;
+  const size_t end = RestOfPieces(
       reader, at, digits_max, [word](const Char& c) { return c.IsOther() && !c.Is(word); },
-      [](const Char& c) { return c.Is(kNewline); });
+      [trail](const Char& c) { return c.Is(trail); });
+  // Numbers that stand alone end the stretch that the expression sees: white space in front of one
+  // is at its end.
+  if (kind_ != PreTokenizerKind::kDigitsThenLlama3 || !first.Is(kSpace)) return end;
+  const SpaceRun run = ReadSpaceRun(reader, at);
+  const bool is_last = run.newline_end == 0 && end == run.last_begin;
+  return is_last && !reader.AtEnd(run.end) && reader.Read(run.end).Is(kNumber) ? run.end : end;
 }
 
 size_t PreTokenizer::Gpt4o(std::string_view text, size_t at) const {
   const Reader reader(text, classes_);
   const Char first = reader.Read(at);
-  const CasedWord here = ReadCasedWord(reader, at);
+  const bool is_kimi = kind_ == PreTokenizerKind::kKimiK2;
+  const auto is_han = [](const Char& c) { return IsHan(c.code); };
+  if (is_kimi && is_han(first)) return reader.RunEnd(first.end, is_han);
+  const auto read_word = [&](size_t from) {
+    return is_kimi ? ReadCasedWord(reader, from, MayBeginButHan, MayEndButHan)
+                   : ReadCasedWord(reader, from, MayBegin, MayEnd);
+  };
+  const CasedWord here = read_word(at);
   CasedWord behind;  // one character that is neither letter, number nor newline
-  if (!first.Is(kLetter | kNumber | kNewline)) behind = ReadCasedWord(reader, first.end);
+  if (!first.Is(kLetter | kNumber | kNewline)) behind = read_word(first.end);
   for (const size_t end : {behind.with_end, here.with_end, behind.with_begin, here.with_begin}) {
     if (end == 0) continue;
     if (kind_ == PreTokenizerKind::kTekken || reader.AtEnd(end) || text[end] != '\'') return end;
@@ -311,8 +367,134 @@ size_t PreTokenizer::Gpt4o(std::string_view text, size_t at) const {
     return contraction != 0 ? contraction : end;
   }
   const auto other = [](const Char& c) { return c.IsOther(); };
-  const auto trail = [](const Char& c) { return c.Is(kNewline) || c.code == '/'; };
+  const auto trail = [is_kimi](const Char& c) {
+    return c.Is(kNewline) || (c.code == '/' && !is_kimi);
+  };
   return RestOfPieces(reader, at, kind_ == PreTokenizerKind::kTekken ? 1 : 3, other, trail);
+}
+
+namespace {
+
+bool IsAsciiPunctuation(const Char& c) {
+  return c.code > ' ' && c.code < 0x7f && !c.Is(kLetter | kNumber);
+}
+bool IsAsciiLetter(const Char& c) {
+  return c.code < 0x80 && c.Is(kLetter);
+}
+// What DeepSeek's second expression cuts out.
+bool IsCjk(const Char& c) {
+  return (c.code >= 0x4E00 && c.code <= 0x9FA5) || (c.code >= 0x3040 && c.code <= 0x30FF);
+}
+bool IsWordPart(const Char& c) {
+  return c.Is(kLetter | kMark) && !IsCjk(c);
+}
+// [\p{P}\p{S}]. U+30A0 and U+30FB are among the CJK, and U+309B and U+309C.
+bool IsMarkOfText(const Char& c) {
+  return !IsCjk(c) && (c.Is(kPunctuation) || (c.classes == kOther && IsSymbol(c.code)));
+}
+
+// End of the piece that DeepSeek's third expression finds at a place that is neither a number nor
+// CJK; 0: it finds none.
+size_t DeepseekPieceEnd(const Reader& reader, size_t at) {
+  const Char first = reader.Read(at);
+  Char second;  // of no class at the end
+  if (!reader.AtEnd(first.end)) second = reader.Read(first.end);
+  if (IsAsciiPunctuation(first) && IsAsciiLetter(second))
+    return reader.RunEnd(second.end, IsAsciiLetter);
+  if (IsWordPart(first)) return reader.RunEnd(first.end, IsWordPart);
+  if (!first.Is(kNewline) && !IsMarkOfText(first) && IsWordPart(second))
+    return reader.RunEnd(second.end, IsWordPart);
+  const Char& mark = first.code == ' ' ? second : first;
+  if (mark.end != 0 && IsMarkOfText(mark)) {
+    const size_t end = reader.RunEnd(mark.end, IsMarkOfText);
+    return reader.RunEndOf(kNewline, end);
+  }
+  if (!first.Is(kSpace)) return 0;
+  const SpaceRun run = ReadSpaceRun(reader, at);
+  if (run.newline_end != 0) return run.newline_end;
+  if (!reader.AtEnd(run.end)) {
+    const Char next = reader.Read(run.end);
+    if (next.Is(kNumber) || IsCjk(next)) return run.end;  // the stretch ends here
+  }
+  return SpacePieceEnd(reader, at, run);
+}
+
+}  // namespace
+
+size_t PreTokenizer::DeepseekV3(std::string_view text, size_t at) const {
+  const Reader reader(text, classes_);
+  const Char first = reader.Read(at);
+  if (first.Is(kNumber)) return NumberEnd(reader, first.end, 3);
+  if (IsCjk(first)) return reader.RunEnd(first.end, IsCjk);
+  if (const size_t end = DeepseekPieceEnd(reader, at); end != 0) return end;
+  // What nothing takes is one piece, up to where something does.
+  size_t end = first.end;
+  while (!reader.AtEnd(end)) {
+    const Char c = reader.Read(end);
+    if (c.Is(kNumber) || IsCjk(c) || DeepseekPieceEnd(reader, end) != 0) break;
+    end = c.end;
+  }
+  return end;
+}
+
+namespace {
+
+// Whether the character in front of a place is a decimal digit.
+bool IsBehindDigit(const Reader& reader, size_t at) {
+  if (at == 0) return false;
+  size_t begin = at - 1;
+  while (begin > 0 && at - begin < 4 && (reader.text()[begin] & 0xC0) == 0x80) --begin;
+  const Char c = reader.Read(begin);
+  return c.end == at && IsDecimalDigit(c.code);
+}
+
+// Decimal digits from a place on: how many, and where the first and the third end.
+struct DigitRun {
+  size_t count = 0;
+  size_t ends[3] = {};
+  size_t end = 0;
+};
+
+DigitRun ReadDigitRun(const Reader& reader, size_t at, size_t count_max) {
+  DigitRun run;
+  run.end = at;
+  while (run.count < count_max && !reader.AtEnd(run.end)) {
+    const Char c = reader.Read(run.end);
+    if (!IsDecimalDigit(c.code)) break;
+    run.end = c.end;
+    if (run.count < 3) run.ends[run.count] = c.end;
+    ++run.count;
+  }
+  return run;
+}
+
+}  // namespace
+
+size_t PreTokenizer::SuperBpe(std::string_view text, size_t at) const {
+  const Reader reader(text, classes_);
+  if (!reader.Read(at).Is(kNumber))
+    return reader.RunEnd(at, [](const Char& c) { return !c.Is(kNumber); });
+  // A cut between two digits has multiples of three behind it: no need to count on to their end, or
+  // a long number would be counted again and again.
+  if (IsBehindDigit(reader, at)) {
+    const DigitRun four = ReadDigitRun(reader, at, 4);
+    if (four.count == 4) return four.ends[2];
+    if (four.count == 3) at = four.end;
+  }
+  for (size_t end = at; !reader.AtEnd(end);) {
+    const Char c = reader.Read(end);
+    if (!c.Is(kNumber)) return end;
+    if (!IsDecimalDigit(c.code)) {
+      end = c.end;
+      continue;
+    }
+    const DigitRun run = ReadDigitRun(reader, end, text.size());
+    if (run.count % 3 == 0 && end > at) return end;
+    const size_t first = run.count % 3 == 0 ? 3 : run.count % 3;
+    if (run.count > first) return run.ends[first - 1];
+    end = run.end;
+  }
+  return text.size();
 }
 
 }  // namespace infe::tokenizer

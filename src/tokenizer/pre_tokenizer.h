@@ -29,6 +29,21 @@ enum class PreTokenizerKind {
   kGpt4o,
   // kGpt4o without contractions, and every number alone: \p{N}
   kTekken,
+  // kGpt4o with runs of \p{Han} first and none of it in words, and no slash behind punctuation.
+  kKimiK2,
+  // kQwen2 without newlines behind punctuation: ?[^\s\p{L}\p{N}]+
+  kSeedCoder,
+  // kQwen2 without contractions.
+  kUfakzeka,
+  // Every \p{N}{1,3} alone first; kLlama3 between them.
+  kDigitsThenLlama3,
+  // Every \p{N}{1,3} first; then every run of [U+4E00-U+9FA5 U+3040-U+30FF]; between them
+  // [!-/:-@\[-`{-~][A-Za-z]+ | [^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+ | ?[\p{P}\p{S}]+[\r\n]*
+  // | \s*[\r\n]+ | \s+(?!\S) | \s+ and what none of these takes.
+  kDeepseekV3,
+  // Runs of \p{N}, cut in front of every three digits from their end: (?=(\d{3})+(?!\d)); what
+  // stands between them is not cut, spaces neither.
+  kSuperBpe,
 };
 
 // What a model file's name for its pre-tokenizer (tokenizer.ggml.pre) stands for.
@@ -55,6 +70,8 @@ class PreTokenizer {
   size_t Gpt2(std::string_view text, size_t at) const;
   size_t Llama3(std::string_view text, size_t at, int digits_max) const;
   size_t Gpt4o(std::string_view text, size_t at) const;
+  size_t DeepseekV3(std::string_view text, size_t at) const;
+  size_t SuperBpe(std::string_view text, size_t at) const;
 
   PreTokenizerKind kind_;
   const CharClasses& classes_;

@@ -153,5 +153,60 @@ TEST(PreTokenizer, TekkenHasNoContractionsAndSingleDigits) {
   EXPECT_EQ(Cut("tekken", "(FooBar)/\n"), (Pieces{"(Foo", "Bar", ")/\n"}));
 }
 
+TEST(PreTokenizer, KimiSetsHanApartFromWords) {
+  EXPECT_EQ(Cut("kimi-k2", "Foo\xE4\xB8\x96\xE7\x95\x8Cs It's"),
+            (Pieces{"Foo", "\xE4\xB8\x96\xE7\x95\x8C", "s", " It's"}));
+  EXPECT_EQ(Cut("kimi-k2", "a)/\n1234"), (Pieces{"a", ")/\n", "123", "4"}));
+  EXPECT_EQ(Cut("kimi-k2", ")/\n/"), (Pieces{")/\n", "/"}));
+}
+
+TEST(PreTokenizer, SeedCoderKeepsNewlinesApartFromPunctuation) {
+  EXPECT_EQ(Cut("seed-coder", "f();\n\nx"), (Pieces{"f", "();", "\n\n", "x"}));
+  EXPECT_EQ(Cut("seed-coder", "it's"), (Pieces{"it", "'s"}));
+}
+
+TEST(PreTokenizer, UfakzekaHasNoContractions) {
+  EXPECT_EQ(Cut("ufakzeka", "Ankara'dan it's'"), (Pieces{"Ankara", "'dan", " it", "'s", "'"}));
+}
+
+TEST(PreTokenizer, WhiteSpaceBeforeNumbersThatStandAloneIsOnePiece) {
+  EXPECT_EQ(Cut("minicpm5", "a   1234 b"), (Pieces{"a", "   ", "123", "4", " b"}));
+  EXPECT_EQ(Cut("minicpm5", "a \n  1"), (Pieces{"a", " \n", "  ", "1"}));
+  EXPECT_EQ(Cut("llama-bpe", "a   1"), (Pieces{"a", "  ", " ", "1"}));
+  EXPECT_EQ(Cut("deepseek-v3", "a   12"), (Pieces{"a", "   ", "12"}));
+}
+
+TEST(PreTokenizer, DeepseekCutsPunctuationWithTheAsciiLettersBehindIt) {
+  EXPECT_EQ(Cut("deepseek-v3", "x.foo$\xC3\xA4"), (Pieces{"x", ".foo", "$", "\xC3\xA4"}));
+  EXPECT_EQ(Cut("deepseek-v3", " +-\n\ny"), (Pieces{" +-\n\n", "y"}));
+  EXPECT_EQ(Cut("deepseek-v3", "a\xE4\xB8\x96\xE3\x81\x82z"),
+            (Pieces{"a", "\xE4\xB8\x96\xE3\x81\x82", "z"}));
+  EXPECT_EQ(Cut("deepseek-v3", "\x01\x02\x03y"), (Pieces{"\x01\x02", "\x03y"}));
+}
+
+TEST(PreTokenizer, SuperBpeCutsNumbersAloneAndTheseFromTheirEnd) {
+  EXPECT_EQ(Cut("superbpe", "in the year 12345678, or so"),
+            (Pieces{"in the year ", "12", "345", "678", ", or so"}));
+  EXPECT_EQ(Cut("superbpe", "123 1234"), (Pieces{"123", " ", "1", "234"}));
+  EXPECT_EQ(Cut("superbpe",
+                "1234\xC2\xBD"
+                "12"),
+            (Pieces{"1",
+                    "234\xC2\xBD"
+                    "12"}));
+  EXPECT_EQ(Cut("superbpe",
+                "1\xC2\xBD"
+                "123456"),
+            (Pieces{"1\xC2\xBD", "123", "456"}));
+}
+
+TEST(PreTokenizer, ALongNumberIsCutInLinearTime) {
+  const std::string digits(200'000, '7');
+  const Pieces pieces = Cut("superbpe", digits);
+  EXPECT_EQ(pieces.size(), 66'667u);
+  EXPECT_EQ(pieces.front(), "77");
+  EXPECT_EQ(pieces.back(), "777");
+}
+
 }  // namespace
 }  // namespace infe::tokenizer

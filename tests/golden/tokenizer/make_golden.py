@@ -52,14 +52,21 @@ QWEN35 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| 
 UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 
 
-def cased(contraction, numbers):
+def cased(contraction, numbers, upper=UPPER, lower=LOWER, behind=r"[\r\n/]"):
     word = r"[^\r\n\p{L}\p{N}]?"
-    return (f"{word}{UPPER}*{LOWER}+{contraction}|{word}{UPPER}+{LOWER}*{contraction}|{numbers}"
-            r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+    return (f"{word}{upper}*{lower}+{contraction}|{word}{upper}+{lower}*{contraction}|{numbers}"
+            rf"| ?[^\s\p{{L}}\p{{N}}]+{behind}*|\s*[\r\n]+|\s+(?!\S)|\s+")
 
 
-GPT4O = cased(r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?", r"\p{N}{1,3}")
+CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+GPT4O = cased(CONTRACTION, r"\p{N}{1,3}")
 TEKKEN = cased("", r"\p{N}")
+KIMI_K2 = r"\p{Han}+|" + cased(CONTRACTION, r"\p{N}{1,3}", UPPER[:-1] + r"&&[^\p{Han}]]",
+                              LOWER[:-1] + r"&&[^\p{Han}]]", r"[\r\n]")
+SEED_CODER = QWEN2.replace(r"[^\s\p{L}\p{N}]+[\r\n]*", r"[^\s\p{L}\p{N}\r\n]+")
+UFAKZEKA = QWEN2[QWEN2.index("[^"):]  # no contractions
+DEEPSEEK_V3 = (r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
+               r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 
 
 def byte_level():
@@ -78,6 +85,13 @@ PRE_TOKENIZERS = {
     "qwen35": [split(QWEN35), byte_level()],
     "gpt-4o": [split(GPT4O), byte_level()],
     "tekken": [split(TEKKEN), byte_level()],
+    "kimi-k2": [split(KIMI_K2), byte_level()],
+    "seed-coder": [split(SEED_CODER), byte_level()],
+    "ufakzeka": [split(UFAKZEKA), byte_level()],
+    "minicpm5": [split(r"\p{N}{1,3}"), split(QWEN2.replace(r"|\p{N}|", r"|\p{N}+|")), byte_level()],
+    "deepseek-v3": [split(r"\p{N}{1,3}"), split("[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"),
+                    split(DEEPSEEK_V3), byte_level()],
+    "superbpe": [split(r"\p{N}+"), split(r"(?=(\d{3})+(?!\d))"), byte_level()],
 }
 
 SPACES = [" ", "  ", "    ", "\t", "\n", "\n\n", "\r\n", "\r", "\u00a0", "\u3000", "\u2003", "\x0b",
@@ -144,7 +158,7 @@ def byte_level_golden(pre, missing_bytes):
 
     def reference(with_control):
         tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges,
-                                         ignore_merges=pre in ("llama-bpe", "tekken")))
+                                         ignore_merges=pre in ("llama-bpe", "tekken", "minicpm5")))
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(PRE_TOKENIZERS[pre])
         tokenizer.decoder = decoders.ByteLevel()
         for token, kind in special.items():
@@ -238,6 +252,8 @@ if __name__ == "__main__":
     byte_level_golden("qwen35", missing_bytes=False)
     byte_level_golden("gpt-4o", missing_bytes=False)
     byte_level_golden("tekken", missing_bytes=False)
+    for name in ("kimi-k2", "seed-coder", "ufakzeka", "minicpm5", "deepseek-v3", "superbpe"):
+        byte_level_golden(name, missing_bytes=False)
     character_golden()
     sentence_piece_golden("sentencepiece", space_prefix=False)
     sentence_piece_golden("sentencepiece_prefix", space_prefix=True)

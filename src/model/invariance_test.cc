@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -166,6 +167,36 @@ TEST(BatchInvariance, TinyModelsOfEveryKind) {
       if (testing::Test::HasFailure()) return;
     }
   }
+}
+
+// Two threads, a model each, over one set of weights, which outlives the model that loaded it.
+TEST(BatchInvariance, ModelsOverTheSameWeightsAreIndependent) {
+  const std::string folder = TinyModelDir();
+  if (folder.empty()) GTEST_SKIP() << "needs python3 with numpy and gguf";
+  ThreadPool pool(2);
+  std::unique_ptr<Model> first = LoadModel(folder + "/llama-mixed.gguf", pool);
+  ASSERT_NE(first, nullptr);
+  const auto tokens = RandomTokens(60, first->config().vocabulary, 5);
+  PlainKv kv(first->kv_groups(), 1, 64);
+  const Rows alone = Feed(*first, kv, 0, tokens, 0, 7);
+  std::unique_ptr<Model> second = first->weights()->NewModel();
+  EXPECT_EQ(second->weights(), first->weights());
+  Rows rows[2];
+  Model* models[] = {first.get(), second.get()};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&, i] {
+      PlainKv own(models[i]->kv_groups(), 1, 64);
+      for (int round = 0; round < 5; ++round)
+        rows[i] = Feed(*models[i], own, 0, tokens, 0, i == 0 ? 7 : 1);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(FirstDifference(rows[0], alone), -1);
+  EXPECT_EQ(FirstDifference(rows[1], alone), -1);
+  first.reset();
+  PlainKv own(second->kv_groups(), 1, 64);
+  EXPECT_EQ(FirstDifference(Feed(*second, own, 0, tokens, 0, 60), alone), -1);
 }
 
 // Long enough for several spans of attention, which are cut and merged differently when there are

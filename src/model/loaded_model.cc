@@ -65,110 +65,139 @@ Result<void> PlanParts(const ModelConfig& config, const ModelParts& parts,
   return {};
 }
 
-class LoadedModel : public Model {
+// All that does not change with the steps: what models over the same weights share.
+class SharedParts : public ModelWeights, public std::enable_shared_from_this<SharedParts> {
  public:
-  LoadedModel(ModelConfig config, ModelParts parts, Weights weights, std::vector<StateGroup> groups,
-              Planned planned, const StepLimits& limits, ThreadPool& pool,
-              const kernels::KernelTable& kernels, kernels::KvType kv_type)
-      : config_(std::move(config)),
-        parts_(std::move(parts)),
-        weights_(std::move(weights)),
-        pool_(pool),
-        limits_(limits),
-        context_{.config = config_,
-                 .kernels = kernels,
-                 .kv_type = kv_type,
-                 .groups = std::move(groups),
-                 .ropes = planned.ropes.Take(),
-                 .residual = planned.residual},
-        schedule_(parts_),
-        scratch_(planned.scratch, limits.threads),
-        plan_(limits.rows_max, limits.logits_rows_max, std::move(planned.attention.shapes),
-              {.query_rows_max = kQueryRowsMax,
-               .threads = limits.threads,
-               .partial_floats_max = planned.attention.partial_floats,
-               .partial_floats = kernels.attention_partial_floats}) {
-    if (const auto* last = std::get_if<AttentionConfig>(&config_.layers.back().mixer)) {
-      last_shape_ = ShapeOf(*last);
+  SharedParts(ModelConfig config_of, ModelParts parts_of, Weights loaded,
+              std::vector<StateGroup> groups, Planned planned, const StepLimits& limits_of,
+              ThreadPool& pool_of, const kernels::KernelTable& kernels, kernels::KvType kv_type)
+      : config(std::move(config_of)),
+        parts(std::move(parts_of)),
+        weights(std::move(loaded)),
+        pool(pool_of),
+        limits(limits_of),
+        context{.config = config,
+                .kernels = kernels,
+                .kv_type = kv_type,
+                .groups = std::move(groups),
+                .ropes = planned.ropes.Take(),
+                .residual = planned.residual},
+        schedule(parts),
+        scratch(std::move(planned.scratch)),
+        attention(std::move(planned.attention)) {
+    if (const auto* last = std::get_if<AttentionConfig>(&config.layers.back().mixer)) {
+      last_shape = ShapeOf(*last);
     }
-    if (parts_.head != nullptr) {
-      std::uninitialized_default_construct_n(
-          parts_.head->summaries(scratch_),
-          size_t{limits.logits_rows_max} * LogitSpans(config_.vocabulary));
-    }
-    if (!weights_.packed_path.empty()) {
+    if (!weights.packed_path.empty()) {
       // Failure to write costs the next start some time and nothing else.
       packed_writer_ = std::jthread([this](std::stop_token stop) {
-        (void)WritePacked(weights_.packed_path, weights_.packed_digest, weights_.packed.bytes(),
+        (void)WritePacked(weights.packed_path, weights.packed_digest, weights.packed.bytes(),
                           std::move(stop));
       });
     }
   }
 
-  const ModelConfig& config() const override { return config_; }
-  std::span<const StateGroup> kv_groups() const override { return context_.groups; }
-  size_t weight_bytes() const override { return weights_.packed.size() + weights_.rows.size(); }
+  std::unique_ptr<Model> NewModel() const override;
+
+  const ModelConfig config;
+  const ModelParts parts;
+  const Weights weights;
+  ThreadPool& pool;
+  const StepLimits limits;
+  const ModelContext context;
+  const Schedule schedule;
+  const ScratchPlan scratch;
+  const AttentionShapes attention;
+  std::optional<AttentionShape> last_shape;  // of the last layer, if its mixer is attention
+
+ private:
+  std::jthread packed_writer_;  // last: it reads the weights until it is joined
+};
+
+class LoadedModel : public Model {
+ public:
+  explicit LoadedModel(std::shared_ptr<const SharedParts> shared)
+      : shared_(std::move(shared)),
+        scratch_(shared_->scratch, shared_->limits.threads),
+        plan_(shared_->limits.rows_max, shared_->limits.logits_rows_max, shared_->attention.shapes,
+              {.query_rows_max = kQueryRowsMax,
+               .threads = shared_->limits.threads,
+               .partial_floats_max = shared_->attention.partial_floats,
+               .partial_floats = shared_->context.kernels.attention_partial_floats}) {
+    if (parts().head != nullptr) {
+      std::uninitialized_default_construct_n(
+          parts().head->summaries(scratch_),
+          size_t{shared_->limits.logits_rows_max} * LogitSpans(config().vocabulary));
+    }
+  }
+
+  const ModelConfig& config() const override { return shared_->config; }
+  std::span<const StateGroup> kv_groups() const override { return shared_->context.groups; }
+  size_t weight_bytes() const override {
+    return shared_->weights.packed.size() + shared_->weights.rows.size();
+  }
+  std::shared_ptr<const ModelWeights> weights() const override { return shared_; }
 
   void Forward(const Batch& batch, const StateView& state) override {
-    plan_.Build(batch, context_.groups, last_shape_ ? &*last_shape_ : nullptr);
-    INFE_CHECK(!plan_.rows.empty() && plan_.rows.size() <= limits_.rows_max);
+    const StepLimits& limits = shared_->limits;
+    plan_.Build(batch, kv_groups(), shared_->last_shape ? &*shared_->last_shape : nullptr);
+    INFE_CHECK(!plan_.rows.empty() && plan_.rows.size() <= limits.rows_max);
     // Rows are moved only where some are dropped.
-    INFE_CHECK(plan_.wanted.size() <= limits_.logits_rows_max ||
+    INFE_CHECK(plan_.wanted.size() <= limits.logits_rows_max ||
                plan_.wanted.size() == plan_.rows.size());
     for (const BatchItem& item : batch.items) {
       INFE_CHECK(item.logits_rows == 0 || Gives(item.output));
-      INFE_CHECK(parts_.pool == nullptr || item.logits_rows <= 1);
+      INFE_CHECK(parts().pool == nullptr || item.logits_rows <= 1);
     }
-    INFE_CHECK(parts_.pool == nullptr || batch.items.size() <= limits_.logits_rows_max);
+    INFE_CHECK(parts().pool == nullptr || batch.items.size() <= limits.logits_rows_max);
     for (const StepRow& row : plan_.rows) {
-      INFE_CHECK(row.token < config_.vocabulary && row.position < config_.context_length);
+      INFE_CHECK(row.token < config().vocabulary && row.position < config().context_length);
     }
     for (WorkCursor& cursor : cursors_) cursor.Reset();
-    const Step step{.model = context_,
-                    .kernels = context_.kernels,
+    const Step step{.model = shared_->context,
+                    .kernels = shared_->context.kernels,
                     .plan = plan_,
                     .batch = batch,
                     .state = state,
                     .scratch = scratch_};
-    pool_.Run([&](Worker& worker) { schedule_.Run(worker, step, cursors_, times_); });
+    shared_->pool.Run(
+        [&](Worker& worker) { shared_->schedule.Run(worker, step, cursors_, times_); });
   }
 
   void SetPhaseTimes(PhaseTimes* times) override { times_ = times; }
 
   bool Gives(Output output) const override {
-    return output == (parts_.pool == nullptr ? Output::kLogits : parts_.pool->output());
+    return output == (parts().pool == nullptr ? Output::kLogits : parts().pool->output());
   }
   const float* logits() const override {
-    return parts_.head == nullptr ? nullptr : parts_.head->logits(scratch_);
+    return parts().head == nullptr ? nullptr : parts().head->logits(scratch_);
   }
   size_t logits_stride() const override {
-    return parts_.head == nullptr ? 0 : parts_.head->logits_stride();
+    return parts().head == nullptr ? 0 : parts().head->logits_stride();
   }
   const LogitSummary* summaries() const override {
-    return parts_.head == nullptr ? nullptr : parts_.head->summaries(scratch_);
+    return parts().head == nullptr ? nullptr : parts().head->summaries(scratch_);
   }
   const float* hidden() const override {
-    return parts_.pool == nullptr ? nullptr : parts_.pool->hidden(scratch_);
+    return parts().pool == nullptr ? nullptr : parts().pool->hidden(scratch_);
   }
   size_t hidden_size() const override {
-    return parts_.pool == nullptr ? 0 : parts_.pool->hidden_size();
+    return parts().pool == nullptr ? 0 : parts().pool->hidden_size();
   }
 
  private:
-  const ModelConfig config_;
-  const ModelParts parts_;
-  const Weights weights_;
-  ThreadPool& pool_;
-  const StepLimits limits_;
-  const ModelContext context_;
-  const Schedule schedule_;
-  std::optional<AttentionShape> last_shape_;  // of the last layer, if its mixer is attention
+  const ModelParts& parts() const { return shared_->parts; }
+
+  const std::shared_ptr<const SharedParts> shared_;  // with other models over the same weights
   const Scratch scratch_;
   StepPlan plan_;
   PhaseCursors cursors_;
   PhaseTimes* times_ = nullptr;
-  std::jthread packed_writer_;  // last: it reads the weights until it is joined
 };
+
+std::unique_ptr<Model> SharedParts::NewModel() const {
+  return std::make_unique<LoadedModel>(shared_from_this());
+}
 
 }  // namespace
 
@@ -184,9 +213,10 @@ Result<std::unique_ptr<Model>> LoadParts(const GgufFile& file, ModelConfig confi
   INFE_ASSIGN(std::vector<StateGroup> groups, planned.state.Finish());
   INFE_ASSIGN(Weights weights, LoadWeights(file, planned.tensors, pool, kernels,
                                            options.packed_cache, options.on_progress));
-  return std::unique_ptr<Model>(std::make_unique<LoadedModel>(
-      std::move(config), std::move(parts), std::move(weights), std::move(groups),
-      std::move(planned), limits, pool, kernels, options.kv_type));
+  return std::make_shared<const SharedParts>(
+             std::move(config), std::move(parts), std::move(weights), std::move(groups),
+             std::move(planned), limits, pool, kernels, options.kv_type)
+      ->NewModel();
 }
 
 }  // namespace infe::model

@@ -89,6 +89,17 @@ struct LoadOptions {
   std::function<void(double fraction)> on_progress = {};  // optional
 };
 
+class Model;
+
+// What does not change with the steps. Whoever holds it may make further models of it, each for a
+// thread of its own: they share the weights and have a scratch each.
+class ModelWeights {
+ public:
+  virtual ~ModelWeights() = default;
+  // Any thread.
+  virtual std::unique_ptr<Model> NewModel() const = 0;
+};
+
 class Model : public StepModel {
  public:
   // pool is borrowed and must outlive the model. The file may be closed after Load.
@@ -97,6 +108,8 @@ class Model : public StepModel {
                                              const LoadOptions& options);
   // Memory that the weights take.
   virtual size_t weight_bytes() const = 0;
+  // Shared: the weights live as long as the last model over them.
+  virtual std::shared_ptr<const ModelWeights> weights() const = 0;
   // Where the following steps' time goes is added to `times` (borrowed), until null is set.
   virtual void SetPhaseTimes(PhaseTimes* times) = 0;
 };

@@ -13,6 +13,8 @@ namespace {
 
 // Meant to be a part of a step's budget; an estimate, not measured.
 constexpr size_t kRecallBytesPerStep = size_t{32} << 20;
+// What texts are remembered in is worth more than guesses at them: no more of it than this part.
+constexpr size_t kDraftMemoryShare = 4;
 constexpr size_t kLogitBiasMax = 4096;
 constexpr uint32_t kTopLogprobsMax = 20;
 
@@ -28,6 +30,32 @@ EngineOptions Completed(EngineOptions options) {
   return options;
 }
 
+size_t StateBytesOf(const EngineOptions& options) {
+  return DraftModel::StateBytes(options.draft_model->kv_groups());
+}
+
+// Null: none is asked for, or this memory has no room for it.
+Result<std::unique_ptr<DraftModel>> MakeDraftModel(const model::StepModel& model,
+                                                   const EngineOptions& options) {
+  if (options.draft_model == nullptr || !options.speculation) return std::unique_ptr<DraftModel>();
+  for (const model::StateGroup& group : model.kv_groups()) {
+    if (group.kind == model::StateKind::kRunning)
+      return InvalidArgument(
+          "this model has layers with a running state, which a wrong guess throws back by a step: "
+          "a draft model would not pay");
+  }
+  const size_t bytes = StateBytesOf(options);
+  if (bytes > options.kv_memory_bytes / kDraftMemoryShare) {
+    if (options.notice)
+      options.notice(
+          fmt::format("no draft model: its state of {} bytes is more than 1/{} of the "
+                      "KV memory",
+                      bytes, kDraftMemoryShare));
+    return std::unique_ptr<DraftModel>();
+  }
+  return DraftModel::Create(*options.draft_model, options.clock);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EngineCore>> EngineCore::Create(model::StepModel& model,
@@ -40,20 +68,23 @@ Result<std::unique_ptr<EngineCore>> EngineCore::Create(model::StepModel& model,
     return InvalidArgument(fmt::format("a context of {} tokens was asked for; the model has {}",
                                        options.context_max, config.context_length));
   }
+  INFE_ASSIGN(std::unique_ptr<DraftModel> draft_model, MakeDraftModel(model, options));
+  const size_t draft_bytes = draft_model == nullptr ? 0 : StateBytesOf(options);
   StatePlanOptions plan_options;
-  plan_options.memory_bytes = options.kv_memory_bytes;
+  plan_options.memory_bytes = options.kv_memory_bytes - draft_bytes;
   plan_options.context_max = options.context_max;
   plan_options.model_context = config.context_length;
   plan_options.batch_sequences = options.batch_sequences_max + GuestPlaces(options);
   plan_options.batch_rows = options.batch_rows_max;
   INFE_ASSIGN(const StatePlan plan, PlanState(model.kv_groups(), plan_options));
-  std::unique_ptr<EngineCore> core(new EngineCore(model, options, plan, vocabulary));
+  std::unique_ptr<EngineCore> core(
+      new EngineCore(model, options, plan, vocabulary, std::move(draft_model)));
   core->prefix_store_.Open();
   return core;
 }
 
 EngineCore::EngineCore(model::StepModel& model, const EngineOptions& options, const StatePlan& plan,
-                       uint32_t vocabulary)
+                       uint32_t vocabulary, std::unique_ptr<DraftModel> draft_model)
     : model_(model),
       options_(options),
       cache_(model.kv_groups(), plan, options.prefix_cache),
@@ -64,9 +95,14 @@ EngineCore::EngineCore(model::StepModel& model, const EngineOptions& options, co
       shared_{options_, vocabulary, plan.context_max, cache_, scheduler_, cost_, totals_},
       lives_(shared_),
       desk_(totals_),
-      builder_(shared_, lives_, desk_),
-      taker_(shared_, model, lives_, desk_),
-      prefix_store_(model, options_, cache_) {}
+      model_drafts_(draft_model == nullptr ? nullptr
+                                           : std::make_unique<ModelDrafts>(
+                                                 shared_, std::move(draft_model), lives_, desk_)),
+      builder_(shared_, lives_, desk_, model_drafts_.get()),
+      taker_(shared_, model, lives_, desk_, model_drafts_.get()),
+      prefix_store_(model, options_, cache_) {
+  if (model_drafts_ != nullptr) totals_.draft_state_bytes = StateBytesOf(options_);
+}
 
 EngineCore::~EngineCore() {
   CancelAll();
@@ -155,7 +191,7 @@ void EngineCore::SetPaused(RequestId id, bool paused) {
 
 bool EngineCore::Step() {
   const TimePoint begin = Now();
-  const double forward_before = totals_.forward_ms;
+  const double forward_before = totals_.forward_ms + totals_.draft_ms;
   cache_.AllowRecall(kRecallBytesPerStep);
   desk_.TakeAnswers(lives_.sequences());
   lives_.ExpireDeadlines(begin);
@@ -170,7 +206,8 @@ bool EngineCore::Step() {
   const bool reported =
       std::ranges::any_of(lives_.sequences(), [](const auto& s) { return s->finish.has_value(); });
   lives_.Report(Now());
-  totals_.overhead_ms += Milliseconds(Now() - begin) - (totals_.forward_ms - forward_before);
+  totals_.overhead_ms +=
+      Milliseconds(Now() - begin) - (totals_.forward_ms + totals_.draft_ms - forward_before);
   return ran || reported || lives_.active() > 0;
 }
 
@@ -205,6 +242,7 @@ void EngineCore::Forward(const BatchPlan& plan) {
     entry.sequence->tokens.resize(entry.sequence->tokens.size() - entry.drafted());
   totals_.forward_ms += ms;
   cost_.Observe(plan.Shape(), ms);
+  if (model_drafts_ != nullptr) model_drafts_->NoteStep(plan, ms);
 }
 
 EngineStats EngineCore::stats() const {

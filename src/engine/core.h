@@ -17,6 +17,7 @@
 #include "engine/grammar_worker.h"
 #include "engine/lives.h"
 #include "engine/logits_taker.h"
+#include "engine/model_drafts.h"
 #include "engine/prefix_store.h"
 #include "engine/scheduler.h"
 #include "engine/state_cache.h"
@@ -63,7 +64,7 @@ class EngineCore {
 
  private:
   EngineCore(model::StepModel& model, const EngineOptions& options, const StatePlan& plan,
-             uint32_t vocabulary);
+             uint32_t vocabulary, std::unique_ptr<DraftModel> draft_model);
 
   Result<void> ValidateOutput(const EngineRequest& request) const;
   void Forward(const BatchPlan& plan);
@@ -77,6 +78,7 @@ class EngineCore {
   const Lives::Shared shared_;
   Lives lives_;
   GrammarDesk desk_;
+  const std::unique_ptr<ModelDrafts> model_drafts_;  // null: no model drafts
   StepBuilder builder_;
   LogitsTaker taker_;
   PrefixStore prefix_store_;

@@ -37,6 +37,9 @@ struct EngineOptions {
   bool prefix_cache = true;
   PrefixFileOptions prefix_file = {};  // needs prefix_cache
   bool speculation = true;
+  // Borrowed, optional, nobody else's, of the same vocabulary: guesses where that pays. With
+  // speculation alone. Its state is taken out of kv_memory_bytes.
+  model::StepModel* draft_model = nullptr;
   uint32_t vocabulary = 0;  // ids of the tokenizer; logits past it are never sampled; 0: all
   // As the model was loaded: model::LoadOptions has the same two.
   uint32_t batch_rows_max = 512;
@@ -66,11 +69,14 @@ struct EngineStats {
   uint64_t cancelled_queued = 0, cancelled_prefill = 0, cancelled_decode = 0;
   uint64_t steps = 0;
   uint64_t drafted = 0, accepted = 0;
-  uint32_t paused = 0;                // of running and waiting
-  uint64_t kv_blocks_remembered = 0;  // nodes of the prefix cache, in use or not
-  double forward_ms = 0;              // inside the model, of all steps
-  double overhead_ms = 0;             // the rest of all steps: scheduling, sampling, events
-  double prefill_ms_per_token = 0;    // as measured lately; 0: not known yet
+  uint64_t model_drafted = 0, model_accepted = 0;  // of these, by the draft model
+  uint64_t draft_state_bytes = 0;                  // memory of the draft model's state; 0: none
+  double draft_ms = 0;                             // inside the draft model, of all steps
+  uint32_t paused = 0;                             // of running and waiting
+  uint64_t kv_blocks_remembered = 0;               // nodes of the prefix cache, in use or not
+  double forward_ms = 0;                           // inside the model, of all steps
+  double overhead_ms = 0;           // the rest of all steps: scheduling, sampling, events
+  double prefill_ms_per_token = 0;  // as measured lately; 0: not known yet
   // Of grammars: questions that were too dear for the engine's thread, what they took elsewhere,
   // and requests that were ended by a bound of grammar/limits.h after their start.
   uint64_t grammar_jobs = 0, grammar_refusals = 0;

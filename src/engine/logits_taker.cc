@@ -19,11 +19,12 @@ constexpr size_t kAheadLogitsMin = 100'000;
 }  // namespace
 
 LogitsTaker::LogitsTaker(const Lives::Shared& shared, const model::StepModel& model, Lives& lives,
-                         GrammarDesk& desk)
+                         GrammarDesk& desk, ModelDrafts* model_drafts)
     : shared_(shared),
       model_(model),
       lives_(lives),
       desk_(desk),
+      model_drafts_(model_drafts),
       kernels_(kernels::SelectKernels()),
       samplers_(shared.options.pool == nullptr ? 1 : shared.options.pool->size(),
                 Sampler(kernels_)) {}
@@ -118,6 +119,8 @@ uint32_t LogitsTaker::TakeRows(const BatchEntry& entry, std::span<Row> rows, Tim
   uint32_t accepted = 0;
   std::optional<GrammarDesk::Asking> asking;
   if (sequence.grammar.constraint != nullptr) asking.emplace(desk_, sequence);
+  if (model_drafts_ != nullptr && !rows.empty() && entry.head_rows.empty())
+    model_drafts_->NoteLogits(sequence, rows.front().logits);
   for (Row& row : rows) {
     const auto token = SampleRow(row);
     if (!token) {
@@ -149,7 +152,11 @@ uint32_t LogitsTaker::TakeRows(const BatchEntry& entry, std::span<Row> rows, Tim
 
 void LogitsTaker::NoteDraft(const BatchEntry& entry, uint32_t accepted) {
   Sequence& sequence = *entry.sequence;
-  sequence.speculator->Observe(entry.draft.source, entry.drafted(), accepted);
+  if (entry.draft.source == DraftSource::kModel) {
+    model_drafts_->Observe(entry, accepted);
+  } else {
+    sequence.speculator->Observe(entry.draft.source, entry.drafted(), accepted);
+  }
   sequence.tally.drafted += entry.drafted();
   sequence.tally.accepted += accepted;
   shared_.totals.drafted += entry.drafted();

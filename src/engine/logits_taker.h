@@ -11,6 +11,7 @@
 #include "engine/batch_plan.h"
 #include "engine/grammar_desk.h"
 #include "engine/lives.h"
+#include "engine/model_drafts.h"
 #include "engine/sampler.h"
 #include "kernels/table.h"
 #include "model/model.h"
@@ -19,9 +20,9 @@ namespace infe::engine {
 
 class LogitsTaker {
  public:
-  // All borrowed.
+  // All borrowed. model_drafts: null, no model drafts.
   LogitsTaker(const Lives::Shared& shared, const model::StepModel& model, Lives& lives,
-              GrammarDesk& desk);
+              GrammarDesk& desk, ModelDrafts* model_drafts);
 
   // The model has just run the plan.
   void Take(const BatchPlan& plan, TimePoint now);
@@ -63,6 +64,7 @@ class LogitsTaker {
   const model::StepModel& model_;
   Lives& lives_;
   GrammarDesk& desk_;
+  ModelDrafts* const model_drafts_;
   const kernels::KernelTable& kernels_;
   std::vector<Sampler> samplers_;  // one per worker of the pool; the first is the engine thread's
   std::vector<Row> rows_;          // of the step under way

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "engine/constraint.h"
+#include "engine/draft_ledger.h"
 #include "engine/request.h"
 #include "engine/scheduler.h"
 #include "engine/speculation.h"
@@ -58,6 +59,12 @@ struct SequenceGrammar {
   bool ending = false;          // `owed` was the last token: how it ends, the grammar will say
   uint64_t thread_steps = kGrammarStepsMax;  // of the grammar on the engine's thread, at once
   uint64_t worker_steps = 0;                 // of the grammar elsewhere, so far
+};
+
+// What is known of a draft model's guesses at this text.
+struct SequenceModelDraft {
+  DraftExperience own;
+  float certainty = -1;  // DraftTrait::certainty; negative: not known yet
 };
 
 // Of the step under way, as the views of scheduler.h have them.
@@ -112,6 +119,7 @@ struct Sequence {
   std::vector<TokenId> banned;                  // sorted
   std::vector<TokenId> banned_early;            // sorted: those, and what min_tokens keeps off
   std::unique_ptr<Speculator> speculator;
+  SequenceModelDraft model_draft;
   SequenceGrammar grammar;
   SequenceTurn turn;
   SequenceKnown known;

@@ -14,7 +14,8 @@
 
 namespace infe::engine {
 
-enum class DraftSource : uint8_t { kLookupShort, kLookupLong, kPrediction, kForced };
+enum class DraftSource : uint8_t { kLookupShort, kLookupLong, kPrediction, kForced, kModel };
+// Those that a Speculator knows; of kModel the ModelDrafts keep books.
 inline constexpr size_t kDraftSources = 4;
 
 inline constexpr uint32_t kDraftMax = 16;  // tokens; beyond it another step costs little more
@@ -22,6 +23,9 @@ inline constexpr uint32_t kDraftMax = 16;  // tokens; beyond it another step cos
 struct Draft {
   std::vector<TokenId> tokens;
   DraftSource source = DraftSource::kLookupShort;
+  // Of kModel: how sure the draft model is of each token, and whether it was not expected to pay.
+  std::vector<float> confidences = {};
+  bool is_try = false;
 };
 
 class Speculator {

@@ -280,7 +280,13 @@ void StepBuilder::CutDraft(BatchEntry& entry, uint32_t length) {
     if (sequence.speculator != nullptr) sequence.speculator->Forget();
     return;
   }
+  MakeDraftMasks(entry);
+}
+
+void StepBuilder::MakeDraftMasks(BatchEntry& entry) {
+  Sequence& sequence = *entry.sequence;
   if (sequence.grammar.constraint == nullptr) return;
+  const uint32_t length = entry.drafted();
   const TimePoint begin = shared_.options.clock();
   const GrammarDesk::Asking asking(desk_, sequence);
   entry.draft_masks = sequence.grammar.constraint->MasksAlong(entry.draft.tokens);
@@ -299,6 +305,10 @@ void StepBuilder::AddDrafts(BatchPlan& plan) {
       std::min(logits_rows_max, shared_.options.batch_rows_max - shape.rows + shape.logits_rows);
   const auto lengths = PlanDrafts(proposals, shape, shared_.cost, rows_max);
   for (size_t i = 0; i < plan.entries.size(); ++i) CutDraft(plan.entries[i], lengths[i]);
+  if (model_drafts_ == nullptr) return;
+  model_drafts_->Add(plan);
+  for (BatchEntry& entry : plan.entries)
+    if (entry.draft.source == DraftSource::kModel && entry.drafted() > 0) MakeDraftMasks(entry);
 }
 
 // Whether the sequence waits with the group for the block that its leader is about to compute; it

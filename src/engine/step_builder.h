@@ -12,14 +12,16 @@
 #include "engine/batch_plan.h"
 #include "engine/grammar_desk.h"
 #include "engine/lives.h"
+#include "engine/model_drafts.h"
 
 namespace infe::engine {
 
 class StepBuilder {
  public:
-  // All borrowed.
-  StepBuilder(const Lives::Shared& shared, Lives& lives, GrammarDesk& desk)
-      : shared_(shared), lives_(lives), desk_(desk) {}
+  // All borrowed. model_drafts: null, no model drafts.
+  StepBuilder(const Lives::Shared& shared, Lives& lives, GrammarDesk& desk,
+              ModelDrafts* model_drafts)
+      : shared_(shared), lives_(lives), desk_(desk), model_drafts_(model_drafts) {}
 
   // Empty: nothing can run.
   BatchPlan Build(TimePoint now);
@@ -43,6 +45,7 @@ class StepBuilder {
   DraftProposal Propose(BatchEntry& entry);
   Draft MakeDraft(Sequence& sequence, uint32_t room);
   void CutDraft(BatchEntry& entry, uint32_t length);
+  void MakeDraftMasks(BatchEntry& entry);
   std::vector<PrefixGroup> GroupPrompts();
   bool Join(PrefixGroup& group, Sequence& sequence, const PrefillView& view);
   void AddPrefills(BatchPlan& plan, TimePoint now);
@@ -53,6 +56,7 @@ class StepBuilder {
   const Lives::Shared shared_;
   Lives& lives_;
   GrammarDesk& desk_;
+  ModelDrafts* const model_drafts_;
   std::optional<TimePoint> shared_at_;  // when several keys had a part of the batch last
   double mask_ms_ = 0;                  // a mask behind a draft token takes so long, lately
   std::optional<double> urgent_share_;  // of prompts that others should make way for, in this step

@@ -229,6 +229,14 @@ void Round(const BenchOptions& a, const WorkList& list, model::Model& model, Ben
   }
 }
 
+Result<engine::LoadedModel> OpenDraft(const BenchOptions& a, const tokenizer::Tokenizer& tokenizer,
+                                      ThreadPool& pool, const kernels::KernelTable& kernels) {
+  INFE_ASSIGN(const model::GgufFile file, OpenGguf(a.draft, a.data_dir));
+  INFE_ASSIGN(engine::LoadedModel draft, engine::LoadModel(file, pool, kernels, {}));
+  INFE_TRY(engine::CheckSameVocabulary(tokenizer, *draft.tokenizer));
+  return draft;
+}
+
 Result<void> Run(const BenchOptions& a) {
   INFE_TRY(CheckBounds(a));
   INFE_ASSIGN(const WorkList list, ParseWork(a.work));
@@ -265,9 +273,14 @@ Result<void> Run(const BenchOptions& a) {
   }
   work.Decode(1, 0, 1);  // one warm-up step of each kind
   if (list.prefill) work.Prefill(std::min(a.prefill, 64u));
+  engine::LoadedModel draft;
+  if (!a.draft.empty()) {
+    INFE_ASSIGN(draft, OpenDraft(a, *opened.loaded.tokenizer, pool, kernels));
+  }
   std::optional<BenchSpeculation> through_engine;
   if (list.engine || list.speculation) {
-    INFE_ASSIGN(through_engine, BenchSpeculation::Start(opened.loaded, pool, a.decode));
+    INFE_ASSIGN(through_engine,
+                BenchSpeculation::Start(opened.loaded, draft.model.get(), pool, a.decode));
   }
   for (uint32_t round = 0; round < a.repeat; ++round) {
     bar.Show("measuring", round, a.repeat);
@@ -297,6 +310,9 @@ void AddBench(CommandLine& line) {
       .Option("--work", a.work,
               "What to measure, of prefill, decode, batched, depth, and through the engine: engine "
               "(what it costs), speculation (what drafts bring)")
+      .Option("--draft", a.draft,
+              "With speculation: name or GGUF path of a small model of the same vocabulary that "
+              "drafts")
       .Option("--prefill", a.prefill, "Tokens of the prompt")
       .Option("--decode", a.decode, "Tokens that each stream decodes")
       .Option("--streams", a.streams, "Streams of batched decode")

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "engine/draft_model.h"
 #include "engine/token_trie.h"
 #include "grammar/matcher.h"
 
@@ -51,7 +52,7 @@ class TallySink : public engine::TokenSink {
 }  // namespace
 
 Result<std::unique_ptr<BenchEngine>> BenchEngine::Start(engine::LoadedModel& loaded,
-                                                        ThreadPool& pool, bool speculation,
+                                                        ThreadPool& pool, const Drafts& drafts,
                                                         uint32_t streams, uint32_t positions) {
   engine::EngineOptions options;
   options.batch_sequences_max = streams;
@@ -62,7 +63,10 @@ Result<std::unique_ptr<BenchEngine>> BenchEngine::Start(engine::LoadedModel& loa
   for (const model::StateGroup& group : loaded.model->kv_groups())
     position_bytes += group.block_bytes / model::kBlockPositions;
   options.kv_memory_bytes = 2 * position_bytes * positions * streams + (size_t{64} << 20);
-  options.speculation = speculation;
+  options.speculation = drafts.speculation;
+  options.draft_model = drafts.model;
+  if (drafts.model != nullptr)
+    options.kv_memory_bytes += 4 * engine::DraftModel::StateBytes(drafts.model->kv_groups());
   options.vocabulary = static_cast<uint32_t>(loaded.tokenizer->size());
   options.pool = &pool;
   options.tokenize = [tokenizer = loaded.tokenizer](std::string_view text) {

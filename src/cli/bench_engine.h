@@ -43,9 +43,13 @@ struct EngineRun {
 
 class BenchEngine {
  public:
+  struct Drafts {
+    bool speculation = false;
+    model::Model* model = nullptr;  // of the same vocabulary, borrowed; null: none
+  };
   // model and pool are borrowed. Two engines may share a model if only one of them runs at a time.
   static Result<std::unique_ptr<BenchEngine>> Start(engine::LoadedModel& loaded, ThreadPool& pool,
-                                                    bool speculation, uint32_t streams,
+                                                    const Drafts& drafts, uint32_t streams,
                                                     uint32_t positions);
   // Submits all streams at once and waits for their ends.
   Result<EngineRun> Run(const EngineLoad& load);

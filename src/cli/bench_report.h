@@ -14,7 +14,7 @@
 namespace infe::cli {
 
 struct BenchOptions {
-  std::string model = "infe-pulse";
+  std::string model = "infe-pulse", draft;
   std::string data_dir, packed_cache, kv_type = "f16", work = "prefill,decode,batched,depth";
   uint32_t threads = 0;
   uint32_t prefill = 512, decode = 64, streams = 8, stream_prompt = 64, depth = 2048, repeat = 3;

@@ -51,16 +51,17 @@ EngineLoad FirstOf(const EngineLoad& load, uint32_t streams) {
 
 }  // namespace
 
-Result<BenchSpeculation> BenchSpeculation::Start(engine::LoadedModel& loaded, ThreadPool& pool,
-                                                 uint32_t tokens) {
+Result<BenchSpeculation> BenchSpeculation::Start(engine::LoadedModel& loaded, model::Model* draft,
+                                                 ThreadPool& pool, uint32_t tokens) {
   const uint32_t positions = std::min(kPositions, loaded.model->config().context_length);
   if (tokens + kPositions / 2 > positions) {
     return InvalidArgument(fmt::format("--decode {}: through the engine at most {}", tokens,
                                        positions - std::min(positions, kPositions / 2)));
   }
   BenchSpeculation bench;
-  INFE_ASSIGN(bench.with_, BenchEngine::Start(loaded, pool, true, kStreamsMax, positions));
-  INFE_ASSIGN(bench.without_, BenchEngine::Start(loaded, pool, false, kStreamsMax, positions));
+  INFE_ASSIGN(bench.with_, BenchEngine::Start(loaded, pool, {true, draft}, kStreamsMax, positions));
+  INFE_ASSIGN(bench.without_,
+              BenchEngine::Start(loaded, pool, {false, nullptr}, kStreamsMax, positions));
   INFE_TRY(bench.MakeKinds(*loaded.tokenizer, tokens));
   return bench;
 }

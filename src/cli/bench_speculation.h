@@ -33,8 +33,9 @@ class BenchSpeculation {
   static constexpr std::array<uint32_t, 3> kGainStreams = {1, 4, 8};
 
   // Starts the engines. `tokens`: of each answer.
-  static Result<BenchSpeculation> Start(engine::LoadedModel& loaded, ThreadPool& pool,
-                                        uint32_t tokens);
+  // draft: guesses in the engine that drafts, borrowed; null: none.
+  static Result<BenchSpeculation> Start(engine::LoadedModel& loaded, model::Model* draft,
+                                        ThreadPool& pool, uint32_t tokens);
 
   // One round of kind x kGainStreams, or of greedy and drawn text at 1, 8 and 16 streams. The first
   // round of each is preceded by one that does not count: it fills the prefix cache and lets the

@@ -142,6 +142,20 @@ Result<FillInTokens> LoadFillIn(const model::GgufFile& file) {
   return tokens;
 }
 
+Result<void> CheckSameVocabulary(const tokenizer::Tokenizer& model,
+                                 const tokenizer::Tokenizer& draft) {
+  if (model.size() != draft.size())
+    return InvalidArgument(fmt::format("the vocabulary has {} tokens, the draft model's {}",
+                                       model.size(), draft.size()));
+  for (tokenizer::TokenId token = 0; token < model.size(); ++token) {
+    const std::string ours = model.TokenText(token), theirs = draft.TokenText(token);
+    if (ours != theirs)
+      return InvalidArgument(
+          fmt::format("token {} is {:?} here and {:?} in the draft model", token, ours, theirs));
+  }
+  return {};
+}
+
 Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options) {
   if (auto whole = file.CheckWhole(); !whole) {
@@ -159,7 +173,11 @@ Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
   load.logits_rows_max = LogitsRowsMax(options.batch_sequences_max);
   load.packed_cache = options.packed_cache;
   load.on_progress = options.on_progress;
-  INFE_ASSIGN(loaded.model, model::Model::Load(file, pool, kernels, load));
+  if (options.weights != nullptr) {
+    loaded.model = options.weights->NewModel();
+  } else {
+    INFE_ASSIGN(loaded.model, model::Model::Load(file, pool, kernels, load));
+  }
   const tokenizer::Tokenizer& tokens = *loaded.tokenizer;
   if (tokens.size() > loaded.model->config().vocabulary)
     return Corrupt(fmt::format("{}: the vocabulary has {} tokens, the output head only {} rows",

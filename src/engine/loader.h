@@ -21,6 +21,8 @@ struct LoadOptions {
   kernels::KvType kv_type = kernels::KvType::kF16;
   uint32_t batch_sequences_max = 16;  // of the engine that will run it: sizes the step's buffers
   model::PackedCache packed_cache;
+  // Of the same file and options, where they are in memory already: they are shared.
+  std::shared_ptr<const model::ModelWeights> weights = {};
   std::function<void(double fraction)> on_progress;  // optional
 };
 
@@ -53,6 +55,10 @@ Result<std::string> LoadChatTemplate(const model::GgufFile& file);
 PartialSampling LoadSamplingDefaults(const model::GgufFile& file);
 // tokenizer.ggml.fim_pre_token_id, .fim_suf_token_id, .fim_mid_token_id, or their older names.
 Result<FillInTokens> LoadFillIn(const model::GgufFile& file);
+// kInvalidArgument, with the first difference in words: a draft model's ids must mean the same
+// tokens as the model's.
+Result<void> CheckSameVocabulary(const tokenizer::Tokenizer& model,
+                                 const tokenizer::Tokenizer& draft);
 // pool is borrowed and must outlive the model. The file may be closed afterwards.
 Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options);

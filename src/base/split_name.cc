@@ -41,7 +41,7 @@ std::optional<SplitName> ParseSplitName(std::string_view path) {
   if (!parts || !TakeEnd(path, kOf)) return std::nullopt;
   const auto part = TakeNumber(path);
   if (!part || !TakeEnd(path, "-") || path.empty() || path.back() == '/') return std::nullopt;
-  if (*parts < 2 || *parts > kSplitPartsMax || *part < 1 || *part > *parts) return std::nullopt;
+  if (*parts < 1 || *parts > kSplitPartsMax || *part < 1 || *part > *parts) return std::nullopt;
   return SplitName{std::string(path), *part, *parts};
 }
 
@@ -55,7 +55,9 @@ std::vector<std::string> PartPaths(const std::string& path) {
 
 std::string ModelNameOf(const std::string& path) {
   const std::filesystem::path file(path);
-  if (const auto name = ParseSplitName(file.filename().string())) return name->whole;
+  const auto name = ParseSplitName(file.filename().string());
+  // The only part is a whole file, called by all of its name.
+  if (name && name->parts > 1) return name->whole;
   return file.stem();
 }
 

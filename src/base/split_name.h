@@ -13,7 +13,7 @@ namespace infe {
 struct SplitName {
   std::string whole;   // the path without part and ending
   uint32_t part = 1;   // 1..parts
-  uint32_t parts = 1;  // 2..kSplitPartsMax
+  uint32_t parts = 1;  // 1..kSplitPartsMax: some publish a single part
 };
 
 // Parts that one model may have: the largest published ones have about a hundred, and each is an

@@ -11,6 +11,8 @@ TEST(SplitName, TheFirstPartNamesAll) {
                                       "/m/big-00003-of-00003.gguf"}));
   EXPECT_EQ(ModelNameOf("/m/big-q4_k-00001-of-00003.gguf"), "big-q4_k");
   EXPECT_EQ(ModelNameOf("big.v1.gguf"), "big.v1");
+  EXPECT_EQ(ModelNameOf("big-00001-of-00001.gguf"), "big-00001-of-00001");
+  EXPECT_EQ(ParseSplitName("big-00001-of-00001.gguf")->whole, "big");
 }
 
 TEST(SplitName, AnythingElseNamesItself) {

@@ -9,8 +9,8 @@
 
 #include "base/file_descriptor.h"
 #include "base/json.h"
+#include "base/split_name.h"
 #include "store/download.h"
-#include "store/gguf_shards.h"
 
 namespace infe::store {
 namespace {
@@ -61,17 +61,16 @@ std::vector<Candidate> Candidates(std::vector<HubFile> files) {
             [](const HubFile& a, const HubFile& b) { return a.path < b.path; });
   for (HubFile& file : files) {
     if (!file.path.ends_with(".gguf") || IsOtherKind(file.path)) continue;
-    const auto shard = ShardOf(file.path);
-    const std::string stem(shard ? shard->stem
-                                 : std::string_view(file.path).substr(0, file.path.size() - 5));
+    const auto part = ParseSplitName(file.path);
+    const std::string stem = part ? part->whole : file.path.substr(0, file.path.size() - 5);
     // Parts of one model follow one another in this order.
-    if (shard && !found.empty() && found.back().stem == stem &&
-        found.back().part_count == shard->count) {
+    if (part && part->part > 1 && !found.empty() && found.back().stem == stem &&
+        found.back().part_count == part->parts) {
       found.back().parts.push_back(std::move(file));
     } else {
       Candidate candidate;
       candidate.stem = stem;
-      candidate.part_count = shard ? shard->count : 1;
+      candidate.part_count = part ? part->parts : 1;
       candidate.parts.push_back(std::move(file));
       found.push_back(std::move(candidate));
     }

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "store/gguf_shards.h"
+#include "base/split_name.h"
 
 namespace infe::store {
 namespace {
@@ -18,30 +18,6 @@ bool IsPart(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
   });
-}
-
-// Of a file in a repository: parts between slashes, none of which climbs.
-bool IsFile(std::string_view text) {
-  if (text.empty() || text.size() > 1024) return false;
-  for (;;) {
-    const size_t slash = std::min(text.find('/'), text.size());
-    const std::string_view part = text.substr(0, slash);
-    if (part.empty() || part == "." || part == "..") return false;
-    if (std::any_of(part.begin(), part.end(), [](unsigned char c) { return c < 0x20; }))
-      return false;
-    if (slash == text.size()) return true;
-    text.remove_prefix(slash + 1);
-  }
-}
-
-// A branch may have slashes (refs/pr/1).
-bool IsRevision(std::string_view text) {
-  for (;;) {
-    const size_t slash = std::min(text.find('/'), text.size());
-    if (!IsPart(text.substr(0, slash))) return false;
-    if (slash == text.size()) return true;
-    text.remove_prefix(slash + 1);
-  }
 }
 
 bool StripPrefix(std::string_view& text, std::string_view prefix) {
@@ -77,13 +53,13 @@ Result<HubReference> ParseHub(std::string_view whole, std::string_view text) {
     const size_t end = std::min(rest.find_first_of("/:"), rest.size());
     reference.revision = rest.substr(0, end);
     rest.remove_prefix(end);
-    if (!IsRevision(reference.revision)) return wrong;
+    if (!IsHubRevision(reference.revision)) return wrong;
   }
   if (StripPrefix(rest, ":")) {
     if (!IsPart(rest)) return wrong;
     reference.quant = rest;
   } else if (StripPrefix(rest, "/")) {
-    if (!IsFile(rest) || !rest.ends_with(".gguf")) return wrong;
+    if (!IsHubFile(rest) || !rest.ends_with(".gguf")) return wrong;
     reference.file = rest;
   } else if (!rest.empty()) {
     return wrong;
@@ -103,13 +79,14 @@ Result<HubReference> ParsePage(std::string_view whole, std::string_view text) {
   if (StripPrefix(rest, "/blob/") || StripPrefix(rest, "/resolve/")) {
     const size_t slash = std::min(rest.find('/'), rest.size());
     reference.revision = rest.substr(0, slash);
-    if (slash == rest.size() || !IsRevision(reference.revision) || !IsFile(rest.substr(slash + 1)))
+    if (slash == rest.size() || !IsHubRevision(reference.revision) ||
+        !IsHubFile(rest.substr(slash + 1)))
       return InvalidArgument(fmt::format("{} names no file", whole));
     reference.file = rest.substr(slash + 1);
     return reference;
   }
   if (StripPrefix(rest, "/tree/")) {
-    if (!IsRevision(rest)) return InvalidArgument(fmt::format("{} names no revision", whole));
+    if (!IsHubRevision(rest)) return InvalidArgument(fmt::format("{} names no revision", whole));
     reference.revision = rest;
     return reference;
   }
@@ -117,6 +94,29 @@ Result<HubReference> ParsePage(std::string_view whole, std::string_view text) {
 }
 
 }  // namespace
+
+bool IsHubFile(std::string_view text) {
+  if (text.empty() || text.size() > 1024) return false;
+  for (;;) {
+    const size_t slash = std::min(text.find('/'), text.size());
+    const std::string_view part = text.substr(0, slash);
+    if (part.empty() || part == "." || part == "..") return false;
+    if (std::any_of(part.begin(), part.end(),
+                    [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+      return false;
+    if (slash == text.size()) return true;
+    text.remove_prefix(slash + 1);
+  }
+}
+
+bool IsHubRevision(std::string_view text) {
+  for (;;) {
+    const size_t slash = std::min(text.find('/'), text.size());
+    if (!IsPart(text.substr(0, slash))) return false;
+    if (slash == text.size()) return true;
+    text.remove_prefix(slash + 1);
+  }
+}
 
 std::string HubReference::Text() const {
   std::string text = "hf:" + repository;
@@ -161,7 +161,8 @@ std::string TextOf(const ModelReference& reference) {
 std::string NameFromFile(std::string_view file) {
   file = file.substr(0, file.find_first_of("?#"));
   file.remove_prefix(file.rfind('/') + 1);  // npos + 1 is 0
-  if (const auto shard = ShardOf(file)) file = shard->stem;
+  const auto part = ParseSplitName(file);
+  if (part) file = part->whole;
   if (file.ends_with(".gguf")) file.remove_suffix(5);
   std::string name(file.substr(0, 128));
   for (char& c : name)

@@ -34,6 +34,11 @@ struct PathReference {
 };
 using ModelReference = std::variant<HubReference, UrlReference, PathReference>;
 
+// A file in a repository: parts between slashes, none of which climbs; no control characters.
+bool IsHubFile(std::string_view text);
+// A commit, a tag or a branch, which may have slashes (refs/pr/1).
+bool IsHubRevision(std::string_view text);
+
 // Nothing: it is a name for the registry. kInvalidArgument, in words, for what begins like a
 // reference and is none.
 Result<std::optional<ModelReference>> ParseModelReference(std::string_view text);

@@ -1,7 +1,9 @@
 #include "store/download.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -24,6 +26,17 @@ constexpr long kLowSpeedBytes = 1024;
 constexpr long kLowSpeedS = 60;
 // The disk is looked at again after so much: others write to it as well.
 constexpr uint64_t kDiskLookBytes = uint64_t{16} << 20;
+// An address and an ETag.
+constexpr size_t kNoteBytesMax = 16384;
+constexpr size_t kHeaderValueMax = 1024;
+
+// The answers' headers that are looked at.
+struct SeenHeaders {
+  std::string etag;  // of the last answer: that of the body
+  std::string linked_etag;
+  uint64_t linked_bytes = 0;
+  std::string error_code;
+};
 
 struct Transfer {
   const FileDescriptor& file;
@@ -31,10 +44,12 @@ struct Transfer {
   const std::string& url;
   const PullRoom& room;
   const PullOptions& options;
+  const std::string note_path = {};
+  SeenHeaders seen = {};
   uint64_t held = 0;         // bytes of the file
   uint64_t disk_looked = 0;  // at so many
   bool started = false;
-  std::optional<Error> error;  // ours, where libcurl knows only that it was stopped
+  std::optional<Error> error = {};  // ours, where libcurl knows only that it was stopped
 };
 
 Result<void> StartOver(Transfer& t) {
@@ -42,6 +57,57 @@ Result<void> StartOver(Transfer& t) {
     return IoError(fmt::format("cannot start over: {}", std::strerror(errno)));
   t.held = 0;
   return {};
+}
+
+std::string NoteHead(const std::string& url) {
+  return url + "\n";
+}
+
+// The strong ETag that what is kept was sent with, if it was of this address.
+std::string NotedEtag(const std::string& note_path, const std::string& url) {
+  const auto note = ReadSmallFile(note_path, kNoteBytesMax);
+  const std::string head = NoteHead(url);
+  if (!note || !note->starts_with(head)) return {};
+  const std::string etag = note->substr(head.size());
+  return etag.size() > 2 && etag.front() == '"' && etag.back() == '"' &&
+                 etag.find_first_of("\r\n") == std::string::npos
+             ? etag
+             : std::string();
+}
+
+// A whole file begins. Without a note a broken one is begun anew or its digest decides: nothing
+// depends on its being written.
+void Note(const Transfer& t) {
+  unlink(t.note_path.c_str());
+  if (!t.seen.etag.starts_with('"')) return;  // a weak one promises no bytes
+  const auto note = CreateRegular(t.note_path, 0600);
+  const std::string text = NoteHead(t.url) + t.seen.etag;
+  if (note && !WriteAll(*note, std::as_bytes(std::span(text)))) unlink(t.note_path.c_str());
+}
+
+std::string_view Trimmed(std::string_view text) {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0)
+    text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
+    text.remove_suffix(1);
+  return text;
+}
+
+size_t OnHeader(char* data, size_t size, size_t count, void* user) {
+  auto* seen = static_cast<SeenHeaders*>(user);
+  const std::string_view line(data, size * count);
+  if (line.starts_with("HTTP/")) seen->etag.clear();
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos || line.size() > kHeaderValueMax) return line.size();
+  const std::string name(line.substr(0, colon));
+  const std::string_view value = Trimmed(line.substr(colon + 1));
+  if (curl_strequal(name.c_str(), "etag") != 0) seen->etag = value;
+  if (curl_strequal(name.c_str(), "x-error-code") != 0) seen->error_code = value;
+  if (curl_strequal(name.c_str(), "x-linked-etag") != 0 && seen->linked_etag.empty())
+    seen->linked_etag = value;
+  if (curl_strequal(name.c_str(), "x-linked-size") != 0 && seen->linked_bytes == 0)
+    std::from_chars(value.data(), value.data() + value.size(), seen->linked_bytes);
+  return line.size();
 }
 
 // At the first byte of the body: how much is to come, and may it?
@@ -52,6 +118,7 @@ Result<void> Begin(Transfer& t) {
   curl_easy_getinfo(t.curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &coming);
   // 200 to a Range request: the whole file comes, so what we had is dropped.
   if (status == 200 && t.held > 0) INFE_TRY(StartOver(t));
+  if (t.held == 0) Note(t);
   if (coming < 0) {
     if (t.room.HasBound()) return {};
     return InvalidArgument(
@@ -140,8 +207,14 @@ void SetTransport(CURL* curl, const std::string& url, curl_slist* headers, char*
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 }
 
+void SetHeaders(CURL* curl, SeenHeaders& seen) {
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, OnHeader);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &seen);
+}
+
 void SetOptions(Transfer& t) {
   CURL* curl = t.curl;
+  SetHeaders(curl, t.seen);
   curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(t.held));
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, OnData);
@@ -150,16 +223,28 @@ void SetOptions(Transfer& t) {
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &t);
 }
 
+// What is done with an answer that is longer than wanted.
+enum class Longer { kRefused, kLeft };
+
 struct SmallAnswer {
   size_t bytes_max;
+  Longer longer;
   const PullOptions& options;
-  std::string body;
-  std::optional<Error> error;
+  SeenHeaders seen = {};
+  std::string body = {};
+  bool enough = false;
+  std::optional<Error> error = {};
 };
 
 size_t OnText(char* data, size_t size, size_t count, void* user) {
   auto* answer = static_cast<SmallAnswer*>(user);
-  if (size * count > answer->bytes_max - answer->body.size()) {
+  const size_t room = answer->bytes_max - answer->body.size();
+  if (size * count > room && answer->longer == Longer::kLeft) {
+    answer->body.append(data, room);
+    answer->enough = true;
+    return CURL_WRITEFUNC_ERROR;
+  }
+  if (size * count > room) {
     answer->error =
         ResourceExhausted(fmt::format("an answer of more than {} bytes", answer->bytes_max));
     return CURL_WRITEFUNC_ERROR;
@@ -175,21 +260,54 @@ int OnTextProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return 1;
 }
 
+using Curl = std::unique_ptr<CURL, void (*)(CURL*)>;
+
+// What a transfer of a small answer gives, once it is over.
+Result<FetchedText> Fetch(const std::string& url, const std::vector<std::string>& headers,
+                          SmallAnswer& answer) {
+  const Curl curl(curl_easy_init(), curl_easy_cleanup);
+  if (!curl) return IoError("cannot start libcurl");
+  const HeaderList list(headers);
+  char message[CURL_ERROR_SIZE] = {};
+  SetTransport(curl.get(), url, list.list, message);
+  SetHeaders(curl.get(), answer.seen);
+  if (answer.bytes_max == 0) curl_easy_setopt(curl.get(), CURLOPT_NOBODY, 1L);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, OnText);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer);
+  curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, OnTextProgress);
+  curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, &answer);
+  const CURLcode code = curl_easy_perform(curl.get());
+  if (answer.error) return *answer.error;
+  if (code != CURLE_OK && !answer.enough)
+    return IoError(
+        fmt::format("{}: {}", url, message[0] != 0 ? message : curl_easy_strerror(code)));
+  FetchedText fetched;
+  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &fetched.status);
+  fetched.body = std::move(answer.body);
+  fetched.error_code = answer.seen.error_code;
+  return fetched;
+}
+
 }  // namespace
 
 Result<void> DownloadFile(const std::string& url, const std::vector<std::string>& headers,
-                          const std::string& path, const PullRoom& room,
+                          const DownloadPlace& place, const PullRoom& room,
                           const PullOptions& options) {
+  const std::string& path = place.path;
   INFE_ASSIGN(const FileDescriptor file, OpenToWrite(path, 0600));
   const off_t held = lseek(file.get(), 0, SEEK_END);
   if (held < 0) return IoError(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
-  const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
+  const Curl curl(curl_easy_init(), curl_easy_cleanup);
   if (!curl) return IoError("cannot start libcurl");
-  Transfer transfer{file, curl.get(), url, room, options, static_cast<uint64_t>(held),
-                    0,    false,      {}};
+  Transfer transfer{file, curl.get(), url, room, options, path + ".of"};
+  transfer.held = static_cast<uint64_t>(held);
+  const std::string etag = NotedEtag(transfer.note_path, url);
+  const bool could_be_another = place.verification == Verification::kNone && etag.empty();
   // What is kept of something larger cannot be the beginning of it.
-  if (transfer.held > room.BytesMax()) INFE_TRY(StartOver(transfer));
-  const HeaderList list(headers);
+  if (could_be_another || transfer.held > room.BytesMax()) INFE_TRY(StartOver(transfer));
+  std::vector<std::string> sent = headers;
+  if (transfer.held > 0 && !etag.empty()) sent.push_back("If-Range: " + etag);
+  const HeaderList list(sent);
   char message[CURL_ERROR_SIZE] = {};
   SetTransport(curl.get(), url, list.list, message);
   SetOptions(transfer);
@@ -199,17 +317,16 @@ Result<void> DownloadFile(const std::string& url, const std::vector<std::string>
   if (transfer.error) {
     // Nothing of a file that is too large or another one is worth keeping; the rest is.
     if (transfer.error->code == ErrorCode::kResourceExhausted ||
-        transfer.error->code == ErrorCode::kCorrupt)
+        transfer.error->code == ErrorCode::kCorrupt) {
       unlink(path.c_str());
+      unlink(transfer.note_path.c_str());
+    }
     return *transfer.error;
   }
-  if (status == 401 || status == 403) {
+  if (status == 401 || status == 403)
     return Error{ErrorCode::kPermissionDenied,
-                 fmt::format("{}: status {}: it is not for everybody; give a token with HF_TOKEN, "
-                             "and agree to its terms on its page if it asks for that",
-                             url, status),
+                 fmt::format("{}: status {}: it is not for everybody", url, status),
                  {}};
-  }
   // 416: nothing is left to send, because the file was already whole; the digest decides.
   if (status == 416) return {};
   if (code != CURLE_OK)
@@ -220,25 +337,27 @@ Result<void> DownloadFile(const std::string& url, const std::vector<std::string>
 
 Result<FetchedText> FetchText(const std::string& url, const std::vector<std::string>& headers,
                               size_t bytes_max, const PullOptions& options) {
-  const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
-  if (!curl) return IoError("cannot start libcurl");
-  SmallAnswer answer{bytes_max, options, {}, {}};
-  const HeaderList list(headers);
-  char message[CURL_ERROR_SIZE] = {};
-  SetTransport(curl.get(), url, list.list, message);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, OnText);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer);
-  curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, OnTextProgress);
-  curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, &answer);
-  const CURLcode code = curl_easy_perform(curl.get());
-  if (answer.error) return *answer.error;
-  if (code != CURLE_OK)
-    return IoError(
-        fmt::format("{}: {}", url, message[0] != 0 ? message : curl_easy_strerror(code)));
-  FetchedText fetched;
-  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &fetched.status);
-  fetched.body = std::move(answer.body);
-  return fetched;
+  SmallAnswer answer{bytes_max, Longer::kRefused, options};
+  return Fetch(url, headers, answer);
+}
+
+Result<FetchedText> FetchBeginning(const std::string& url, const std::vector<std::string>& headers,
+                                   size_t bytes, const PullOptions& options) {
+  SmallAnswer answer{bytes, Longer::kLeft, options};
+  std::vector<std::string> sent = headers;
+  sent.push_back(fmt::format("Range: bytes=0-{}", bytes - 1));
+  return Fetch(url, sent, answer);
+}
+
+Result<LinkedFile> AskLinkedFile(const std::string& url, const std::vector<std::string>& headers,
+                                 const PullOptions& options) {
+  SmallAnswer answer{0, Longer::kLeft, options};
+  // Redirects lead to the file's own place as well, which may refuse: signed addresses are for GET.
+  INFE_TRY(Fetch(url, headers, answer));
+  std::string_view etag = answer.seen.linked_etag;
+  if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"')
+    etag = etag.substr(1, etag.size() - 2);
+  return LinkedFile{std::string(etag), answer.seen.linked_bytes};
 }
 
 }  // namespace infe::store

@@ -23,6 +23,8 @@ constexpr size_t kTokenBytesMax = 4096;
 constexpr std::array<std::string_view, 6> kQuants{"Q4_K_M", "UD-Q4_K_XL", "MXFP4",
                                                   "Q4_0",   "Q8_0",       "F16"};
 constexpr size_t kListedMax = 24;
+// Words of the hub that are shown and noted.
+constexpr size_t kWordBytesMax = 64;
 
 std::string Upper(std::string_view text) {
   std::string upper(text);
@@ -34,6 +36,23 @@ std::string_view Text(const Json& object, std::string_view key) {
   const Json* value = object.find(key);
   return value != nullptr && value->is_string() ? std::string_view(value->as_string())
                                                 : std::string_view();
+}
+
+// The word under `key` if it is one: it goes to terminals and into files.
+std::string Word(std::string_view text) {
+  const bool is_word =
+      text.size() <= kWordBytesMax &&
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  return std::string(is_word ? text : std::string_view());
+}
+
+// 64 hex digits in lower case, or nothing.
+std::string Digest(std::string_view text) {
+  std::string digest(text);
+  for (char& c : digest) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const bool is_digest =
+      digest.size() == 64 && digest.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return is_digest ? digest : std::string();
 }
 
 // One model of a repository: a file, or the parts of one.
@@ -116,15 +135,21 @@ std::string Listed(const std::vector<Candidate>& candidates) {
   return list;
 }
 
+// Of two that are the same otherwise, the one in fewer parts: some publish both.
+void Prefer(const Candidate*& best, const Candidate& other) {
+  if (best == nullptr || other.part_count < best->part_count) best = &other;
+}
+
 const Candidate* ByQuant(const std::vector<Candidate>& candidates, std::string_view quant) {
   const std::string upper = Upper(quant);
   // UD-Q4_K_M is a Q4_K_M with other choices of tensors: taken where the plain one is missing.
+  const Candidate* plain = nullptr;
   const Candidate* dynamic = nullptr;
   for (const Candidate& candidate : candidates) {
     if (!HasQuant(candidate.stem, upper)) continue;
-    if (!HasQuant(candidate.stem, "UD-" + upper)) return &candidate;
-    dynamic = &candidate;
+    Prefer(HasQuant(candidate.stem, "UD-" + upper) ? dynamic : plain, candidate);
   }
+  if (plain != nullptr) return plain;
   if (dynamic != nullptr) return dynamic;
   // Some keep each quantisation in a folder of its name.
   for (const Candidate& candidate : candidates)
@@ -168,11 +193,11 @@ std::vector<HubFile> ReadFiles(const Json& answer) {
     if (!sibling.is_object()) continue;
     HubFile file;
     file.path = Text(sibling, "rfilename");
-    if (file.path.empty()) continue;
+    if (!IsHubFile(file.path)) continue;
     if (const Json* size = sibling.find("size"); size != nullptr && size->is_number())
       file.bytes = static_cast<uint64_t>(std::max<int64_t>(size->as_int64().value_or(0), 0));
     if (const Json* lfs = sibling.find("lfs"); lfs != nullptr && lfs->is_object())
-      file.sha256 = Text(*lfs, "sha256");
+      file.sha256 = Digest(Text(*lfs, "sha256"));
     files.push_back(std::move(file));
   }
   return files;
@@ -184,7 +209,7 @@ std::string LicenceOf(const Json& answer) {
   if (tags == nullptr || !tags->is_array()) return {};
   for (const Json& tag : tags->array())
     if (tag.is_string() && tag.as_string().starts_with(kTag))
-      return std::string(tag.as_string().substr(kTag.size()));
+      return Word(std::string_view(tag.as_string()).substr(kTag.size()));
   return {};
 }
 
@@ -221,7 +246,43 @@ std::string Token() {
   return text->substr(0, end);
 }
 
+Error Refused(const HubReference& reference, const FetchedText& answer) {
+  const bool is_gated = answer.error_code == "GatedRepo";
+  return {ErrorCode::kPermissionDenied,
+          fmt::format("{} {} ({} from {}); {}", reference.repository,
+                      is_gated ? "is not for everybody" : "is not there, or not for everybody",
+                      answer.status, HubEndpoint(), HubAdvice(reference.repository)),
+          {}};
+}
+
+// Of files whose digest the answer does not have. Without one what arrives is pinned.
+Result<void> AskDigests(HubModel& model, const PullOptions& options) {
+  for (HubFile& file : model.files) {
+    if (!file.sha256.empty()) continue;
+    const std::string url = HubFileUrl(model.repository, model.commit, file.path);
+    const auto linked = AskLinkedFile(url, HubHeaders(), options);
+    if (!linked && linked.error().code == ErrorCode::kCancelled) return linked.error();
+    if (!linked) return {};
+    file.sha256 = Digest(linked->etag);
+    if (file.bytes == 0) file.bytes = linked->bytes;
+    // One that does not say it of one file says it of none.
+    if (file.sha256.empty()) return {};
+  }
+  return {};
+}
+
 }  // namespace
+
+std::string HubAdvice(const std::string& repository) {
+  const std::string page = fmt::format("{}/{}", HubEndpoint(), repository);
+  if (Token().empty())
+    return fmt::format(
+        "give a token with HF_TOKEN, and agree to its terms on {} if it asks for that", page);
+  return fmt::format(
+      "the token that was sent (of HF_TOKEN, or of Hugging Face's own tools) does not open it: "
+      "agree to its terms on {} with the token's account, or give another token",
+      page);
+}
 
 uint64_t HubModel::Bytes() const {
   uint64_t bytes = 0;
@@ -261,9 +322,9 @@ Result<HubModel> ReadHubAnswer(const HubReference& reference, std::string_view j
   HubModel model;
   model.repository = reference.repository;
   model.commit = Text(*answer, "sha");
-  if (model.commit.empty()) model.commit = reference.revision;
+  if (!IsHubRevision(model.commit)) model.commit = reference.revision;
   if (const Json* gguf = answer->find("gguf"); gguf != nullptr && gguf->is_object())
-    model.architecture = Text(*gguf, "architecture");
+    model.architecture = Word(Text(*gguf, "architecture"));
   model.licence = LicenceOf(*answer);
   model.quant = QuantOf(chosen->stem);
   model.files = chosen->parts;
@@ -275,19 +336,15 @@ Result<HubModel> AskHub(const HubReference& reference, const PullOptions& option
                                       reference.repository, Escaped(reference.revision));
   if (options.on_progress) options.on_progress({"asking the hub", 0, 0});
   INFE_ASSIGN(const FetchedText answer, FetchText(url, HubHeaders(), kAnswerBytesMax, options));
-  if (answer.status == 401 || answer.status == 403)
-    return Error{
-        ErrorCode::kPermissionDenied,
-        fmt::format("{} is not there, or not for everybody ({} from {}): give a token with "
-                    "HF_TOKEN, and agree to its terms on its page if it asks for that",
-                    reference.repository, answer.status, HubEndpoint()),
-        {}};
+  if (answer.status == 401 || answer.status == 403) return Refused(reference, answer);
   if (answer.status == 404)
     return NotFound(fmt::format("{} has no model {} with a revision {}", HubEndpoint(),
                                 reference.repository, reference.revision));
   if (answer.status != 200)
     return Error{ErrorCode::kUnavailable, fmt::format("{}: status {}", url, answer.status), {}};
-  return ReadHubAnswer(reference, answer.body);
+  INFE_ASSIGN(HubModel model, ReadHubAnswer(reference, answer.body));
+  INFE_TRY(AskDigests(model, options));
+  return model;
 }
 
 }  // namespace infe::store

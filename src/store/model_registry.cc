@@ -7,6 +7,7 @@
 #include <toml++/toml.h>
 
 #include "base/file_descriptor.h"
+#include "store/model_reference.h"
 
 namespace infe::store {
 namespace {
@@ -15,17 +16,6 @@ namespace {
 constexpr uint64_t kModelBytesMax = uint64_t{1} << 42;
 // Some ten thousand entries.
 constexpr size_t kRegistryBytesMax = size_t{4} << 20;
-
-// What requests may say instead: names with slashes between them, as hubs write them.
-bool IsAlias(std::string_view text) {
-  if (text.size() > 128) return false;
-  for (;;) {
-    const size_t slash = std::min(text.find('/'), text.size());
-    if (!IsModelName(text.substr(0, slash))) return false;
-    if (slash == text.size()) return true;
-    text.remove_prefix(slash + 1);
-  }
-}
 
 // Every name and alias means one model, or nobody knew which of two answered.
 Result<void> CheckAliases(const std::vector<ModelSpec>& models, const std::string& origin) {
@@ -149,7 +139,7 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
   if (const auto* aliases = table["aliases"].as_array()) {
     for (const auto& alias : *aliases) {
       const auto text = alias.value<std::string>();
-      if (!text || !IsAlias(*text))
+      if (!text || !IsModelAlias(*text))
         return At(origin, alias, "aliases are model names, with slashes between them or without");
       spec.aliases.push_back(*text);
     }
@@ -182,6 +172,16 @@ bool IsModelName(std::string_view name) {
   });
 }
 
+bool IsModelAlias(std::string_view text) {
+  if (text.size() > 128) return false;
+  for (;;) {
+    const size_t slash = std::min(text.find('/'), text.size());
+    if (!IsModelName(text.substr(0, slash))) return false;
+    if (slash == text.size()) return true;
+    text.remove_prefix(slash + 1);
+  }
+}
+
 Result<std::vector<ModelSpec>> ModelRegistry::Parse(std::string_view text,
                                                     std::string_view origin) {
   toml::table root;
@@ -209,20 +209,39 @@ Result<std::vector<ModelSpec>> ModelRegistry::Parse(std::string_view text,
 
 namespace {
 
-// Entries read later replace those of the same name; one without anything to fetch adds to it
-// (aliases, defaults) rather than hiding it.
+// Whether both say the same model of a hub, whichever way they write it.
+bool SameReference(const std::string& a, const std::string& b) {
+  if (a.empty() || b.empty()) return false;
+  const auto left = ParseModelReference(a), right = ParseModelReference(b);
+  return left && right && *left && *right && TextOf(**left) == TextOf(**right);
+}
+
+// Entries read later replace those of the same name. One without anything to fetch adds to it
+// (aliases, defaults) rather than hiding it; so does one with the reference by which the model was
+// pulled, whose digest stays pinned.
 void Take(std::vector<ModelSpec>& models, std::vector<ModelSpec> more) {
   for (ModelSpec& spec : more) {
     const auto same = std::find_if(models.begin(), models.end(),
                                    [&](const ModelSpec& m) { return m.name == spec.name; });
     if (same == models.end()) {
       models.push_back(std::move(spec));
-    } else if (spec.sources.empty() && spec.reference.empty()) {
-      same->defaults = spec.defaults.Over(same->defaults);
-      same->aliases.insert(same->aliases.end(), spec.aliases.begin(), spec.aliases.end());
-    } else {
-      *same = std::move(spec);
+      continue;
     }
+    const bool is_pinned = !same->reference.empty() && !same->sha256.empty();
+    const bool adds = spec.sources.empty() &&
+                      (spec.reference.empty() || (is_pinned && spec.sha256.empty() &&
+                                                  SameReference(spec.reference, same->reference)));
+    if (!adds) {
+      // What was pulled by an entry of the catalogue stays what the catalogue knows of it.
+      if (SameReference(spec.reference, same->reference))
+        spec.defaults = spec.defaults.Over(same->defaults);
+      *same = std::move(spec);
+      continue;
+    }
+    same->defaults = spec.defaults.Over(same->defaults);
+    for (const std::string& alias : spec.aliases)
+      if (std::find(same->aliases.begin(), same->aliases.end(), alias) == same->aliases.end())
+        same->aliases.push_back(alias);
   }
 }
 

@@ -28,10 +28,12 @@ struct PipSource {
   Conversion conversion = Conversion::kNone;
 };
 struct HfSource {
-  std::string repository;            // org/repo
-  std::vector<std::string> files;    // one, or the parts of one model (store/gguf_shards.h)
-  std::string revision = "main";     // branch, tag or commit
-  std::vector<std::string> digests;  // of each file where the hub said so, while it is pulled
+  std::string repository;          // org/repo
+  std::vector<std::string> files;  // one, or the parts of one model (store/gguf_shards.h)
+  std::string revision = "main";   // branch, tag or commit
+  // Of each file, where the hub said so and while it is pulled.
+  std::vector<std::string> digests;
+  std::vector<uint64_t> sizes;
 };
 struct UrlSource {
   std::string url;
@@ -69,6 +71,8 @@ struct InstalledModel {
 
 // Letters, digits and -_.: only, no dot in front, at most 128.
 bool IsModelName(std::string_view name);
+// Names with slashes between them or without, at most 128 in all: as hubs write them.
+bool IsModelAlias(std::string_view text);
 
 class ModelRegistry {
  public:

@@ -77,6 +77,13 @@ Result<void> Write(const std::string& path, const std::vector<ModelSpec>& specs)
   std::ostringstream text;
   text << kHeading << toml::table{{"model", models}} << "\n";
   const std::string bytes = text.str();
+  // What could not be read again would be in the way of every command.
+  INFE_TRY(ModelRegistry::Parse(bytes, path));
+  if (bytes.size() > kPulledBytesMax)
+    return ResourceExhausted(
+        fmt::format("{} would be larger than {} bytes: remove models with "
+                    "infe rm",
+                    path, kPulledBytesMax));
   const std::string aside = path + ".new";
   INFE_ASSIGN(const FileDescriptor file, CreateRegular(aside, 0600));
   if (!WriteAll(file, std::as_bytes(std::span(bytes))) || fsync(file.get()) != 0 ||

@@ -18,12 +18,13 @@ struct ReferencePull {
   std::string name;  // what it is to be called here; empty: as its file is
   // Of the entry in the catalogue, where it is one.
   ModelSpec entry;
-  // Asked with general.architecture before anything is downloaded, where that is known; an error
-  // ends the pull.
+  // Asked with general.architecture before the file is downloaded: what the entry or the hub says
+  // of it, or what its own beginning says. An error ends the pull.
   std::function<Result<void>(const std::string& architecture)> check_architecture;  // optional
 };
 
-// kAlreadyExists where a model of this name was pulled from elsewhere.
+// kAlreadyExists where a model of this name was pulled from elsewhere; kCorrupt where what is there
+// is no GGUF file.
 Result<PulledModel> PullReference(const ModelRegistry& registry, const ReferencePull& pull,
                                   const PullOptions& options);
 

@@ -30,23 +30,28 @@ Result<void> AnswerReader::TakeChoice(WireChoice wire) {
     return Error{ErrorCode::kUnavailable, "the server broke the answer off", {}};
   if (options_.scores)
     std::move(wire.scores.begin(), wire.scores.end(), std::back_inserter(choice.scores));
-  if (!wire.reasoning.empty()) Tell(index, answer::Reasoning{std::move(wire.reasoning)});
-  if (!wire.text.empty()) Tell(index, answer::Text{std::move(wire.text)});
+  if (!wire.reasoning.empty()) TellText(index, answer::Reasoning{std::move(wire.reasoning)});
+  if (!wire.text.empty()) TellText(index, answer::Text{std::move(wire.text)});
   for (WireCall& call : wire.calls) INFE_TRY(TakeCall(index, std::move(call)));
   // Tokens without a text of their own, or without the text yet, have scores.
-  if (!choice.scores.empty() && wire.calls.empty()) Tell(index, answer::Text{});
-  TakeFinish(choice, wire);
-  return {};
+  if (!choice.scores.empty() && wire.calls.empty() && !choice.IsInCall())
+    Tell(index, answer::Text{});
+  return TakeFinish(choice, wire);
 }
 
-void AnswerReader::TakeFinish(Choice& choice, const WireChoice& wire) {
-  if (wire.finish.empty()) return;
+Result<void> AnswerReader::TakeFinish(Choice& choice, const WireChoice& wire) {
+  if (wire.finish.empty()) return {};
+  if (!choice.calls.empty() && !choice.calls.back().begun) return Corrupt("a call has no name");
   const auto stop = std::find(options_.stops.begin(), options_.stops.end(), wire.stop);
   if (stop != options_.stops.end()) choice.stop = *stop;
+  const auto& tokens = options_.stop_tokens;
+  if (wire.stop_token && std::find(tokens.begin(), tokens.end(), *wire.stop_token) != tokens.end())
+    choice.stop_token = wire.stop_token;
   if (wire.finish == "length")
     choice.end = StopReason::kLength;
   else
     choice.end = choice.calls.empty() ? StopReason::kStop : StopReason::kCalls;
+  return {};
 }
 
 Result<AnswerReader::Call*> AnswerReader::FindCall(uint32_t index, const WireCall& wire) {
@@ -65,7 +70,7 @@ Result<AnswerReader::Call*> AnswerReader::FindCall(uint32_t index, const WireCal
       if (earlier.wire_index == *wire.index && !begins)
         return Corrupt("a call goes on after another one has begun");
   if (calls.size() == kCallsMax) return Corrupt("there are too many calls");
-  if (has_last) EndCall(index);
+  if (has_last) INFE_TRY(EndCall(index));
   Call& call = calls.emplace_back();
   call.wire_index = wire.index.value_or(static_cast<uint32_t>(calls.size() - 1));
   return &call;
@@ -97,10 +102,20 @@ void AnswerReader::TellCall(uint32_t index, Call& call) {
   Tell(index, answer::CallArguments{number, kind, std::move(arguments)});
 }
 
-void AnswerReader::EndCall(uint32_t index) {
-  std::vector<Call>& calls = choices_[index].calls;
-  if (calls.empty() || !calls.back().begun) return;
-  told_.push_back({index, answer::CallEnd{static_cast<uint32_t>(calls.size() - 1)}, {}});
+Result<void> AnswerReader::EndCall(uint32_t index) {
+  Choice& choice = choices_[index];
+  if (!choice.IsInCall()) return Corrupt("a call has no name");
+  told_.push_back({index, answer::CallEnd{static_cast<uint32_t>(choice.calls.size() - 1)}, {}});
+  for (answer::EventBody& body : std::exchange(choice.behind, {})) Tell(index, std::move(body));
+  return {};
+}
+
+void AnswerReader::TellText(uint32_t index, answer::EventBody body) {
+  Choice& choice = choices_[index];
+  if (choice.IsInCall())
+    choice.behind.push_back(std::move(body));
+  else
+    Tell(index, std::move(body));
 }
 
 bool AnswerReader::IsComplete() const {
@@ -111,8 +126,9 @@ bool AnswerReader::IsComplete() const {
 std::vector<answer::Event> AnswerReader::Finish() {
   INFE_CHECK(IsComplete());
   for (uint32_t i = 0; i < choices_.size(); ++i) {
-    EndCall(i);
-    Tell(i, answer::ChoiceEnd{*choices_[i].end, choices_[i].stop});
+    const Choice& choice = choices_[i];
+    if (!choice.calls.empty()) INFE_CHECK(EndCall(i).has_value());
+    Tell(i, answer::ChoiceEnd{*choice.end, choice.stop, choice.stop_token});
   }
   return std::exchange(told_, {});
 }

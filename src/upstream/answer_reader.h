@@ -18,7 +18,8 @@ namespace infe::upstream {
 struct ReaderOptions {
   uint32_t choices = 1;                     // as asked for; another number is refused
   std::set<std::string> custom_tools = {};  // whose one argument is their text
-  std::vector<std::string> stops = {};      // as asked for
+  std::vector<std::string> stops = {};      // as asked for, as are
+  std::vector<int64_t> stop_tokens = {};
   bool scores = false;
 };
 
@@ -49,7 +50,11 @@ class AnswerReader {
     std::vector<Call> calls = {};
     std::optional<answer::StopReason> end = {};
     std::optional<std::string> stop = {};
+    std::optional<int64_t> stop_token = {};
     answer::TokenScores scores = {};  // of tokens whose event has not come
+    // Texts that came while a call was open, which nothing may stand inside of.
+    std::vector<answer::EventBody> behind = {};
+    bool IsInCall() const { return !calls.empty() && calls.back().begun; }
   };
 
   Result<void> TakeChoice(WireChoice wire);
@@ -57,8 +62,11 @@ class AnswerReader {
   // The call that the piece belongs to, the last one or a new one.
   Result<Call*> FindCall(uint32_t index, const WireCall& wire);
   void TellCall(uint32_t index, Call& call);
-  void EndCall(uint32_t index);
-  void TakeFinish(Choice& choice, const WireChoice& wire);
+  // kCorrupt: it never had a name.
+  Result<void> EndCall(uint32_t index);
+  Result<void> TakeFinish(Choice& choice, const WireChoice& wire);
+  // At once, or behind the call that is open.
+  void TellText(uint32_t index, answer::EventBody body);
   void Tell(uint32_t index, answer::EventBody body);
 
   const ReaderOptions options_;

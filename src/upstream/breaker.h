@@ -3,8 +3,11 @@
 //
 //             kFailuresMax in a row              rest is over, one request
 //   closed -----------------------------> open ----------------------------> trying
-//     ^                                    ^  <---- it fails: twice the rest ----'|
-//     '------------------------------------+--------- it succeeds ---------------'
+//     ^                                     ^---- it fails: twice the rest ----'|
+//     '---------- it is heard, or succeeds ------------------------------------'
+//
+// One that is heard may be asked by all again, long before its answer is complete; until something
+// succeeds a single further failure opens, and the rest goes on doubling.
 //
 // Not thread-safe; time is given, so that tests need no clock.
 #pragma once
@@ -32,19 +35,24 @@ class Breaker {
   void Begin() {
     if (state_ == State::kOpen) state_ = State::kTrying;
   }
+  // It has begun to answer: it is there, which is not yet that it is well.
+  void Hear() {
+    if (state_ != State::kTrying) return;
+    state_ = State::kClosed;
+    failures_ = kFailuresMax - 1;
+  }
   void Succeed() {
     state_ = State::kClosed;
     failures_ = 0;
     rest_ = kFirstRest;
   }
   void Fail(Time now) {
+    if (state_ == State::kOpen) return;  // one that was sent before
     failures_ += 1;
     if (state_ == State::kClosed && failures_ < kFailuresMax) return;
-    if (state_ == State::kOpen) return;  // one that was sent before
-    if (state_ == State::kTrying)
-      rest_ = std::min<std::chrono::milliseconds>(2 * rest_, kLongestRest);
     state_ = State::kOpen;
     rest_until_ = now + rest_;
+    rest_ = std::min<std::chrono::milliseconds>(2 * rest_, kLongestRest);
   }
   // A request ended without telling anything: its client left.
   void Forget() {
@@ -57,8 +65,8 @@ class Breaker {
 
  private:
   State state_ = State::kClosed;
-  uint32_t failures_ = 0;  // in a row
-  std::chrono::milliseconds rest_ = kFirstRest;
+  uint32_t failures_ = 0;                        // in a row
+  std::chrono::milliseconds rest_ = kFirstRest;  // when it opens next
   Time rest_until_ = {};
 };
 

@@ -49,6 +49,7 @@ class Writer {
 
   Answered<Json> Write() {
     WriteMessages();
+    WriteTurn();
     WriteTools();
     WritePolicy();
     WriteFormat();
@@ -100,6 +101,20 @@ class Writer {
   void WriteMessages() {
     Json& messages = body_.set("messages", Json::MakeArray());
     for (const chat::Message& message : ask_.messages) messages.push_back(ToWire(message));
+  }
+
+  void WriteTurn() {
+    switch (ask_.turn) {
+      case answer::Turn::kNext:
+        return;
+      case answer::Turn::kContinued:
+        // Where there is nothing to go on with a turn begins, here as well.
+        if (ask_.messages.back().content.find_first_not_of(" \t\r\n") == std::string::npos) return;
+        Extend("continue_final_message", true, ask_.messages_origin);
+        return Extend("add_generation_prompt", false, ask_.messages_origin);
+      case answer::Turn::kNone:
+        return Extend("add_generation_prompt", false, "add_generation_prompt");
+    }
   }
 
   // A custom tool is a function with one text, which every server knows; so it is here as well when
@@ -208,11 +223,7 @@ class Writer {
     if (s.presence_penalty != 0) body_.set("presence_penalty", s.presence_penalty);
     if (s.frequency_penalty != 0) body_.set("frequency_penalty", s.frequency_penalty);
     if (s.seed) body_.set("seed", *s.seed);
-    if (s.ignore_eos) Extend("ignore_eos", true, "ignore_eos");
-    if (!s.stops.empty()) {
-      Json& stops = body_.set("stop", Json::MakeArray());
-      for (const std::string& stop : s.stops) stops.push_back(stop);
-    }
+    WriteEnds(s);
     if (!s.logit_bias.empty()) {
       Json& bias = body_.set("logit_bias", Json::MakeObject());
       for (const answer::LogitBias& entry : s.logit_bias)
@@ -222,6 +233,23 @@ class Writer {
       body_.set("prediction", Object({{"type", "content"}, {"content", *ask_.prediction}}));
     if (ask_.truncation == answer::Truncation::kDropOldest)
       Extend("truncation", "auto", "truncation");
+  }
+
+  // By what it ends, besides the model's own end.
+  void WriteEnds(const answer::Sampling& s) {
+    if (s.ignore_eos) Extend("ignore_eos", true, "ignore_eos");
+    if (!s.stops.empty()) {
+      Json stops = Json::MakeArray();
+      for (const std::string& stop : s.stops) stops.push_back(stop);
+      body_.set("stop", std::move(stops));
+    }
+    if (s.stop_text == answer::StopText::kKept)
+      Extend("include_stop_str_in_output", true, "include_stop_str_in_output");
+    if (s.bounds.min > 0) Extend("min_tokens", s.bounds.min, "min_tokens");
+    if (s.bounds.stops.empty()) return;
+    Json tokens = Json::MakeArray();
+    for (const int64_t token : s.bounds.stops) tokens.push_back(token);
+    Extend("stop_token_ids", std::move(tokens), s.bounds.stops_origin);
   }
 
   void WriteScores() {

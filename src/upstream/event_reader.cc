@@ -32,7 +32,8 @@ std::optional<std::string> EventReader::Next() {
     const std::string_view line = std::string_view(bytes_).substr(read_, end - read_);
     const bool complete = TakeLine(line);
     read_ = searched_ = end + (bytes_[end] == '\r' && bytes_[end + 1] == '\n' ? 2 : 1);
-    if (complete) return TakeEvent();
+    if (!complete) continue;
+    if (std::optional<std::string> event = TakeEvent()) return event;
   }
   if (bytes_.size() - read_ + data_.size() > kEventBytesMax) overflowed_ = true;
   return std::nullopt;

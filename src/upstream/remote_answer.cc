@@ -14,11 +14,11 @@ namespace infe::upstream {
 namespace {
 
 using answer::AnswerError;
-using Clock = std::chrono::steady_clock;
+using Time = std::chrono::steady_clock::time_point;
 
 constexpr std::string_view kDone = "[DONE]";
 
-double MsBetween(Clock::time_point from, Clock::time_point to) {
+double MsBetween(Time from, Time to) {
   return std::chrono::duration<double, std::milli>(to - from).count();
 }
 
@@ -115,7 +115,7 @@ void RemoteAnswer::Fail(AnswerError error) {
 
 void RemoteAnswer::Try() {
   if (over_) return;
-  const auto now = Clock::now();
+  const auto now = model_->Now();
   if (now >= plan_.deadline) return EndWith(answer::DeadlinePassed());
   const bool may = attempts_ <= model_->retries();
   const auto chosen = may ? model_->Choose(tried_, plan_.prefix) : std::nullopt;
@@ -148,11 +148,12 @@ void RemoteAnswer::Try() {
 
 void RemoteAnswer::SetDeadline(std::chrono::milliseconds wait) {
   // A client that does not read is not the server's silence.
-  transfer_->SetDeadline(paused_ ? plan_.deadline : std::min(plan_.deadline, Clock::now() + wait));
+  transfer_->SetDeadline(paused_ ? plan_.deadline : std::min(plan_.deadline, model_->Now() + wait));
 }
 
 void RemoteAnswer::OnHead(const HttpHead& head) {
   head_ = head;
+  if (head.status == 200) seat_->TellHeard();
   kind_ = head.status != 200                        ? Body::kRefusal
           : head.content_type == "application/json" ? Body::kWhole
                                                     : Body::kEvents;
@@ -232,7 +233,7 @@ void RemoteAnswer::Tell(const std::vector<answer::Event>& events) {
   for (const answer::Event& event : events) {
     if (!consumer_) return;
     if (!std::exchange(told_, true)) {
-      first_told_ = Clock::now();
+      first_told_ = model_->Now();
       seat_->TellBegun();
       SetDeadline(options().silence_timeout);
     }
@@ -270,7 +271,7 @@ void RemoteAnswer::OnEnd(const HttpEnd& end) {
                       told_ ? "The server broke the answer off."
                             : "The server closed the connection before it answered.");
     case How::kDeadline:
-      if (Clock::now() >= plan_.deadline) return EndWith(answer::DeadlinePassed());
+      if (model_->Now() >= plan_.deadline) return EndWith(answer::DeadlinePassed());
       return FailWith(504, "upstream_timeout",
                       told_ ? "The server fell silent in the middle of its answer."
                             : "The server did not begin to answer in time.");
@@ -297,7 +298,7 @@ void RemoteAnswer::OnEnd(const HttpEnd& end) {
   const int status = error.remote.status;
   if (status == 429 || status == 503)
     if (head_.retry_after_ms > 0)
-      upstream.SetBusyUntil(Clock::now() + std::chrono::milliseconds(head_.retry_after_ms));
+      upstream.SetBusyUntil(model_->Now() + std::chrono::milliseconds(head_.retry_after_ms));
   FailAttempt(std::move(error),
               status >= 500 ? Upstream::Outcome::kFailed : Upstream::Outcome::kRefused,
               IsWorthRetrying(status) ? Again::kElsewhere : Again::kNever);
@@ -309,12 +310,12 @@ void RemoteAnswer::FailWith(int status, std::string code, std::string message) {
 }
 
 void RemoteAnswer::FailAttempt(AnswerError error, Upstream::Outcome outcome, Again again) {
-  error = seat_->upstream().Redact(std::move(error));
+  error = Shortened(seat_->upstream().Redact(std::move(error)));
   // Our key there is not the client's matter, and servers quote keys that they refuse.
   if (error.remote.status == 401 || error.remote.status == 403)
     error = RemoteFailure(502, "upstream_denied",
                           "The server that runs this model does not accept this server's key.");
-  seat_->Tell(outcome);
+  seat_->Tell(outcome, model_->Now());
   transfer_->Cancel();
   transfer_.reset();
   seat_.reset();
@@ -325,15 +326,16 @@ void RemoteAnswer::FailAttempt(AnswerError error, Upstream::Outcome outcome, Aga
 }
 
 answer::Totals RemoteAnswer::TotalsNow() const {
-  const auto now = Clock::now();
+  const auto now = model_->Now();
   answer::Totals totals;
   totals.prompt_tokens = plan_.prompt_tokens;
   totals.completion_tokens = produced_;
   if (reader_ && reader_->usage()) {
     const WireUsage& usage = *reader_->usage();
-    totals.prompt_tokens = usage.prompt_tokens;
+    // Some write zeros where they have not counted.
+    if (usage.prompt_tokens > 0) totals.prompt_tokens = usage.prompt_tokens;
+    if (usage.completion_tokens > 0) totals.completion_tokens = usage.completion_tokens;
     totals.cached_tokens = usage.cached_tokens;
-    totals.completion_tokens = usage.completion_tokens;
     totals.reasoning_tokens = usage.reasoning_tokens;
     totals.predicted_accepted = usage.predicted_accepted;
     totals.predicted_rejected = usage.predicted_rejected;
@@ -349,12 +351,12 @@ answer::Totals RemoteAnswer::TotalsNow() const {
 void RemoteAnswer::Complete() {
   Tell(reader_->Finish());
   if (over_) return;
-  seat_->Tell(Upstream::Outcome::kAnswered);
+  seat_->Tell(Upstream::Outcome::kAnswered, model_->Now());
   const answer::Totals totals = TotalsNow();
   over_ = true;
   if (consumer_) consumer_->OnEvent({0, answer::Done{totals}, {}});
   // The connection is read to its end, so that the next request can use it.
-  transfer_->SetDeadline(Clock::now() + kReadOutMax);
+  transfer_->SetDeadline(model_->Now() + kReadOutMax);
   transfer_.reset();
   Release();
 }

@@ -82,6 +82,10 @@ answer::BackendLoad RemoteModel::load() const {
 
 Answered<std::unique_ptr<answer::Prepared>> RemoteModel::Prepare(answer::ChatAsk ask,
                                                                  const answer::AnswerPolicy&) {
+  if (ask.purpose == answer::Purpose::kLook)
+    return answer::InvalidAt(
+        ask.messages_origin,
+        "This model runs on another server: its prompt is not rendered and not counted here.");
   // Servers of one model that take different fields: what one of them cannot take is refused.
   const auto strict = std::find_if(routes_.begin(), routes_.end(), [](const Route& route) {
     return !route.upstream->options().extended;
@@ -95,6 +99,7 @@ Answered<std::unique_ptr<answer::Prepared>> RemoteModel::Prepare(answer::ChatAsk
   for (const answer::Tool& tool : ask.tools)
     if (tool.kind == answer::Tool::Kind::kCustom) plan.reading.custom_tools.insert(tool.name);
   plan.reading.stops = ask.sampling.stops;
+  plan.reading.stop_tokens = ask.sampling.bounds.stops;
   plan.reading.scores = ask.scores.tokens;
   plan.prompt_tokens = EstimateTokens(ask);
   plan.prefix = PrefixOf(ask);
@@ -116,7 +121,7 @@ Answered<std::unique_ptr<answer::Prepared>> RemoteModel::Prepare(answer::TextAsk
 }
 
 std::optional<size_t> RemoteModel::Choose(const std::vector<bool>& tried, uint64_t prefix) {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = Now();
   std::vector<Candidate> candidates;
   for (size_t i = 0; i < routes_.size(); ++i) {
     const Upstream& upstream = *routes_[i].upstream;
@@ -131,7 +136,7 @@ std::optional<size_t> RemoteModel::Choose(const std::vector<bool>& tried, uint64
 }
 
 int64_t RemoteModel::RestMs() const {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = Now();
   auto first = Breaker::Time::max();
   for (const Route& route : routes_) first = std::min(first, route.upstream->rest_until());
   return std::max<int64_t>(

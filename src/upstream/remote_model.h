@@ -3,7 +3,9 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,6 +31,7 @@ struct RemoteModelOptions {
   uint32_t context_max = 0;  // 0: only the upstreams know
   Balance balance = Balance::kLeast;
   uint32_t retries = 2;  // after the first attempt, each at another server
+  std::function<Breaker::Time()> now = std::chrono::steady_clock::now;
 };
 
 class RemoteModel : public answer::Backend, public std::enable_shared_from_this<RemoteModel> {
@@ -47,6 +50,7 @@ class RemoteModel : public answer::Backend, public std::enable_shared_from_this<
   HttpClient& client() const { return client_; }
   const std::vector<Route>& routes() const { return routes_; }
   uint32_t retries() const { return options_.retries; }
+  Breaker::Time Now() const { return options_.now(); }
   // Who is asked next, but none of `tried` (of routes(), by index). Nothing: nobody is left.
   std::optional<size_t> Choose(const std::vector<bool>& tried, uint64_t prefix);
   // When the first of those that rest may be asked again, from now.

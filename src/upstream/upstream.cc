@@ -33,8 +33,13 @@ Upstream::Seat::Seat(std::shared_ptr<Upstream> upstream) : upstream_(std::move(u
 }
 
 Upstream::Seat::~Seat() {
-  Tell(Outcome::kLeft);
+  Tell(Outcome::kLeft, {});
   upstream_->outstanding_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Upstream::Seat::TellHeard() {
+  const std::lock_guard lock(upstream_->mutex_);
+  upstream_->breaker_.Hear();
 }
 
 void Upstream::Seat::TellBegun() {
@@ -42,7 +47,7 @@ void Upstream::Seat::TellBegun() {
   upstream_->breaker_.Succeed();
 }
 
-void Upstream::Seat::Tell(Outcome outcome) {
+void Upstream::Seat::Tell(Outcome outcome, Breaker::Time now) {
   if (std::exchange(told_, true)) return;
   Upstream& up = *upstream_;
   const std::lock_guard lock(up.mutex_);
@@ -56,7 +61,7 @@ void Upstream::Seat::Tell(Outcome outcome) {
       return up.breaker_.Succeed();
     case Outcome::kFailed:
       up.counts_.failed += 1;
-      return up.breaker_.Fail(std::chrono::steady_clock::now());
+      return up.breaker_.Fail(now);
     case Outcome::kLeft:
       up.counts_.left += 1;
       return up.breaker_.Forget();

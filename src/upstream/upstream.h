@@ -60,10 +60,12 @@ class Upstream {
     Seat(const Seat&) = delete;
     Seat& operator=(const Seat&) = delete;
     Upstream& upstream() const { return *upstream_; }
-    // It has begun to answer: it is well, however long the rest takes.
+    // It answers with something other than an error so far.
+    void TellHeard();
+    // Something of the answer came: it is well, however long the rest takes.
     void TellBegun();
     // Once; what is never told has left.
-    void Tell(Outcome outcome);
+    void Tell(Outcome outcome, Breaker::Time now);
 
    private:
     const std::shared_ptr<Upstream> upstream_;

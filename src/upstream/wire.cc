@@ -146,6 +146,7 @@ Result<WireChoice> ToChoice(const Json& wire) {
   INFE_TRY(AppendText(wire, "finish_reason", choice.finish));
   const Json* stop = Member(wire, "stop_reason");
   if (stop != nullptr && stop->is_string()) choice.stop = stop->as_string();
+  if (stop != nullptr && stop->is_number()) choice.stop_token = stop->as_int64();
   if (const Json* logprobs = Member(wire, "logprobs")) {
     INFE_TRY(TakeScores(*logprobs, "content", choice));
     INFE_TRY(TakeScores(*logprobs, "refusal", choice));

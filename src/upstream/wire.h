@@ -29,7 +29,9 @@ struct WireChoice {
   std::string reasoning = {};  // reasoning_content, or reasoning
   std::vector<WireCall> calls = {};
   std::string finish = {};  // finish_reason; "" if there is none yet
-  std::string stop = {};    // vLLM's stop_reason, where it is a text: the stop that was met
+  // vLLM's stop_reason, the stop that was met: a text, or a token.
+  std::string stop = {};
+  std::optional<int64_t> stop_token = {};
   answer::TokenScores scores = {};
 };
 
@@ -54,6 +56,9 @@ Result<WireChunk> ToChunk(const Json& body);
 // {"detail"}. `status`: of the head; for an error inside a 200 the status that it states, or that
 // its type means, else 502.
 answer::AnswerError ToError(int status, const Json& body, int64_t retry_after_ms);
+// Its texts at most kErrorMessageBytesMax long. After whatever looks for a key in them: half of one
+// would not be found.
+answer::AnswerError Shortened(answer::AnswerError error);
 // Whether a stream's object is an error.
 bool IsError(const Json& body);
 

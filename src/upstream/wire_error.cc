@@ -108,18 +108,25 @@ answer::AnswerError ToError(int status, const Json& body, int64_t retry_after_ms
   const Json& error = inner != nullptr && !inner->is_null() ? *inner : body;
   AnswerError made;
   made.kind = AnswerError::Kind::kRemote;
-  made.remote.type = Cut(TextOf(error, "type"));
-  made.remote.code = Cut(TextOf(error, "code"));
-  made.remote.param = Cut(TextOf(error, "param"));
+  made.remote.type = TextOf(error, "type");
+  made.remote.code = TextOf(error, "code");
+  made.remote.param = TextOf(error, "param");
   made.remote.status = status >= 400 ? status : StatedStatus(error, made.remote);
   // A number is a status said twice.
   if (StatusIn(error, "code")) made.remote.code.clear();
-  made.error.message = Cut(MessageOf(body, error));
+  made.error.message = MessageOf(body, error);
   if (made.error.message.empty())
     made.error.message =
         fmt::format("The server that runs the model answered {}.", made.remote.status);
   made.retry_ms = retry_after_ms;
   return made;
+}
+
+AnswerError Shortened(AnswerError error) {
+  for (std::string* text :
+       {&error.error.message, &error.remote.type, &error.remote.code, &error.remote.param})
+    *text = Cut(std::move(*text));
+  return error;
 }
 
 }  // namespace infe::upstream

@@ -19,7 +19,7 @@ struct Arguments {
   StorePlace place;
   std::vector<std::string> by = {"day"};
   std::string from = "30d", to;
-  std::vector<std::string> keys, projects, models, users;
+  std::vector<std::string> keys, projects, models, users, upstreams;
   std::string file;
   bool json = false, csv = false;
 };
@@ -52,10 +52,12 @@ Result<void> ParseBy(const std::vector<std::string>& words, store::UsageQuery& q
         query.group_by.push_back(UsageGroup::kAccount);
       } else if (word == "user") {
         query.group_by.push_back(UsageGroup::kEndUser);
+      } else if (word == "upstream") {
+        query.group_by.push_back(UsageGroup::kUpstream);
       } else {
         return InvalidArgument(fmt::format(
-            "--by {}: it is minute, hour, day, key, account, project, model or user, or several "
-            "with commas",
+            "--by {}: it is minute, hour, day, key, account, project, model, user or upstream, or "
+            "several with commas",
             word));
       }
     }
@@ -78,6 +80,7 @@ Result<store::UsageQuery> QueryOf(const Arguments& arguments) {
   query.projects = arguments.projects;
   query.models = arguments.models;
   query.end_users = arguments.users;
+  query.upstreams = arguments.upstreams;
   return query;
 }
 
@@ -107,6 +110,9 @@ Json ToJson(const store::UsageSum& sum, const store::UsageQuery& query) {
       case store::UsageGroup::kEndUser:
         json.set("user", sum.end_user);
         break;
+      case store::UsageGroup::kUpstream:
+        json.set("upstream", sum.upstream);
+        break;
     }
   }
   json.set("requests", sum.requests);
@@ -117,6 +123,12 @@ Json ToJson(const store::UsageSum& sum, const store::UsageQuery& query) {
   json.set("recovered", sum.recovered);
   json.set("open", sum.open);
   return json;
+}
+
+// Of a line whose groups are all empty.
+const char* NobodysLabel(const store::UsageQuery& query) {
+  if (query.group_by.empty()) return "all";
+  return query.group_by == std::vector{store::UsageGroup::kUpstream} ? "(here)" : "(no key)";
 }
 
 void PrintTable(const std::vector<store::UsageSum>& sums, const store::UsageQuery& query) {
@@ -132,9 +144,9 @@ void PrintTable(const std::vector<store::UsageSum>& sums, const store::UsageQuer
       label = store::Rfc3339(sum.bucket_start)
                   .substr(0, query.width == store::BucketWidth::kDay ? 10 : 16);
     for (const std::string* part :
-         {&sum.project, &sum.account, &sum.key_id, &sum.model, &sum.end_user})
+         {&sum.project, &sum.account, &sum.key_id, &sum.model, &sum.end_user, &sum.upstream})
       if (!part->empty()) label += (label.empty() ? "" : " ") + *part;
-    if (label.empty()) label = query.group_by.empty() ? "all" : "(no key)";
+    if (label.empty()) label = NobodysLabel(query);
     fmt::print("{:<45} {:>9} {:>12} {:>12} {:>12} {:>7} {:>5}\n", label, sum.requests,
                sum.prompt_tokens, sum.cached_tokens, sum.completion_tokens, sum.failed, sum.open);
   }
@@ -206,7 +218,8 @@ void AddUsage(CommandLine& line) {
   Command& usage = line.Add("usage", "What was used: requests and tokens by day, key, model");
   usage
       .Option("--by", a.by,
-              "day, hour or minute, key, account, project, model, user; several with commas")
+              "day, hour or minute, key, account, project, model, user, upstream; several with "
+              "commas")
       .Option("--from", a.from, "Since then: 2026-11-01, 2026-11-01T12:00 (UTC), or an age (7d)")
       .Option("--to", a.to, "Before then; default: now")
       .Option("--key", a.keys, "Only this key's id; may be repeated")
@@ -215,6 +228,8 @@ void AddUsage(CommandLine& line) {
       .Option("--user", a.users,
               "Only of this end user, as requests name it (safety_identifier, else user); may be "
               "repeated")
+      .Option("--upstream", a.upstreams,
+              "Only what this other server answered (docs/gateway.md); may be repeated")
       .Flag("--csv", a.csv, "Print CSV")
       .Footer(
           "Example: infe usage --by day,model --from 7d --csv\nopen: running now. docs/ledger.md "

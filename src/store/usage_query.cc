@@ -38,6 +38,8 @@ GroupColumn ColumnOf(UsageGroup group) {
       return {"service_tier", &UsageSum::service_tier};
     case UsageGroup::kEndUser:
       return {"end_user", &UsageSum::end_user};
+    case UsageGroup::kUpstream:
+      return {"upstream", &UsageSum::upstream};
   }
   return {"project", &UsageSum::project};
 }
@@ -60,6 +62,7 @@ std::string Where(const UsageQuery& query, std::vector<SqlValue>& values) {
   any_of("key_id", query.keys);
   any_of("model", query.models);
   any_of("end_user", query.end_users);
+  any_of("upstream", query.upstreams);
   return where;
 }
 
@@ -236,13 +239,14 @@ std::string ToCsv(const std::vector<UsageSum>& sums) {
   std::string csv =
       "start,project,key_id,account,model,service_tier,end_user,requests,prompt_tokens,cached_"
       "tokens,"
-      "completion_tokens,failed,recovered,open\r\n";
+      "completion_tokens,failed,recovered,open,upstream\r\n";
   for (const UsageSum& sum : sums)
-    csv += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", Rfc3339(sum.bucket_start),
-                       CsvField(sum.project), CsvField(sum.key_id), CsvField(sum.account),
-                       CsvField(sum.model), CsvField(sum.service_tier), CsvField(sum.end_user),
-                       sum.requests, sum.prompt_tokens, sum.cached_tokens, sum.completion_tokens,
-                       sum.failed, sum.recovered, sum.open);
+    csv +=
+        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", Rfc3339(sum.bucket_start),
+                    CsvField(sum.project), CsvField(sum.key_id), CsvField(sum.account),
+                    CsvField(sum.model), CsvField(sum.service_tier), CsvField(sum.end_user),
+                    sum.requests, sum.prompt_tokens, sum.cached_tokens, sum.completion_tokens,
+                    sum.failed, sum.recovered, sum.open, CsvField(sum.upstream));
   return csv;
 }
 

@@ -19,7 +19,7 @@ enum class BucketWidth : int64_t { kMinute = 60, kHour = 3600, kDay = 86400, kAl
 // "1m", "1h", "1d".
 Result<BucketWidth> ParseBucketWidth(const std::string& text);
 
-enum class UsageGroup { kProject, kKey, kAccount, kModel, kServiceTier, kEndUser };
+enum class UsageGroup { kProject, kKey, kAccount, kModel, kServiceTier, kEndUser, kUpstream };
 
 struct UsageQuery {
   int64_t from = 0;  // Unix seconds, inclusive, of a request's start
@@ -27,7 +27,7 @@ struct UsageQuery {
   BucketWidth width = BucketWidth::kDay;
   std::vector<UsageGroup> group_by;
   // Only rows of these; empty: all.
-  std::vector<std::string> projects, keys, models, end_users;
+  std::vector<std::string> projects, keys, models, end_users, upstreams;
   // Pages count buckets of time that have rows, not rows.
   size_t buckets_max = 0;  // 0: all
 };
@@ -36,6 +36,7 @@ struct UsageQuery {
 struct UsageSum {
   int64_t bucket_start = 0;  // Unix seconds
   std::string project, key_id, account, model, service_tier, end_user;
+  std::string upstream;  // the server that was asked; empty: a model on this machine
   int64_t requests = 0;
   int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   int64_t failed = 0;     // of the requests: status >= 400, client gone included

@@ -124,7 +124,10 @@ class AppImpl : public App {
   ActivatedSockets sockets_;
   ThreadPool pool_;
   Services services_;
-  RemoteModels remote_;  // before the models: theirs refer to its client
+  // Before the models: theirs refer to its client.
+  RemoteModels remote_{[this](const std::string& line) {
+    if (voice_.warn) voice_.warn(line);
+  }};
   ModelSet models_;
   Accounting accounting_;
   std::unique_ptr<http::HttpServer> ops_;
@@ -164,6 +167,7 @@ Result<std::unique_ptr<App>> AppImpl::Start(const ServerConfig& asked, Voice voi
   INFE_ASSIGN(auto models, app->LoadModels(config));
   app->models_.Set(std::move(models));
   app->remote_.Take();
+  app->services_.remote.store(&app->remote_);
   app->services_.state.store(ServingState::kReady);
   app->maintenance_ = std::jthread([raw = app.get()](auto stop) { raw->Maintain(stop); });
   app->watch_ = std::jthread([raw = app.get()](auto stop) { raw->Watch(stop); });

@@ -27,6 +27,7 @@ namespace infe::server {
 enum class ServingState { kLoading, kReady, kLeaving, kDraining };
 
 class Accounting;
+class RemoteModels;
 
 struct Services {
   Services(const ServerConfig& config, ModelSet& model_set, store::Store& stores,
@@ -65,6 +66,7 @@ struct Services {
   // Null until they listen.
   std::atomic<const http::HttpServer*> api_server{nullptr}, ops_server{nullptr};
   std::atomic<Accounting*> accounting{nullptr};
+  std::atomic<const RemoteModels*> remote{nullptr};
   std::span<const Endpoint> endpoints = Endpoints();  // what the door looks a request up in
   // A few hundred agents' tool sets; a compiled schema is some tens of kilobytes.
   answer::GrammarCache grammars{512, 64 << 20};

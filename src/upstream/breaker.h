@@ -60,6 +60,8 @@ class Breaker {
   }
 
   State state() const { return state_; }
+  // Nothing failed since something succeeded.
+  bool is_well() const { return failures_ == 0; }
   // When it may be asked again; in the past: now.
   Time rest_until() const { return rest_until_; }
 

@@ -202,10 +202,11 @@ void RemoteAnswer::TakeEvent(const std::string& data) {
 void RemoteAnswer::TakeObject(const Json& object) {
   if (IsError(object)) {
     AnswerError error = ToError(0, object, head_.retry_after_ms);
-    const bool its_own = error.remote.status >= 500;
-    return FailAttempt(std::move(error),
-                       its_own ? Upstream::Outcome::kFailed : Upstream::Outcome::kRefused,
-                       Again::kElsewhere);
+    const int status = error.remote.status;
+    const bool its_own = status >= 500;
+    return FailAttempt(
+        std::move(error), its_own ? Upstream::Outcome::kFailed : Upstream::Outcome::kRefused,
+        Again::kElsewhere, fmt::format("it sent an error of status {} inside an answer", status));
   }
   Result<WireChunk> chunk = ToChunk(object);
   if (!chunk)
@@ -265,11 +266,12 @@ void RemoteAnswer::OnEnd(const HttpEnd& end) {
       break;
     case How::kUnreached:
       return FailWith(502, "upstream_unreachable",
-                      "The server that runs this model cannot be reached.");
+                      "The server that runs this model cannot be reached.", end.reason);
     case How::kCut:
       return FailWith(502, "upstream_cut",
                       told_ ? "The server broke the answer off."
-                            : "The server closed the connection before it answered.");
+                            : "The server closed the connection before it answered.",
+                      end.reason);
     case How::kDeadline:
       if (model_->Now() >= plan_.deadline) return EndWith(answer::DeadlinePassed());
       return FailWith(504, "upstream_timeout",
@@ -301,21 +303,25 @@ void RemoteAnswer::OnEnd(const HttpEnd& end) {
       upstream.SetBusyUntil(model_->Now() + std::chrono::milliseconds(head_.retry_after_ms));
   FailAttempt(std::move(error),
               status >= 500 ? Upstream::Outcome::kFailed : Upstream::Outcome::kRefused,
-              IsWorthRetrying(status) ? Again::kElsewhere : Again::kNever);
+              IsWorthRetrying(status) ? Again::kElsewhere : Again::kNever,
+              fmt::format("it answers {}", status));
 }
 
-void RemoteAnswer::FailWith(int status, std::string code, std::string message) {
+void RemoteAnswer::FailWith(int status, std::string code, std::string message,
+                            std::string_view why) {
+  const std::string told = why.empty() ? message : fmt::format("{} {}", message, why);
   FailAttempt(RemoteFailure(status, std::move(code), std::move(message)),
-              Upstream::Outcome::kFailed, Again::kElsewhere);
+              Upstream::Outcome::kFailed, Again::kElsewhere, told);
 }
 
-void RemoteAnswer::FailAttempt(AnswerError error, Upstream::Outcome outcome, Again again) {
+void RemoteAnswer::FailAttempt(AnswerError error, Upstream::Outcome outcome, Again again,
+                               std::string_view why) {
   error = Shortened(seat_->upstream().Redact(std::move(error)));
   // Our key there is not the client's matter, and servers quote keys that they refuse.
   if (error.remote.status == 401 || error.remote.status == 403)
     error = RemoteFailure(502, "upstream_denied",
                           "The server that runs this model does not accept this server's key.");
-  seat_->Tell(outcome, model_->Now());
+  seat_->Tell(outcome, model_->Now(), why);
   transfer_->Cancel();
   transfer_.reset();
   seat_.reset();

@@ -64,8 +64,10 @@ class RemoteAnswer : public answer::Running, public std::enable_shared_from_this
   void Produce(uint32_t choice, uint32_t tokens);
   void Complete();
   // The attempt is over without an answer.
-  void FailAttempt(answer::AnswerError error, Upstream::Outcome outcome, Again again);
-  void FailWith(int status, std::string code, std::string message);
+  // why: for the operator, in words of ours.
+  void FailAttempt(answer::AnswerError error, Upstream::Outcome outcome, Again again,
+                   std::string_view why);
+  void FailWith(int status, std::string code, std::string message, std::string_view why = {});
   void EndWith(answer::AnswerError error);
   void Release();
   answer::Totals TotalsNow() const;

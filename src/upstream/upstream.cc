@@ -1,5 +1,7 @@
 #include "upstream/upstream.h"
 
+#include <fmt/format.h>
+
 namespace infe::upstream {
 
 std::vector<std::string> Upstream::Headers() const {
@@ -43,29 +45,52 @@ void Upstream::Seat::TellHeard() {
 }
 
 void Upstream::Seat::TellBegun() {
-  const std::lock_guard lock(upstream_->mutex_);
-  upstream_->breaker_.Succeed();
+  std::string news;
+  {
+    const std::lock_guard lock(upstream_->mutex_);
+    upstream_->breaker_.Succeed();
+    news = upstream_->News({});
+  }
+  if (!news.empty()) upstream_->options_.tell(news);
 }
 
-void Upstream::Seat::Tell(Outcome outcome, Breaker::Time now) {
+void Upstream::Seat::Tell(Outcome outcome, Breaker::Time now, std::string_view why) {
   if (std::exchange(told_, true)) return;
-  Upstream& up = *upstream_;
-  const std::lock_guard lock(up.mutex_);
+  std::string news;
+  {
+    const std::lock_guard lock(upstream_->mutex_);
+    upstream_->Count(outcome, now);
+    news = upstream_->News(why);
+  }
+  if (!news.empty()) upstream_->options_.tell(news);
+}
+
+void Upstream::Count(Outcome outcome, Breaker::Time now) {
   switch (outcome) {
     case Outcome::kAnswered:
-      up.counts_.answered += 1;
-      return up.breaker_.Succeed();
+      counts_.answered += 1;
+      return breaker_.Succeed();
     case Outcome::kRefused:
       // Whoever refuses is there.
-      up.counts_.refused += 1;
-      return up.breaker_.Succeed();
+      counts_.refused += 1;
+      return breaker_.Succeed();
     case Outcome::kFailed:
-      up.counts_.failed += 1;
-      return up.breaker_.Fail(now);
+      counts_.failed += 1;
+      return breaker_.Fail(now);
     case Outcome::kLeft:
-      up.counts_.left += 1;
-      return up.breaker_.Forget();
+      counts_.left += 1;
+      return breaker_.Forget();
   }
+}
+
+std::string Upstream::News(std::string_view why) {
+  if (!options_.tell) return {};
+  if (breaker_.state() == Breaker::State::kOpen && !why.empty()) {
+    if (std::exchange(told_away_, true)) return {};
+    return fmt::format("upstream {} fails, and is asked now and then only: {}", name(), why);
+  }
+  if (!breaker_.is_well() || !std::exchange(told_away_, false)) return {};
+  return fmt::format("upstream {} answers again", name());
 }
 
 bool Upstream::Allows(Breaker::Time now) const {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -28,6 +29,8 @@ struct UpstreamOptions {
   std::chrono::milliseconds silence_timeout{300'000};
   std::string tokens_field = "max_tokens";  // as this server calls it
   bool extended = true;                     // it takes fields that OpenAI's API does not have
+  // Gets a line when it stops answering and when it answers again. Any thread; may be empty.
+  std::function<void(const std::string& line)> tell = {};
 };
 
 // What became of requests there.
@@ -64,8 +67,9 @@ class Upstream {
     void TellHeard();
     // Something of the answer came: it is well, however long the rest takes.
     void TellBegun();
-    // Once; what is never told has left.
-    void Tell(Outcome outcome, Breaker::Time now);
+    // Once; what is never told has left. why: of a failure, for the operator, with nothing in it
+    // that clients or that server wrote.
+    void Tell(Outcome outcome, Breaker::Time now, std::string_view why = {});
 
    private:
     const std::shared_ptr<Upstream> upstream_;
@@ -82,12 +86,16 @@ class Upstream {
   UpstreamCounts counts() const;
 
  private:
+  void Count(Outcome outcome, Breaker::Time now);
+  // What is to be told of the state that it has now; "" if nothing new.
+  std::string News(std::string_view why);
   const UpstreamOptions options_;
   std::atomic<uint32_t> outstanding_{0};
   mutable std::mutex mutex_;
   Breaker breaker_;  // guarded by mutex_, as are
   Breaker::Time busy_until_ = {};
   UpstreamCounts counts_;
+  bool told_away_ = false;
 };
 
 }  // namespace infe::upstream

@@ -5,6 +5,7 @@
 #include "server/door/accounting.h"
 #include "server/handlers/handlers.h"
 #include "server/metrics/metrics_text.h"
+#include "server/models/remote_models.h"
 #include "server/version.h"
 
 namespace infe::server {
@@ -15,6 +16,12 @@ void Answer(const WriterPtr& writer, const char* type, std::string body) {
   response.headers.Set("Content-Type", type);
   response.body = std::move(body);
   writer->Send(std::move(response));
+}
+
+std::vector<std::shared_ptr<upstream::Upstream>> UpstreamsOf(const Services& services) {
+  const RemoteModels* remote = services.remote.load();
+  return remote == nullptr ? std::vector<std::shared_ptr<upstream::Upstream>>()
+                           : remote->upstreams();
 }
 
 }  // namespace
@@ -30,6 +37,7 @@ void HandleMetrics(Services& services, http::HttpRequest, WriterPtr writer) {
               .stuck = WhatIsStuck(services),
               .http = services.api_server.load(),
               .ledger = services.ledger.Stats(),
+              .upstreams = UpstreamsOf(services),
               .ready = IsReady(services),
               .log_lines_dropped = accounting == nullptr ? 0 : accounting->log_lines_dropped()}));
 }

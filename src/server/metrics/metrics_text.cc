@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <optional>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,6 +18,7 @@
 #include "base/file_descriptor.h"
 #include "engine/engine.h"
 #include "server/metrics/prometheus_text.h"
+#include "server/metrics/upstream_metrics.h"
 #include "server/version.h"
 
 namespace infe::server {
@@ -26,7 +30,7 @@ using Text = PrometheusText;
 constexpr size_t kBytesExpected = size_t{96} << 10;
 
 struct OneModel {
-  engine::EngineStats stats;
+  std::optional<engine::EngineStats> engine;  // of a model on this machine
   ModelMetrics* metrics;
   double load_seconds = 0;
   std::string infe_labels, vllm_labels;
@@ -167,17 +171,47 @@ void WriteModelFiles(Text& text, const std::vector<OneModel>& models) {
     text.Sample("infe_model_context_tokens", m.infe_labels, m.context_max);
 }
 
-void WriteModels(Text& text, const std::vector<OneModel>& models) {
+// REQUIRES: each has an engine.
+void WriteEngines(Text& text, const std::vector<OneModel>& models) {
   for (const EngineSeries& series : kEngineSeries) {
     if (series.name != nullptr) {
       text.Family(series.name, series.type, series.help);
       for (const OneModel& m : models)
-        text.Sample(series.name, m.infe_labels, series.read(m.stats));
+        text.Sample(series.name, m.infe_labels, series.read(*m.engine));
     }
     if (series.alias == nullptr) continue;
     text.Family(series.alias, series.type, series.help);
-    for (const OneModel& m : models) text.Sample(series.alias, m.vllm_labels, series.read(m.stats));
+    for (const OneModel& m : models)
+      text.Sample(series.alias, m.vllm_labels, series.read(*m.engine));
   }
+  text.Family("infe_cancelled_total", "counter", "Sequences cancelled, by where they were.");
+  for (const OneModel& m : models) {
+    const auto stage = [&](const char* name, uint64_t value) {
+      text.Sample("infe_cancelled_total", fmt::format("{},stage=\"{}\"", m.infe_labels, name),
+                  value);
+    };
+    stage("queue", m.engine->cancelled_queued);
+    stage("prefill", m.engine->cancelled_prefill);
+    stage("decode", m.engine->cancelled_decode);
+  }
+  text.Family("infe_prefill_token_seconds", "gauge",
+              "What a token of a prompt takes, as measured lately; 0: not known yet.");
+  for (const OneModel& m : models)
+    text.Sample("infe_prefill_token_seconds", m.infe_labels, m.engine->prefill_ms_per_token / 1000);
+  text.Family("vllm:num_requests_waiting_by_reason", "gauge", "Waiting sequences by what for.");
+  for (const OneModel& m : models)
+    text.Sample("vllm:num_requests_waiting_by_reason",
+                fmt::format("{},reason=\"capacity\"", m.vllm_labels), m.engine->waiting);
+  text.Family("vllm:cache_config_info", "gauge", "Always 1; the labels tell the KV memory.");
+  for (const OneModel& m : models)
+    text.Sample("vllm:cache_config_info",
+                fmt::format("{},block_size=\"{}\",num_gpu_blocks=\"{}\"", m.vllm_labels,
+                            model::kBlockPositions, m.engine->kv_blocks_total),
+                1);
+}
+
+// What requests came to, whoever answered.
+void WriteAnswers(Text& text, const std::vector<OneModel>& models) {
   for (const HistogramSeries& series : kHistograms) {
     if (series.name != nullptr) {
       text.Family(series.name, "histogram", series.help);
@@ -188,30 +222,6 @@ void WriteModels(Text& text, const std::vector<OneModel>& models) {
     for (const OneModel& m : models)
       text.Samples(series.alias, m.vllm_labels, m.metrics->*series.histogram);
   }
-  text.Family("infe_cancelled_total", "counter", "Sequences cancelled, by where they were.");
-  for (const OneModel& m : models) {
-    const auto stage = [&](const char* name, uint64_t value) {
-      text.Sample("infe_cancelled_total", fmt::format("{},stage=\"{}\"", m.infe_labels, name),
-                  value);
-    };
-    stage("queue", m.stats.cancelled_queued);
-    stage("prefill", m.stats.cancelled_prefill);
-    stage("decode", m.stats.cancelled_decode);
-  }
-  text.Family("infe_prefill_token_seconds", "gauge",
-              "What a token of a prompt takes, as measured lately; 0: not known yet.");
-  for (const OneModel& m : models)
-    text.Sample("infe_prefill_token_seconds", m.infe_labels, m.stats.prefill_ms_per_token / 1000);
-  text.Family("vllm:num_requests_waiting_by_reason", "gauge", "Waiting sequences by what for.");
-  for (const OneModel& m : models)
-    text.Sample("vllm:num_requests_waiting_by_reason",
-                fmt::format("{},reason=\"capacity\"", m.vllm_labels), m.stats.waiting);
-  text.Family("vllm:cache_config_info", "gauge", "Always 1; the labels tell the KV memory.");
-  for (const OneModel& m : models)
-    text.Sample("vllm:cache_config_info",
-                fmt::format("{},block_size=\"{}\",num_gpu_blocks=\"{}\"", m.vllm_labels,
-                            model::kBlockPositions, m.stats.kv_blocks_total),
-                1);
   text.Family("infe_requests_finished_total", "counter", "Generations by how they ended.");
   for (const OneModel& m : models)
     for (size_t i = 0; i < kFinishNames.size(); ++i)
@@ -387,11 +397,10 @@ std::string WriteMetrics(const ScrapeSources& sources) {
   std::vector<OneModel> models;
   for (const auto& model : sources.models.All()) {
     const engine::Engine* engine = model->backend().engine();
-    if (engine == nullptr) continue;  // answered elsewhere
     const std::string name = EscapedLabel(model->name());
     const answer::ModelFacts& facts = model->backend().facts();
     models.push_back(
-        {.stats = engine->stats(),
+        {.engine = engine == nullptr ? std::nullopt : std::optional(engine->stats()),
          .metrics = &sources.metrics.Model(model->name()),
          .load_seconds = model->load_seconds(),
          .infe_labels = fmt::format("model=\"{}\"", name),
@@ -402,13 +411,18 @@ std::string WriteMetrics(const ScrapeSources& sources) {
          .file_bytes = static_cast<uint64_t>(model->installed().size_bytes),
          .context_max = model->context_max()});
   }
+  std::vector<OneModel> here;
+  std::copy_if(models.begin(), models.end(), std::back_inserter(here),
+               [](const OneModel& one) { return one.engine.has_value(); });
   Text text(kBytesExpected);
   text.Family("infe_build_info", "gauge", "Always 1; the labels tell.");
   text.Sample("infe_build_info", fmt::format("version=\"{}\"", kVersion), 1);
   text.Family("infe_ready", "gauge", "1 when requests are served.");
   text.Sample("infe_ready", "", sources.ready ? 1 : 0);
-  WriteModels(text, models);
-  WriteModelFiles(text, models);
+  WriteEngines(text, here);
+  WriteAnswers(text, models);
+  WriteModelFiles(text, here);
+  WriteUpstreams(text, sources.upstreams, std::chrono::steady_clock::now());
   text.Family("infe_grammar_compile_seconds", "histogram",
               "Compiling a schema, regex or grammar that was not in the cache.");
   text.Samples("infe_grammar_compile_seconds", "", sources.grammars.compile_seconds());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "server/metrics/metrics.h"
 #include "server/models/model_set.h"
 #include "store/usage_ledger.h"
+#include "upstream/upstream.h"
 
 namespace infe::server {
 
@@ -24,6 +26,7 @@ struct ScrapeSources {
   std::vector<Stuck> stuck;
   const http::HttpServer* http = nullptr;  // the public server, once it listens
   store::LedgerStats ledger;
+  std::vector<std::shared_ptr<upstream::Upstream>> upstreams = {};
   bool ready = false;
   uint64_t log_lines_dropped = 0;
 };

@@ -80,6 +80,7 @@ Result<RemoteModels::Known> RemoteModels::Open(const UpstreamConfig& config,
   options.silence_timeout = Milliseconds(config.silence_timeout_s);
   options.tokens_field = config.tokens_field;
   options.extended = config.extended;
+  options.tell = tell_;
   return Known{config, std::move(key), std::make_shared<upstream::Upstream>(std::move(options))};
 }
 

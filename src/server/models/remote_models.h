@@ -2,9 +2,11 @@
 // the same model are one model. Owns the HTTP client that all of them share.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -17,6 +19,9 @@ namespace infe::server {
 
 class RemoteModels {
  public:
+  // tell: gets a line when an upstream stops answering and when it answers again, on any thread.
+  explicit RemoteModels(std::function<void(const std::string&)> tell = {})
+      : tell_(std::move(tell)) {}
   // Those of `config`, in the order in which it names them. An upstream that is what it was, its
   // key included, keeps what is known of it (Take). Reads the keys' files: NotFound and
   // kPermissionDenied name one. `told` gets lines for the operator.
@@ -36,6 +41,7 @@ class RemoteModels {
   };
   Result<Known> Open(const UpstreamConfig& config, std::vector<std::string>& told) const;
 
+  const std::function<void(const std::string&)> tell_;
   std::unique_ptr<upstream::HttpClient> client_;  // from the first upstream on
   std::vector<Known> made_;
   mutable std::mutex mutex_;

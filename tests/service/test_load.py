@@ -8,7 +8,7 @@ import harness
 import pytest
 
 # Those that use the machine least come first; a failure names its claims.
-PROOFS = ["framing", "edge_limits", "canaries", "vanishing", "stalled", "overload", "fairness", "rolling", "kills",
+PROOFS = ["framing", "edge_limits", "canaries", "gateway", "vanishing", "stalled", "overload", "fairness", "rolling", "kills",
           "shared_store", "disk_full", "soak"]
 
 

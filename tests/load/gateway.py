@@ -13,7 +13,6 @@ time for the latency.
 """
 
 import argparse
-import asyncio
 import json
 import multiprocessing
 import re
@@ -23,7 +22,7 @@ import statistics
 import time
 
 import harness
-from harness import Claims, Server, parser, raise_descriptor_limit, temporary_folder
+from harness import Server, parser, raise_descriptor_limit, temporary_folder
 
 MEMORY_MB_MAX = 300
 EVENTS_PER_CORE_MIN = 20_000
@@ -258,7 +257,5 @@ async def prove(claims, short=False, **wanted):
 
 
 if __name__ == "__main__":
-    found = Claims("gateway")
-    asyncio.run(prove(found, **vars(parser(__doc__, streams=2000, events_per_s=20000, seconds=30,
-                                           rounds=500).parse_args())))
-    raise SystemExit(found.code())
+    options = parser(__doc__, streams=2000, events_per_s=20000, seconds=30, rounds=500).parse_args()
+    harness.run(lambda claims: prove(claims, **vars(options)), "gateway")

@@ -346,6 +346,14 @@ ApiError ContextLengthExceeded(size_t context_tokens, size_t prompt_tokens) {
               "messages", "context_length_exceeded");
 }
 
+ApiError TextTooLong(std::string_view param, size_t context_tokens, size_t text_tokens) {
+  return Make(400,
+              fmt::format("This model's maximum context length is {} tokens. However, '{}' has {} "
+                          "tokens. Please shorten it.",
+                          context_tokens, param, text_tokens),
+              param, "context_length_exceeded");
+}
+
 ApiError ContextLengthSurelyExceeded(size_t context_tokens, size_t prompt_tokens_min) {
   return Make(
       400,

@@ -88,6 +88,8 @@ ApiError ToolMessageWithoutCall(size_t message_index);
 ApiError UnansweredCalls(size_t message_index, std::span<const std::string> call_ids);
 // A prompt that fills the context or more.
 ApiError ContextLengthExceeded(size_t context_tokens, size_t prompt_tokens);
+// Of a text that is only read.
+ApiError TextTooLong(std::string_view param, size_t context_tokens, size_t text_tokens);
 // Of a text so long that nobody counted its tokens.
 ApiError ContextLengthSurelyExceeded(size_t context_tokens, size_t prompt_tokens_min);
 

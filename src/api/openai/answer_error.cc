@@ -99,6 +99,11 @@ ApiError ByKind(const AnswerError& error) {
 
 }  // namespace
 
+ApiError ToTextError(const AnswerError& error) {
+  if (error.kind != Kind::kTooLong) return ToApiError(error);
+  return TextTooLong(error.origin, error.overrun.context_max, error.overrun.prompt);
+}
+
 ApiError ToApiError(const AnswerError& error) {
   ApiError made = ByKind(error);
   if (!made.param && !error.origin.empty()) made.param = error.origin;

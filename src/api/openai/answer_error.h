@@ -8,5 +8,7 @@ namespace infe::api {
 
 // The asks of this dialect have paths of its requests as their origins (chat_ask.h, text_ask.h).
 ApiError ToApiError(const answer::AnswerError& error);
+// Of texts that are read and not answered.
+ApiError ToTextError(const answer::AnswerError& error);
 
 }  // namespace infe::api

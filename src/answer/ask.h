@@ -198,10 +198,16 @@ struct TextAsk {
   Caller caller = {};
 };
 
+// What a text is for, where a model was made to be told.
+enum class TextRole : uint8_t { kPlain, kQuery, kDocument };
+
 // A vector for each of some texts.
 struct EmbedAsk {
   std::vector<TextPrompt> texts = {};  // at least one, none empty
   Origin texts_origin = {};
+  // Of all texts. Token ids stand as they are, whatever their role.
+  TextRole role = TextRole::kPlain;
+  Origin role_origin = {};
   // Only so many of the vectors' first components, made of length 1 again; absent: all.
   std::optional<int64_t> dimensions = {};
   Origin dimensions_origin = {};

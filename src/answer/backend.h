@@ -161,6 +161,8 @@ class PreparedEmbedding {
  public:
   virtual ~PreparedEmbedding() = default;
   virtual uint32_t prompt_tokens() const = 0;  // of all texts
+  // What of the ask the model has no place for.
+  virtual std::vector<Origin> ignored() const { return {}; }
   // Once. On refusal nothing runs and nothing is told.
   virtual Answered<std::shared_ptr<Running>> Start(std::shared_ptr<Executor> executor,
                                                    TakeEmbeddings take) = 0;

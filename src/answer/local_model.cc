@@ -59,7 +59,7 @@ void LocalModel::Describe(const engine::LoadedModel& loaded, const LocalModelOpt
   }
   embedding_ = {loaded.model->Gives(engine::Output::kPooled) ? engine::Output::kPooled
                                                              : engine::Output::kHidden,
-                facts_.dimensions};
+                facts_.dimensions, options.embedding_use};
   facts_.created = options.created;
   facts_.architecture = loaded.model->config().architecture;
   facts_.quantisation = loaded.model->config().quantisation;

@@ -10,6 +10,7 @@
 #include "answer/backend.h"
 #include "answer/model_text.h"
 #include "answer/prepared_embedding.h"
+#include "base/embedding_use.h"
 #include "engine/engine.h"
 #include "engine/loader.h"
 
@@ -23,6 +24,7 @@ struct LocalModelOptions {
   std::string file_sha256 = {};        // in hex, of the bytes that were loaded
   std::string kv_type = {}, isa = {};  // as the weights were loaded: part of the fingerprint
   PartialSampling sampling_defaults = {};
+  EmbeddingUse embedding_use = {};
   // All but tokenize and vocabulary.
   engine::EngineOptions engine = {};
 };

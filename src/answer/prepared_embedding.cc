@@ -1,5 +1,7 @@
 #include "answer/prepared_embedding.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,13 +11,49 @@
 namespace infe::answer {
 namespace {
 
+// Why a vector of so many components is not to be had, and which are.
+AnswerError NotThatShort(const ModelText& model, const EmbeddingKind& kind, const EmbedAsk& ask) {
+  const EmbeddingUse& use = kind.use;
+  std::string others;
+  if (use.dimensions_min > 0) others = fmt::format("{} to {}", use.dimensions_min, kind.dimensions);
+  for (const uint32_t size : use.dimensions)
+    others += fmt::format("{}{}", others.empty() ? "" : ", ", size);
+  if (others.empty())
+    return InvalidAt(ask.dimensions_origin,
+                     fmt::format("The vectors of '{}' have {} dimensions and were not made to be "
+                                 "cut.",
+                                 model.name, kind.dimensions));
+  return InvalidAt(ask.dimensions_origin,
+                   fmt::format("The vectors of '{}' have {} dimensions, and may be cut to: {}.",
+                               model.name, kind.dimensions, others));
+}
+
+const std::string& PrefixOf(const EmbeddingUse& use, TextRole role) {
+  static const std::string kNone;
+  switch (role) {
+    case TextRole::kPlain:
+      return kNone;
+    case TextRole::kQuery:
+      return use.query_prefix;
+    case TextRole::kDocument:
+      return use.document_prefix;
+  }
+  return kNone;
+}
+
+// A place in the list of texts; a single one has the list's own.
+Origin OriginOf(const EmbedAsk& ask, size_t index) {
+  return ask.texts.size() == 1 ? ask.texts_origin : fmt::format("{}[{}]", ask.texts_origin, index);
+}
+
 class EncodedTexts : public PreparedEmbedding {
  public:
-  EncodedTexts(GeneratingModel model, EmbeddingPlan plan)
-      : model_(std::move(model)), plan_(std::move(plan)) {
+  EncodedTexts(GeneratingModel model, EmbeddingPlan plan, std::vector<Origin> ignored)
+      : model_(std::move(model)), plan_(std::move(plan)), ignored_(std::move(ignored)) {
     for (const auto& text : plan_.texts) prompt_tokens_ += static_cast<uint32_t>(text.size());
   }
   uint32_t prompt_tokens() const override { return prompt_tokens_; }
+  std::vector<Origin> ignored() const override { return ignored_; }
   Answered<std::shared_ptr<Running>> Start(std::shared_ptr<Executor> executor,
                                            TakeEmbeddings take) override {
     return Embedding::Start(std::move(model_), std::move(plan_), std::move(executor),
@@ -25,6 +63,7 @@ class EncodedTexts : public PreparedEmbedding {
  private:
   GeneratingModel model_;
   EmbeddingPlan plan_;
+  std::vector<Origin> ignored_;
   uint32_t prompt_tokens_ = 0;
 };
 
@@ -33,25 +72,30 @@ class EncodedTexts : public PreparedEmbedding {
 Answered<std::unique_ptr<PreparedEmbedding>> PrepareTexts(GeneratingModel model,
                                                           const EmbeddingKind& kind, EmbedAsk ask) {
   // A vector may only be cut where the model was made for it, which no file says.
-  if (ask.dimensions && *ask.dimensions != kind.dimensions)
-    return InvalidAt(
-        ask.dimensions_origin,
-        fmt::format("The vectors of '{}' have {} dimensions and were not made to be cut.",
-                    model.text.name, kind.dimensions));
+  const auto dimensions = static_cast<uint32_t>(
+      std::min<int64_t>(ask.dimensions.value_or(kind.dimensions), UINT32_MAX));
+  if (!kind.use.MayCut(kind.dimensions, dimensions)) return NotThatShort(model.text, kind, ask);
+  const std::string& prefix = PrefixOf(kind.use, ask.role);
   EmbeddingPlan plan;
-  for (const TextPrompt& text : ask.texts) {
-    auto tokens = EncodePrompt(model.text, text, ask.texts_origin, TextPurpose::kEmbed);
+  for (size_t i = 0; i < ask.texts.size(); ++i) {
+    TextPrompt& text = ask.texts[i];
+    const Origin origin = OriginOf(ask, i);
+    if (auto* words = std::get_if<std::string>(&text)) words->insert(0, prefix);
+    auto tokens = EncodePrompt(model.text, text, origin, TextPurpose::kEmbed);
     if (!tokens) return std::move(tokens).error();
     if (tokens->size() > model.text.context_max)
-      return TooLong({.context_max = model.text.context_max, .prompt = tokens->size()},
-                     ask.texts_origin);
-    if (tokens->empty()) return InvalidAt(ask.texts_origin, "A text has no tokens.");
+      return TooLong({.context_max = model.text.context_max, .prompt = tokens->size()}, origin);
+    if (tokens->empty()) return InvalidAt(origin, "The text has no tokens.");
     plan.texts.push_back(std::move(*tokens));
+    text = {};  // a request's body may be large
   }
   plan.output = kind.output;
-  plan.dimensions = kind.dimensions;
+  plan.dimensions = dimensions;
   plan.caller = ask.caller;
-  return std::unique_ptr<PreparedEmbedding>(new EncodedTexts(std::move(model), std::move(plan)));
+  std::vector<Origin> ignored;
+  if (ask.role != TextRole::kPlain && prefix.empty()) ignored.push_back(ask.role_origin);
+  return std::unique_ptr<PreparedEmbedding>(
+      new EncodedTexts(std::move(model), std::move(plan), std::move(ignored)));
 }
 
 }  // namespace infe::answer

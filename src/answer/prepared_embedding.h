@@ -6,6 +6,7 @@
 #include "answer/backend.h"
 #include "answer/embedding.h"
 #include "answer/generation.h"
+#include "base/embedding_use.h"
 
 namespace infe::answer {
 
@@ -13,6 +14,7 @@ namespace infe::answer {
 struct EmbeddingKind {
   engine::Output output = engine::Output::kPooled;
   uint32_t dimensions = 0;
+  EmbeddingUse use = {};
 };
 
 Answered<std::unique_ptr<PreparedEmbedding>> PrepareTexts(GeneratingModel model,

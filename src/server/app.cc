@@ -346,14 +346,14 @@ Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadLocalModels(
   return models;
 }
 
-// The one that is served already, if its file has the same bytes still and its entry the same
-// defaults.
+// The one that is served already, if its file has the same bytes still and its entry says the same.
 Result<std::shared_ptr<ServedModel>> AppImpl::LoadModel(const store::InstalledModel& installed,
                                                         const ServerConfig& config) {
   INFE_ASSIGN(store::ModelFile file, store::OpenModelFile(dir_, installed, {}));
   const auto present = models_.Find(installed.name);
   if (present && present->name() == installed.name && present->file_sha256() == file.sha256 &&
-      present->installed().defaults == installed.defaults)
+      present->installed().defaults == installed.defaults &&
+      present->installed().embedding == installed.embedding)
     return present;
   INFE_ASSIGN(std::shared_ptr<ServedModel> model,
               LoadServedModel(installed, std::move(file), config, dir_.path, pool_,

@@ -132,17 +132,65 @@ TEST(ModelRegistry, TheCatalogueIsOfReferencesThatAreNotPinned) {
   }
 }
 
+TEST(ModelRegistry, EntriesTellTheUseOfVectors) {
+  const TemporaryDir dir;
+  const DataDir data = dir.data();
+  std::ofstream(data.registry_path())
+      << "[[model]]\nname='qwen3-embedding-0.6b'\nembedding={document_prefix='text: '}\n"
+         "[[model]]\nname='mine'\nsources=[{file='/x.gguf'}]\n"
+         "embedding={dimensions=[64, 32], query_prefix='query: '}\n";
+  const auto registry = ModelRegistry::Load(data);
+  ASSERT_TRUE(registry) << registry.error().message;
+  EXPECT_EQ(registry->Find("mine")->embedding,
+            (EmbeddingUse{.dimensions = {64, 32}, .query_prefix = "query: "}));
+  // The built-in entry's, where the user says nothing of it.
+  const EmbeddingUse& qwen = registry->Find("qwen3-embedding-0.6b")->embedding;
+  EXPECT_EQ(qwen.dimensions_min, 32u);
+  EXPECT_NE(qwen.query_prefix, "");
+  EXPECT_EQ(qwen.document_prefix, "text: ");
+  EXPECT_EQ(registry->Find("infe-vector")->embedding, EmbeddingUse());
+  std::ofstream(registry->PathOf(*registry->Find("mine"))) << "x";
+  EXPECT_EQ(registry->Installed()[0].embedding.query_prefix, "query: ");
+}
+
+TEST(EmbeddingUse, VectorsAreCutOnlyToWhatTheModelWasMadeFor) {
+  const EmbeddingUse none;
+  EXPECT_TRUE(none.MayCut(384, 384));
+  for (const uint32_t wanted : {0u, 1u, 383u, 385u}) EXPECT_FALSE(none.MayCut(384, wanted));
+  const EmbeddingUse some{.dimensions = {256, 64}};
+  for (const uint32_t wanted : {64u, 256u, 384u}) EXPECT_TRUE(some.MayCut(384, wanted));
+  for (const uint32_t wanted : {63u, 128u, 512u}) EXPECT_FALSE(some.MayCut(384, wanted));
+  const EmbeddingUse any{.dimensions_min = 32};
+  for (const uint32_t wanted : {32u, 33u, 384u}) EXPECT_TRUE(any.MayCut(384, wanted));
+  for (const uint32_t wanted : {31u, 385u}) EXPECT_FALSE(any.MayCut(384, wanted));
+}
+
 TEST(ModelRegistry, MistakesAreNamedWithTheirLine) {
-  for (const char* bad :
-       {"[[model]]\nname='a/../b'", "[[model]]\nname='a'\nsha256='xyz'",
-        "[[model]]\nname='a'\ncolour='red'", "model=3", "[[model]]\nname='a'\nbytes=0",
-        "[[model]]\nname='a'\nbytes='1'", "[[model]]\nname='a'\ndefaults=3",
-        "[[model]]\nname='a'\ndefaults={temperature=3}",
-        "[[model]]\nname='a'\ndefaults={top_k=1.5}", "[[model]]\nname='a'\ndefaults={top_p='1'}",
-        "[[model]]\nname='a'\ndefaults={seed=1}", "[[model]]\nname='a'\nsources=[{hf='org/repo'}]",
-        "x=1", "[[model]]\nname='a'\nsources=[{hf='o/r/f'}]", "[[model",
-        "[[model]]\nname='a'\nsources=[{pip=['x==1']}]", "[[model]]\nname='a'\nbytes=-5",
-        "[[model]]\nname='a'\nbytes=1.5", "[[model]]\nname='a'\nbytes=9223372036854775807"}) {
+  for (const char* bad : {"[[model]]\nname='a/../b'",
+                          "[[model]]\nname='a'\nsha256='xyz'",
+                          "[[model]]\nname='a'\ncolour='red'",
+                          "model=3",
+                          "[[model]]\nname='a'\nbytes=0",
+                          "[[model]]\nname='a'\nbytes='1'",
+                          "[[model]]\nname='a'\ndefaults=3",
+                          "[[model]]\nname='a'\ndefaults={temperature=3}",
+                          "[[model]]\nname='a'\ndefaults={top_k=1.5}",
+                          "[[model]]\nname='a'\ndefaults={top_p='1'}",
+                          "[[model]]\nname='a'\ndefaults={seed=1}",
+                          "[[model]]\nname='a'\nsources=[{hf='org/repo'}]",
+                          "x=1",
+                          "[[model]]\nname='a'\nsources=[{hf='o/r/f'}]",
+                          "[[model",
+                          "[[model]]\nname='a'\nsources=[{pip=['x==1']}]",
+                          "[[model]]\nname='a'\nbytes=-5",
+                          "[[model]]\nname='a'\nembedding=3",
+                          "[[model]]\nname='a'\nembedding={dimensions=[0]}",
+                          "[[model]]\nname='a'\nembedding={dimensions=64}",
+                          "[[model]]\nname='a'\nembedding={dimensions_min=-1}",
+                          "[[model]]\nname='a'\nembedding={query_prefix=1}",
+                          "[[model]]\nname='a'\nembedding={prefix='a'}",
+                          "[[model]]\nname='a'\nbytes=1.5",
+                          "[[model]]\nname='a'\nbytes=9223372036854775807"}) {
     auto parsed = ModelRegistry::Parse(bad, "models.toml");
     ASSERT_FALSE(parsed) << bad;
     EXPECT_NE(parsed.error().message.find("models.toml:"), std::string::npos)

@@ -16,6 +16,8 @@ namespace {
 constexpr uint64_t kModelBytesMax = uint64_t{1} << 42;
 // Some ten thousand entries.
 constexpr size_t kRegistryBytesMax = size_t{4} << 20;
+// Of a vector; models are at most 16 times as wide as those of today then.
+constexpr int64_t kDimensionsMax = 1 << 16;
 
 // Every name and alias means one model, or nobody knew which of two answered.
 Result<void> CheckAliases(const std::vector<ModelSpec>& models, const std::string& origin) {
@@ -105,16 +107,50 @@ Result<PartialSampling> ParseDefaults(const toml::node& node, std::string_view o
   return defaults;
 }
 
+// Of `dimensions`, a list of sizes, and `dimensions_min`.
+std::optional<uint32_t> AsDimension(const toml::node& node) {
+  const auto size = node.value_exact<int64_t>();
+  if (!size || *size <= 0 || *size > kDimensionsMax) return std::nullopt;
+  return static_cast<uint32_t>(*size);
+}
+
+Result<EmbeddingUse> ParseEmbedding(const toml::node& node, std::string_view origin) {
+  const Error wrong = At(origin, node,
+                         "embedding is a table of dimensions (a list of sizes), dimensions_min, "
+                         "query_prefix and document_prefix");
+  if (!node.is_table()) return wrong;
+  EmbeddingUse use;
+  for (const auto& [key, value] : *node.as_table()) {
+    const std::string_view name = key.str();
+    if (name == "dimensions" && value.is_array()) {
+      for (const auto& item : *value.as_array()) {
+        const auto size = AsDimension(item);
+        if (!size) return wrong;
+        use.dimensions.push_back(*size);
+      }
+    } else if (name == "dimensions_min" && AsDimension(value)) {
+      use.dimensions_min = *AsDimension(value);
+    } else if (name == "query_prefix" && value.is_string()) {
+      use.query_prefix = *value.value<std::string>();
+    } else if (name == "document_prefix" && value.is_string()) {
+      use.document_prefix = *value.value<std::string>();
+    } else {
+      return wrong;
+    }
+  }
+  return use;
+}
+
 Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) {
   ModelSpec spec;
   for (const auto& [key, value] : table) {
     const std::string_view name = key.str();
     if (name != "name" && name != "title" && name != "licence" && name != "sha256" &&
         name != "bytes" && name != "defaults" && name != "aliases" && name != "sources" &&
-        name != "reference" && name != "architecture")
+        name != "reference" && name != "architecture" && name != "embedding")
       return At(origin, value,
                 fmt::format("unknown key {}; known: name, title, licence, sha256, bytes, defaults, "
-                            "aliases, sources, reference, architecture",
+                            "aliases, sources, reference, architecture, embedding",
                             name));
   }
   spec.name = table["name"].value_or(std::string());
@@ -135,6 +171,9 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
   }
   if (const toml::node* defaults = table.get("defaults")) {
     INFE_ASSIGN(spec.defaults, ParseDefaults(*defaults, origin));
+  }
+  if (const toml::node* embedding = table.get("embedding")) {
+    INFE_ASSIGN(spec.embedding, ParseEmbedding(*embedding, origin));
   }
   if (const auto* aliases = table["aliases"].as_array()) {
     for (const auto& alias : *aliases) {
@@ -217,7 +256,7 @@ bool SameReference(const std::string& a, const std::string& b) {
 }
 
 // Entries read later replace those of the same name. One without anything to fetch adds to it
-// (aliases, defaults) rather than hiding it; so does one with the reference by which the model was
+// (aliases, defaults, embedding) rather than hiding it; so does one with the reference by which the model was
 // pulled, whose digest stays pinned.
 void Take(std::vector<ModelSpec>& models, std::vector<ModelSpec> more) {
   for (ModelSpec& spec : more) {
@@ -233,12 +272,15 @@ void Take(std::vector<ModelSpec>& models, std::vector<ModelSpec> more) {
                                                   SameReference(spec.reference, same->reference)));
     if (!adds) {
       // What was pulled by an entry of the catalogue stays what the catalogue knows of it.
-      if (SameReference(spec.reference, same->reference))
+      if (SameReference(spec.reference, same->reference)) {
         spec.defaults = spec.defaults.Over(same->defaults);
+        spec.embedding = spec.embedding.Over(same->embedding);
+      }
       *same = std::move(spec);
       continue;
     }
     same->defaults = spec.defaults.Over(same->defaults);
+    same->embedding = spec.embedding.Over(same->embedding);
     for (const std::string& alias : spec.aliases)
       if (std::find(same->aliases.begin(), same->aliases.end(), alias) == same->aliases.end())
         same->aliases.push_back(alias);
@@ -282,7 +324,7 @@ std::vector<InstalledModel> ModelRegistry::Installed() const {
     if (!std::filesystem::exists(path, ec)) continue;
     const uint64_t size = std::filesystem::file_size(path, ec);
     installed.push_back({spec.name, path, spec.sha256, ec ? 0 : size, spec.title, spec.licence,
-                         spec.aliases, spec.defaults});
+                         spec.aliases, spec.defaults, spec.embedding});
   }
   return installed;
 }

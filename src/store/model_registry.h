@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/embedding_use.h"
 #include "base/partial_sampling.h"
 #include "base/result.h"
 #include "store/data_dir.h"
@@ -55,6 +56,7 @@ struct ModelSpec {
   std::string architecture;  // general.architecture, where the entry says it
   uint64_t bytes = 0;        // of the whole file; 0: the entry does not say
   PartialSampling defaults;  // what the model's authors advise, where a request is silent
+  EmbeddingUse embedding;    // and of the use of its vectors
   std::vector<std::string> aliases;
   std::vector<ModelSource> sources;
 };
@@ -67,6 +69,7 @@ struct InstalledModel {
   std::string title, licence;
   std::vector<std::string> aliases;
   PartialSampling defaults = {};
+  EmbeddingUse embedding = {};
 };
 
 // Letters, digits and -_.: only, no dot in front, at most 128.

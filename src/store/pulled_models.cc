@@ -54,6 +54,18 @@ toml::table ToToml(const FileSource& source) {
   return toml::table{{"file", source.path}};
 }
 
+toml::table ToToml(const EmbeddingUse& use) {
+  toml::table table;
+  toml::array dimensions;
+  for (const uint32_t size : use.dimensions) dimensions.push_back(static_cast<int64_t>(size));
+  if (!dimensions.empty()) table.insert("dimensions", dimensions);
+  if (use.dimensions_min > 0)
+    table.insert("dimensions_min", static_cast<int64_t>(use.dimensions_min));
+  Set(table, "query_prefix", use.query_prefix);
+  Set(table, "document_prefix", use.document_prefix);
+  return table;
+}
+
 toml::table ToToml(const ModelSpec& spec) {
   toml::table table;
   Set(table, "name", spec.name);
@@ -64,6 +76,7 @@ toml::table ToToml(const ModelSpec& spec) {
   Set(table, "architecture", spec.architecture);
   if (spec.bytes > 0) table.insert("bytes", static_cast<int64_t>(spec.bytes));
   if (!spec.aliases.empty()) table.insert("aliases", Texts(spec.aliases));
+  if (spec.embedding != EmbeddingUse()) table.insert("embedding", ToToml(spec.embedding));
   toml::array sources;
   for (const ModelSource& source : spec.sources)
     sources.push_back(std::visit([](const auto& s) { return ToToml(s); }, source));

@@ -11,6 +11,13 @@ namespace {
 
 constexpr std::array<EnumName<VectorEncoding>, 2> kEncodings = {
     {{"float", VectorEncoding::kFloat}, {"base64", VectorEncoding::kBase64}}};
+// As the servers of other models call them.
+constexpr std::array<EnumName<answer::TextRole>, 5> kRoles = {
+    {{"query", answer::TextRole::kQuery},
+     {"document", answer::TextRole::kDocument},
+     {"passage", answer::TextRole::kDocument},
+     {"search_query", answer::TextRole::kQuery},
+     {"search_document", answer::TextRole::kDocument}}};
 
 void RefuseEmptyTexts(const std::vector<TextInput>& inputs, ParseContext& context) {
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -33,6 +40,7 @@ Parsed<EmbeddingRequest> ParseEmbeddingRequest(std::string_view text, const Pars
   RefuseEmptyTexts(request.inputs, context);
   request.encoding = body.Enum("encoding_format", kEncodings).value_or(VectorEncoding::kFloat);
   request.dimensions = body.Integer("dimensions", {.min = 1});
+  request.role = body.Enum("input_type", kRoles).value_or(answer::TextRole::kPlain);
   request.user = body.String("user", kIdentityMax).value_or("");
   body.Finish();
   if (context.failed()) return context.TakeError();
@@ -44,6 +52,8 @@ answer::EmbedAsk TakeAsk(EmbeddingRequest& request) {
   answer::EmbedAsk ask;
   ask.texts = std::exchange(request.inputs, {});
   ask.texts_origin = "input";
+  ask.role = request.role;
+  ask.role_origin = "input_type";
   ask.dimensions = request.dimensions;
   ask.dimensions_origin = "dimensions";
   return ask;

@@ -25,7 +25,8 @@ struct EmbeddingRequest {
   std::vector<TextInput> inputs;  // 1..kEmbeddingInputsMax, none empty
   VectorEncoding encoding = VectorEncoding::kFloat;
   std::optional<int64_t> dimensions;  // >= 1
-  std::string user;                   // "" if none
+  answer::TextRole role = answer::TextRole::kPlain;
+  std::string user;  // "" if none
   IgnoredParams ignored;
 };
 

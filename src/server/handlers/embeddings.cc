@@ -64,17 +64,18 @@ api::Parsed<NextStage> Embed(Services& services, const std::shared_ptr<Embedding
   answer::EmbedAsk ask = api::TakeAsk(call->request);
   ask.caller = ToAsk(services, reply, "", answer::Priority::kDefault);
   auto prepared = call->model->backend().PrepareEmbedding(std::move(ask));
-  if (!prepared) return api::ToApiError(prepared.error());
+  if (!prepared) return api::ToTextError(prepared.error());
+  for (const answer::Origin& origin : (*prepared)->ignored()) call->request.ignored.Add(origin);
   NotePrompt(reply, {.prompt_tokens = (*prepared)->prompt_tokens()});
   reply.Note([](RequestFacts& facts) { facts.handed_over = true; });
   auto started = (*prepared)->Start(MakeExecutor(reply),
                                     [reply, call](answer::Answered<answer::Embeddings> made) {
                                       reply.charge().PromptDone();
                                       if (!made)
-                                        return reply.SendError(api::ToApiError(made.error()));
+                                        return reply.SendError(api::ToTextError(made.error()));
                                       Send(reply, *call, *made);
                                     });
-  if (!started) return api::ToApiError(started.error());
+  if (!started) return api::ToTextError(started.error());
   FollowClient(services, reply, *started);
   return NextStage();
 }
@@ -82,23 +83,14 @@ api::Parsed<NextStage> Embed(Services& services, const std::shared_ptr<Embedding
 }  // namespace
 
 void HandleEmbeddings(Services& services, http::HttpRequest request, WriterPtr writer) {
-  const auto http = std::make_shared<http::HttpRequest>(std::move(request));
-  const size_t bytes = http->body.size();
-  const Reply reply(ContextOf(*http), std::move(writer));
-  RunStages(services, reply,
-            MakeStage({.pool = &IntakePool(services, bytes),
-                       .kind = "parse",
-                       .bytes = bytes,
-                       .run = [&services, http](Reply& to) -> api::Parsed<NextStage> {
-                         auto call = TakeIn(services, *http, to);
-                         if (!call) return std::move(call).error();
-                         return MakeStage({.pool = &services.pools.prompts,
-                                           .kind = "tokenize",
-                                           .bytes = http->body.size(),
-                                           .run = [&services, call = *call](const Reply& next) {
-                                             return Embed(services, call, next);
-                                           }});
-                       }}));
+  ServeAsk(services, std::move(request), std::move(writer), "tokenize",
+           [&services](const http::HttpRequest& http, Reply& to) -> api::Parsed<PromptStage> {
+             auto call = TakeIn(services, http, to);
+             if (!call) return std::move(call).error();
+             return PromptStage([&services, call = *std::move(call)](const Reply& reply) {
+               return Embed(services, call, reply);
+             });
+           });
 }
 
 }  // namespace infe::server

@@ -104,6 +104,7 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
               LoadFile(std::move(file), config, data_dir, pool, kernels));
   if (config.sampling_defaults == SamplingDefaults::kModel)
     options.sampling_defaults = installed.defaults.Over(loaded.sampling);
+  options.embedding_use = installed.embedding;
   options.engine = EngineOptionsOf(config);
   const QueueGate::Limits limits{options.engine.queue_requests_max,
                                  options.engine.queue_prompt_tokens_max};

@@ -157,13 +157,23 @@ void Generation::TellAll(uint32_t index, std::vector<EventBody> bodies) {
   for (EventBody& body : bodies) Tell(index, std::move(body));
 }
 
+// Tokens that became reasoning. What ended it is markup, however many tokens that took.
+void Generation::CountThoughts(Choice& choice, const std::vector<EventBody>& read) {
+  const bool told = std::ranges::any_of(
+      read, [](const EventBody& body) { return std::holds_alternative<Reasoning>(body); });
+  if (told) totals_.reasoning_tokens += std::exchange(choice.untold_thoughts, 0);
+  if (!choice.reader->is_reasoning()) choice.untold_thoughts = 0;
+}
+
 void Generation::TakeText(uint32_t index, std::string_view text) {
   Choice& choice = choices_[index];
   std::vector<EventBody> bodies;
   Then then = Then::kMore;
   if (choice.reader) {
-    if (!text.empty() && choice.reader->is_reasoning()) totals_.reasoning_tokens += 1;
-    then = PassContent(choice, choice.reader->Feed(text), bodies);
+    if (!text.empty() && choice.reader->is_reasoning()) choice.untold_thoughts += 1;
+    std::vector<EventBody> read = choice.reader->Feed(text);
+    CountThoughts(choice, read);
+    then = PassContent(choice, std::move(read), bodies);
     if (choice.reader->complete()) then = Then::kEnd;
   } else if (!text.empty()) {
     std::vector<EventBody> all;
@@ -230,6 +240,7 @@ void Generation::FinishReading(uint32_t index, engine::FinishReason reason) {
     const bool cut = reason == engine::FinishReason::kLength;
     std::vector<EventBody> read =
         choice.reader->Finish(cut ? chat::TextEnd::kCut : chat::TextEnd::kWhole);
+    CountThoughts(choice, read);
     if (!choice.stop->found()) PassContent(choice, std::move(read), bodies);
   }
   if (!choice.stop->found())

@@ -86,6 +86,8 @@ class Generation : public Running, public std::enable_shared_from_this<Generatio
     std::optional<std::string> echo;
     bool leads_prompt = false;  // the first choice of its prompt: it counts the prompt's tokens
     bool has_calls = false;     // that were told
+    // Tokens of reasoning that is not told yet: it may be the markup of its end.
+    uint32_t untold_thoughts = 0;
     Cut cut = Cut::kNone;
     std::optional<engine::TokenId> stop_token;
     bool ended = false;
@@ -102,6 +104,7 @@ class Generation : public Running, public std::enable_shared_from_this<Generatio
   void TakeText(uint32_t index, std::string_view text);
   // Whether the choice goes on behind these.
   enum class Then : uint8_t { kMore, kEnd };
+  void CountThoughts(Choice& choice, const std::vector<EventBody>& read);
   Then PassContent(Choice& choice, std::vector<EventBody> bodies, std::vector<EventBody>& to);
   void TellAll(uint32_t index, std::vector<EventBody> bodies);
   void FinishReading(uint32_t index, engine::FinishReason reason);

@@ -79,6 +79,7 @@ struct SignalDesk::Shared {
         // has not taken by now it will not take.
         fmt::print(stderr, "infe: ended while something still ran\n");
         std::fflush(nullptr);
+        server::App::RemoveSocketFiles();
         std::_Exit(kExitInterrupted);
     }
   }

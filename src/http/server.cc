@@ -175,7 +175,7 @@ void HttpServer::State::StopAccepting() {
   });
   for (const ListenOptions& options : core->options().listen)
     if (const auto path = UnixPath(options.host); path && options.inherited_fd < 0)
-      (void)unlink(path->c_str());
+      RemoveUnixSocket(*path);
 }
 
 void HttpServer::StopAccepting() {

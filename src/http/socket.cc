@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <mutex>
+#include <set>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -116,6 +118,16 @@ bool IsSocket(const char* path) {
   return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
+// The files that this process listens by: one that ends at once has nobody else to take them away.
+struct SocketFiles {
+  std::mutex mutex;
+  std::set<std::string> paths;  // guarded by mutex
+};
+SocketFiles& Files() {
+  static SocketFiles files;
+  return files;
+}
+
 }  // namespace
 
 Result<UniqueFd> ListenUnix(const std::string& path) {
@@ -135,7 +147,20 @@ Result<UniqueFd> ListenUnix(const std::string& path) {
       bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
       listen(fd.get(), kBacklog) != 0)
     return IoError(fmt::format("cannot listen on unix:{}: {}", path, std::strerror(errno)));
+  const std::lock_guard lock(Files().mutex);
+  Files().paths.insert(path);
   return fd;
+}
+
+void RemoveUnixSocket(const std::string& path) {
+  const std::lock_guard lock(Files().mutex);
+  if (Files().paths.erase(path) > 0) (void)unlink(path.c_str());
+}
+
+void RemoveUnixSockets() {
+  const std::lock_guard lock(Files().mutex);
+  for (const std::string& path : Files().paths) (void)unlink(path.c_str());
+  Files().paths.clear();
 }
 
 Result<std::string> LocalHost(int fd) {

@@ -53,6 +53,10 @@ std::optional<std::string> UnixPath(std::string_view host);
 // A non-blocking listening socket in the file system, as the umask has it. What a server that is
 // gone has left there is replaced; where somebody listens, that is an error.
 Result<UniqueFd> ListenUnix(const std::string& path);
+// Takes the file of a listener of this process away.
+void RemoveUnixSocket(const std::string& path);
+// Those of all listeners, for whoever ends the process at once.
+void RemoveUnixSockets();
 // Where a listening socket is reached, as a host: an address, or "unix:" and a path.
 Result<std::string> LocalHost(int fd);
 

@@ -14,6 +14,7 @@
 #include "base/split_name.h"
 #include "base/thread_pool.h"
 #include "http/server.h"
+#include "http/socket.h"
 #include "server/activation.h"
 #include "server/door/accounting.h"
 #include "server/door/auth.h"
@@ -472,6 +473,10 @@ AppImpl::~AppImpl() {
 
 Result<std::unique_ptr<App>> App::Start(const ServerConfig& config, Voice voice) {
   return AppImpl::Start(config, std::move(voice));
+}
+
+void App::RemoveSocketFiles() {
+  http::RemoveUnixSockets();
 }
 
 }  // namespace infe::server

@@ -23,6 +23,8 @@ class App {
   // Opens the stores, listens (answering 503 model_loading), loads the models, becomes ready.
   static Result<std::unique_ptr<App>> Start(const ServerConfig& config, Voice voice);
   virtual ~App() = default;
+  // For whoever ends the process at once, at any time: what the file system keeps of listeners goes.
+  static void RemoveSocketFiles();
 
   // 0 where it listens in the file system.
   virtual uint16_t port() const = 0;

@@ -202,6 +202,28 @@ TEST_P(UsageQueryTest, EndUsersAreTextOfAnyKind) {
   EXPECT_EQ(reader->Rows(query, 10)->at(0).end_user, "anna");
 }
 
+TEST_P(UsageQueryTest, EndpointsAreCountedApart) {
+  for (const char* endpoint : {"/v1/embeddings", "/v1/chat/completions", "/v1/embeddings"}) {
+    UsageStart start;
+    start.endpoint = endpoint;
+    start.started_ms = kDay * 1000;
+    UsageEnd end;
+    end.prompt_tokens = 3;
+    (*ledger->Reserve(start))->Settle(end);
+  }
+  ASSERT_TRUE(ledger->Flush(kSoon)) << ledger->Stats().last_error;
+  const auto requests = [&](std::vector<std::string> of, std::vector<std::string> others) {
+    UsageQuery query;
+    query.width = BucketWidth::kAll;
+    query.endpoints = std::move(of);
+    query.other_endpoints = std::move(others);
+    return (*reader->Sums(query)).sums.at(0).requests;
+  };
+  EXPECT_EQ(requests({}, {}), 3);
+  EXPECT_EQ(requests({"/v1/embeddings", "/v1/rerank"}, {}), 2);
+  EXPECT_EQ(requests({}, {"/v1/embeddings", "/v1/rerank"}), 1);
+}
+
 TEST_P(UsageQueryTest, OpenRequestsCountWithTheirProgress) {
   UsageStart start;
   start.request_id = "running";
@@ -250,8 +272,8 @@ TEST(UsageCsv, FieldsAreQuotedAsRfc4180Says) {
   sum.requests = 3;
   EXPECT_EQ(ToCsv({sum}),
             "start,project,key_id,account,model,service_tier,end_user,requests,prompt_tokens,"
-            "cached_tokens,completion_tokens,failed,recovered,open\r\n"
-            "2027-01-16T00:00:00Z,\"a,\"\"b\"\"\",,,,,,3,0,0,0,0,0,0\r\n");
+            "cached_tokens,completion_tokens,failed,recovered,open,upstream\r\n"
+            "2027-01-16T00:00:00Z,\"a,\"\"b\"\"\",,,,,,3,0,0,0,0,0,0,\r\n");
 }
 
 TEST(Utc, TimesAndDurationsAreRead) {

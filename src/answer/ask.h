@@ -214,4 +214,15 @@ struct EmbedAsk {
   Caller caller = {};
 };
 
+// How well each of some texts answers a question.
+struct RankAsk {
+  std::string query = {};  // not empty
+  Origin query_origin = {};
+  std::vector<std::string> texts = {};  // at least one, none empty
+  Origin texts_origin = {};
+  // A text is read up to so many tokens; absent: one that does not fit is refused.
+  std::optional<int64_t> text_tokens_max = {};
+  Caller caller = {};
+};
+
 }  // namespace infe::answer

@@ -49,6 +49,7 @@ struct ModelFacts {
     bool scores = true;
     bool seed = true;    // equal asks with equal seeds get equal answers
     bool embed = false;  // vectors; a model that makes them does nothing else
+    bool rank = false;   // the same of scores of pairs of texts
   };
   std::string name = {};
   std::vector<std::string> aliases = {};
@@ -149,7 +150,7 @@ class Prepared {
 };
 
 struct Embeddings {
-  std::vector<std::vector<float>> vectors = {};  // of each text, of length 1
+  std::vector<std::vector<float>> vectors = {};  // of each text: of length 1, or a score in 0..1
   Totals totals = {};
 };
 
@@ -180,6 +181,8 @@ class Backend {
   virtual const tokenizer::Tokenizer* tokenizer() const { return nullptr; }
   // Vectors are made in one go: there is no grammar, and nothing to stream.
   virtual Answered<std::unique_ptr<PreparedEmbedding>> PrepareEmbedding(EmbedAsk ask);
+  // Of each text one number in 0..1, in place of a vector.
+  virtual Answered<std::unique_ptr<PreparedEmbedding>> PrepareRanking(RankAsk ask);
   // For metrics and liveness: null where the model runs elsewhere.
   virtual engine::Engine* engine() const { return nullptr; }
   // Ends what it runs on this machine, so that the last reference may be dropped anywhere.

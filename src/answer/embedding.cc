@@ -49,7 +49,7 @@ Embedding::Embedding(GeneratingModel model, EmbeddingPlan plan, std::shared_ptr<
       ids_(plan_.texts.size()) {
   result_.vectors.resize(plan_.texts.size());
   for (const auto& text : plan_.texts)
-    result_.totals.prompt_tokens += static_cast<uint32_t>(text.size());
+    result_.totals.prompt_tokens += static_cast<uint32_t>(text.tokens.size());
   result_.totals.timings.prepare_ms = MillisecondsSince(plan_.caller.arrival);
 }
 
@@ -71,7 +71,8 @@ Answered<std::shared_ptr<Running>> Embedding::Start(GeneratingModel model, Embed
 Result<void> Embedding::Submit(uint32_t index) {
   engine::EngineRequest request;
   ids_[index] = request.id = NewRequestId();
-  request.prompt = std::exchange(plan_.texts[index], {});
+  request.prompt = std::exchange(plan_.texts[index].tokens, {});
+  request.second_from = plan_.texts[index].second_from;
   request.output = plan_.output;
   request.cache_salt = plan_.caller.cache_salt;
   request.fairness_key = plan_.caller.fairness_key;
@@ -121,8 +122,15 @@ void Embedding::OnResult(uint32_t index, engine::TokenEvent event) {
 }
 
 void Embedding::Keep(uint32_t index, std::vector<float> vector) {
-  if (vector.size() > plan_.dimensions) vector.resize(plan_.dimensions);
-  MakeUnit(vector);
+  switch (plan_.form) {
+    case EmbeddingForm::kUnit:
+      if (vector.size() > plan_.dimensions) vector.resize(plan_.dimensions);
+      MakeUnit(vector);
+      break;
+    case EmbeddingForm::kScore:
+      for (float& x : vector) x = static_cast<float>(1 / (1 + std::exp(-double{x})));
+      break;
+  }
   result_.vectors[index] = std::move(vector);
 }
 

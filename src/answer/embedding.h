@@ -1,6 +1,6 @@
 // Texts on their way to vectors: a bounded number of them in the engine at a time, so that a list
 // of thousands leaves room in its queue for others. Their vectors come back to the executor, are
-// cut and made of length 1 there, and are told together.
+// cut and made of length 1 there, and are told together. Scores of pairs of texts go the same way.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,20 @@ namespace infe::answer {
 // Texts of one ask in the engine: enough to fill a step with short ones.
 inline constexpr uint32_t kTextsAtOnce = 64;
 
+// What becomes of a row of the model.
+enum class EmbeddingForm : uint8_t {
+  kUnit,   // its first components, made of length 1
+  kScore,  // the logistic function of its one component
+};
+
+struct EmbeddedText {
+  std::vector<engine::TokenId> tokens = {};  // not empty
+  uint32_t second_from = 0;                  // as in engine::EngineRequest
+};
+
 struct EmbeddingPlan {
-  std::vector<std::vector<engine::TokenId>> texts = {};  // at least one, none empty
+  std::vector<EmbeddedText> texts = {};  // at least one
+  EmbeddingForm form = EmbeddingForm::kUnit;
   engine::Output output = engine::Output::kPooled;
   size_t dimensions = 0;  // that are kept
   Caller caller = {};

@@ -211,6 +211,9 @@ class FakeBackend : public Backend {
     if (script.prepare_error) return *script.prepare_error;
     return std::unique_ptr<PreparedEmbedding>(new FakeEmbedding(std::move(script), diary_));
   }
+  Answered<std::unique_ptr<PreparedEmbedding>> PrepareRanking(RankAsk ask) override {
+    return PrepareEmbedding({.texts = {ask.query}, .caller = std::move(ask.caller)});
+  }
 
  private:
   FakeScript NextScript() {

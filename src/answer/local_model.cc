@@ -47,15 +47,17 @@ void LocalModel::Describe(const engine::LoadedModel& loaded, const LocalModelOpt
   facts_.name = options.name;
   facts_.aliases = options.aliases;
   facts_.context_max = engine_->context_max();
-  facts_.dimensions = static_cast<uint32_t>(loaded.model->hidden_size());
-  if (facts_.dimensions > 0) {
+  const bool ranks = loaded.model->config().ranks;
+  if (!ranks) facts_.dimensions = static_cast<uint32_t>(loaded.model->hidden_size());
+  if (loaded.model->hidden_size() > 0) {
     facts_.can = {.chat = false,
                   .text = false,
                   .tools = false,
                   .formats = false,
                   .scores = false,
                   .seed = false,
-                  .embed = true};
+                  .embed = !ranks,
+                  .rank = ranks};
   }
   embedding_ = {loaded.model->Gives(engine::Output::kPooled) ? engine::Output::kPooled
                                                              : engine::Output::kHidden,
@@ -83,9 +85,9 @@ BackendLoad LocalModel::load() const {
 }
 
 Answered<void> LocalModel::CheckWrites() const {
-  if (facts_.dimensions == 0) return {};
-  return InvalidAt("",
-                   fmt::format("The model '{}' makes embeddings; it writes nothing.", facts_.name));
+  if (facts_.can.text) return {};
+  return InvalidAt("", fmt::format("The model '{}' {}; it writes nothing.", facts_.name,
+                                   facts_.can.rank ? "ranks texts" : "makes embeddings"));
 }
 
 Answered<std::unique_ptr<Prepared>> LocalModel::Prepare(ChatAsk ask, const AnswerPolicy& policy) {
@@ -96,6 +98,11 @@ Answered<std::unique_ptr<Prepared>> LocalModel::Prepare(ChatAsk ask, const Answe
 Answered<std::unique_ptr<PreparedEmbedding>> LocalModel::PrepareEmbedding(EmbedAsk ask) {
   if (embedding_.dimensions == 0) return Backend::PrepareEmbedding(std::move(ask));
   return PrepareTexts({shared_from_this(), *engine_, text_}, embedding_, std::move(ask));
+}
+
+Answered<std::unique_ptr<PreparedEmbedding>> LocalModel::PrepareRanking(RankAsk ask) {
+  if (!facts_.can.rank) return Backend::PrepareRanking(std::move(ask));
+  return PreparePairs({shared_from_this(), *engine_, text_}, std::move(ask));
 }
 
 Answered<std::unique_ptr<Prepared>> LocalModel::Prepare(TextAsk ask, const AnswerPolicy& policy) {

@@ -41,20 +41,21 @@ class LocalModel : public Backend, public std::enable_shared_from_this<LocalMode
   Answered<std::unique_ptr<Prepared>> Prepare(TextAsk ask, const AnswerPolicy& policy) override;
   const tokenizer::Tokenizer* tokenizer() const override { return text_.tokenizer.get(); }
   Answered<std::unique_ptr<PreparedEmbedding>> PrepareEmbedding(EmbedAsk ask) override;
+  Answered<std::unique_ptr<PreparedEmbedding>> PrepareRanking(RankAsk ask) override;
   engine::Engine* engine() const override { return engine_.get(); }
   void Stop() override { engine_->Stop(); }
   const ModelText& text() const { return text_; }
 
  private:
   LocalModel() = default;
-  // What keeps it from writing: nothing, unless it makes vectors.
+  // What keeps it from writing: nothing, unless it makes vectors or ranks.
   Answered<void> CheckWrites() const;
   void Describe(const engine::LoadedModel& loaded, const LocalModelOptions& options);
 
   std::unique_ptr<model::Model> weights_;
   ModelText text_;
   ModelFacts facts_;
-  EmbeddingKind embedding_;                 // dimensions 0: it writes
+  EmbeddingKind embedding_;                 // dimensions 0: it makes no vectors
   std::unique_ptr<engine::Engine> engine_;  // last: its thread stops before the weights go
 };
 

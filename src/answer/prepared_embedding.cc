@@ -41,16 +41,17 @@ const std::string& PrefixOf(const EmbeddingUse& use, TextRole role) {
   return kNone;
 }
 
-// A place in the list of texts; a single one has the list's own.
-Origin OriginOf(const EmbedAsk& ask, size_t index) {
-  return ask.texts.size() == 1 ? ask.texts_origin : fmt::format("{}[{}]", ask.texts_origin, index);
+// A place in the list of texts.
+Origin Place(const Origin& list, size_t index) {
+  return fmt::format("{}[{}]", list, index);
 }
 
 class EncodedTexts : public PreparedEmbedding {
  public:
   EncodedTexts(GeneratingModel model, EmbeddingPlan plan, std::vector<Origin> ignored)
       : model_(std::move(model)), plan_(std::move(plan)), ignored_(std::move(ignored)) {
-    for (const auto& text : plan_.texts) prompt_tokens_ += static_cast<uint32_t>(text.size());
+    for (const EmbeddedText& text : plan_.texts)
+      prompt_tokens_ += static_cast<uint32_t>(text.tokens.size());
   }
   uint32_t prompt_tokens() const override { return prompt_tokens_; }
   std::vector<Origin> ignored() const override { return ignored_; }
@@ -79,14 +80,15 @@ Answered<std::unique_ptr<PreparedEmbedding>> PrepareTexts(GeneratingModel model,
   EmbeddingPlan plan;
   for (size_t i = 0; i < ask.texts.size(); ++i) {
     TextPrompt& text = ask.texts[i];
-    const Origin origin = OriginOf(ask, i);
+    // A single one has the list's own place.
+    const Origin origin = ask.texts.size() == 1 ? ask.texts_origin : Place(ask.texts_origin, i);
     if (auto* words = std::get_if<std::string>(&text)) words->insert(0, prefix);
     auto tokens = EncodePrompt(model.text, text, origin, TextPurpose::kEmbed);
     if (!tokens) return std::move(tokens).error();
     if (tokens->size() > model.text.context_max)
       return TooLong({.context_max = model.text.context_max, .prompt = tokens->size()}, origin);
     if (tokens->empty()) return InvalidAt(origin, "The text has no tokens.");
-    plan.texts.push_back(std::move(*tokens));
+    plan.texts.push_back({.tokens = std::move(*tokens)});
     text = {};  // a request's body may be large
   }
   plan.output = kind.output;
@@ -96,6 +98,35 @@ Answered<std::unique_ptr<PreparedEmbedding>> PrepareTexts(GeneratingModel model,
   if (ask.role != TextRole::kPlain && prefix.empty()) ignored.push_back(ask.role_origin);
   return std::unique_ptr<PreparedEmbedding>(
       new EncodedTexts(std::move(model), std::move(plan), std::move(ignored)));
+}
+
+Answered<std::unique_ptr<PreparedEmbedding>> PreparePairs(GeneratingModel model, RankAsk ask) {
+  const tokenizer::Tokenizer& tokenizer = *model.text.tokenizer;
+  const std::vector<engine::TokenId> query = tokenizer.Encode(ask.query);
+  if (query.size() >= model.text.context_max)
+    return TooLong({.context_max = model.text.context_max, .prompt = query.size()},
+                   ask.query_origin);
+  EmbeddingPlan plan;
+  for (size_t i = 0; i < ask.texts.size(); ++i) {
+    std::vector<engine::TokenId> text =
+        tokenizer.Encode(ask.texts[i], {.add_special = tokenizer::AddSpecial::kNever});
+    if (ask.text_tokens_max && text.size() > static_cast<uint64_t>(*ask.text_tokens_max))
+      text.resize(static_cast<size_t>(*ask.text_tokens_max));
+    EmbeddedText pair{.tokens = query, .second_from = static_cast<uint32_t>(query.size())};
+    pair.tokens.insert(pair.tokens.end(), text.begin(), text.end());
+    if (tokenizer.add_eos()) pair.tokens.push_back(*tokenizer.eos());
+    if (pair.tokens.size() > model.text.context_max)
+      return TooLong({.context_max = model.text.context_max, .prompt = pair.tokens.size()},
+                     Place(ask.texts_origin, i));
+    plan.texts.push_back(std::move(pair));
+    ask.texts[i] = {};
+  }
+  plan.output = engine::Output::kPooled;
+  plan.form = EmbeddingForm::kScore;
+  plan.dimensions = 1;
+  plan.caller = ask.caller;
+  return std::unique_ptr<PreparedEmbedding>(
+      new EncodedTexts(std::move(model), std::move(plan), {}));
 }
 
 }  // namespace infe::answer

@@ -1,4 +1,5 @@
-// Texts made ready for a model on this machine to turn into vectors: encoded, and short enough.
+// Texts made ready for a model on this machine to turn into vectors, or pairs of them into scores:
+// encoded, and short enough.
 #pragma once
 
 #include <memory>
@@ -19,5 +20,9 @@ struct EmbeddingKind {
 
 Answered<std::unique_ptr<PreparedEmbedding>> PrepareTexts(GeneratingModel model,
                                                           const EmbeddingKind& kind, EmbedAsk ask);
+
+// The question and each text as one: as the vocabulary begins a text, the question, its end, the
+// text, its end.
+Answered<std::unique_ptr<PreparedEmbedding>> PreparePairs(GeneratingModel model, RankAsk ask);
 
 }  // namespace infe::answer

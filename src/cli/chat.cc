@@ -2,13 +2,10 @@
 // the whole of it is one prompt and the answer is all that is printed.
 #include <charconv>
 #include <cmath>
-#include <condition_variable>
 #include <cstdio>
-#include <deque>
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -23,6 +20,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/open_model.h"
+#include "cli/terminal_executor.h"
 #include "model/gguf.h"
 #include "server/models/load_model.h"
 
@@ -37,40 +35,6 @@ struct Arguments {
   std::string temperature, top_p, min_p, top_k, repetition_penalty, seed, max_tokens;
   uint32_t threads = 0;
   uint32_t context = 8192;
-};
-
-// What the engine's thread reports, run by the terminal's thread while it waits.
-class TerminalExecutor : public answer::Executor {
- public:
-  void Post(std::function<void()> task) override {
-    {
-      const std::lock_guard lock(mutex_);
-      tasks_.push_back(std::move(task));
-    }
-    ready_.notify_one();
-  }
-  // Drops what was not run.
-  void Clear() {
-    std::deque<std::function<void()>> dropped;  // destroyed outside the lock
-    const std::lock_guard lock(mutex_);
-    dropped.swap(tasks_);
-  }
-  // Runs the next task, or returns after `limit` without one.
-  void RunOne(std::chrono::milliseconds limit) {
-    std::function<void()> task;
-    {
-      std::unique_lock lock(mutex_);
-      if (!ready_.wait_for(lock, limit, [this] { return !tasks_.empty(); })) return;
-      task = std::move(tasks_.front());
-      tasks_.pop_front();
-    }
-    task();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable ready_;
-  std::deque<std::function<void()>> tasks_;  // guarded by mutex_
 };
 
 // What became of one answer. The terminal's thread.

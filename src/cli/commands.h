@@ -15,6 +15,7 @@ void AddShow(CommandLine& line);
 void AddKeys(CommandLine& line);
 void AddUsage(CommandLine& line);
 void AddConfig(CommandLine& line);
+void AddEmbed(CommandLine& line);
 void AddTokenize(CommandLine& line);
 void AddRender(CommandLine& line);
 void AddGrammar(CommandLine& line);

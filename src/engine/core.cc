@@ -224,6 +224,7 @@ void EngineCore::Forward(const BatchPlan& plan) {
     item.tokens = std::span(sequence.tokens).subspan(item.position, entry.all_rows());
     for (size_t g = 0; g < cache_.groups().size(); ++g) item.blocks[g] = sequence.held.blocks[g];
     if (entry.embeds) item.output = sequence.request.output;
+    item.second_from = sequence.request.second_from;
     item.logits_rows = entry.logits_rows();
     item.head_rows = entry.head_rows;
     if (entry.summarised) {

@@ -7,6 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "model/arch/registry.h"
+#include "model/parts/pool.h"
+
 namespace infe::engine {
 namespace {
 
@@ -156,6 +159,20 @@ Result<void> CheckSameVocabulary(const tokenizer::Tokenizer& model,
   return {};
 }
 
+namespace {
+
+// A text that is embedded as a whole is one step, in which it must find room; of longer ones models
+// are made that need gigabytes for their rows.
+constexpr uint32_t kWholeTextMax = 8192;
+
+Result<uint32_t> BatchRowsMax(const model::GgufFile& file, uint32_t rows) {
+  INFE_ASSIGN(const model::ModelConfig config, model::ReadModelConfig(file));
+  if (!model::ReadsWholeTexts(config)) return rows;
+  return std::max(rows, std::min(config.context_length, kWholeTextMax));
+}
+
+}  // namespace
+
 Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options) {
   if (auto whole = file.CheckWhole(); !whole) {
@@ -170,6 +187,8 @@ Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
   loaded.sampling = LoadSamplingDefaults(file);
   model::LoadOptions load;
   load.kv_type = options.kv_type;
+  INFE_ASSIGN(load.batch_rows_max, BatchRowsMax(file, load.batch_rows_max));
+  loaded.batch_rows_max = load.batch_rows_max;
   load.logits_rows_max = LogitsRowsMax(options.batch_sequences_max);
   load.packed_cache = options.packed_cache;
   load.on_progress = options.on_progress;

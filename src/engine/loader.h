@@ -43,7 +43,8 @@ struct LoadedModel {
   std::string bos_text, eos_text;  // as templates want them; empty where the vocabulary has none
   std::vector<tokenizer::TokenId> end_tokens;  // end a generation
   FillInTokens fill_in;
-  PartialSampling sampling;  // the file's own defaults
+  PartialSampling sampling;     // the file's own defaults
+  uint32_t batch_rows_max = 0;  // of a step of the model: no more may be asked of it
 };
 
 // The tokenizer of a file, also of a vocabulary-only one.

@@ -112,6 +112,7 @@ struct EngineRequest {
   // has at most batch_rows_max tokens, and shares nothing with other requests: what a token is may
   // depend on those behind it.
   model::Output output = model::Output::kLogits;
+  uint32_t second_from = 0;  // kPooled: as in model::BatchItem
   // Before so many, no end token and none of late_tokens is sampled; where a grammar allows nothing
   // else, it is.
   uint32_t min_tokens = 0;

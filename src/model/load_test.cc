@@ -25,6 +25,7 @@ struct Spec {
   std::map<std::string, uint32_t> numbers;
   std::map<std::string, float> floats;
   std::map<std::string, std::string> texts;
+  std::map<std::string, bool> flags;
   std::map<std::string, TensorSpec> tensors;
 };
 
@@ -141,27 +142,49 @@ bool MakeLaterFamily(Spec& spec) {
   return true;
 }
 
-// Norms behind the two parts and biases everywhere; no head.
-void MakeBert(Spec& spec) {
-  spec.numbers.erase("bert.attention.head_count_kv");
-  spec.numbers["bert.pooling_type"] = 1;
+// Norms behind the two parts; no head.
+void MakeNomicBert(Spec& spec) {
+  const std::string p = spec.architecture + ".";
+  spec.numbers.erase(p + "attention.head_count_kv");
+  spec.numbers[p + "pooling_type"] = 1;
   spec.numbers["tokenizer.ggml.token_type_count"] = 2;
-  spec.floats = {{"bert.attention.layer_norm_epsilon", 1e-12F}};
-  for (const char* name : {"output_norm", "blk.0.attn_norm", "blk.0.ffn_norm", "blk.0.ffn_gate",
-                           "blk.0.attn_k", "blk.0.attn_v"})
+  spec.floats = {{p + "attention.layer_norm_epsilon", 1e-12F}};
+  for (const char* name : {"output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"})
     spec.tensors.erase(std::string(name) + ".weight");
   for (const char* name :
        {"token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm"}) {
     spec.tensors[std::string(name) + ".weight"] = {kF32, {32}};
     spec.tensors[std::string(name) + ".bias"] = {kF32, {32}};
   }
-  for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_down"})
-    spec.tensors["blk.0." + std::string(name) + ".bias"] = {kF32, {32}};
   for (const char* name : {"attn_k", "attn_v"})
     spec.tensors["blk.0." + std::string(name) + ".weight"] = {kF32, {32, 32}};
+  spec.tensors["token_types.weight"] = {kF32, {32, 2}};
+}
+
+// Biases everywhere, no gate, learnt positions.
+void MakeBert(Spec& spec) {
+  MakeNomicBert(spec);
+  spec.tensors.erase("blk.0.ffn_gate.weight");
+  for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_down"})
+    spec.tensors["blk.0." + std::string(name) + ".bias"] = {kF32, {32}};
   spec.tensors["blk.0.ffn_up.bias"] = {kF32, {64}};
   spec.tensors["position_embd.weight"] = {kF32, {32, 64}};
-  spec.tensors["token_types.weight"] = {kF32, {32, 2}};
+}
+
+// Scores pairs: the encoder, a layer behind its first row, and one label.
+void MakeRanker(Spec& spec) {
+  spec.numbers["bert.pooling_type"] = 4;
+  spec.tensors["cls.weight"] = {kF32, {32, 32}};
+  spec.tensors["cls.bias"] = {kF32, {32}};
+  spec.tensors["cls.output.weight"] = {kF32, {32, 1}};
+  spec.tensors["cls.output.bias"] = {kF32, {1}};
+}
+
+// Gemma 3 with two matrices behind its mean.
+void MakeGemmaEmbedding(Spec& spec) {
+  spec.numbers["gemma-embedding.pooling_type"] = 1;
+  spec.tensors["dense_2.weight"] = {kF32, {32, 96}};
+  spec.tensors["dense_3.weight"] = {kF32, {96, 32}};
 }
 
 Spec ValidSpec(const std::string& architecture) {
@@ -186,18 +209,18 @@ Spec ValidSpec(const std::string& architecture) {
     spec.tensors["blk.0.attn_v.bias"] = {kF32, {16}};
   }
   if (architecture == "qwen3" || architecture == "qwen3moe" || architecture == "exaone4" ||
-      architecture == "gemma3") {
+      architecture.starts_with("gemma")) {
     spec.tensors["blk.0.attn_q_norm.weight"] = {kF32, {16}};
     spec.tensors["blk.0.attn_k_norm.weight"] = {kF32, {16}};
   }
-  if (architecture == "gemma3") {
-    spec.numbers["gemma3.attention.sliding_window"] = 16;
+  if (architecture.starts_with("gemma")) {
+    spec.numbers[architecture + ".attention.sliding_window"] = 16;
   }
   if (architecture == "exaone4") {
     spec.tensors.erase("blk.0.attn_norm.weight");
     spec.tensors.erase("blk.0.ffn_norm.weight");
   }
-  if (architecture == "gemma3" || architecture == "exaone4") {
+  if (architecture.starts_with("gemma") || architecture == "exaone4") {
     spec.tensors["blk.0.post_attention_norm.weight"] = {kF32, {32}};
     spec.tensors["blk.0.post_ffw_norm.weight"] = {kF32, {32}};
   }
@@ -210,6 +233,8 @@ Spec ValidSpec(const std::string& architecture) {
   }
   if (architecture.ends_with("moe")) AddExperts(spec);
   if (architecture == "bert") MakeBert(spec);
+  if (architecture == "nomic-bert") MakeNomicBert(spec);
+  if (architecture == "gemma-embedding") MakeGemmaEmbedding(spec);
   return spec;
 }
 
@@ -219,6 +244,8 @@ std::string Build(const Spec& spec) {
   for (const auto& [key, value] : spec.numbers) builder.Unsigned(key, value);
   for (const auto& [key, value] : spec.floats) builder.Float(key, value);
   for (const auto& [key, value] : spec.texts) builder.String(key, value);
+  for (const auto& [key, value] : spec.flags)
+    builder.Entry(key, GgufValueType::kBool, std::string(1, static_cast<char>(value)));
   for (const auto& [name, tensor] : spec.tensors) {
     uint64_t bytes = tensor.type == kF32 ? 4 : 1;  // other types here are bytes
     for (uint64_t size : tensor.shape) bytes *= size;
@@ -336,10 +363,44 @@ TEST(Load, PoolingMakesAModelOfEmbeddings) {
   }
   EXPECT_NE(pooled("qwen3", 4).find("pooling_type is 4"), std::string::npos);
   EXPECT_NE(pooled("bert", 0).find("without pooling"), std::string::npos);
+  EXPECT_NE(pooled("gemma-embedding", 0).find("without pooling"), std::string::npos);
+  EXPECT_EQ(pooled("nomic-bert", 2), "");
   ExpectError([](Spec& s) { s.floats["bert.attention.layer_norm_epsilon"] = 2; }, "epsilon",
               "bert");
   ExpectError([](Spec& s) { s.numbers["tokenizer.ggml.token_type_count"] = 1 << 20; },
               "token_type_count", "bert");
+}
+
+TEST(Load, AnEncoderOfPairsNeedsOneLabel) {
+  Spec ranker = ValidSpec("bert");
+  MakeRanker(ranker);
+  EXPECT_EQ(LoadError(ranker), "");
+  // What the training put between is not everywhere, nor are the biases.
+  for (const char* name : {"cls.output.bias", "cls.bias", "cls.weight"}) {
+    ranker.tensors.erase(name);
+    EXPECT_EQ(LoadError(ranker), "") << name;
+  }
+  const auto spoilt = [](const std::function<void(Spec&)>& spoil, const char* part) {
+    ExpectError(
+        [&](Spec& spec) {
+          MakeRanker(spec);
+          spoil(spec);
+        },
+        part, "bert");
+  };
+  spoilt([](Spec& s) { s.tensors.erase("cls.output.weight"); }, "cls.output.weight");
+  spoilt([](Spec& s) { s.tensors["cls.output.weight"].shape[1] = 3; }, "3 labels");
+  spoilt([](Spec& s) { s.tensors["cls.output.weight"].shape[0] = 64; }, "cls.output.weight");
+  spoilt([](Spec& s) { s.tensors["cls.weight"].shape[1] = 64; }, "cls.weight");
+  // Without the key that says so, the head is a tensor that nobody knows.
+  spoilt([](Spec& s) { s.numbers["bert.pooling_type"] = 1; }, "cls.");
+}
+
+TEST(Load, EncodersThatSeeOneSideAreRefused) {
+  for (const char* family : {"bert", "nomic-bert", "gemma-embedding"}) {
+    ExpectError([&](Spec& s) { s.flags[std::string(family) + ".attention.causal"] = true; },
+                "attention.causal", family);
+  }
 }
 
 TEST(Load, ExpertsThatAreNotUnderstoodAreRefused) {

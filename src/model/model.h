@@ -43,6 +43,9 @@ struct BatchItem {
   Output output = Output::kLogits;
   // That is wanted for the last so many tokens (0: for none). kPooled: 1.
   uint32_t logits_rows = 0;
+  // Where the second text of a pair begins: from there on, tokens are of the second type. 0: there
+  // is none.
+  uint32_t second_from = 0;
   // If not empty, only these vocabulary rows of the head need computing for every wanted row of
   // this item; the others get -infinity. The bits of a computed row never depend on this.
   std::span<const TokenId> head_rows;

@@ -23,6 +23,14 @@ enum class Pooling : uint8_t {
   kLast,
 };
 
+// What is made of a text's row: matrix * row, and what is done to that.
+struct PoolMap {
+  std::string_view tensor;  // "cls": the matrix is cls.weight
+  uint32_t rows = 0;
+  bool bias = false;  // tensor.bias is added
+  bool tanh = false;  // then each x becomes tanh(x)
+};
+
 struct ModelConfig {
   std::string architecture;  // general.architecture
   std::string name;          // general.name
@@ -46,6 +54,9 @@ struct ModelConfig {
   bool learnt_positions = false;  // a row for each position of the context is added
   uint32_t token_types = 0;       // rows of a table of which the first is added everywhere; 0: none
   Pooling pooling = Pooling::kNone;
+  std::vector<PoolMap> pool_maps = {};  // one after the other
+  // A text is a pair: a question, and what may answer it. One number comes out: how well it does.
+  bool ranks = false;
   // Rows are multiplied as they are, by weights that are floats in memory whatever the file has:
   // embeddings are compared by small angles, and integers of 8 bits on both sides turn those of a
   // small encoder by up to 3 degrees (a cosine of 0.9988; weights alone: 0.9996).

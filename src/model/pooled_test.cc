@@ -52,6 +52,12 @@ struct Encoder {
     Vector(name + ".bias", kWidth, 0);
   }
 
+  // With a layer behind the first row and one label: it scores pairs.
+  void AddLabel() {
+    Linear("cls", kWidth, kWidth);
+    Linear("cls.output", 1, kWidth);
+  }
+
   Encoder() {
     Matrix("token_embd", kVocabulary, kWidth);
     Matrix("position_embd", kContext, kWidth);
@@ -116,12 +122,14 @@ std::unique_ptr<Model> Load(const std::string& bytes, ThreadPool& pool) {
   return model ? std::move(*model) : nullptr;
 }
 
-// Each text's vector, all in one step.
-std::vector<Values> Together(Model& model, const std::vector<Text>& texts) {
+// Each text's vector, all in one step. second_from: of pairs.
+std::vector<Values> Together(Model& model, const std::vector<Text>& texts,
+                             const std::vector<uint32_t>& second_from = {}) {
   std::vector<BatchItem> items;
   for (const Text& text : texts) {
     BatchItem& item = items.emplace_back();
     item.tokens = text;
+    if (!second_from.empty()) item.second_from = second_from[items.size() - 1];
     item.output = Output::kPooled;
     item.logits_rows = 1;
   }
@@ -155,13 +163,20 @@ class Slow {
  public:
   explicit Slow(const Encoder& encoder) : encoder_(encoder) {}
 
-  Row Pool(const Text& text, uint32_t pooling) const {
+  double Score(const Text& pair, uint32_t second_from) const {
+    Row row = Linear("cls", Pool(pair, 2, second_from));
+    for (double& x : row) x = std::tanh(x);
+    return Linear("cls.output", row)[0];
+  }
+
+  Row Pool(const Text& text, uint32_t pooling, uint32_t second_from = kContext) const {
     std::vector<Row> x;
     for (size_t p = 0; p < text.size(); ++p) {
       Row row(kWidth);
       for (uint32_t i = 0; i < kWidth; ++i)
         row[i] = At("token_embd.weight", text[p] * kWidth + i) +
-                 At("position_embd.weight", p * kWidth + i) + At("token_types.weight", i);
+                 At("position_embd.weight", p * kWidth + i) +
+                 At("token_types.weight", (p >= second_from ? kWidth : 0) + i);
       x.push_back(Norm("token_embd_norm", row));
     }
     for (uint32_t l = 0; l < kLayers; ++l) x = Layer("blk." + std::to_string(l) + ".", x);
@@ -261,6 +276,32 @@ TEST(Pooled, VectorsAreThoseOfASecondComputation) {
       EXPECT_GT(Cosine(vectors[i], Slow(encoder).Pool(texts[i], pooling)), 0.999999)
           << "pooling " << pooling << ", " << texts[i].size() << " tokens";
   }
+}
+
+TEST(Pooled, ScoresOfPairsAreThoseOfASecondComputation) {
+  Encoder encoder;
+  encoder.AddLabel();
+  ThreadPool one(1), three(3);
+  const std::string bytes = FileOf(encoder, kF32, 4);
+  const auto model = Load(bytes, three);
+  const auto alone = Load(bytes, one);
+  ASSERT_TRUE(model != nullptr && alone != nullptr);
+  ASSERT_EQ(model->hidden_size(), 1u);
+  EXPECT_TRUE(model->config().ranks);
+  const std::vector<Text> pairs = RandomTexts(12, 5);
+  std::vector<uint32_t> second_from;
+  for (size_t i = 0; i < pairs.size(); ++i)
+    second_from.push_back(static_cast<uint32_t>(pairs[i].size() * (i % 3) / 3));  // 0: one text
+  const std::vector<Values> scores = Together(*model, pairs, second_from);
+  bool second_counts = false;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const uint32_t second = second_from[i] == 0 ? kContext : second_from[i];
+    const double score = Slow(encoder).Score(pairs[i], second);
+    EXPECT_NEAR(scores[i][0], score, 1e-4 * (1 + std::abs(score)));
+    EXPECT_EQ(scores[i], Together(*alone, {pairs[i]}, {second_from[i]})[0]);
+    second_counts |= std::abs(score - Slow(encoder).Score(pairs[i], kContext)) > 0.001;
+  }
+  EXPECT_TRUE(second_counts);
 }
 
 TEST(Pooled, AVectorHasTheSameBitsAloneAndInACrowd) {

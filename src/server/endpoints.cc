@@ -142,6 +142,9 @@ constexpr Endpoint kEndpoints[] = {
     Reads("/tokenize", HandleTokenize),
     Reads("/detokenize", HandleDetokenize),
     Generates("/v1/embeddings", HandleEmbeddings, KeyScope::kEmbeddings),
+    Generates("/v1/rerank", HandleRerank, KeyScope::kEmbeddings),
+    Generates("/v2/rerank", HandleRerank, KeyScope::kEmbeddings),
+    Generates("/rerank", HandleRerank, KeyScope::kEmbeddings),
     Models("/v1/models", HandleListModels),
     Models("/v1/models/{id*}", HandleGetModel),
 
@@ -155,6 +158,7 @@ constexpr Endpoint kEndpoints[] = {
     Open("/version", Where::kOps, HandleVersion),
 
     Usage("/v1/organization/usage/completions", Administer<ListUsage>),
+    Usage("/v1/organization/usage/embeddings", Administer<ListEmbeddingsUsage>),
     Usage("/v1/organization/costs", Administer<ListCosts>),
     Admin("GET", "/v1/organization/projects", Administer<ListProjects>),
     Admin("POST", "/v1/organization/projects", Administer<CreateProject>),

@@ -190,6 +190,7 @@ std::string BodyFor(const Endpoint& row) {
   const std::string_view path = row.pattern;
   if (path == "/v1/responses" || path == "/v1/embeddings")
     return R"({"model":"nobody","input":"hi"})";
+  if (path.ends_with("/rerank")) return R"({"model":"nobody","query":"hi","documents":["ho"]})";
   // The completions, each for what it reads of it.
   return R"({"model":"nobody","prompt":"hi","max_tokens":1,"messages":[{"role":"user","content":"hi"}]})";
 }

@@ -52,17 +52,22 @@ std::string Where(const UsageQuery& query, std::vector<SqlValue>& values) {
   };
   std::string where = "started_ms >= " + next(query.from * 1000);
   if (query.to != 0) where += " AND started_ms < " + next(query.to * 1000);
-  const auto any_of = [&](const char* column, const std::vector<std::string>& wanted) {
-    if (wanted.empty()) return;
+  const auto listed = [&](const char* column, const char* in, const std::vector<std::string>& of) {
+    if (of.empty()) return;
     std::string list;
-    for (const std::string& value : wanted) list += (list.empty() ? "" : ", ") + next(value);
-    where += fmt::format(" AND {} IN ({})", column, list);
+    for (const std::string& value : of) list += (list.empty() ? "" : ", ") + next(value);
+    where += fmt::format(" AND {} {} ({})", column, in, list);
+  };
+  const auto any_of = [&](const char* column, const std::vector<std::string>& wanted) {
+    listed(column, "IN", wanted);
   };
   any_of("project", query.projects);
   any_of("key_id", query.keys);
   any_of("model", query.models);
   any_of("end_user", query.end_users);
   any_of("upstream", query.upstreams);
+  any_of("endpoint", query.endpoints);
+  listed("endpoint", "NOT IN", query.other_endpoints);
   return where;
 }
 

@@ -28,6 +28,8 @@ struct UsageQuery {
   std::vector<UsageGroup> group_by;
   // Only rows of these; empty: all.
   std::vector<std::string> projects, keys, models, end_users, upstreams;
+  // Only of these endpoints, by their patterns, or of all but these; empty: all.
+  std::vector<std::string> endpoints, other_endpoints;
   // Pages count buckets of time that have rows, not rows.
   size_t buckets_max = 0;  // 0: all
 };

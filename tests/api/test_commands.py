@@ -26,7 +26,7 @@ def data(tmp_path):
 
 
 def test_every_command_has_help():
-    for command in ("serve", "chat", "pull", "ls", "rm", "show", "keys", "tokenize", "render", "perplexity", "doctor"):
+    for command in ("serve", "chat", "embed", "pull", "ls", "rm", "show", "keys", "tokenize", "render", "perplexity", "doctor"):
         assert "--help" in infe(command, "--help").stdout
     assert infe("nonsense", check=False).returncode == 2
     assert infe("serve", "--nonsense", check=False).returncode == 2

@@ -3,12 +3,14 @@ answers, refusals, and what a key pays. The model is tiny and random; the folder
 INFE_TEST_BERT (model.safetensors, config.json, vocab.txt)."""
 import base64
 import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
 import struct
 import sys
 import time
+import urllib.request
 
 import numpy as np
 import openai
@@ -16,7 +18,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden/bert"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden/encoders"))
 import bert  # noqa: E402
+import tiny as encoders  # noqa: E402
 from conftest import MODEL_DIR, SLOW, Server  # noqa: E402
 from test_parameters import post  # noqa: E402
 
@@ -24,27 +28,45 @@ TEXTS = ["The cat sat on the mat.", "a DOG walked, happily?", "Caf\u00e9 na\u00e
          "zebra \U0001F600 quickly", "the " * 400, "a", "one-two\u2014three\tfour\u00a0five\x00six", "x" * 101]
 
 
-def serve(folder, model, kind):
-    running = Server(folder, models=(), start=False)
-    models = running.data_dir / "models"
-    bert.write_gguf(models / "tiny.gguf", *model, kind=kind)
+# What the registry may say of a model: its vectors may be cut, and it was made to be told what a text is for.
+USED = 'embedding = { dimensions = [32, 16], query_prefix = "the ", document_prefix = "a cat " }'
+
+
+def serve(folder, **files):
+    """A server of these models, each written by its function; with an admin key."""
+    running = Server(folder, models=(), start=False, admin=True)
+    registry = ""
+    for name, write in files.items():
+        path = running.data_dir / "models" / f"{name}.gguf"
+        write(path)
+        registry += f'[[model]]\nname = "{name}"\nsources = [{{ file = "{path}" }}]\n{USED if name == "used" else ""}\n'
+    (running.data_dir / "models.toml").write_text(registry)
     chat = pathlib.Path(MODEL_DIR) / "smollm2-135m.gguf"
     if chat.exists():
-        (models / chat.name).symlink_to(chat)
+        (running.data_dir / "models" / chat.name).symlink_to(chat)
     running.start()
     return running
 
 
+def tiny_bert(path):
+    bert.write_gguf(path, *bert.tiny())
+
+
+def tiny_ranker(path):
+    bert.write_gguf(path, *bert.tiny(ranks=True), pooling=bert.RANKS)
+
+
 @pytest.fixture(scope="module")
 def vectors(tmp_path_factory):
-    running = serve(tmp_path_factory.mktemp("embeddings"), bert.tiny(), "f32")
+    running = serve(tmp_path_factory.mktemp("embeddings"), tiny=tiny_bert, used=tiny_bert, ranker=tiny_ranker,
+                    nomic=encoders.nomic_bert, gemma=encoders.gemma_embedding, qwen=encoders.qwen3)
     yield running
     assert running.process.poll() is None, f"the server died:\n{running.log_text()}"
     assert running.stop() == 0, running.log_text()
 
 
-def embed(server, texts, **fields):
-    answer = server.client().embeddings.create(model="tiny", input=texts, **fields)
+def embed(server, texts, model="tiny", **fields):
+    answer = server.client().embeddings.create(model=model, input=texts, **fields)
     assert [item.index for item in answer.data] == list(range(len(answer.data)))
     return [np.array(item.embedding) for item in answer.data]
 
@@ -102,12 +124,67 @@ def test_token_ids_are_taken_as_they_are(vectors):
     ({"input": [[9999]]}, 400, "input"), ({"input": "the " * 600}, 400, "input"),
     ({"input": "a", "encoding_format": "int8"}, 400, "encoding_format"),
     ({"input": "a", "dimensions": 0}, 400, "dimensions"), ({"input": "a", "dimensions": 32}, 400, "dimensions"),
-    ({"input": ["a"] * 2049}, 400, "input"), ({"input": "a", "model": "nobody"}, 404, "model"),
+    ({"input": ["a"] * 2049}, 400, "input"), ({"input": "a", "model": "nobody"}, 404, None),
 ])
 def test_what_cannot_be_is_refused(vectors, fields, status, param):
     got, _, body = post(vectors, "/v1/embeddings", {"model": "tiny", **fields})
     assert (got, body["error"]["param"]) == (status, param), body
     assert body["error"]["message"]
+
+
+def test_a_text_that_is_too_long_is_named(vectors):
+    status, _, body = post(vectors, "/v1/embeddings", {"model": "tiny", "input": ["a", "the " * 510, "the " * 511]})
+    assert (status, body["error"]["param"], body["error"]["code"]) == (400, "input[2]", "context_length_exceeded"), body
+    assert "512" in body["error"]["message"] and "513" in body["error"]["message"], body
+    assert embed(vectors, "the " * 510)
+
+
+def test_vectors_are_cut_where_the_registry_says_so(vectors):
+    (whole,) = embed(vectors, "the cat", model="used")
+    assert np.array_equal(whole, embed(vectors, "the cat")[0])
+    for size in (32, 16, 64):
+        (cut,) = embed(vectors, "the cat", model="used", dimensions=size)
+        assert len(cut) == size and abs(np.linalg.norm(cut) - 1) < 1e-6
+        assert cut @ (whole[:size] / np.linalg.norm(whole[:size])) > 0.999999
+    for size in (17, 65, 2**40):
+        status, _, body = post(vectors, "/v1/embeddings", {"model": "used", "input": "a", "dimensions": size})
+        assert (status, body["error"]["param"]) == (400, "dimensions") and "32, 16" in body["error"]["message"], body
+
+
+def test_a_text_may_be_a_query_or_a_document(vectors):
+    def asked(model, role):
+        status, headers, body = post(vectors, "/v1/embeddings", {"model": model, "input": ["dog", "cat"], "input_type": role})
+        assert status == 200, body
+        return headers.get("x-infe-ignored-params"), [item["embedding"] for item in body["data"]]
+
+    def plain(texts):
+        return [list(map(float, np.float32(vector))) for vector in embed(vectors, texts)]
+    for role in ("query", "search_query"):
+        ignored, got = asked("used", role)
+        assert ignored is None and np.array_equal(np.float32(got), np.float32(plain(["the dog", "the cat"])))
+    for role in ("document", "passage", "search_document"):
+        ignored, got = asked("used", role)
+        assert ignored is None and np.array_equal(np.float32(got), np.float32(plain(["a cat dog", "a cat cat"])))
+    # A model that knows no roles is asked all the same, and it is said.
+    ignored, got = asked("tiny", "query")
+    assert ignored == "input_type" and np.array_equal(np.float32(got), np.float32(plain(["dog", "cat"])))
+    status, _, body = post(vectors, "/v1/embeddings", {"model": "used", "input": "a", "input_type": "poem"})
+    assert (status, body["error"]["param"]) == (400, "input_type"), body
+
+
+@pytest.mark.parametrize("model, name", [("nomic", "nomic-bert"), ("gemma", "gemma-embedding"), ("qwen", "qwen3")])
+def test_other_architectures_are_those_of_another_engine(vectors, model, name):
+    golden = json.loads((pathlib.Path(encoders.__file__).parent / f"{name}.json").read_text())
+    path = vectors.data_dir / f"models/{model}.gguf"
+    if hashlib.sha256(path.read_bytes()).hexdigest() != golden["sha256"]:
+        pytest.skip("this numpy draws other random numbers")
+    got = embed(vectors, encoders.texts(), model=model)
+    cosines = [float(a @ (np.array(b) / np.linalg.norm(b))) for a, b in zip(got, golden["vectors"])]
+    print(f"{name}: cosines of {min(cosines):.7f} and more")
+    # The other engine looks GELU up in a table of half floats (Gemma).
+    assert min(cosines) > (0.9999 if model == "gemma" else 0.999999), cosines
+    alone = [embed(vectors, text, model=model)[0] for text in encoders.texts()]
+    assert all(np.array_equal(a, b) for a, b in zip(got, alone))
 
 
 def test_dimensions_may_be_said_in_full(vectors):
@@ -119,9 +196,33 @@ def test_who_writes_makes_no_vectors_and_the_other_way_round(vectors):
                        ("/v1/completions", {"prompt": "hi"})):
         status, _, body = post(vectors, path, {"model": "tiny", **more})
         assert status == 400 and "embeddings" in body["error"]["message"], body
-    if (vectors.data_dir / "models/smollm2-135m.gguf").exists():
-        status, _, body = post(vectors, "/v1/embeddings", {"model": "smollm2-135m", "input": "hi"})
-        assert status == 400 and body["error"]["param"] == "model", body
+    for model in ("smollm2-135m", "ranker"):
+        if (vectors.data_dir / f"models/{model}.gguf").exists():
+            status, _, body = post(vectors, "/v1/embeddings", {"model": model, "input": "hi"})
+            assert status == 400 and body["error"]["param"] == "model" and "no embeddings" in body["error"]["message"], body
+
+
+def test_usage_lists_texts_apart_from_answers(vectors):
+    key, key_id = vectors.new_key("lister", "--scope", "embeddings")
+    deadline = time.time() + 20 * SLOW
+    while post(vectors, "/v1/embeddings", {"model": "tiny", "input": "the cat"}, key=key)[0] == 401:
+        assert time.time() < deadline
+        time.sleep(0.1)
+
+    def listed(kind):
+        request = urllib.request.Request(
+            f"{vectors.ops_root}/v1/organization/usage/{kind}?start_time={int(time.time()) - 3600}&api_key_ids={key_id}"
+            "&group_by=model", headers={"Authorization": f"Bearer {vectors.admin_key}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return [line for bucket in json.loads(answer.read())["data"] for line in bucket["results"]]
+    while not listed("embeddings"):
+        assert time.time() < deadline
+        time.sleep(0.1)
+    (line,) = listed("embeddings")
+    assert line["object"] == "organization.usage.embeddings.result", line
+    assert (line["model"], line["num_model_requests"], line["input_tokens"]) == ("tiny", 1, 4), line
+    assert listed("completions") == []
+    assert vectors.total("infe_http_requests_total", 'route="/v1/embeddings"', 'code="200"') > 0
 
 
 def test_keys_need_the_scope_and_are_charged(vectors):
@@ -158,7 +259,7 @@ def test_a_real_model(tmp_path, kind, least):
     model = bert.load(os.environ["INFE_TEST_BERT"])
     words = (pathlib.Path(__file__).resolve().parents[1] / "golden/text.txt").read_text().split()
     texts = [" ".join(words[i:i + 1 + i * i % 330]) for i in range(0, 200, 10)] + TEXTS[:5]
-    running = serve(tmp_path, model, kind)
+    running = serve(tmp_path, tiny=lambda path: bert.write_gguf(path, *model, kind=kind))
     try:
         worst = min(a @ b for a, b in zip(embed(running, texts), expected(model, texts)))
         print(f"{kind}: the smallest cosine of {len(texts)} texts is {worst:.7f}")

@@ -23,7 +23,7 @@ def rows():
 # Where a dialect has names of its own for what is left of a limit.
 RATE_HEADERS = {"/v1/messages": ("anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining")}
 # Vectors are made by models of another kind, and in one go: tests/api/test_embeddings.py.
-GENERATING = [path for _, path, _, _, cost, _ in rows() if cost == "generates" and path != "/v1/embeddings"]
+GENERATING = [path for _, path, _, _, cost, _ in rows() if cost == "generates" and path.split("/")[-1] not in ("embeddings", "rerank")]
 
 
 def body(path, max_tokens=4, **more):

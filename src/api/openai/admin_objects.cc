@@ -256,6 +256,18 @@ std::string WriteUsage(std::span<const UsageBucket> buckets, int64_t next_page) 
   });
 }
 
+std::string WriteEmbeddingsUsage(std::span<const UsageBucket> buckets, int64_t next_page) {
+  return WriteBuckets(buckets, next_page, [](ObjectText& line, const UsageResult& result) {
+    line.String("object", "organization.usage.embeddings.result");
+    line.Integer("input_tokens", result.input_tokens);
+    line.Integer("num_model_requests", result.requests);
+    StringOrNull(line, "project_id", result.project);
+    line.Null("user_id");
+    StringOrNull(line, "api_key_id", result.key);
+    StringOrNull(line, "model", result.model);
+  });
+}
+
 std::string WriteCosts(std::span<const UsageBucket> buckets, int64_t next_page) {
   return WriteBuckets(buckets, next_page, [](ObjectText& line, const UsageResult& result) {
     line.String("object", "organization.costs.result");

@@ -78,6 +78,8 @@ struct UsageBucket {
 };
 // next_page: where the next page begins; 0: this is the last.
 std::string WriteUsage(std::span<const UsageBucket> buckets, int64_t next_page);
+// Of texts that were only read: cached tokens and answers there are none.
+std::string WriteEmbeddingsUsage(std::span<const UsageBucket> buckets, int64_t next_page);
 // The same buckets as costs. infe has no prices: every amount is 0 USD.
 std::string WriteCosts(std::span<const UsageBucket> buckets, int64_t next_page);
 

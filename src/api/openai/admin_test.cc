@@ -155,6 +155,11 @@ TEST(AdminObjects, UsageHasNullsForWhatIsNotGroupedBy) {
   EXPECT_TRUE(line.find("project_id")->is_null());
   EXPECT_EQ(page.find("next_page")->as_string(), "120");
   EXPECT_TRUE(Read(WriteCosts({&bucket, 1}, 0)).find("next_page")->is_null());
+  const Json read = Read(WriteEmbeddingsUsage({&bucket, 1}, 0));
+  const Json& texts = read.find("data")->array()[0].find("results")->array()[0];
+  EXPECT_EQ(texts.find("object")->as_string(), "organization.usage.embeddings.result");
+  EXPECT_EQ(texts.find("input_tokens")->as_int64(), 10);
+  EXPECT_EQ(texts.find("output_tokens"), nullptr);
 }
 
 }  // namespace

@@ -40,6 +40,8 @@ Result<ModelConfig> ReadLfm2Config(const GgufFile& file);
 Result<ModelConfig> ReadLfm2MoeConfig(const GgufFile& file);
 Result<ModelConfig> ReadGraniteHybridConfig(const GgufFile& file);
 Result<ModelConfig> ReadBertConfig(const GgufFile& file);
+Result<ModelConfig> ReadNomicBertConfig(const GgufFile& file);
+Result<ModelConfig> ReadGemmaEmbeddingConfig(const GgufFile& file);
 
 // The keys of Mamba 2 layers under `prefix`.
 Result<Mamba2Config> ReadMamba2(const GgufFile& file, const std::string& prefix);

@@ -22,6 +22,7 @@ constexpr uint64_t kContextMax = uint64_t{1} << 24;
 constexpr uint64_t kHeadDimMax = 1024;
 constexpr uint64_t kExpertsMax = 4096;
 constexpr uint64_t kTokenTypesMax = 1024;
+constexpr uint64_t kPoolingRank = 4;  // <prefix>pooling_type of encoders of pairs
 
 Result<uint32_t> Size(const GgufFile& file, const std::string& key, uint64_t max) {
   INFE_ASSIGN(const uint64_t value, file.Unsigned(key));
@@ -177,6 +178,27 @@ Result<RouterKind> ReadRouterKind(const GgufFile& file, const std::string& key) 
   return Unsupported(fmt::format("{} is {}; 1 to 3 are supported", key, kind));
 }
 
+// The end of an encoder of pairs: what its training put behind the first row, and one number.
+Result<void> ReadRanking(const GgufFile& file, ModelConfig& config) {
+  const GgufTensor* output = file.FindTensor("cls.output.weight");
+  if (output == nullptr)
+    return Corrupt("the file says that it ranks texts, and has no tensor cls.output.weight");
+  if (output->rows() != 1)
+    return Unsupported(
+        fmt::format("a classifier of {} labels is not supported; one of one label ranks texts",
+                    output->rows()));
+  if (file.FindTensor("cls.weight") != nullptr)
+    config.pool_maps.push_back({.tensor = "cls",
+                                .rows = config.embedding,
+                                .bias = file.FindTensor("cls.bias") != nullptr,
+                                .tanh = true});
+  config.pool_maps.push_back(
+      {.tensor = "cls.output", .rows = 1, .bias = file.FindTensor("cls.output.bias") != nullptr});
+  config.pooling = Pooling::kFirst;
+  config.ranks = true;
+  return {};
+}
+
 Result<Pooling> ReadPooling(const GgufFile& file, const std::string& key) {
   INFE_ASSIGN(const uint64_t kind, file.Unsigned(key, 0));
   if (kind == 0) return Pooling::kNone;
@@ -190,13 +212,19 @@ Result<Pooling> ReadPooling(const GgufFile& file, const std::string& key) {
 // What makes embeddings of a family's models, and what an encoder has in place of the others' keys.
 Result<void> ReadEmbeddingKeys(const GgufFile& file, const std::string& prefix,
                                const Supports& supports, ModelConfig& config) {
-  INFE_ASSIGN(config.pooling, ReadPooling(file, prefix + "pooling_type"));
-  INFE_ASSIGN(const bool causal, file.Bool(prefix + "attention.causal", !supports.encoder));
+  INFE_ASSIGN(const uint64_t kind, file.Unsigned(prefix + "pooling_type", 0));
+  if (kind == kPoolingRank && supports.encoder) {
+    INFE_TRY(ReadRanking(file, config));
+  } else {
+    INFE_ASSIGN(config.pooling, ReadPooling(file, prefix + "pooling_type"));
+  }
+  const bool sees_all = supports.encoder || supports.both_sides;
+  INFE_ASSIGN(const bool causal, file.Bool(prefix + "attention.causal", !sees_all));
   if (!causal && config.pooling == Pooling::kNone) {
     return Unsupported("attention to both sides without pooling (" + prefix +
                        "pooling_type) is not supported");
   }
-  if (causal && supports.encoder) return Unsupported(prefix + "attention.causal is true");
+  if (causal && sees_all) return Unsupported(prefix + "attention.causal is true");
   for (LayerConfig& layer : config.layers) AttentionOf(layer).causal = causal;
   if (config.pooling != Pooling::kNone) config.tied_head = false;
   if (!supports.encoder) return {};
@@ -325,6 +353,11 @@ Result<uint32_t> ReadSize(const GgufFile& file, const std::string& key, uint64_t
   INFE_ASSIGN(const uint64_t value, file.Unsigned(key, 0));
   if (value > max) return Corrupt(fmt::format("{} is {}; it must be in 0..{}", key, value, max));
   return static_cast<uint32_t>(value);
+}
+
+Result<uint32_t> CheckedWidth(uint64_t rows) {
+  if (rows == 0 || rows > kWidthMax) return Corrupt(fmt::format("a matrix has {} rows", rows));
+  return static_cast<uint32_t>(rows);
 }
 
 Result<float> ReadRopeBase(const GgufFile& file, const std::string& key, float fallback) {

@@ -21,6 +21,8 @@ struct Supports {
   bool predictors = false;     // layers that predict further tokens: they are left out
   // LayerNorms, and no head: positions see both sides and the rows are pooled, or it is refused.
   bool encoder = false;
+  // Positions see both sides though the file need not say so, whatever its norms.
+  bool both_sides = false;
 };
 
 // Shapes, names, epsilon, RoPE base and scaling, scale 1/sqrt(head_dim): every layer attention and
@@ -51,6 +53,9 @@ Result<uint32_t> ReadWindow(const GgufFile& file, const std::string& prefix);
 
 // A key in 0..max; 0 if it is absent.
 Result<uint32_t> ReadSize(const GgufFile& file, const std::string& key, uint64_t max);
+
+// Rows of a matrix, in 1..2^20.
+Result<uint32_t> CheckedWidth(uint64_t rows);
 
 // A base of frequencies.
 Result<float> ReadRopeBase(const GgufFile& file, const std::string& key, float fallback);

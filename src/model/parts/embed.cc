@@ -35,7 +35,8 @@ void EmbedPart::Run(Lane& lane, const Step& step) const {
     }
     if (config.embedding_scale != 1) step.kernels.scale(x, config.embedding_scale, d);
     if (types_.data != nullptr) {
-      types_.Read(0, own_row);
+      const uint32_t second = step.batch.items[row.item].second_from;
+      types_.Read(second > 0 && row.position >= second && config.token_types > 1 ? 1 : 0, own_row);
       step.kernels.add(x, own_row, d);
     }
     if (positions_.data != nullptr) {

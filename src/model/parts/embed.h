@@ -1,6 +1,6 @@
 // The beginning of a step: each row's embedding, scaled, with what is learnt of its position and of
-// the type of its token, and the rotations of its position that the layers use. One phase, before
-// which no row exists. Tensors: token_embd, position_embd, token_types.
+// the type of its token (first or second text), and the rotations of its position that the layers
+// use. One phase, before which no row exists. Tensors: token_embd, position_embd, token_types.
 #pragma once
 
 #include <cstdint>

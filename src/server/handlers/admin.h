@@ -58,6 +58,7 @@ api::Parsed<std::string> GetAdminKey(const AdminCall& call);
 api::Parsed<std::string> DeleteAdminKey(const AdminCall& call);
 
 api::Parsed<std::string> ListUsage(const AdminCall& call);
+api::Parsed<std::string> ListEmbeddingsUsage(const AdminCall& call);
 api::Parsed<std::string> ListCosts(const AdminCall& call);
 api::Parsed<std::string> ListAudit(const AdminCall& call);
 

@@ -81,12 +81,21 @@ UsageTimes TimesOf(const api::UsageListQuery& query, int64_t now) {
 
 using WriteBuckets = std::string (*)(std::span<const api::UsageBucket>, int64_t);
 
-api::Parsed<std::string> UsageAnswer(const AdminCall& call, WriteBuckets write) {
+// The endpoints whose requests are only read, as the ledger calls them.
+std::vector<std::string> ReadingEndpoints(const Services& services) {
+  std::vector<std::string> patterns;
+  for (const Endpoint& row : services.endpoints)
+    if (row.api_scope == store::KeyScope::kEmbeddings) patterns.emplace_back(row.pattern);
+  return patterns;
+}
+
+// ask: which endpoints are looked at; what the query says of the rest is added.
+api::Parsed<std::string> UsageAnswer(const AdminCall& call, store::UsageQuery ask,
+                                     WriteBuckets write) {
   auto query = api::ParseUsageQuery(call.http.query);
   if (!query) return std::move(query).error();
   const UsageTimes times = TimesOf(*query, call.now);
   const Grouping grouping = GroupingOf(query->group_by);
-  store::UsageQuery ask;
   ask.from = query->start_time;
   ask.to = times.end;
   ask.width = static_cast<store::BucketWidth>(query->bucket_seconds);
@@ -123,11 +132,19 @@ constexpr std::string_view kAuditPrefix = "audit_log-";
 }  // namespace
 
 api::Parsed<std::string> ListUsage(const AdminCall& call) {
-  return UsageAnswer(call, api::WriteUsage);
+  store::UsageQuery ask;
+  ask.other_endpoints = ReadingEndpoints(call.services);
+  return UsageAnswer(call, std::move(ask), api::WriteUsage);
+}
+
+api::Parsed<std::string> ListEmbeddingsUsage(const AdminCall& call) {
+  store::UsageQuery ask;
+  ask.endpoints = ReadingEndpoints(call.services);
+  return UsageAnswer(call, std::move(ask), api::WriteEmbeddingsUsage);
 }
 
 api::Parsed<std::string> ListCosts(const AdminCall& call) {
-  return UsageAnswer(call, api::WriteCosts);
+  return UsageAnswer(call, {}, api::WriteCosts);
 }
 
 api::Parsed<std::string> ListAudit(const AdminCall& call) {

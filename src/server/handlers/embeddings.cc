@@ -1,5 +1,4 @@
 // POST /v1/embeddings: a vector for each text.
-#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,7 +10,7 @@
 #include "server/handlers/answer_writer.h"
 #include "server/handlers/ask_stages.h"
 #include "server/handlers/handlers.h"
-#include "server/handlers/stages.h"
+#include "server/handlers/vectors.h"
 
 namespace infe::server {
 namespace {
@@ -37,26 +36,14 @@ api::Parsed<std::shared_ptr<EmbeddingCall>> TakeIn(Services& services,
   if (!call->model->backend().facts().can.embed)
     return api::InvalidValue("model",
                              fmt::format("The model '{}' makes no embeddings.", request.model));
-  AdmissionAsk ask;
-  ask.model = call->model;
-  ask.end_user = request.user;
-  ask.prompt_tokens = EstimatePromptTokens(http.body.size());
-  ask.answer_tokens = 0;
-  if (auto error = Admit(services, reply, ask)) return *error;
+  if (auto error = AdmitTexts(services, reply, call->model, request.user, http.body.size()))
+    return *error;
   return call;
 }
 
 void Send(const Reply& reply, const EmbeddingCall& call, const answer::Embeddings& embeddings) {
-  RequestFacts& facts = reply.facts();
-  facts.cached_tokens = embeddings.totals.cached_tokens;
-  facts.queue_ms = embeddings.totals.timings.queue_ms;
-  facts.prefill_ms = embeddings.totals.timings.prefill_ms;
-  facts.finish_reason = "stop";
-  http::Headers more;
-  more.Set("Server-Timing", ServerTiming(embeddings.totals.timings));
-  if (!call.request.ignored.empty())
-    more.Set("x-infe-ignored-params", call.request.ignored.Header());
-  reply.SendJson(api::WriteEmbeddings(call.request.model, embeddings, call.request.encoding), more);
+  reply.SendJson(api::WriteEmbeddings(call.request.model, embeddings, call.request.encoding),
+                 NoteMade(reply, embeddings, call.request.ignored));
 }
 
 api::Parsed<NextStage> Embed(Services& services, const std::shared_ptr<EmbeddingCall>& call,
@@ -66,18 +53,8 @@ api::Parsed<NextStage> Embed(Services& services, const std::shared_ptr<Embedding
   auto prepared = call->model->backend().PrepareEmbedding(std::move(ask));
   if (!prepared) return api::ToTextError(prepared.error());
   for (const answer::Origin& origin : (*prepared)->ignored()) call->request.ignored.Add(origin);
-  NotePrompt(reply, {.prompt_tokens = (*prepared)->prompt_tokens()});
-  reply.Note([](RequestFacts& facts) { facts.handed_over = true; });
-  auto started = (*prepared)->Start(MakeExecutor(reply),
-                                    [reply, call](answer::Answered<answer::Embeddings> made) {
-                                      reply.charge().PromptDone();
-                                      if (!made)
-                                        return reply.SendError(api::ToTextError(made.error()));
-                                      Send(reply, *call, *made);
-                                    });
-  if (!started) return api::ToTextError(started.error());
-  FollowClient(services, reply, *started);
-  return NextStage();
+  return StartTexts(services, reply, **prepared,
+                    [reply, call](const answer::Embeddings& made) { Send(reply, *call, made); });
 }
 
 }  // namespace

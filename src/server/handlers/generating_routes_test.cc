@@ -18,6 +18,7 @@ struct Asking {
   std::string plain, streamed;  // streamed "": it never is
   uint32_t answer_tokens = 1;
 };
+constexpr const char* kRanking = R"({"model":"fake","query":"q","documents":["hi"]})";
 const std::map<std::string, Asking>& Askings() {
   static const std::map<std::string, Asking> askings{
       {"/v1/chat/completions",
@@ -31,6 +32,9 @@ const std::map<std::string, Asking>& Askings() {
       {"/v1/responses",
        {R"({"model":"fake","input":"hi"})", R"({"model":"fake","input":"hi","stream":true})"}},
       {"/v1/embeddings", {R"({"model":"fake","input":"hi"})", "", 0}},
+      {"/v1/rerank", {kRanking, "", 0}},
+      {"/v2/rerank", {kRanking, "", 0}},
+      {"/rerank", {kRanking, "", 0}},
   };
   return askings;
 }

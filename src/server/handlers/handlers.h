@@ -20,6 +20,7 @@ void HandleCountTokens(Services& services, http::HttpRequest request, WriterPtr 
 void HandleTokenize(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleDetokenize(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleEmbeddings(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleRerank(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleListModels(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleGetModel(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleRoot(Services& services, http::HttpRequest request, WriterPtr writer);

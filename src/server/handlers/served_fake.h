@@ -32,13 +32,13 @@ class ServedFake {
     stores_ = *store::Store::Open(*store::OpenDataDir(path_), {});
     services_ =
         std::make_unique<Services>(ServerConfig(), models_, *stores_, CacheSalt("test secret"));
-    backend_ =
-        std::make_shared<answer::FakeBackend>(answer::ModelFacts{.name = "fake",
-                                                                 .context_max = 1000,
-                                                                 .dimensions = 2,
-                                                                 .can = {.embed = true},
-                                                                 .fingerprint = "fp",
-                                                                 .render_fingerprint = "rf"});
+    backend_ = std::make_shared<answer::FakeBackend>(
+        answer::ModelFacts{.name = "fake",
+                           .context_max = 1000,
+                           .dimensions = 2,
+                           .can = {.embed = true, .rank = true},
+                           .fingerprint = "fp",
+                           .render_fingerprint = "rf"});
     models_.Set({std::make_shared<ServedModel>(backend_, ServedModel::Origin{}, limits, 0)});
     services_->state.store(ServingState::kReady);
     accounting_ = std::make_unique<Accounting>(models_, services_->metrics, nullptr);

@@ -71,7 +71,13 @@ engine::EngineOptions EngineOptionsOf(const ServerConfig& config) {
 constexpr uint32_t kEmbeddingBatch = 64;
 constexpr double kEmbeddingStepMs = 15;
 
-void ForEmbeddings(engine::EngineOptions& options) {
+void ForEmbeddings(engine::EngineOptions& options, const engine::LoadedModel& loaded) {
+  options.batch_rows_max = loaded.batch_rows_max;
+  if (loaded.model->Gives(engine::Output::kPooled)) {
+    const uint32_t own = loaded.model->config().context_length;
+    options.context_max =
+        std::min(options.context_max == 0 ? own : options.context_max, loaded.batch_rows_max);
+  }
   options.batch_sequences_max = kEmbeddingBatch;
   options.step_budget_ms = options.idle_step_budget_ms =
       std::min(options.step_budget_ms, kEmbeddingStepMs);
@@ -109,7 +115,7 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
   const QueueGate::Limits limits{options.engine.queue_requests_max,
                                  options.engine.queue_prompt_tokens_max};
   const bool embeds = loaded.model->hidden_size() > 0;
-  if (embeds) ForEmbeddings(options.engine);
+  if (embeds) ForEmbeddings(options.engine, loaded);
   if (config.prefix_cache_disk_bytes > 0 && !embeds) {
     options.engine.prefix_file = {.path = fmt::format("{}/prefix/{}.kv", data_dir, installed.name),
                                   .bytes_max = config.prefix_cache_disk_bytes,

@@ -18,8 +18,11 @@ WORDS = ("the a of to in and cat dog sat on mat bird flew over house red blue gr
          "##s ##ing ##ed ##er un ##happy play walk talk cafe naive 1 2 3 ##4 ##5 . , ! ? ' - ( ) $ + \u4e2d \u6587").split()
 
 
-def tiny(seed=7):
-    """config, tensors (names as in checkpoints), vocabulary."""
+RANKS = 4  # as a kind of pooling: the head of a classifier behind the first row
+
+
+def tiny(seed=7, ranks=False):
+    """config, tensors (names as in checkpoints), vocabulary. ranks: with the head of a classifier of one label."""
     vocab = list(SPECIAL) + [f"[unused{i}]" for i in range(3)] + WORDS + [chr(c) for c in range(ord("a"), ord("z") + 1)
                                                                          if chr(c) != "a"]
     config = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,
@@ -51,6 +54,10 @@ def tiny(seed=7):
         linear(p + "intermediate.dense", ff, d)
         linear(p + "output.dense", d, ff)
         norm(p + "output.LayerNorm")
+    if ranks:
+        linear("pooler.dense", d, d)
+        linear("classifier", 1, d)
+        tensors["classifier.weight"] *= 8  # scores that differ
     return config, tensors, vocab
 
 
@@ -75,9 +82,11 @@ def load(folder):
             (folder / "vocab.txt").read_text().splitlines())
 
 
-def gguf_name(name):
+def gguf_name(name, ranks):
     table = {"embeddings.word_embeddings.": "token_embd.", "embeddings.position_embeddings.": "position_embd.",
              "embeddings.token_type_embeddings.": "token_types.", "embeddings.LayerNorm.": "token_embd_norm."}
+    if ranks:
+        table |= {"pooler.dense.": "cls.", "classifier.": "cls.output."}
     for old, new in table.items():
         if name.startswith(old):
             return name.replace(old, new)
@@ -117,7 +126,7 @@ def write_gguf(path, config, tensors, vocab, kind="f32", pooling=1):
                            t[2:] if t.startswith("##") and len(t) > 2 else "\u2581" + t for t in vocab])
     writer.add_token_types([token_type(t) for t in vocab])
     for name, tensor in tensors.items():
-        to = gguf_name(name)
+        to = gguf_name(name, pooling == RANKS)
         if to is None:
             continue  # the pooler of the training task, position ids
         small = tensor.ndim == 1 or to.startswith(("position_embd", "token_types")) or kind == "f32"
@@ -136,6 +145,20 @@ def write_gguf(path, config, tensors, vocab, kind="f32", pooling=1):
 
 def embed(config, tensors, ids, pooling=1):
     """One text's vector, of length 1."""
+    x = rows(config, tensors, ids, len(ids))
+    vector = {1: x.mean(0), 2: x[0], 3: x[-1]}[pooling]
+    return vector / np.linalg.norm(vector)
+
+
+def score(config, tensors, first, second):
+    """How well the second text of a pair answers the first, in 0..1; both with the marks around them."""
+    x = rows(config, tensors, first + second, len(first))[0]
+    pooled = np.tanh(tensors["pooler.dense.weight"].astype(np.float64) @ x + tensors["pooler.dense.bias"])
+    return 1 / (1 + math.exp(-(tensors["classifier.weight"][0].astype(np.float64) @ pooled + tensors["classifier.bias"][0])))
+
+
+def rows(config, tensors, ids, second_from):
+    """The rows of a text behind the last layer, or of a pair whose second text begins there."""
     t = {name: tensor.astype(np.float64) for name, tensor in tensors.items()}
     heads = config["num_attention_heads"]
     dim = config["hidden_size"] // heads
@@ -149,7 +172,8 @@ def embed(config, tensors, ids, pooling=1):
         return x @ t[name + ".weight"].T + t[name + ".bias"]
 
     erf = np.vectorize(math.erf)
-    x = norm(t["embeddings.word_embeddings.weight"][ids] + t["embeddings.token_type_embeddings.weight"][0]
+    types = [0] * second_from + [1] * (len(ids) - second_from)
+    x = norm(t["embeddings.word_embeddings.weight"][ids] + t["embeddings.token_type_embeddings.weight"][types]
              + t["embeddings.position_embeddings.weight"][:len(ids)], "embeddings.LayerNorm")
     for layer in range(config["num_hidden_layers"]):
         p = f"encoder.layer.{layer}."
@@ -162,8 +186,7 @@ def embed(config, tensors, ids, pooling=1):
         x = norm(x + linear(mixed, p + "attention.output.dense"), p + "attention.output.LayerNorm")
         up = linear(x, p + "intermediate.dense")
         x = norm(x + linear(up / 2 * (1 + erf(up / math.sqrt(2))), p + "output.dense"), p + "output.LayerNorm")
-    vector = {1: x.mean(0), 2: x[0], 3: x[-1]}[pooling]
-    return vector / np.linalg.norm(vector)
+    return x
 
 
 def tokenizer(vocab):

@@ -7,7 +7,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/progress_bar.h"
-#include "model/arch/registry.h"
+#include "cli/runs_here.h"
 #include "server/config.h"
 #include "store/model_pull.h"
 #include "store/reference_pull.h"
@@ -29,23 +29,22 @@ std::string KnownNames(const store::ModelRegistry& registry) {
   return names;
 }
 
-// Said before gigabytes come that nothing here could run.
-Result<void> CheckArchitecture(const std::string& architecture) {
-  for (const model::Architecture& known : model::AllArchitectures())
-    if (known.name == architecture) return {};
-  return Unsupported(fmt::format(
-      "infe does not run the architecture {}; docs/models.md lists those it does", architecture));
-}
-
 struct Wanted {
   const store::ModelSpec* spec = nullptr;               // an entry of the registry
   std::optional<store::ModelReference> reference = {};  // where no digest is pinned yet
 };
 
-Result<Wanted> Find(const store::ModelRegistry& registry, const std::string& name, bool anew) {
+Result<Wanted> Find(const store::ModelRegistry& registry, const std::string& name,
+                    const Arguments& arguments) {
   Wanted wanted;
   wanted.spec = registry.Find(name);
-  const bool is_pinned = wanted.spec != nullptr && !wanted.spec->sources.empty() && !anew;
+  if (wanted.spec != nullptr && !arguments.as.empty())
+    return InvalidArgument(fmt::format(
+        "{} has its name from the registry, and --name cannot change it; an alias may be added in "
+        "models.toml",
+        wanted.spec->name));
+  const bool is_pinned =
+      wanted.spec != nullptr && !wanted.spec->sources.empty() && !arguments.force;
   if (is_pinned || (wanted.spec != nullptr && wanted.spec->reference.empty())) return wanted;
   INFE_ASSIGN(wanted.reference,
               store::ParseModelReference(wanted.spec != nullptr ? wanted.spec->reference : name));
@@ -61,7 +60,7 @@ Result<Wanted> Find(const store::ModelRegistry& registry, const std::string& nam
 
 Result<store::PulledModel> PullOne(const store::ModelRegistry& registry, const std::string& name,
                                    const Arguments& arguments, store::PullOptions options) {
-  INFE_ASSIGN(const Wanted wanted, Find(registry, name, options.force));
+  INFE_ASSIGN(const Wanted wanted, Find(registry, name, arguments));
   ProgressBar bar(wanted.spec != nullptr ? wanted.spec->name : name,
                   arguments.quiet || arguments.json);
   options.on_progress = [&](const store::PullProgress& p) {

@@ -7,6 +7,7 @@
 #include "engine/loader.h"
 #include "kernels/quant_type.h"
 #include "model/arch/registry.h"
+#include "server/config.h"
 
 namespace infe::cli {
 namespace {
@@ -32,6 +33,17 @@ std::optional<std::string> WhyNotHere(const model::GgufFile& file, uint64_t memo
     return fmt::format("its weights are {}, and this machine has {} of memory",
                        HumanBytes(file.file_bytes()), HumanBytes(memory_bytes));
   return std::nullopt;
+}
+
+Result<void> CheckArchitecture(const std::string& architecture) {
+  for (const model::Architecture& known : model::AllArchitectures())
+    if (known.name == architecture) return {};
+  return Unsupported(fmt::format(
+      "infe does not run the architecture {}; docs/models.md lists those it does", architecture));
+}
+
+uint64_t ServingBytes(uint64_t model_bytes) {
+  return model_bytes + server::ServerConfig().kv_memory_bytes;
 }
 
 uint64_t MachineMemoryBytes() {

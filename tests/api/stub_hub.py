@@ -109,7 +109,7 @@ class HubHandler(Quiet):
         for name, body in files.items():
             entry = {"rfilename": name, "size": len(body)}
             if hub.digests:
-                entry["lfs"] = {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body)}
+                entry["lfs"] = {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 135}
             siblings.append(entry)
         answer = {"id": repository, "sha": hub.commit, "siblings": siblings, "tags": ["gguf", "license:mit"], **hub.info}
         self.answer(200, json.dumps(answer).encode())

@@ -92,6 +92,20 @@ def whole_gets(hub):
             if method == "GET" and not re.fullmatch(r"bytes=0-\d+", headers.get("Range", ""))]
 
 
+def test_the_stub_is_a_hub_to_the_hubs_own_library(hub, toys, tmp_path, monkeypatch):
+    """What the tests below rely on, by somebody else's reading of the API."""
+    library = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(pytest.importorskip("huggingface_hub.constants"), "HF_HUB_DISABLE_XET", True)
+    info = library.HfApi(endpoint=hub.url, token=False).model_info(REPOSITORY, revision="main", files_metadata=True)
+    assert info.sha == hub.commit and info.gguf["architecture"] == "llama"
+    assert {file.rfilename: file.lfs.sha256 for file in info.siblings if file.lfs} == {
+        name: sha(body) for name, body in hub.repositories[REPOSITORY].items()}
+    assert hub.paths() == [f"/api/models/{REPOSITORY}/revision/main?blobs=true"]
+    path = library.hf_hub_download(REPOSITORY, "Toy-1B-Q4_K_M.gguf", endpoint=hub.url, cache_dir=tmp_path / "cache", token="hf_x")
+    assert pathlib.Path(path).read_bytes() == toys["whole.gguf"]
+    assert all("authorization" not in {name.lower() for name in headers} for _, _, headers in hub.store.seen)
+
+
 def test_a_model_of_the_hub_is_pulled_with_the_hubs_digest(hub, toys):
     model = pulled(hub, f"hf:{REPOSITORY}")
     assert model["name"] == "Toy-1B-Q4_K_M" and model["sha256"] == sha(toys["whole.gguf"])

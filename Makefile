@@ -8,7 +8,7 @@ INFE := $(BUILD)/infe
 JOBS ?= $(shell nproc)
 MODELS ?= infe-pulse infe-titan
 
-.PHONY: help serve build test test-unit test-api test-service test-web test-fleet test-package package asan tsan fuzz fuzz-long bench bench-peers format lint clean setup
+.PHONY: help serve build test test-unit test-api test-service test-web test-fleet test-package test-clients package asan tsan fuzz fuzz-long bench bench-peers format lint clean setup
 
 help: ## what this file can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,10 @@ test-package: ## the packages in fresh Debian trees without compilers, beside wh
 package: build ## the release as a tarball, a .deb and a Python wheel, into build/package
 	@tools/setup package
 	@tools/package
+
+test-clients: ## real clients of several languages, each installed into an environment of its own, against the real server
+	@tools/setup test
+	@tools/test clients
 
 asan: ## unit and API tests under the address and undefined-behaviour sanitizers
 	@tools/setup test

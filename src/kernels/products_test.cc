@@ -73,6 +73,40 @@ float Uniform(uint64_t seed, uint64_t i) {  // in -1..1
   return static_cast<float>(static_cast<double>(Bits(seed, i) >> 11) * 0x1p-52 - 1.0);
 }
 
+// Fields of the types that came last: what the encoder takes, extremes now and then.
+void RandomFields(QuantType type, uint64_t seed, BlockFields& f) {
+  const bool of_eight =
+      type == QuantType::kIq2S || type == QuantType::kIq2Xs || type == QuantType::kIq2Xxs;
+  uint32_t entries = 256;
+  if (type == QuantType::kIq3S || type == QuantType::kIq2Xs) entries = 512;
+  if (type == QuantType::kIq2S) entries = 1024;
+  const bool has_nibbles = type == QuantType::kIq2Xxs || type == QuantType::kIq3Xxs;
+  uint32_t codes = 4;
+  if (type == QuantType::kTQ1_0) codes = 3;
+  if (type == QuantType::kQ1_0) codes = 2;
+  if (type == QuantType::kNvfp4) codes = 16;
+  const uint64_t extreme = Bits(seed, 99) % 4;
+  for (int j = 0; j < 16; ++j) {
+    f.sub_scales[j] = static_cast<uint8_t>(Bits(seed, 100 + j) % (has_nibbles ? 16 : 256));
+    if (type == QuantType::kIq3S) f.sub_scales[j] = (f.sub_scales[j] & 31) | 1;
+    if (type == QuantType::kNvfp4) f.sub_scales[j] &= 0x7f;
+  }
+  for (int j = 0; j < 256; ++j) {
+    f.codes[j] = static_cast<uint8_t>(Bits(seed, 200 + j) % codes);
+    if (extreme == 1) f.codes[j] = static_cast<uint8_t>(codes - 1);
+    if (extreme == 2) f.codes[j] = 0;
+  }
+  for (int j = 0; j < (of_eight ? 32 : 64); ++j) {
+    f.indices[j] = static_cast<uint16_t>(Bits(seed, 500 + j) % entries);
+    if (extreme == 1) f.indices[j] = static_cast<uint16_t>(entries - 1);
+  }
+  for (int j = 0; j < 32; ++j) {
+    f.signs[j] = static_cast<uint8_t>(Bits(seed, 600 + j));
+    if (extreme == 1) f.signs[j] = 0xff;
+    if (extreme == 2) f.signs[j] = 0;
+  }
+}
+
 // Blocks whose integers take every value, extremes in every column pair of some blocks.
 std::vector<std::byte> RandomBlocks(const QuantTypeTraits& traits, size_t values, uint64_t seed) {
   std::vector<std::byte> out(RowBytes(traits.type, values));
@@ -93,11 +127,17 @@ std::vector<std::byte> RandomBlocks(const QuantTypeTraits& traits, size_t values
       f.scale = F32ToF16(Uniform(seed, 1000 * i) * 0.1f);
       f.min = F32ToF16(Uniform(seed, 1000 * i + 1) * 0.1f);
       if (traits.type == QuantType::kMxfp4) f.scale = 115 + Bits(seed, 1000 * i) % 12;
-      const bool signed_scales = traits.type == QuantType::kQ6_K;
+      if (traits.type >= QuantType::kIq3S) {
+        RandomFields(traits.type, Bits(seed, i), f);
+        traits.encode(f, block);
+        continue;
+      }
+      const bool signed_scales = traits.type == QuantType::kQ6_K || traits.type == QuantType::kQ2_K;
       for (int j = 0; j < 16; ++j) {
         const uint64_t bits = Bits(seed, 1000 * i + 100 + j);
         f.sub_scales[j] = static_cast<uint8_t>(signed_scales ? bits : bits % 64);
-        if (traits.type == QuantType::kIq4Xs) f.sub_scales[j] -= 32;
+        if (traits.type == QuantType::kIq4Xs || traits.type == QuantType::kQ3_K)
+          f.sub_scales[j] -= 32;
         if (j < 8) f.sub_mins[j] = static_cast<uint8_t>(bits >> 32) % 64;
       }
       const uint64_t extreme = Bits(seed, 1000 * i + 99) % 4;
@@ -112,6 +152,8 @@ std::vector<std::byte> RandomBlocks(const QuantTypeTraits& traits, size_t values
             traits.type == QuantType::kQ5_K)
           mask = 31;
         if (traits.type == QuantType::kQ6_K) mask = 63;
+        if (traits.type == QuantType::kQ3_K) mask = 7;
+        if (traits.type == QuantType::kQ2_K) mask = 3;
         f.codes[j] = random & mask;
         if (extreme == 1) f.codes[j] = mask == 0xff ? 0x80 : mask;
         if (extreme == 2) f.codes[j] = mask == 0xff ? 0x7f : 0;
@@ -128,16 +170,19 @@ std::vector<double> Magnitudes(const QuantTypeTraits& traits, const std::vector<
   std::vector<double> out(weights.size());
   for (size_t i = 0; i < weights.size(); ++i) out[i] = std::fabs(weights[i]);
   const bool k_quant = traits.type == QuantType::kQ4_K || traits.type == QuantType::kQ5_K;
+  const bool q2_k = traits.type == QuantType::kQ2_K;
   const bool has_min =
-      k_quant || traits.type == QuantType::kQ4_1 || traits.type == QuantType::kQ5_1;
+      k_quant || q2_k || traits.type == QuantType::kQ4_1 || traits.type == QuantType::kQ5_1;
   if (!has_min) return out;
   for (size_t i = 0; i < weights.size(); ++i) {
     if (i % traits.block_values != 0) continue;
     BlockFields f;
     traits.decode(blocks.data() + i / traits.block_values * traits.block_bytes, f);
     for (uint32_t j = 0; j < traits.block_values; ++j) {
-      const double d = F16ToF32(f.scale) * (k_quant ? f.sub_scales[j / 32] : 1.0);
-      const double m = F16ToF32(f.min) * (k_quant ? f.sub_mins[j / 32] : 1.0);
+      double d = F16ToF32(f.scale) * (k_quant ? f.sub_scales[j / 32] : 1.0);
+      double m = F16ToF32(f.min) * (k_quant ? f.sub_mins[j / 32] : 1.0);
+      if (q2_k) d *= f.sub_scales[j / 16] & 15;
+      if (q2_k) m *= f.sub_scales[j / 16] >> 4;
       out[i + j] = std::fabs(d) * f.codes[j] + std::fabs(m);
     }
   }
@@ -212,7 +257,7 @@ class Products : public testing::TestWithParam<Case> {
  protected:
   const QuantTypeTraits& traits() const { return std::get<1>(GetParam()); }
   // Columns: one with a remainder of chunks, a multiple of 256 for k-quants.
-  uint32_t cols() const { return traits().block_values == 256 ? 1280 : 1120; }
+  uint32_t cols() const { return traits().block_values > 32 ? 1280 : 1120; }
   const KernelTable* table() const { return TableOf(std::get<0>(GetParam())); }
 };
 
@@ -279,7 +324,7 @@ TEST(WideProducts, HaveTheSameBitsByTilesByVectorsAndEmulated) {
     if (TableOf(tiles) == nullptr || TableOf(vectors) == nullptr) continue;
     any = true;
     for (const QuantTypeTraits& traits : AllQuantTypes()) {
-      const uint32_t cols = traits.block_values == 256 ? 1280 : 1120;
+      const uint32_t cols = traits.block_values > 32 ? 1280 : 1120;
       const auto p = MakeProblem(*TableOf(tiles), traits, 44, cols, 70);
       for (const auto& [begin, end] : {std::pair{0u, 70u}, {5u, 49u}, {16u, 48u}})
         ASSERT_EQ(Product(*TableOf(tiles), *p, begin, end),

@@ -26,6 +26,18 @@ enum class QuantType : uint8_t {
   kMxfp4,
   kIq4Nl,
   kIq4Xs,
+  kQ3_K,
+  kQ2_K,
+  kIq3S,
+  kIq3Xxs,
+  kIq2S,
+  kIq2Xs,
+  kIq2Xxs,
+  kTQ2_0,
+  kTQ1_0,
+  kQ1_0,
+  kQ2_0,
+  kNvfp4,
 };
 
 struct BlockFields;  // quant/block_fields.h
@@ -51,6 +63,8 @@ struct QuantTypeTraits {
 std::span<const QuantTypeTraits> AllQuantTypes();
 const QuantTypeTraits& Traits(QuantType type);
 std::optional<QuantType> QuantTypeFromGguf(uint32_t gguf_id);
+// False for the types with a codebook in a build that could not have any (quant/codebooks.h).
+bool IsAvailable(QuantType type);
 // Bytes of a row of `values` values (a multiple of the block).
 size_t RowBytes(QuantType type, size_t values);
 inline bool IsFloat(QuantType type) {

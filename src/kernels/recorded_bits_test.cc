@@ -259,6 +259,16 @@ uint64_t Products(const KernelTable& t) {
 uint64_t TableProducts(const KernelTable& t) {
   return ProductsOf(t, AllQuantTypes().subspan(kFirstTableType, 3));
 }
+uint64_t SmallProducts(const KernelTable& t) {
+  return ProductsOf(t, AllQuantTypes().subspan(kFirstTableType + 3, 2));
+}
+// Built without codebooks these types have zeros: ExpectRecordedBits leaves them out.
+uint64_t EntryProducts(const KernelTable& t) {
+  return ProductsOf(t, AllQuantTypes().subspan(kFirstTableType + 5, 5));
+}
+uint64_t TinyProducts(const KernelTable& t) {
+  return ProductsOf(t, AllQuantTypes().subspan(kFirstTableType + 10, 5));
+}
 
 struct Record {
   const char* name;
@@ -280,11 +290,15 @@ constexpr Record kRecords[] = {
     {"attention_int8", AttentionInt8, 0x6a4a837731b1c174u, 0xa00d5c85d7e223d8u},
     {"products", Products, 0x873df9e71451a38fu, 0xf9114ecc8c690aa7u},
     {"table products", TableProducts, 0xfc18ba4a6b17b96u, 0x864c0ef8617ec70du},
+    {"small products", SmallProducts, 0x2e44419541b22e3eu, 0x6da850afc095bd9bu},
+    {"entry products", EntryProducts, 0x2bcc5384c7d0015eu, 0x2c9146fcf7c1d1ceu},
+    {"tiny products", TinyProducts, 0xfcb13a7b9a016de9u, 0xb44fa1e722295f2u},
 };
 
 void ExpectRecordedBits(const KernelTable* table) {
   if (table == nullptr) GTEST_SKIP() << "not on this CPU";
   for (const Record& record : kRecords) {
+    if (record.run == EntryProducts && !IsAvailable(QuantType::kIq3S)) continue;
     const uint64_t expected = table->isa == Isa::kGeneric ? record.generic : record.vectors;
     EXPECT_EQ(record.run(*table), expected) << record.name;
   }

@@ -24,6 +24,12 @@ Result<QuantType> Type(const GgufTensor& tensor) {
     return Unsupported(fmt::format("tensor {} has type {}, which infe does not compute",
                                    tensor.name, tensor.type_name));
   }
+  if (!kernels::IsAvailable(*type)) {
+    return Unsupported(fmt::format(
+        "tensor {} has type {}, whose codebook this build of infe lacks: it was built where the "
+        "Python package gguf could not be fetched",
+        tensor.name, tensor.type_name));
+  }
   return *type;
 }
 

@@ -22,7 +22,9 @@ struct Chunk {
   alignas(64) uint8_t codes[2][kChunkBlocks][8][2][32];
   alignas(64) float scales[2][kChunkBlocks][2][8];
   alignas(64) float mins[2][kChunkBlocks][2][8];
-  alignas(64) int32_t sub_scales[2][kChunkBlocks][2][2][8];  // Q6_K: [half][panel]
+  alignas(64) int32_t
+      sub_scales[2][kChunkBlocks][2][2][8];  // of halves, as HalfScale gives them: [half][panel]
+  alignas(64) int32_t sub_mins[2][kChunkBlocks][2][2][8];
 };
 
 template <PanelFormat f, int k>
@@ -47,12 +49,16 @@ inline void UnpackChunk(Cursor<f>& cursor, uint32_t blocks, Chunk& chunk) {
       UnpackStep<f, 6>(panel, codes, side);
       UnpackStep<f, 7>(panel, codes, side);
       _mm256_store_ps(chunk.scales[pair][b][side], ScaleOf<f>(cursor.record, cursor.sub_record, p));
-      if constexpr (HasMin(f))
+      if constexpr (HasMin(f) || HasHalfMins(f))
         _mm256_store_ps(chunk.mins[pair][b][side], MinOf<f>(cursor.record, cursor.sub_record, p));
       if constexpr (HasHalfScales(f)) {
-        for (uint32_t half = 0; half < 2; ++half)
+        for (int half = 0; half < 2; ++half) {
           _mm256_store_si256(reinterpret_cast<__m256i*>(chunk.sub_scales[pair][b][half][side]),
-                             BytesToPairs(cursor.sub_record + 32 * half + kLanes * p));
+                             HalfScale<f>(cursor.sub_record, half, p));
+          if constexpr (HasHalfMins(f))
+            _mm256_store_si256(reinterpret_cast<__m256i*>(chunk.sub_mins[pair][b][half][side]),
+                               HalfMin(cursor.sub_record, half, p));
+        }
       }
     }
     cursor.Next();
@@ -74,6 +80,9 @@ struct UnpackedBlock {
   inline __m256i SubScale(int half, int side) const {
     return Load(chunk.sub_scales[pair][b][half][side]);
   }
+  inline __m256i SubMin(int half, int side) const {
+    return Load(chunk.sub_mins[pair][b][half][side]);
+  }
 };
 
 // ... or the packed panels themselves, unpacked in registers.
@@ -89,7 +98,10 @@ struct PackedBlock {
   inline __m256 Scale(int side) const { return ScaleOf<f>(record, sub_record, 2 * pair + side); }
   inline __m256 Min(int side) const { return MinOf<f>(record, sub_record, 2 * pair + side); }
   inline __m256i SubScale(int half, int side) const {
-    return BytesToPairs(sub_record + 32 * half + kLanes * (2 * pair + side));
+    return HalfScale<f>(sub_record, half, 2 * pair + side);
+  }
+  inline __m256i SubMin(int half, int side) const {
+    return HalfMin(sub_record, half, 2 * pair + side);
   }
 };
 
@@ -114,7 +126,7 @@ inline void AddBlock(const __m256i (&dots)[rows][2], const Block& block, const T
   const size_t blocks = in.cols / 32;
   const __m256 scales[2] = {block.Scale(0), block.Scale(1)};
   __m256 mins[2];
-  if constexpr (HasMin(f)) {
+  if constexpr (HasMin(f) || HasHalfMins(f)) {
     mins[0] = block.Min(0);
     mins[1] = block.Min(1);
   }
@@ -125,9 +137,14 @@ inline void AddBlock(const __m256i (&dots)[rows][2], const Block& block, const T
     for (int side = 0; side < 2; ++side) {
       float* at = acc + acc_stride * t + 8 * side;
       const __m256 scale = _mm256_mul_ps(scales[side], x_scale);
-      __m256 sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][side]), scale, _mm256_load_ps(at));
+      __m256 sum = _mm256_fmadd_ps(DotToFloat<f>(dots[t][side]), scale, _mm256_load_ps(at));
       if constexpr (HasMin(f))
         sum = _mm256_fmadd_ps(mins[side], _mm256_broadcast_ss(in.x.sums + t * blocks), sum);
+      if constexpr (HasHalfMins(f)) {
+        const __m256i dot = HalfMinsDot(in.x.pair_sums + t * (in.cols / 4), block.SubMin(0, side),
+                                        block.SubMin(1, side));
+        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(mins[side], x_scale), sum);
+      }
       _mm256_store_ps(at, sum);
     }
   }
@@ -149,9 +166,14 @@ inline void AddTileStep(__m256i (&sums)[rows][2], const Block& block, const Tile
 }
 
 // The same for signed codes, in 32 bits (gemv.h, AddSignedStep).
-template <int k, int rows, class Block>
+template <PanelFormat f, int k, int rows, class Block>
 inline void AddSignedTileStep(__m256i (&sums)[rows][2], const Block& block, const TileRows& in) {
-  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i factor0 = _mm256_set1_epi16(1);
+  __m256i factor1 = factor0;
+  if constexpr (HasHalfScales(f)) {
+    factor0 = block.SubScale(k / 4, 0);
+    factor1 = block.SubScale(k / 4, 1);
+  }
   const __m256i w0 = block.template Codes<k>(0);
   const __m256i w1 = block.template Codes<k>(1);
   const __m256i a0 = _mm256_abs_epi8(w0);
@@ -161,31 +183,45 @@ inline void AddSignedTileStep(__m256i (&sums)[rows][2], const Block& block, cons
     const __m256i v = Broadcast32(in.x.values + t * in.cols + 4 * k);
     const __m256i p0 = _mm256_maddubs_epi16(a0, _mm256_sign_epi8(v, w0));
     const __m256i p1 = _mm256_maddubs_epi16(a1, _mm256_sign_epi8(v, w1));
-    sums[t][0] = _mm256_add_epi32(sums[t][0], _mm256_madd_epi16(p0, ones));
-    sums[t][1] = _mm256_add_epi32(sums[t][1], _mm256_madd_epi16(p1, ones));
+    sums[t][0] = _mm256_add_epi32(sums[t][0], _mm256_madd_epi16(p0, factor0));
+    sums[t][1] = _mm256_add_epi32(sums[t][1], _mm256_madd_epi16(p1, factor1));
     Pin(sums[t][0]);
     Pin(sums[t][1]);
   }
 }
 
-// One half (16 columns) of a Q6_K block: 16-bit sums, then times the half's scales.
-template <int half, int rows, class Block>
-inline void HalfDots(__m256i (&sums)[rows][2], const Block& block, const TileRows& in) {
+// One half (16 columns) of a block: 16-bit sums.
+template <PanelFormat f, int half, int rows, class Block>
+inline void HalfSums(__m256i (&sums)[rows][2], const Block& block, const TileRows& in) {
   const size_t stride = in.cols / 4;
 #pragma GCC unroll 6
   for (int t = 0; t < rows; ++t)
-    sums[t][0] = sums[t][1] =
-        _mm256_slli_epi16(Broadcast32(in.x.pair_sums + t * stride + 2 + 2 * half), 5);
+    sums[t][0] = sums[t][1] = StartOfHalf<f>(in.x.pair_sums + t * stride, half);
   AddTileStep<4 * half, rows>(sums, block, in);
   AddTileStep<4 * half + 1, rows>(sums, block, in);
   AddTileStep<4 * half + 2, rows>(sums, block, in);
   AddTileStep<4 * half + 3, rows>(sums, block, in);
-  const __m256i s0 = block.SubScale(half, 0);
-  const __m256i s1 = block.SubScale(half, 1);
+}
+
+// Both halves, each times its scales.
+template <PanelFormat f, int rows, class Block>
+inline void HalvesDots(__m256i (&sums)[rows][2], const Block& block, const TileRows& in) {
+  __m256i first[rows][2];
+  HalfSums<f, 0, rows>(first, block, in);
+  const __m256i low0 = block.SubScale(0, 0);
+  const __m256i low1 = block.SubScale(0, 1);
 #pragma GCC unroll 6
   for (int t = 0; t < rows; ++t) {
-    sums[t][0] = _mm256_madd_epi16(sums[t][0], s0);
-    sums[t][1] = _mm256_madd_epi16(sums[t][1], s1);
+    first[t][0] = ScaleHalf<f>(first[t][0], low0);
+    first[t][1] = ScaleHalf<f>(first[t][1], low1);
+  }
+  HalfSums<f, 1, rows>(sums, block, in);
+  const __m256i high0 = block.SubScale(1, 0);
+  const __m256i high1 = block.SubScale(1, 1);
+#pragma GCC unroll 6
+  for (int t = 0; t < rows; ++t) {
+    sums[t][0] = AddScaledHalf<f>(first[t][0], sums[t][0], high0);
+    sums[t][1] = AddScaledHalf<f>(first[t][1], sums[t][1], high1);
   }
 }
 
@@ -193,23 +229,16 @@ template <PanelFormat f, int rows, class Block>
 inline void BlockDots(const Block& block, const TileRows& in, __m256i (&sums)[rows][2]) {
   if constexpr (HasSignedCodes(f)) {
     for (auto& s : sums) s[0] = s[1] = _mm256_setzero_si256();
-    AddSignedTileStep<0, rows>(sums, block, in);
-    AddSignedTileStep<1, rows>(sums, block, in);
-    AddSignedTileStep<2, rows>(sums, block, in);
-    AddSignedTileStep<3, rows>(sums, block, in);
-    AddSignedTileStep<4, rows>(sums, block, in);
-    AddSignedTileStep<5, rows>(sums, block, in);
-    AddSignedTileStep<6, rows>(sums, block, in);
-    AddSignedTileStep<7, rows>(sums, block, in);
+    AddSignedTileStep<f, 0, rows>(sums, block, in);
+    AddSignedTileStep<f, 1, rows>(sums, block, in);
+    AddSignedTileStep<f, 2, rows>(sums, block, in);
+    AddSignedTileStep<f, 3, rows>(sums, block, in);
+    AddSignedTileStep<f, 4, rows>(sums, block, in);
+    AddSignedTileStep<f, 5, rows>(sums, block, in);
+    AddSignedTileStep<f, 6, rows>(sums, block, in);
+    AddSignedTileStep<f, 7, rows>(sums, block, in);
   } else if constexpr (HasHalfScales(f)) {
-    __m256i first[rows][2];
-    HalfDots<0, rows>(first, block, in);
-    HalfDots<1, rows>(sums, block, in);
-#pragma GCC unroll 6
-    for (int t = 0; t < rows; ++t) {
-      sums[t][0] = _mm256_add_epi32(first[t][0], sums[t][0]);
-      sums[t][1] = _mm256_add_epi32(first[t][1], sums[t][1]);
-    }
+    HalvesDots<f, rows>(sums, block, in);
   } else {
     const size_t stride = in.cols / 4;
 #pragma GCC unroll 6

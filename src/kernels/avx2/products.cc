@@ -9,9 +9,11 @@ namespace infe::kernels::avx2 {
 namespace {
 
 // Up to how many rows GemmFew is the faster way. Signed codes need no unpacking, so that their
-// chunks gain less.
+// chunks gain less; what has to be looked up is looked up once.
 template <PanelFormat f>
-constexpr uint32_t kFewRows = HasSignedCodes(f) ? 8 : 4;
+constexpr uint32_t kFewRows = HasEntries(f)       ? 1
+                              : HasSignedCodes(f) ? 8
+                                                  : 4;
 
 RowPointers RowOf(const Activations& x, uint32_t m) {
   const size_t at = size_t{m} * x.cols;

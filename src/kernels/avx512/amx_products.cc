@@ -12,6 +12,10 @@
 namespace infe::kernels::INFE_AVX512_NAMESPACE {
 namespace {
 
+// Minima of halves meet sums that the groups do not hold: the vectors have those.
+template <PanelFormat f>
+constexpr bool kHasTiles = !HasHalfMins(f);
+
 // Fewer groups than this do not pay for unpacking a chunk.
 constexpr uint32_t kGroupsMin = 2;
 // Columns in a chunk / 32: 32 KiB of codes.
@@ -22,10 +26,10 @@ struct SignedChunk {
   alignas(64) int8_t codes[kPanels][kSignedChunkBlocks][8][64];  // [panel][block][step]
   alignas(64) float scales[kSignedChunkBlocks][2][16];
   alignas(64) float mins[kSignedChunkBlocks][2][16];
-  alignas(64) float sub_scales[kSignedChunkBlocks][2][2][16];  // Q6_K: [half][panel]
+  alignas(64) float sub_scales[kSignedChunkBlocks][2][2][16];  // of halves: [half][panel]
 };
 
-// The sums of a block: of Q6_K's two halves, of the whole block else.
+// The sums of a block: of its two halves where they have scales, of the whole block else.
 using BlockSums = int32_t[2][kGroupRows][kLanes];
 
 template <PanelFormat f, int k>
@@ -53,9 +57,8 @@ void UnpackSigned(Cursor<f>& cursor, uint32_t blocks, SignedChunk& chunk) {
       if constexpr (HasMin(f))
         _mm512_storeu_ps(chunk.mins[b][p], MinOf<f>(cursor.record, cursor.sub_record, p));
       if constexpr (HasHalfScales(f)) {
-        const uint8_t* sub_scales = cursor.sub_record + kLanes * p;
-        _mm512_storeu_ps(chunk.sub_scales[b][0][p], SignedBytesToFloat(sub_scales));
-        _mm512_storeu_ps(chunk.sub_scales[b][1][p], SignedBytesToFloat(sub_scales + 32));
+        _mm512_storeu_ps(chunk.sub_scales[b][0][p], HalfScale<f>(cursor.sub_record, 0, p));
+        _mm512_storeu_ps(chunk.sub_scales[b][1][p], HalfScale<f>(cursor.sub_record, 1, p));
       }
     }
     cursor.Next();
@@ -224,18 +227,23 @@ void StripeGroups(const uint8_t* stripe, const Activations& x, uint32_t m, uint3
   }
 }
 
-// False if the type has no codes.
+// False if the type has no codes, or none for tiles.
 bool MatmulGroups(const PackedMatrix& w, const Activations& x, uint32_t m, uint32_t groups,
                   uint32_t stripe_begin, uint32_t stripe_end, float* out, size_t out_stride) {
   const auto* data = reinterpret_cast<const uint8_t*>(w.data);
-  return WithPanelFormat(w.type, [&]<PanelFormat f>() {
-    const size_t stripe_bytes = StripeBytes(f, w.cols);
-    ConfigureTiles(HasHalfScales(f) ? 16 : 32);
-    for (uint32_t s = stripe_begin; s < stripe_end; ++s)
-      StripeGroups<f>(data + s * stripe_bytes, x, m, groups,
-                      out + (s - stripe_begin) * kPanelStripeRows, out_stride);
-    ReleaseTiles();
+  bool done = false;
+  WithPanelFormat(w.type, [&]<PanelFormat f>() {
+    if constexpr (kHasTiles<f>) {
+      const size_t stripe_bytes = StripeBytes(f, w.cols);
+      ConfigureTiles(HasHalfScales(f) ? 16 : 32);
+      for (uint32_t s = stripe_begin; s < stripe_end; ++s)
+        StripeGroups<f>(data + s * stripe_bytes, x, m, groups,
+                        out + (s - stripe_begin) * kPanelStripeRows, out_stride);
+      ReleaseTiles();
+      done = true;
+    }
   });
+  return done;
 }
 
 }  // namespace

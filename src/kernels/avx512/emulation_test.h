@@ -86,6 +86,16 @@ inline void EmulatedMaskStore(float* to, uint32_t mask, simde__m512 v) {
     if (mask >> i & 1) to[i] = lanes[i];
 }
 
+// 32 bits from base + scale * index for every lane.
+inline simde__m512i EmulatedGather(simde__m512i index, const void* base, int scale) {
+  int32_t lanes[16];
+  __builtin_memcpy(lanes, &index, 64);
+  for (int32_t& lane : lanes)
+    __builtin_memcpy(&lane, static_cast<const char*>(base) + scale * lane, sizeof lane);
+  __builtin_memcpy(&index, lanes, 64);
+  return index;
+}
+
 // Within each 128 bits, the 32 bits that two bits of `control` name; whole 128 bits, two of a, then
 // two of b.
 template <class Vector>
@@ -136,6 +146,8 @@ inline __m128 EmulatedDivide(uint32_t mask, __m128 a, __m128 b) {
 #undef _mm512_shuffle_epi32
 #undef _mm512_shuffle_f32x4
 #undef _mm_maskz_div_ps
+#undef _mm512_i32gather_epi32
+#define _mm512_i32gather_epi32 EmulatedGather
 #define _mm512_cvtps_epi32 EmulatedToInt
 #define _mm512_extractf32x8_ps EmulatedHalf
 #define _mm512_mask_loadu_ps EmulatedMaskLoad

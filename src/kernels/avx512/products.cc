@@ -40,9 +40,9 @@ void ChunkTileOf(uint32_t rows, const Chunk& chunk, Rows in, uint32_t blocks, co
 // Rows that come straight from the packed stream in one pass.
 constexpr uint32_t kFewRowsMax = 8;
 // Up to how many such passes beat unpacking a chunk: s8 codes are no smaller packed, so a chunk
-// buys them nothing.
+// buys them nothing, unless they have to be looked up.
 template <PanelFormat f>
-constexpr uint32_t kFewRowsPasses = HasSignedCodes(f) ? 2 : 1;
+constexpr uint32_t kFewRowsPasses = HasSignedCodes(f) && !HasEntries(f) ? 2 : 1;
 
 template <PanelFormat f>
 void FewRowsOf(uint32_t rows, const uint8_t* stripe, Rows in, float* out, size_t out_stride) {

@@ -17,7 +17,8 @@ struct Chunk {
   alignas(64) uint8_t codes[kChunkBlocks][8][2][64];
   alignas(64) float scales[kChunkBlocks][2][16];
   alignas(64) float mins[kChunkBlocks][2][16];
-  alignas(64) float sub_scales[kChunkBlocks][2][2][16];  // Q6_K: [half][panel]
+  alignas(64) float sub_scales[kChunkBlocks][2][2][16];  // of halves: [half][panel]
+  alignas(64) uint8_t sub_mins[kChunkBlocks][2][2][64];
 };
 
 // Where a tile's 32 columns x 32 outputs come from: a block of a chunk ...
@@ -34,6 +35,7 @@ struct UnpackedBlock {
   inline __m512 SubScale(int half, int side) const {
     return _mm512_loadu_ps(chunk.sub_scales[b][half][side]);
   }
+  inline __m512i SubMin(int half, int side) const { return Load(chunk.sub_mins[b][half][side]); }
 };
 
 // ... or the packed panels themselves, unpacked in registers.
@@ -49,7 +51,10 @@ struct PackedBlock {
   inline __m512 Scale(int side) const { return ScaleOf<f>(record, sub_record, first + side); }
   inline __m512 Min(int side) const { return MinOf<f>(record, sub_record, first + side); }
   inline __m512 SubScale(int half, int side) const {
-    return SignedBytesToFloat(sub_record + 32 * half + kLanes * (first + side));
+    return HalfScale<f>(sub_record, half, first + side);
+  }
+  inline __m512i SubMin(int half, int side) const {
+    return HalfMin(sub_record, half, first + side);
   }
 };
 
@@ -67,10 +72,15 @@ inline void UnpackChunk(Cursor<f>& cursor, uint32_t blocks, Chunk& chunk) {
       _mm512_storeu_si512(chunk.codes[b][6][side], block.template Get<6>(side));
       _mm512_storeu_si512(chunk.codes[b][7][side], block.template Get<7>(side));
       _mm512_storeu_ps(chunk.scales[b][side], block.Scale(side));
-      if constexpr (HasMin(f)) _mm512_storeu_ps(chunk.mins[b][side], block.Min(side));
+      if constexpr (HasMin(f) || HasHalfMins(f))
+        _mm512_storeu_ps(chunk.mins[b][side], block.Min(side));
       if constexpr (HasHalfScales(f)) {
         _mm512_storeu_ps(chunk.sub_scales[b][0][side], block.SubScale(0, side));
         _mm512_storeu_ps(chunk.sub_scales[b][1][side], block.SubScale(1, side));
+      }
+      if constexpr (HasHalfMins(f)) {
+        _mm512_storeu_si512(chunk.sub_mins[b][0][side], block.SubMin(0, side));
+        _mm512_storeu_si512(chunk.sub_mins[b][1][side], block.SubMin(1, side));
       }
     }
     cursor.Next();
@@ -114,6 +124,14 @@ inline void HalfDots(__m512i (&sums)[rows][sides], const Block& block, const Row
   AddStep<4 * half + 3>(sums, block, in);
 }
 
+// Minus the sum over both halves of minimum times sum of x, for one row.
+template <class Block>
+inline __m512 HalfMinsDot(const Block& block, int side, const int16_t* pair_sums) {
+  return _mm512_cvtepi32_ps(
+      _mm512_add_epi32(_mm512_madd_epi16(Broadcast32(pair_sums + 2), block.SubMin(0, side)),
+                       _mm512_madd_epi16(Broadcast32(pair_sums + 4), block.SubMin(1, side))));
+}
+
 // One block: acc[t][side] = fma(dot, scale * x_scale, acc), then the minimum's term.
 template <PanelFormat f, int rows, int sides, class Block>
 inline void AddBlock(__m512 (&acc)[rows][sides], const Block& block, const Rows& in) {
@@ -150,11 +168,15 @@ inline void AddBlock(__m512 (&acc)[rows][sides], const Block& block, const Rows&
   for (int t = 0; t < rows; ++t) {
     const __m512 x_scale = _mm512_set1_ps(in.scales[t * blocks]);
     const __m512 x_sum = _mm512_set1_ps(in.sums[t * blocks]);
+    [[maybe_unused]] const int16_t* pair_sums = in.pair_sums + t * (in.cols / 4);
 #pragma GCC unroll 2
     for (int side = 0; side < sides; ++side) {
       const __m512 scale = _mm512_mul_ps(block.Scale(side), x_scale);
       acc[t][side] = _mm512_fmadd_ps(dots[t][side], scale, acc[t][side]);
       if constexpr (HasMin(f)) acc[t][side] = _mm512_fmadd_ps(block.Min(side), x_sum, acc[t][side]);
+      if constexpr (HasHalfMins(f))
+        acc[t][side] = _mm512_fmadd_ps(HalfMinsDot(block, side, pair_sums),
+                                       _mm512_mul_ps(block.Min(side), x_scale), acc[t][side]);
     }
   }
 }
@@ -231,7 +253,7 @@ inline void AddBlockByRow(__m512 (&acc)[rows][sides], const Block& block, const 
                         block.template Get<6>(side), block.template Get<7>(side)};
     const __m512 w_scale = block.Scale(side);
     [[maybe_unused]] __m512 w_min, sub_scales[2];
-    if constexpr (HasMin(f)) w_min = block.Min(side);
+    if constexpr (HasMin(f) || HasHalfMins(f)) w_min = block.Min(side);
     if constexpr (HasHalfScales(f)) {
       sub_scales[0] = block.SubScale(0, side);
       sub_scales[1] = block.SubScale(1, side);
@@ -253,6 +275,9 @@ inline void AddBlockByRow(__m512 (&acc)[rows][sides], const Block& block, const 
       const __m512 scale = TimesOne(w_scale, in.scales + t * blocks);
       acc[t][side] = _mm512_fmadd_ps(dot, scale, acc[t][side]);
       if constexpr (HasMin(f)) AddTimesOne(acc[t][side], w_min, in.sums + t * blocks);
+      if constexpr (HasHalfMins(f))
+        acc[t][side] = _mm512_fmadd_ps(HalfMinsDot(block, side, pair_sums),
+                                       TimesOne(w_min, in.scales + t * blocks), acc[t][side]);
     }
   }
 }

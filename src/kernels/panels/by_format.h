@@ -8,43 +8,62 @@
 namespace infe::kernels {
 namespace {
 
+template <PanelFormat format, class F>
+inline bool Call(const F& f) {
+  f.template operator()<format>();
+  return true;
+}
+
 // Calls f.template operator()<format>(). False, and no call: the type is of floats.
 template <class F>
 inline bool WithPanelFormat(QuantType type, const F& f) {
   switch (type) {
     case QuantType::kQ8_0:
-      f.template operator()<kPanelQ8_0>();
-      return true;
+      return Call<kPanelQ8_0>(f);
     case QuantType::kQ4_0:
-      f.template operator()<kPanelQ4_0>();
-      return true;
+      return Call<kPanelQ4_0>(f);
     case QuantType::kQ4_1:
-      f.template operator()<kPanelQ4_1>();
-      return true;
+      return Call<kPanelQ4_1>(f);
     case QuantType::kQ5_0:
-      f.template operator()<kPanelQ5_0>();
-      return true;
+      return Call<kPanelQ5_0>(f);
     case QuantType::kQ5_1:
-      f.template operator()<kPanelQ5_1>();
-      return true;
+      return Call<kPanelQ5_1>(f);
     case QuantType::kQ4_K:
-      f.template operator()<kPanelQ4_K>();
-      return true;
+      return Call<kPanelQ4_K>(f);
     case QuantType::kQ5_K:
-      f.template operator()<kPanelQ5_K>();
-      return true;
+      return Call<kPanelQ5_K>(f);
     case QuantType::kQ6_K:
-      f.template operator()<kPanelQ6_K>();
-      return true;
+      return Call<kPanelQ6_K>(f);
     case QuantType::kMxfp4:
-      f.template operator()<kPanelMxfp4>();
-      return true;
+      return Call<kPanelMxfp4>(f);
     case QuantType::kIq4Nl:
-      f.template operator()<kPanelIq4Nl>();
-      return true;
+      return Call<kPanelIq4Nl>(f);
     case QuantType::kIq4Xs:
-      f.template operator()<kPanelIq4Xs>();
-      return true;
+      return Call<kPanelIq4Xs>(f);
+    case QuantType::kQ3_K:
+      return Call<kPanelQ3_K>(f);
+    case QuantType::kQ2_K:
+      return Call<kPanelQ2_K>(f);
+    case QuantType::kIq3S:
+      return Call<kPanelIq3S>(f);
+    case QuantType::kIq3Xxs:
+      return Call<kPanelIq3Xxs>(f);
+    case QuantType::kIq2S:
+      return Call<kPanelIq2S>(f);
+    case QuantType::kIq2Xs:
+      return Call<kPanelIq2Xs>(f);
+    case QuantType::kIq2Xxs:
+      return Call<kPanelIq2Xxs>(f);
+    case QuantType::kTQ2_0:
+      return Call<kPanelTernary>(f);
+    case QuantType::kTQ1_0:
+      return Call<kPanelTernary>(f);
+    case QuantType::kQ1_0:
+      return Call<kPanelQ1_0>(f);
+    case QuantType::kQ2_0:
+      return Call<kPanelQ2_0>(f);
+    case QuantType::kNvfp4:
+      return Call<kPanelNvfp4>(f);
     case QuantType::kF32:
     case QuantType::kF16:
     case QuantType::kBF16:

@@ -50,6 +50,15 @@ void EncodeSuperNibbles(const uint8_t* codes, uint8_t* bytes) {
   }
 }
 
+void DecodeBitPairs(const uint8_t* bytes, uint8_t* codes) {
+  for (int i = 0; i < 256; ++i) codes[i] = bytes[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+}
+
+void EncodeBitPairs(const uint8_t* codes, uint8_t* bytes) {
+  for (int i = 0; i < 256; ++i)
+    bytes[i / 128 * 32 + i % 32] |= static_cast<uint8_t>((codes[i] & 3) << (i % 128 / 32 * 2));
+}
+
 void DecodeSubScales(const uint8_t* bytes, BlockFields& fields) {
   for (int j = 0; j < 4; ++j) {
     fields.sub_scales[j] = bytes[j] & 63;

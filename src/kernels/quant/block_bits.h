@@ -20,6 +20,11 @@ void EncodeBitPlane(const uint8_t* codes, uint8_t* bytes);
 void DecodeSuperNibbles(const uint8_t* bytes, uint8_t* codes);
 void EncodeSuperNibbles(const uint8_t* codes, uint8_t* bytes);
 
+// 256 pairs of bits: value i is bits 2 (i % 128 / 32).. of byte 32 (i / 128) + i % 32. Q2_K, Q3_K,
+// TQ2_0. Encoding takes the codes' lowest two bits and ORs them into zeros.
+void DecodeBitPairs(const uint8_t* bytes, uint8_t* codes);
+void EncodeBitPairs(const uint8_t* codes, uint8_t* bytes);
+
 // 8 scales and 8 minima of 6 bits in 12 bytes: scale j < 4 is the low 6 bits of byte j, minimum
 // j < 4 those of byte 4 + j; scale and minimum 4 + j have their low nibbles in byte 8 + j and their
 // upper two bits in the top of bytes j and 4 + j. Q4_K, Q5_K.

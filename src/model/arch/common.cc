@@ -451,50 +451,19 @@ Result<void> CheckConfig(const ModelConfig& config) {
 
 std::string_view FileTypeName(uint64_t file_type) {
   // llama_ftype, as tools print it.
-  switch (file_type) {
-    case 0:
-      return "F32";
-    case 1:
-      return "F16";
-    case 2:
-      return "Q4_0";
-    case 3:
-      return "Q4_1";
-    case 7:
-      return "Q8_0";
-    case 8:
-      return "Q5_0";
-    case 9:
-      return "Q5_1";
-    case 10:
-      return "Q2_K";
-    case 11:
-      return "Q3_K_S";
-    case 12:
-      return "Q3_K_M";
-    case 13:
-      return "Q3_K_L";
-    case 14:
-      return "Q4_K_S";
-    case 15:
-      return "Q4_K_M";
-    case 16:
-      return "Q5_K_S";
-    case 17:
-      return "Q5_K_M";
-    case 18:
-      return "Q6_K";
-    case 25:
-      return "IQ4_NL";
-    case 30:
-      return "IQ4_XS";
-    case 32:
-      return "BF16";
-    case 38:
-      return "MXFP4";
-    default:
-      return "unknown";
+  static constexpr std::pair<uint64_t, std::string_view> kNames[] = {
+      {0, "F32"},      {1, "F16"},      {2, "Q4_0"},    {3, "Q4_1"},    {7, "Q8_0"},
+      {8, "Q5_0"},     {9, "Q5_1"},     {10, "Q2_K"},   {11, "Q3_K_S"}, {12, "Q3_K_M"},
+      {13, "Q3_K_L"},  {14, "Q4_K_S"},  {15, "Q4_K_M"}, {16, "Q5_K_S"}, {17, "Q5_K_M"},
+      {18, "Q6_K"},    {19, "IQ2_XXS"}, {20, "IQ2_XS"}, {21, "Q2_K_S"}, {22, "IQ3_XS"},
+      {23, "IQ3_XXS"}, {25, "IQ4_NL"},  {26, "IQ3_S"},  {27, "IQ3_M"},  {28, "IQ2_S"},
+      {29, "IQ2_M"},   {30, "IQ4_XS"},  {32, "BF16"},   {36, "TQ1_0"},  {37, "TQ2_0"},
+      {38, "MXFP4"},   {39, "NVFP4"},   {40, "Q1_0"},   {41, "Q2_0"},
+  };
+  for (const auto& [number, name] : kNames) {
+    if (number == file_type) return name;
   }
+  return "unknown";
 }
 
 }  // namespace infe::model

@@ -91,6 +91,7 @@ def owners(libraries):
 def write_notices(project, libraries, folder):
     folder.mkdir()
     write_header_notices(folder)
+    write_codebook_notice(project, folder)
     write_web_notices(project, folder)
     packages = owners(libraries)
     sources = dict(line.split(" ", 1) for line in run(
@@ -106,6 +107,15 @@ def write_header_notices(folder):
     """Of what is compiled into the binary, in every kind of package."""
     for package in HEADERS:
         copy_licence(package, folder)
+
+
+def write_codebook_notice(project, folder):
+    """Of the Python package whose codebooks are in the binary, if it could be had for the build."""
+    if not (project.root / "build/release/src/codebooks.stamp").exists():
+        return
+    target = folder / "gguf"
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "LICENSE").write_text(run([project.root / "tools/codebooks", "--licence"]))
 
 
 def copy_licence(package, folder):

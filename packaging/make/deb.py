@@ -70,6 +70,7 @@ def lay_out(project, binary, version, tree):
     write(doc / "changelog.Debian.gz", packed(CHANGELOG.format(version=version, upstream=project.version,
                                                                maintainer=MAINTAINER, date=date)))
     bundle.write_header_notices(doc / "third-party")
+    bundle.write_codebook_notice(project, doc / "third-party")
     bundle.write_web_notices(project, doc / "third-party")
 
 

@@ -4,7 +4,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/read_config.h"
-#include "server/config_keys.h"
+#include "server/config/config_keys.h"
 
 namespace infe::cli {
 namespace {

@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 #include "cli/progress_bar.h"
 #include "cli/runs_here.h"
-#include "server/config.h"
+#include "server/config/config.h"
 #include "store/model_pull.h"
 #include "store/reference_pull.h"
 

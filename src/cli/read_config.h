@@ -5,7 +5,7 @@
 
 #include "base/result.h"
 #include "cli/command_line.h"
-#include "server/config.h"
+#include "server/config/config.h"
 
 namespace infe::cli {
 

@@ -18,7 +18,7 @@
 #include "cli/open_model.h"
 #include "engine/loader.h"
 #include "jinja/template.h"
-#include "server/render_chat.h"
+#include "server/handlers/render_chat.h"
 
 namespace infe::cli {
 namespace {

@@ -19,7 +19,7 @@
 #include "cli/service_notify.h"
 #include "cli/signal_desk.h"
 #include "server/app.h"
-#include "server/config_keys.h"
+#include "server/config/config_keys.h"
 #include "server/door/exposure.h"
 #include "server/web_files.h"
 

@@ -25,7 +25,7 @@ LogitsTaker::LogitsTaker(const Lives::Shared& shared, const model::StepModel& mo
       lives_(lives),
       desk_(desk),
       model_drafts_(model_drafts),
-      kernels_(kernels::SelectKernels()),
+      kernels_(model.kernel_table()),
       samplers_(shared.options.pool == nullptr ? 1 : shared.options.pool->size(),
                 Sampler(kernels_)) {}
 

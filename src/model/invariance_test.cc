@@ -204,15 +204,14 @@ TEST(BatchInvariance, ModelsOverTheSameWeightsAreIndependent) {
 TEST(BatchInvariance, LongContextsAreCutAndMergedWithoutMovingABit) {
   const std::string folder = TinyModelDir();
   if (folder.empty()) GTEST_SKIP() << "needs python3 with numpy and gguf";
-  if (kernels::SelectKernels().isa == kernels::Isa::kGeneric) GTEST_SKIP() << "too slow";
+  if (TestKernels().isa == kernels::Isa::kGeneric) GTEST_SKIP() << "too slow";
   for (const char* name : {"qwen2-heads48", "llama-q4_0", "gemma3-q4_1"}) {
     for (kernels::KvType kv_type : {kernels::KvType::kF16, kernels::KvType::kInt8}) {
       SCOPED_TRACE(name);
       LoadOptions options;
       options.kv_type = kv_type;
       constexpr Variant kVariants[] = {{1, 5}, {1, 0}, {2, 63}, {2, 0}};
-      ExpectInvariant(folder + "/" + name + ".gguf", options, kernels::SelectKernels(), 1100,
-                      kVariants);
+      ExpectInvariant(folder + "/" + name + ".gguf", options, TestKernels(), 1100, kVariants);
       if (testing::Test::HasFailure()) return;
     }
   }
@@ -223,7 +222,7 @@ TEST(BatchInvariance, LongContextsAreCutAndMergedWithoutMovingABit) {
 TEST(BatchInvariance, SummariesAreThoseOfWholeRows) {
   const std::string folder = TinyModelDir();
   if (folder.empty()) GTEST_SKIP() << "needs python3 with numpy and gguf";
-  const kernels::KernelTable& kernels = kernels::SelectKernels();
+  const kernels::KernelTable& kernels = TestKernels();
   for (const std::string& name : TinyModelNames()) {
     SCOPED_TRACE(name);
     for (uint32_t threads : {1u, 3u}) {
@@ -276,7 +275,7 @@ TEST(BatchInvariance, ServedModels) {
     any = true;
     SCOPED_TRACE(name);
     constexpr Variant kVariants[] = {{1, 7}, {2, 64}, {2, 1}, {2, 0}, {3, 33}};
-    ExpectInvariant(path, {}, kernels::SelectKernels(), 40, kVariants);
+    ExpectInvariant(path, {}, TestKernels(), 40, kVariants);
   }
   if (!any) GTEST_SKIP() << "INFE_MODEL_DIR has no models";
 }

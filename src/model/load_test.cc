@@ -7,6 +7,7 @@
 #include "model/arch/registry.h"
 #include "model/gguf_builder.h"
 #include "model/model.h"
+#include "model/model_test_support.h"
 #include "model/plain_kv.h"
 
 namespace infe::model {
@@ -260,7 +261,7 @@ std::string LoadError(const Spec& spec) {
   auto file = GgufFile::Parse(AsBytes(bytes));
   if (!file) return file.error().message;
   ThreadPool pool(1);
-  auto model = Model::Load(*file, pool, kernels::SelectKernels(), {});
+  auto model = Model::Load(*file, pool, TestKernels(), {});
   if (!model) {
     EXPECT_NE(model.error().code, ErrorCode::kInternal);
     return model.error().message;

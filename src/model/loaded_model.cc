@@ -133,6 +133,7 @@ class LoadedModel : public Model {
 
   const ModelConfig& config() const override { return shared_->config; }
   std::span<const StateGroup> kv_groups() const override { return shared_->context.groups; }
+  const kernels::KernelTable& kernel_table() const override { return shared_->context.kernels; }
   size_t weight_bytes() const override {
     return shared_->weights.packed.size() + shared_->weights.rows.size();
   }

@@ -82,6 +82,11 @@ class StepModel {
   // Summaries of result row r at [r * LogitSpans(vocabulary)], if its item wanted them; valid as
   // long as the logits. Null: the model makes none.
   virtual const LogitSummary* summaries() const { return nullptr; }
+  // What it computes with, and its results are worked on with. A model without any has the portable
+  // ones.
+  virtual const kernels::KernelTable& kernel_table() const {
+    return *kernels::FindKernels(kernels::Isa::kGeneric);
+  }
 };
 
 struct LoadOptions {

@@ -70,9 +70,14 @@ inline std::string BigModel(const std::string& name) {
   return std::filesystem::exists(path) ? path : std::string();
 }
 
-inline std::unique_ptr<Model> LoadModel(
-    const std::string& path, ThreadPool& pool, LoadOptions options = {},
-    const kernels::KernelTable& kernels = kernels::SelectKernels()) {
+// The best of this machine.
+inline const kernels::KernelTable& TestKernels() {
+  return kernels::SelectKernels();
+}
+
+inline std::unique_ptr<Model> LoadModel(const std::string& path, ThreadPool& pool,
+                                        LoadOptions options = {},
+                                        const kernels::KernelTable& kernels = TestKernels()) {
   auto file = GgufFile::Open(path);
   if (!file) {
     ADD_FAILURE() << file.error().message;

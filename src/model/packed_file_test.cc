@@ -118,7 +118,7 @@ TEST_F(PackedFile, ASecondLoadReadsWhatTheFirstPackedAndAChangedModelDoesNot) {
       packed = Feed(*model, kv, 0, tokens, 0, 5);
       EXPECT_EQ(packed_files().size(), 1u);
       // Of the same name for both models: wait for this one's.
-      const auto digest = PackedDigest(name, kernels::SelectKernels());
+      const auto digest = PackedDigest(name, TestKernels());
       for (int wait = 0; wait < 500; ++wait) {
         std::ifstream in(packed_files().front(), std::ios::binary);
         char head[40] = {};

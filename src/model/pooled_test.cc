@@ -12,6 +12,7 @@
 
 #include "model/gguf_builder.h"
 #include "model/model.h"
+#include "model/model_test_support.h"
 #include "model/perplexity.h"
 
 namespace infe::model {
@@ -116,8 +117,8 @@ std::unique_ptr<Model> Load(const std::string& bytes, ThreadPool& pool) {
     ADD_FAILURE() << file.error().message;
     return nullptr;
   }
-  auto model = Model::Load(*file, pool, kernels::SelectKernels(),
-                           {.batch_rows_max = 512, .logits_rows_max = 16});
+  auto model =
+      Model::Load(*file, pool, TestKernels(), {.batch_rows_max = 512, .logits_rows_max = 16});
   if (!model) ADD_FAILURE() << model.error().message;
   return model ? std::move(*model) : nullptr;
 }

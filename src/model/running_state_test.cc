@@ -11,6 +11,7 @@
 #include "model/arch/common.h"
 #include "model/gguf_builder.h"
 #include "model/loaded_model.h"
+#include "model/model_test_support.h"
 #include "model/parts/product-inl.h"
 #include "model/parts/residual.h"
 
@@ -270,7 +271,7 @@ std::vector<float> LastLogits(Model& model, std::span<const TokenId> tokens, uin
 TEST(RunningState, GroupsAreThoseThatAreAlike) {
   ThreadPool pool(1);
   const std::string bytes = ToyFile();
-  const auto model = LoadToy(bytes, pool, kernels::SelectKernels());
+  const auto model = LoadToy(bytes, pool, TestKernels());
   ASSERT_EQ(model->kv_groups().size(), 2u);
   EXPECT_EQ(model->kv_groups()[0].kind, StateKind::kPositions);
   EXPECT_EQ(model->kv_groups()[0].layers, std::vector<uint32_t>{1});
@@ -308,7 +309,7 @@ TEST(RunningState, BitsDependOnTheSequenceAlone) {
 TEST(RunningState, EveryTokenIsRemembered) {
   ThreadPool pool(1);
   const std::string bytes = ToyFile();
-  const auto model = LoadToy(bytes, pool, kernels::SelectKernels());
+  const auto model = LoadToy(bytes, pool, TestKernels());
   std::vector<TokenId> tokens = {5, 6, 7, 8, 9};
   const auto one = LastLogits(*model, tokens, 1, 0, 1);
   tokens[0] = 50;

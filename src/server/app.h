@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "server/config.h"
+#include "server/config/config.h"
 
 namespace infe::server {
 

@@ -8,10 +8,9 @@
 #include <optional>
 #include <string>
 
-#include "api/anthropic/error.h"
-#include "api/api_error.h"
 #include "http/message.h"
 #include "http/response_writer.h"
+#include "refusal/refusal.h"
 #include "server/door/caller.h"
 #include "store/key_record.h"
 
@@ -24,12 +23,10 @@ using WriterPtr = std::shared_ptr<http::ResponseWriter>;
 // and in which headers it looks for what every answer has.
 struct Dialect {
   const char* name;
-  std::string (*write_error)(const api::ApiError& error);
+  std::string (*write_error)(const refusal::Refusal& error);
   HeaderNames headers = HeaderNames::kOpenAi;
 };
-inline constexpr Dialect kOpenAi{"openai", api::WriteError};
-inline constexpr Dialect kAnthropic{"anthropic", api::anthropic::WriteError,
-                                    HeaderNames::kAnthropic};
+extern const Dialect kOpenAi, kAnthropic;  // handlers/dialects.cc
 
 // The public API, and the operations port.
 enum class Listener { kApi, kOps };

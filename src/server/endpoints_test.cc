@@ -83,14 +83,14 @@ TEST(Endpoints, ThePageOfEndpointsIsTheTable) {
 }
 
 // A dialect as a new one comes: its error, a handler, a row.
-std::string WriteEchoError(const api::ApiError& error) {
+std::string WriteEchoError(const refusal::Refusal& error) {
   return "no: " + std::to_string(error.status);
 }
 constexpr Dialect kEcho{"echo", WriteEchoError};
 
 void Echo(Services&, http::HttpRequest request, WriterPtr writer) {
   const Reply reply(ContextOf(request), std::move(writer));
-  if (request.body == "{}") return reply.SendError(api::InvalidBody("empty"));
+  if (request.body == "{}") return reply.SendError(refusal::InvalidBody("empty"));
   reply.SendJson(std::move(request.body));
 }
 

@@ -6,6 +6,7 @@
 
 #include "answer/grammar_cache.h"
 #include "base/cpu_features.h"
+#include "server/config/live_settings.h"
 #include "server/door/cache_salt.h"
 #include "server/door/failure_throttle.h"
 #include "server/door/live_requests.h"
@@ -13,7 +14,6 @@
 #include "server/endpoints.h"
 #include "server/handlers/background.h"
 #include "server/handlers/live_answers.h"
-#include "server/live_settings.h"
 #include "server/metrics/liveness.h"
 #include "server/metrics/load_history.h"
 #include "server/metrics/metrics.h"

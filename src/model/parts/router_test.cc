@@ -7,11 +7,13 @@
 
 #include <gtest/gtest.h>
 
+#include "model/model_test_support.h"
+
 namespace infe::model {
 namespace {
 
 const kernels::KernelTable& Kernels() {
-  return kernels::SelectKernels();
+  return TestKernels();
 }
 
 std::vector<Choice> Choose(const MoeFfnConfig& config, const std::vector<float>& logits,

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "api/api_error.h"
 #include "http/server.h"
+#include "refusal/refusal.h"
 #include "server/door/access_log.h"
 #include "server/door/request_context.h"
 #include "server/metrics/metrics.h"

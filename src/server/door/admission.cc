@@ -50,19 +50,20 @@ LimitSeries SeriesOf(store::LimitKind kind) {
   return LimitSeries::kRequests;
 }
 
-api::ApiError LimitError(const store::LimitDecision& decision, const AdmissionAsk& ask) {
-  if (decision.quota_spent()) return api::QuotaSpent();
-  api::RateLimitFacts facts;
-  facts.kind = decision.refused_by == store::LimitKind::kTokensPerMinute ? api::RateKind::kTokens
-                                                                         : api::RateKind::kRequests;
+refusal::Refusal LimitError(const store::LimitDecision& decision, const AdmissionAsk& ask) {
+  if (decision.quota_spent()) return refusal::QuotaSpent();
+  refusal::RateLimitFacts facts;
+  facts.kind = decision.refused_by == store::LimitKind::kTokensPerMinute
+                   ? refusal::RateKind::kTokens
+                   : refusal::RateKind::kRequests;
   facts.model = ask.model->name();
   facts.limit_name = LimitText(decision.refused_by);
   facts.limit = decision.limit;
   facts.used = decision.used;
   facts.requested = decision.asked;
-  if (decision.retry_after_ms < 0) return api::RequestTooLarge(facts);
+  if (decision.retry_after_ms < 0) return refusal::RequestTooLarge(facts);
   facts.retry_after_ms = decision.retry_after_ms;
-  return api::RateLimited(facts);
+  return refusal::RateLimited(facts);
 }
 
 // More than any model's.
@@ -95,9 +96,9 @@ struct Grant {
   Charge::Holdings holdings;
 };
 
-std::optional<api::ApiError> TakePermit(Services& services, const AdmissionAsk& ask,
-                                        const std::string& account, const store::KeyLimits& limits,
-                                        Grant& grant) {
+std::optional<refusal::Refusal> TakePermit(Services& services, const AdmissionAsk& ask,
+                                           const std::string& account,
+                                           const store::KeyLimits& limits, Grant& grant) {
   store::LimitDecision decision = services.limits.Admit({.account = account,
                                                          .limits = limits,
                                                          .requests = ask.sequences,
@@ -113,8 +114,8 @@ std::optional<api::ApiError> TakePermit(Services& services, const AdmissionAsk& 
 }
 
 // Of the key, then of its project for this model.
-std::optional<api::ApiError> TakePermits(Services& services, const store::KeyRecord& key,
-                                         const AdmissionAsk& ask, Grant& grant) {
+std::optional<refusal::Refusal> TakePermits(Services& services, const store::KeyRecord& key,
+                                            const AdmissionAsk& ask, Grant& grant) {
   if (auto error = TakePermit(services, ask, key.account, key.limits, grant)) return error;
   const store::KeyLimits limits = services.projects.LimitsOf(key.project, ask.model->name());
   if (limits == store::KeyLimits{}) return std::nullopt;
@@ -122,8 +123,8 @@ std::optional<api::ApiError> TakePermits(Services& services, const store::KeyRec
   return TakePermit(services, ask, account, limits, grant);
 }
 
-std::optional<api::ApiError> TakePlace(Services& services, const Caller& caller,
-                                       const AdmissionAsk& ask, Charge::Holdings& holdings) {
+std::optional<refusal::Refusal> TakePlace(Services& services, const Caller& caller,
+                                          const AdmissionAsk& ask, Charge::Holdings& holdings) {
   const double token_ms = ask.model->prefill_ms_per_token();
   QueueGate::Entry entry =
       ask.model->gate().Enter({.sequences = ask.sequences,
@@ -138,15 +139,16 @@ std::optional<api::ApiError> TakePlace(Services& services, const Caller& caller,
     const double over_ms = static_cast<double>(entry.tokens_over) * token_ms;
     const int64_t retry_ms =
         JitteredRetryMs() + static_cast<int64_t>(std::min(over_ms, kRetryAfterMostMs));
-    if (entry.refusal == QueueGate::Refusal::kOwnPromptTokens) return api::TooManyWaiting(retry_ms);
-    return api::Overloaded(retry_ms);
+    if (entry.refusal == QueueGate::Refusal::kOwnPromptTokens)
+      return refusal::TooManyWaiting(retry_ms);
+    return refusal::Overloaded(retry_ms);
   }
   holdings.place = std::move(entry.place);
   return std::nullopt;
 }
 
-std::optional<api::ApiError> TakeRow(Services& services, const Reply& reply,
-                                     const AdmissionAsk& ask, Charge::Holdings& holdings) {
+std::optional<refusal::Refusal> TakeRow(Services& services, const Reply& reply,
+                                        const AdmissionAsk& ask, Charge::Holdings& holdings) {
   const Caller& caller = reply.caller();
   store::UsageStart start;
   start.request_id = caller.request_id;
@@ -166,7 +168,7 @@ std::optional<api::ApiError> TakeRow(Services& services, const Reply& reply,
   auto row = services.ledger.Reserve(std::move(start));
   if (!row) {
     services.metrics.AddRejected(Rejection::kLedger);
-    return api::Overloaded(JitteredRetryMs());
+    return refusal::Overloaded(JitteredRetryMs());
   }
   holdings.row = std::move(*row);
   return std::nullopt;
@@ -174,7 +176,7 @@ std::optional<api::ApiError> TakeRow(Services& services, const Reply& reply,
 
 }  // namespace
 
-std::optional<api::ApiError> Admit(Services& services, Reply& reply, const AdmissionAsk& ask) {
+std::optional<refusal::Refusal> Admit(Services& services, Reply& reply, const AdmissionAsk& ask) {
   INFE_CHECK(reply.endpoint() != nullptr);
   switch (reply.endpoint()->cost) {
     case Cost::kFree:
@@ -185,7 +187,7 @@ std::optional<api::ApiError> Admit(Services& services, Reply& reply, const Admis
   }
   const Caller& caller = reply.caller();
   Grant grant;
-  std::optional<api::ApiError> error;
+  std::optional<refusal::Refusal> error;
   if (caller.key) {
     error = TakePermits(services, *caller.key, ask, grant);
     reply.set_rate(grant.rate);

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "api/api_error.h"
+#include "refusal/refusal.h"
 #include "server/door/reply.h"
 #include "server/services.h"
 
@@ -25,7 +25,7 @@ struct AdmissionAsk {
 // What the endpoint's row says that a request costs. Nothing: admitted, and the reply's charge
 // holds it. Either way the reply gets the key's limits as they are now. Task thread; never waits,
 // unless limits are shared through a database.
-std::optional<api::ApiError> Admit(Services& services, Reply& reply, const AdmissionAsk& ask);
+std::optional<refusal::Refusal> Admit(Services& services, Reply& reply, const AdmissionAsk& ask);
 
 // The served model of that name, if there is one that the key may use.
 std::shared_ptr<ServedModel> FindModel(const Services& services, const Caller& caller,

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "api/parsed.h"
+#include "refusal/refusal.h"
 #include "server/door/door.h"
 #include "server/door/errors.h"
 #include "server/door/reply.h"
@@ -40,15 +40,15 @@ bool IsPacked(const http::HttpRequest& head) {
 }
 
 // What a body is, as its head says, where it is no JSON as it stands.
-std::optional<api::ApiError> RefuseBody(const http::HttpRequest& head) {
+std::optional<refusal::Refusal> RefuseBody(const http::HttpRequest& head) {
   if (head.method != "POST") return std::nullopt;
   const std::string_view type = head.headers.Get("Content-Type");
-  if (!IsJson(type)) return api::UnsupportedContentType(type);
+  if (!IsJson(type)) return refusal::UnsupportedContentType(type);
   if (!IsPacked(head)) return std::nullopt;
-  api::ApiError error;
+  refusal::Refusal error;
   error.status = 415;
   error.message = fmt::format("Unsupported Content-Encoding '{}'. Send the body as it is.",
-                              api::Quoted(head.headers.Get("Content-Encoding")));
+                              refusal::Quoted(head.headers.Get("Content-Encoding")));
   error.headers = {{"Accept-Encoding", "identity"}};  // RFC 7694
   return error;
 }
@@ -81,42 +81,43 @@ std::optional<std::string_view> Presented(const http::HttpRequest& head) {
 }
 
 // The live record of the key that the head presents, of either class.
-api::Parsed<store::KeyRecord> Identify(Services& services, const http::HttpRequest& head,
-                                       const Caller& caller) {
+Result<store::KeyRecord, refusal::Refusal> Identify(Services& services,
+                                                    const http::HttpRequest& head,
+                                                    const Caller& caller) {
   const auto token = Presented(head);
-  if (!token) return api::MissingKey();
+  if (!token) return refusal::MissingKey();
   auto key = token->empty() ? std::nullopt : services.keys.Find(*token, services.clock.unix_s());
   if (!key) {
     if (services.key_failures.Allow(head.remote_address, caller.arrival))
-      return api::InvalidKey(*token);
+      return refusal::InvalidKey(*token);
     services.metrics.AddRejected(Rejection::kKeys);
-    return api::TooManyKeyFailures(FailureThrottle::retry_after().count());
+    return refusal::TooManyKeyFailures(FailureThrottle::retry_after().count());
   }
   // The keys of an archived project are dead; which of the two it was is nobody's business.
   if (key->kind == store::KeyKind::kApi && services.projects.IsArchived(key->project))
-    return api::InvalidKey({});
+    return refusal::InvalidKey({});
   return *std::move(key);
 }
 
-api::ApiError Lacks(store::KeyScope scope) {
-  return api::InsufficientPermissions(store::ScopeNames(store::Bit(scope)).front());
+refusal::Refusal Lacks(store::KeyScope scope) {
+  return refusal::InsufficientPermissions(store::ScopeNames(store::Bit(scope)).front());
 }
 
 // Leaves the key in caller, if it is one.
-std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpRequest& head,
-                                       const Endpoint& row, Caller& caller, Door door) {
+std::optional<refusal::Refusal> RefuseKey(Services& services, const http::HttpRequest& head,
+                                          const Endpoint& row, Caller& caller, Door door) {
   switch (door) {
     case Door::kOpen:
       if (row.IsAdministration()) return Lacks(*row.admin_scope);
       return std::nullopt;
     case Door::kShut:
-      return api::KeysMissing();
+      return refusal::KeysMissing();
     case Door::kKeys:
       break;
   }
   auto key = Identify(services, head, caller);
   if (!key) return std::move(key).error();
-  if (key->kind != store::KeyKind::kApi) return api::InsufficientPermissions("chat");
+  if (key->kind != store::KeyKind::kApi) return refusal::InsufficientPermissions("chat");
   caller.key = std::move(*key);
   services.limits.Numbers(caller.key->account, caller.key->limits, caller.rate.emplace().requests,
                           caller.rate->tokens);
@@ -126,14 +127,14 @@ std::optional<api::ApiError> RefuseKey(Services& services, const http::HttpReque
 
 // Admin keys by the row's scope for them, API keys only where there is one for theirs: the usage of
 // their own project.
-std::optional<api::ApiError> RefuseOpsKey(Services& services, const http::HttpRequest& head,
-                                          const Endpoint* row, Caller& caller) {
+std::optional<refusal::Refusal> RefuseOpsKey(Services& services, const http::HttpRequest& head,
+                                             const Endpoint* row, Caller& caller) {
   auto key = Identify(services, head, caller);
   if (!key) return std::move(key).error();
   const bool is_admin = key->kind == store::KeyKind::kAdmin;
   std::optional<store::KeyScope> scope;
   if (row != nullptr) scope = is_admin ? row->admin_scope : row->api_scope;
-  if (!scope) return api::InsufficientPermissions("admin");
+  if (!scope) return refusal::InsufficientPermissions("admin");
   caller.key = std::move(*key);
   if (!caller.key->Has(*scope)) return Lacks(*scope);
   return std::nullopt;
@@ -147,36 +148,36 @@ bool AllQueuesFull(const Services& services) {
 }
 
 // Who asks, and what a head says by itself. Completes caller.
-std::optional<api::ApiError> RefuseByHead(Services& services, const http::HttpRequest& head,
-                                          const Endpoint& row, Caller& caller, Door door) {
+std::optional<refusal::Refusal> RefuseByHead(Services& services, const http::HttpRequest& head,
+                                             const Endpoint& row, Caller& caller, Door door) {
   if (auto error = RefuseKey(services, head, row, caller, door)) return error;
   return RefuseBody(head);
 }
 
 // The state of the server. REQUIRES: the request counts as live already, so that a server which
 // begins to drain either refuses it here or waits for it.
-std::optional<api::ApiError> RefuseByState(Services& services, const Endpoint& row) {
+std::optional<refusal::Refusal> RefuseByState(Services& services, const Endpoint& row) {
   switch (services.state.load()) {
     case ServingState::kLoading:
       services.metrics.AddRejected(Rejection::kLoading);
-      return api::ModelLoading(kRetryWhileLoadingMs);
+      return refusal::ModelLoading(kRetryWhileLoadingMs);
     case ServingState::kDraining:
       services.metrics.AddRejected(Rejection::kDraining);
-      return api::ShuttingDown(JitteredRetryMs());
+      return refusal::ShuttingDown(JitteredRetryMs());
     case ServingState::kReady:
     case ServingState::kLeaving:
       break;
   }
   if (row.cost == Cost::kGenerates && AllQueuesFull(services)) {
     services.metrics.AddRejected(Rejection::kQueueRequests);
-    return api::Overloaded(JitteredRetryMs());
+    return refusal::Overloaded(JitteredRetryMs());
   }
   return std::nullopt;
 }
 
 // The answer, for an error.
 std::optional<http::HttpResponse> Verdict(const std::shared_ptr<RequestContext>& context,
-                                          const std::optional<api::ApiError>& error) {
+                                          const std::optional<refusal::Refusal>& error) {
   if (!error) return std::nullopt;
   context->facts().error_code = ErrorCodeOf(*error);
   const Dialect& dialect = DialectOf(context->endpoint, context->caller);
@@ -192,11 +193,11 @@ std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpReq
   LiveRequests* live = nullptr;
   const SettingsPtr settings = services.settings.Get();
   caller.cors_origin = settings->cors.AllowedOrigin(head.headers.Get("Origin"));
-  std::optional<api::ApiError> error;
+  std::optional<refusal::Refusal> error;
   const Door door = DoorFor(services.keys.state(), settings->config.require_keys);
   // With keys there is nothing that a foreign page could do.
   if (door == Door::kOpen && !settings->api_hosts.Allows(head.headers.Get("Host"))) {
-    error = api::ForeignHost(head.headers.Get("Host"));
+    error = refusal::ForeignHost(head.headers.Get("Host"));
   } else if (row != nullptr && row->NeedsKey()) {
     live = &services.live;
     error = RefuseByHead(services, head, *row, caller, door);
@@ -214,9 +215,9 @@ std::optional<http::HttpResponse> AuthenticateOps(Services& services, http::Http
   Caller caller = ReadCaller(head);
   const Endpoint* row = FindEndpoint(services.endpoints, head);
   const std::string_view host = head.headers.Get("Host");
-  std::optional<api::ApiError> error;
+  std::optional<refusal::Refusal> error;
   if (!services.settings.Get()->ops_hosts.Allows(host)) {
-    error = api::ForeignHost(host);
+    error = refusal::ForeignHost(host);
   } else if (row == nullptr || row->NeedsKey()) {
     error = RefuseOpsKey(services, head, row, caller);
     if (!error) error = RefuseBody(head);

@@ -7,9 +7,9 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
-#include "api/duration.h"
 #include "base/random.h"
 #include "base/sha256.h"
+#include "refusal/duration.h"
 #include "server/door/cors.h"
 #include "store/utc.h"
 
@@ -75,7 +75,7 @@ void AddRate(const char* what, const store::RateNumbers& rate, http::Headers& he
   headers.Add(fmt::format("x-ratelimit-remaining-{}", what),
               fmt::format("{}", limited ? std::max<int64_t>(rate.remaining, 0) : kUnlimited));
   headers.Add(fmt::format("x-ratelimit-reset-{}", what),
-              api::FormatDuration(limited ? rate.reset_ms : 0));
+              refusal::FormatDuration(limited ? rate.reset_ms : 0));
 }
 
 void AddOpenAi(const Caller& caller, const std::optional<RateHeaders>& rate,

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "server/config.h"
+#include "server/config/config.h"
 #include "store/key_store.h"
 
 namespace infe::server {

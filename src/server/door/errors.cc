@@ -7,8 +7,9 @@
 namespace infe::server {
 namespace {
 
-api::ApiError Plain(int status, std::string message, std::string type = "invalid_request_error") {
-  api::ApiError error;
+refusal::Refusal Plain(int status, std::string message,
+                       std::string type = "invalid_request_error") {
+  refusal::Refusal error;
   error.status = status;
   error.message = std::move(message);
   error.type = std::move(type);
@@ -17,12 +18,12 @@ api::ApiError Plain(int status, std::string message, std::string type = "invalid
 
 }  // namespace
 
-api::ApiError ToApiError(const Error& error) {
+refusal::Refusal ToRefusal(const Error& error) {
   switch (error.code) {
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kUnsupported:
     case ErrorCode::kAlreadyExists: {
-      api::ApiError made = Plain(400, error.message);
+      refusal::Refusal made = Plain(400, error.message);
       if (!error.param.empty()) made.param = error.param;
       return made;
     }
@@ -33,29 +34,29 @@ api::ApiError ToApiError(const Error& error) {
     case ErrorCode::kResourceExhausted:
       // A limit of the request (it names its field) is the caller's; a full queue is ours.
       if (!error.param.empty()) {
-        api::ApiError made = Plain(400, error.message);
+        refusal::Refusal made = Plain(400, error.message);
         made.param = error.param;
         return made;
       }
-      return api::Overloaded(JitteredRetryMs());
+      return refusal::Overloaded(JitteredRetryMs());
     case ErrorCode::kUnavailable:
-      return api::ShuttingDown(JitteredRetryMs());
+      return refusal::ShuttingDown(JitteredRetryMs());
     case ErrorCode::kDeadlineExceeded:
-      return api::DeadlinePassed();
+      return refusal::DeadlinePassed();
     case ErrorCode::kCancelled:
     case ErrorCode::kCorrupt:
     case ErrorCode::kIo:
     case ErrorCode::kInternal:
-      return api::InternalError();
+      return refusal::InternalError();
   }
-  return api::InternalError();
+  return refusal::InternalError();
 }
 
-api::ApiError FromHttpStatus(int status, std::string_view reason) {
+refusal::Refusal FromHttpStatus(int status, std::string_view reason) {
   const std::string text(reason);
   switch (status) {
     case 405: {
-      api::ApiError error = Plain(405, text);
+      refusal::Refusal error = Plain(405, text);
       error.code = "method_not_supported";
       return error;
     }
@@ -64,27 +65,27 @@ api::ApiError FromHttpStatus(int status, std::string_view reason) {
     case 413:
       return Plain(413, "The request body is too large: " + text);
     case 500:
-      return api::InternalError();
+      return refusal::InternalError();
     case 503:
-      return api::Overloaded(JitteredRetryMs());
+      return refusal::Overloaded(JitteredRetryMs());
     default:
       return Plain(status, text.empty() ? std::string(http::ReasonPhrase(status)) : text);
   }
 }
 
-http::HttpResponse ErrorResponse(const Endpoint* row, const api::ApiError& error,
+http::HttpResponse ErrorResponse(const Endpoint* row, const refusal::Refusal& error,
                                  http::Headers headers) {
   return ErrorResponse(row == nullptr ? kOpenAi : *row->dialect, error, std::move(headers));
 }
 
-http::HttpResponse ErrorResponse(const Dialect& dialect, const api::ApiError& error,
+http::HttpResponse ErrorResponse(const Dialect& dialect, const refusal::Refusal& error,
                                  http::Headers headers) {
   http::HttpResponse response;
   response.status = error.status;
   response.headers = std::move(headers);
   response.headers.Set("Content-Type", "application/json");
   for (const auto& [name, value] : error.headers) response.headers.Set(name, value);
-  api::ApiError told = error;
+  refusal::Refusal told = error;
   told.request_id = response.headers.Get("x-request-id");
   response.body = dialect.write_error(told);
   return response;

@@ -8,7 +8,7 @@
 
 #include "base/result.h"
 #include "http/server.h"
-#include "server/config.h"
+#include "server/config/config.h"
 
 namespace infe::server {
 

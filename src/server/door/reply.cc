@@ -29,7 +29,7 @@ void Reply::SendJson(std::string body, const http::Headers& more) const {
   writer_->Send(std::move(response));
 }
 
-void Reply::SendError(const api::ApiError& error) const {
+void Reply::SendError(const refusal::Refusal& error) const {
   Note([code = ErrorCodeOf(error)](RequestFacts& facts) { facts.error_code = code; });
   writer_->Send(ErrorResponse(dialect(), error, Headers()));
 }

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "api/api_error.h"
 #include "http/response_writer.h"
+#include "refusal/refusal.h"
 #include "server/door/request_context.h"
 
 namespace infe::server {
@@ -43,7 +43,7 @@ class Reply {
   void Note(std::function<void(RequestFacts&)> update) const;
 
   void SendJson(std::string body, const http::Headers& more = {}) const;
-  void SendError(const api::ApiError& error) const;
+  void SendError(const refusal::Refusal& error) const;
 
  private:
   std::shared_ptr<RequestContext> context_;
@@ -52,7 +52,7 @@ class Reply {
 };
 
 // What a failed request is logged as.
-inline std::string ErrorCodeOf(const api::ApiError& error) {
+inline std::string ErrorCodeOf(const refusal::Refusal& error) {
   return error.code.value_or(error.type);
 }
 

@@ -155,10 +155,10 @@ Result<void> ActiveProject(const AdminCall& call) {
 api::Parsed<std::string> CreateServiceAccount(const AdminCall& call) {
   auto body = api::ParseAdminBody(call.http.body, api::NameIs::kRequired, Options());
   if (!body) return std::move(body).error();
-  if (auto active = ActiveProject(call); !active) return ToApiError(active.error());
+  if (auto active = ActiveProject(call); !active) return ToRefusal(active.error());
   store::KeyPolicy policy;
   policy.project = call.Param("project");
-  if (auto applied = Apply(*body, call.now, policy); !applied) return ToApiError(applied.error());
+  if (auto applied = Apply(*body, call.now, policy); !applied) return ToRefusal(applied.error());
   store::NewKey made;
   api::ServiceAccountObject account;
   const auto done = Edit(call, [&](store::KeyEdit& edit) -> Result<void> {
@@ -170,7 +170,7 @@ api::Parsed<std::string> CreateServiceAccount(const AdminCall& call) {
                    Json::Object{{"data", std::move(data)}});
     return {};
   });
-  if (!done) return ToApiError(done.error());
+  if (!done) return ToRefusal(done.error());
   return api::WriteCreated(account, ToWire(made.record), made.key);
 }
 
@@ -178,7 +178,7 @@ api::Parsed<std::string> ListServiceAccounts(const AdminCall& call) {
   auto query = api::ParseListQuery(call.http.query);
   if (!query) return std::move(query).error();
   auto keys = LiveKeys(call, store::KeyKind::kApi, call.Param("project"));
-  if (!keys) return ToApiError(keys.error());
+  if (!keys) return ToRefusal(keys.error());
   std::vector<api::ServiceAccountObject> accounts;
   for (const store::KeyRecord& key : *keys) {
     const api::ServiceAccountObject account = AccountOf(key);
@@ -192,7 +192,7 @@ api::Parsed<std::string> ListServiceAccounts(const AdminCall& call) {
 
 api::Parsed<std::string> GetServiceAccount(const AdminCall& call) {
   auto keys = KeysOfAccount(call);
-  if (!keys) return ToApiError(keys.error());
+  if (!keys) return ToRefusal(keys.error());
   return api::Write(AccountOf(keys->front()));
 }
 
@@ -200,7 +200,7 @@ api::Parsed<std::string> UpdateServiceAccount(const AdminCall& call) {
   auto body = api::ParseAdminBody(call.http.body, api::NameIs::kOptional, Options());
   if (!body) return std::move(body).error();
   auto keys = KeysOfAccount(call);
-  if (!keys) return ToApiError(keys.error());
+  if (!keys) return ToRefusal(keys.error());
   api::ServiceAccountObject account;
   const auto done = Edit(call, [&](store::KeyEdit& edit) -> Result<void> {
     Json detail;
@@ -212,13 +212,13 @@ api::Parsed<std::string> UpdateServiceAccount(const AdminCall& call) {
     edit.NoteFirst("service_account.updated", call.Param("project"), account.id, detail);
     return {};
   });
-  if (!done) return ToApiError(done.error());
+  if (!done) return ToRefusal(done.error());
   return api::Write(account);
 }
 
 api::Parsed<std::string> DeleteServiceAccount(const AdminCall& call) {
   auto keys = KeysOfAccount(call);
-  if (!keys) return ToApiError(keys.error());
+  if (!keys) return ToRefusal(keys.error());
   const std::string id = call.Param("account");
   const auto done = Edit(call, [&](store::KeyEdit& edit) -> Result<void> {
     for (const store::KeyRecord& key : *keys) {
@@ -229,7 +229,7 @@ api::Parsed<std::string> DeleteServiceAccount(const AdminCall& call) {
                    Json::Object{{"changes_from", store::PolicyFields(keys->front())}});
     return {};
   });
-  if (!done) return ToApiError(done.error());
+  if (!done) return ToRefusal(done.error());
   return api::WriteDeleted(id, "organization.project.service_account");
 }
 
@@ -237,14 +237,14 @@ api::Parsed<std::string> ListProjectKeys(const AdminCall& call) {
   auto query = api::ParseListQuery(call.http.query);
   if (!query) return std::move(query).error();
   auto keys = LiveKeys(call, store::KeyKind::kApi, call.Param("project"));
-  if (!keys) return ToApiError(keys.error());
+  if (!keys) return ToRefusal(keys.error());
   return api::Write(PageOf(*keys, query->after, query->limit,
                            [](const auto& key) { return api::WriteProjectKey(ToWire(key)); }));
 }
 
 api::Parsed<std::string> GetProjectKey(const AdminCall& call) {
   auto key = FindKey(call, store::KeyKind::kApi, call.Param("project"));
-  if (!key) return ToApiError(key.error());
+  if (!key) return ToRefusal(key.error());
   return api::WriteProjectKey(ToWire(*key));
 }
 
@@ -252,13 +252,13 @@ api::Parsed<std::string> UpdateProjectKey(const AdminCall& call) {
   auto body = api::ParseAdminBody(call.http.body, api::NameIs::kOptional, Options());
   if (!body) return std::move(body).error();
   auto key = FindKey(call, store::KeyKind::kApi, call.Param("project"));
-  if (!key) return ToApiError(key.error());
+  if (!key) return ToRefusal(key.error());
   store::KeyRecord changed;
   const auto done = Edit(call, [&](store::KeyEdit& edit) -> Result<void> {
     INFE_ASSIGN(changed, Change(call, edit, key->id, *body));
     return {};
   });
-  if (!done) return ToApiError(done.error());
+  if (!done) return ToRefusal(done.error());
   return api::WriteProjectKey(ToWire(changed));
 }
 
@@ -266,9 +266,9 @@ namespace {
 
 api::Parsed<std::string> Revoke(const AdminCall& call, const Result<store::KeyRecord>& key,
                                 const char* kind) {
-  if (!key) return ToApiError(key.error());
+  if (!key) return ToRefusal(key.error());
   auto revoked = call.services.keys.Revoke(key->id, ChangeBy(call));
-  if (!revoked) return ToApiError(revoked.error());
+  if (!revoked) return ToRefusal(revoked.error());
   return api::WriteDeleted(key->id, kind);
 }
 
@@ -283,7 +283,7 @@ api::Parsed<std::string> ListAdminKeys(const AdminCall& call) {
   auto query = api::ParseListQuery(call.http.query);
   if (!query) return std::move(query).error();
   auto keys = LiveKeys(call, store::KeyKind::kAdmin);
-  if (!keys) return ToApiError(keys.error());
+  if (!keys) return ToRefusal(keys.error());
   if (query->newest_first) std::reverse(keys->begin(), keys->end());
   return api::Write(PageOf(*keys, query->after, query->limit,
                            [](const auto& key) { return api::WriteAdminKey(ToWire(key)); }));
@@ -295,18 +295,18 @@ api::Parsed<std::string> CreateAdminKey(const AdminCall& call) {
   store::KeyPolicy policy;
   // Nobody can give what they do not have.
   policy.scopes = call.caller.key->scopes;
-  if (auto applied = Apply(*body, call.now, policy); !applied) return ToApiError(applied.error());
+  if (auto applied = Apply(*body, call.now, policy); !applied) return ToRefusal(applied.error());
   if ((policy.scopes & ~call.caller.key->scopes) != 0)
     return api::InsufficientPermissions(
         store::ScopeNames(policy.scopes & ~call.caller.key->scopes).front());
   auto made = call.services.keys.Create(policy, store::KeyKind::kAdmin, ChangeBy(call));
-  if (!made) return ToApiError(made.error());
+  if (!made) return ToRefusal(made.error());
   return api::WriteAdminKey(ToWire(made->record), made->key);
 }
 
 api::Parsed<std::string> GetAdminKey(const AdminCall& call) {
   auto key = FindKey(call, store::KeyKind::kAdmin);
-  if (!key) return ToApiError(key.error());
+  if (!key) return ToRefusal(key.error());
   return api::WriteAdminKey(ToWire(*key));
 }
 

@@ -36,13 +36,13 @@ api::Parsed<std::string> CreateProject(const AdminCall& call) {
   auto body = api::ParseAdminBody(call.http.body, api::NameIs::kRequired, Options());
   if (!body) return std::move(body).error();
   auto made = call.services.projects.Create(*body->name, call.now, ChangeBy(call));
-  if (!made) return ToApiError(made.error());
+  if (!made) return ToRefusal(made.error());
   return api::Write(ToWire(*made));
 }
 
 api::Parsed<std::string> GetProject(const AdminCall& call) {
   auto project = call.services.projects.Get(call.Param("project"));
-  if (!project) return ToApiError(project.error());
+  if (!project) return ToRefusal(project.error());
   return api::Write(ToWire(*project));
 }
 
@@ -52,13 +52,13 @@ api::Parsed<std::string> UpdateProject(const AdminCall& call) {
   if (!body->name) return GetProject(call);
   auto changed =
       call.services.projects.Rename(call.Param("project"), *body->name, call.now, ChangeBy(call));
-  if (!changed) return ToApiError(changed.error());
+  if (!changed) return ToRefusal(changed.error());
   return api::Write(ToWire(*changed));
 }
 
 api::Parsed<std::string> ArchiveProject(const AdminCall& call) {
   auto archived = call.services.projects.Archive(call.Param("project"), call.now, ChangeBy(call));
-  if (!archived) return ToApiError(archived.error());
+  if (!archived) return ToRefusal(archived.error());
   return api::Write(ToWire(*archived));
 }
 
@@ -66,7 +66,7 @@ api::Parsed<std::string> ListRateLimits(const AdminCall& call) {
   auto query = api::ParseListQuery(call.http.query);
   if (!query) return std::move(query).error();
   const std::string project = call.Param("project");
-  if (auto found = call.services.projects.Get(project); !found) return ToApiError(found.error());
+  if (auto found = call.services.projects.Get(project); !found) return ToRefusal(found.error());
   struct Limit {
     std::string id, model;
   };
@@ -84,7 +84,7 @@ api::Parsed<std::string> UpdateRateLimit(const AdminCall& call) {
   const std::string project = call.Param("project"), id = call.Param("limit");
   const std::string name = id.starts_with("rl-") ? id.substr(3) : std::string();
   const auto model = call.services.models.Find(name);
-  if (!model) return ToApiError(NotFound("there is no rate limit " + id));
+  if (!model) return ToRefusal(NotFound("there is no rate limit " + id));
   const auto rate = [](const std::optional<int64_t>& asked) {
     return asked && *asked >= api::kUnlimitedRate ? std::optional<int64_t>(0) : asked;
   };
@@ -93,7 +93,7 @@ api::Parsed<std::string> UpdateRateLimit(const AdminCall& call) {
       {rate(body->requests_per_minute), rate(body->tokens_per_minute),
        rate(body->requests_per_day)},
       call.now, ChangeBy(call));
-  if (!limits) return ToApiError(limits.error());
+  if (!limits) return ToRefusal(limits.error());
   return api::Write(ToWire(model->name(), *limits));
 }
 

@@ -112,7 +112,7 @@ api::Parsed<std::string> UsageAnswer(const AdminCall& call, store::UsageQuery as
   std::vector<store::UsageSum> sums;
   if (!query->batch_only && ask.from < ask.to) {
     auto page = call.services.usage.Sums(ask);
-    if (!page) return ToApiError(page.error());
+    if (!page) return ToRefusal(page.error());
     sums = std::move(page->sums);
   }
   std::vector<api::UsageBucket> buckets;
@@ -174,7 +174,7 @@ api::Parsed<std::string> ListAudit(const AdminCall& call) {
       return api::InvalidValue("after", "There is no such entry.");
   }
   auto entries = call.services.audit.List(ask);
-  if (!entries) return ToApiError(entries.error());
+  if (!entries) return ToRefusal(entries.error());
   std::vector<api::AuditObject> objects;
   for (const store::AuditEntry& e : *entries)
     objects.push_back({fmt::format("{}{}", kAuditPrefix, e.number), e.event, e.actor, e.address,

@@ -18,6 +18,7 @@
 #include "server/handlers/ask_stages.h"
 #include "server/handlers/handlers.h"
 #include "server/handlers/kept.h"
+#include "server/handlers/parse_options.h"
 #include "server/handlers/stages.h"
 
 namespace infe::server {
@@ -86,7 +87,7 @@ api::Parsed<std::shared_ptr<ChatCall>> TakeIn(Services& services, const http::Ht
   auto call = std::make_shared<ChatCall>();
   call->body_bytes = http.body.size();
   call->settings = services.settings.Get();
-  auto request = api::ParseChatCompletionRequest(http.body, call->settings->parse);
+  auto request = api::ParseChatCompletionRequest(http.body, ParseOptionsOf(call->settings->config));
   if (!request) return std::move(request).error();
   call->request = std::move(*request);
   NoteAsked(call->request, reply);

@@ -15,6 +15,7 @@
 #include "server/handlers/answer_writer.h"
 #include "server/handlers/ask_stages.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/parse_options.h"
 #include "server/handlers/stages.h"
 
 namespace infe::server {
@@ -43,7 +44,7 @@ api::Parsed<std::shared_ptr<CompletionCall>> TakeIn(Services& services,
                                                     const http::HttpRequest& http, Reply& reply) {
   auto call = std::make_shared<CompletionCall>();
   call->settings = services.settings.Get();
-  auto parsed = api::ParseCompletionRequest(http.body, call->settings->parse);
+  auto parsed = api::ParseCompletionRequest(http.body, ParseOptionsOf(call->settings->config));
   if (!parsed) return std::move(parsed).error();
   call->request = std::move(*parsed);
   const api::CompletionRequest& request = call->request;

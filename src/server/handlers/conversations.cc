@@ -7,6 +7,7 @@
 #include "api/openai/responses/object.h"
 #include "base/json.h"
 #include "server/handlers/kept.h"
+#include "server/handlers/parse_options.h"
 
 namespace infe::server {
 namespace {
@@ -44,7 +45,7 @@ api::Parsed<responses::ConversationBody> Read(const KeptCall& call, Post post) {
     error.message = "Nothing is kept here.";
     return error;
   }
-  return responses::ParseConversationBody(call.http.body, post, settings->parse);
+  return responses::ParseConversationBody(call.http.body, post, ParseOptionsOf(settings->config));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "server/handlers/answer_writer.h"
 #include "server/handlers/ask_stages.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/parse_options.h"
 #include "server/handlers/vectors.h"
 
 namespace infe::server {
@@ -26,7 +27,7 @@ api::Parsed<std::shared_ptr<EmbeddingCall>> TakeIn(Services& services,
                                                    const http::HttpRequest& http, Reply& reply) {
   auto call = std::make_shared<EmbeddingCall>();
   call->settings = services.settings.Get();
-  auto parsed = api::ParseEmbeddingRequest(http.body, call->settings->parse);
+  auto parsed = api::ParseEmbeddingRequest(http.body, ParseOptionsOf(call->settings->config));
   if (!parsed) return std::move(parsed).error();
   call->request = std::move(*parsed);
   const api::EmbeddingRequest& request = call->request;

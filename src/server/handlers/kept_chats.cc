@@ -4,6 +4,7 @@
 #include "api/openai/kept_page.h"
 #include "api/openai/stored_chat.h"
 #include "server/handlers/kept.h"
+#include "server/handlers/parse_options.h"
 
 namespace infe::server {
 namespace {
@@ -44,7 +45,8 @@ KeptAnswer GetChat(const KeptCall& call) {
 KeptAnswer UpdateChat(const KeptCall& call) {
   auto object = FindChat(call);
   if (!object) return object.error();
-  const auto metadata = api::ParseChatUpdate(call.http.body, call.services.settings.Get()->parse);
+  const auto metadata =
+      api::ParseChatUpdate(call.http.body, ParseOptionsOf(call.services.settings.Get()->config));
   if (!metadata) return metadata.error();
   object->labels = api::LabelsOf(*metadata);
   object->body = api::WithMetadata(object->body, *metadata);

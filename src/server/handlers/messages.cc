@@ -14,6 +14,7 @@
 #include "server/handlers/answer_writer.h"
 #include "server/handlers/ask_stages.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/parse_options.h"
 #include "server/handlers/stages.h"
 
 namespace infe::server {
@@ -45,7 +46,8 @@ api::Parsed<CallPtr> TakeIn(Services& services, const http::HttpRequest& http, R
   auto call = std::make_shared<MessagesCall>();
   call->body_bytes = http.body.size();
   call->settings = services.settings.Get();
-  auto request = wire::ParseMessagesRequest(http.body, call->settings->parse, endpoint);
+  auto request =
+      wire::ParseMessagesRequest(http.body, ParseOptionsOf(call->settings->config), endpoint);
   if (!request) return std::move(request).error();
   call->request = std::move(*request);
   for (const http::Header& field : http.headers)

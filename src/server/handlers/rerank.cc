@@ -11,6 +11,7 @@
 #include "server/handlers/answer_writer.h"
 #include "server/handlers/ask_stages.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/parse_options.h"
 #include "server/handlers/vectors.h"
 
 namespace infe::server {
@@ -27,7 +28,7 @@ api::Parsed<std::shared_ptr<RerankCall>> TakeIn(Services& services, const http::
                                                 Reply& reply) {
   auto call = std::make_shared<RerankCall>();
   call->settings = services.settings.Get();
-  auto parsed = api::ParseRerankRequest(http.body, call->settings->parse);
+  auto parsed = api::ParseRerankRequest(http.body, ParseOptionsOf(call->settings->config));
   if (!parsed) return std::move(parsed).error();
   call->request = std::move(*parsed);
   const api::RerankRequest& request = call->request;

@@ -14,6 +14,7 @@
 #include "server/door/errors.h"
 #include "server/handlers/ask_stages.h"
 #include "server/handlers/kept.h"
+#include "server/handlers/parse_options.h"
 
 namespace infe::server {
 namespace {
@@ -75,8 +76,9 @@ std::optional<api::ApiError> LoadPrevious(Services& services, ResponseCall& call
   const std::string& id = call.request.previous_response_id;
   const int64_t now = services.clock.unix_s();
   // Each exchange is a message or more.
-  auto chain = services.kept.Chain(call.project, id, call.settings->parse.messages_max, now,
-                                   now + KeptSeconds(*call.settings));
+  auto chain =
+      services.kept.Chain(call.project, id, ParseOptionsOf(call.settings->config).messages_max, now,
+                          now + KeptSeconds(*call.settings));
   if (!chain && chain.error().code != ErrorCode::kNotFound) return DatabaseError();
   if (!chain || chain->empty() || chain->back().kind != store::KeptKind::kResponse)
     return responses::PreviousNotKept(id);
@@ -105,7 +107,8 @@ std::optional<api::ApiError> LoadConversation(Services& services, ResponseCall& 
     return api::NotKept("Conversation", id);
   Prolong(services, **found, services.clock.unix_s() + KeptSeconds(*call.settings));
   const auto items = services.kept.Items(
-      call.project, id, {.ascending = true, .limit = call.settings->parse.messages_max});
+      call.project, id,
+      {.ascending = true, .limit = ParseOptionsOf(call.settings->config).messages_max});
   if (!items) return DatabaseError();
   std::string array = "[";
   for (const store::KeptItem& item : *items) {
@@ -175,7 +178,7 @@ api::Parsed<ResponseCallPtr> ReadResponseCall(Services& services, const http::Ht
   auto call = std::make_shared<ResponseCall>();
   call->body_bytes = http.body.size();
   call->settings = services.settings.Get();
-  auto request = responses::ParseRequest(http.body, call->settings->parse);
+  auto request = responses::ParseRequest(http.body, ParseOptionsOf(call->settings->config));
   if (!request) return std::move(request).error();
   call->request = std::move(*request);
   call->project = reply.caller().project();
@@ -215,7 +218,7 @@ std::optional<api::ApiError> LoadHistory(Services& services, ResponseCall& call)
 
 std::optional<api::ApiError> PrepareResponse(Services& services, ResponseCall& call,
                                              const Reply& reply) {
-  auto ask = responses::ToAsk(call.request, call.history, call.settings->parse);
+  auto ask = responses::ToAsk(call.request, call.history, ParseOptionsOf(call.settings->config));
   if (!ask) return std::move(ask).error();
   PlanKeeping(services, call);
   call.history.clear();  // as large as the body, and more, is

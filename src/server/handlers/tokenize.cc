@@ -12,6 +12,7 @@
 #include "server/door/admission.h"
 #include "server/handlers/ask_stages.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/parse_options.h"
 #include "server/handlers/stages.h"
 
 namespace infe::server {
@@ -55,7 +56,7 @@ api::Parsed<std::vector<uint32_t>> PromptTokens(Services& services, const Reply&
 api::Parsed<std::string> Tokenize(Services& services, const http::HttpRequest& http,
                                   const Reply& reply) {
   const SettingsPtr settings = services.settings.Get();
-  auto request = api::ParseTokenizeRequest(http.body, settings->parse);
+  auto request = api::ParseTokenizeRequest(http.body, ParseOptionsOf(settings->config));
   if (!request) return std::move(request).error();
   reply.Note([name = request->model](RequestFacts& facts) { facts.model = name; });
   const auto model = ModelOf(services, reply.caller(), request->model);
@@ -83,7 +84,7 @@ api::Parsed<std::string> Tokenize(Services& services, const http::HttpRequest& h
 api::Parsed<std::string> Detokenize(Services& services, const http::HttpRequest& http,
                                     const Reply& reply) {
   const SettingsPtr settings = services.settings.Get();
-  auto request = api::ParseDetokenizeRequest(http.body, settings->parse);
+  auto request = api::ParseDetokenizeRequest(http.body, ParseOptionsOf(settings->config));
   if (!request) return std::move(request).error();
   reply.Note([name = request->model](RequestFacts& facts) { facts.model = name; });
   const auto model = ModelOf(services, reply.caller(), request->model);

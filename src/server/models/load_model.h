@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "kernels/table.h"
-#include "server/config.h"
+#include "server/config/config.h"
 #include "server/models/served_model.h"
 #include "store/model_file.h"
 #include "store/model_registry.h"

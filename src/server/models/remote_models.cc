@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/file_descriptor.h"
-#include "server/upstream_keys.h"
+#include "server/config/upstream_keys.h"
 #include "upstream/remote_model.h"
 
 namespace infe::server {

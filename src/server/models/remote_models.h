@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "server/config.h"
+#include "server/config/config.h"
 #include "server/models/model_set.h"
 #include "upstream/http_client.h"
 #include "upstream/upstream.h"

@@ -1,4 +1,4 @@
-#include "server/config.h"
+#include "server/config/config.h"
 
 #include <fstream>
 #include <set>
@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/source_dir.h"
-#include "server/config_keys.h"
+#include "server/config/config_keys.h"
 
 namespace infe::server {
 namespace {

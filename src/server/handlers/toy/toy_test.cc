@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "server/handlers/served_fake.h"
-#include "server/toy/toy_handler.h"
+#include "server/handlers/toy/toy_handler.h"
 
 namespace infe::toy {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/render_chat.h"
+#include "server/handlers/render_chat.h"
 
 #include <gtest/gtest.h>
 

@@ -5,8 +5,7 @@
 #include <memory>
 #include <mutex>
 
-#include "api/parse_options.h"
-#include "server/config.h"
+#include "server/config/config.h"
 #include "server/door/cors.h"
 #include "server/door/host_guard.h"
 
@@ -16,7 +15,6 @@ struct LiveSettings {
   explicit LiveSettings(ServerConfig from);
 
   const ServerConfig config;
-  const api::ParseOptions parse;
   const Cors cors;
   const HostGuard api_hosts, ops_hosts;
 };

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "api/parse_options.h"
 #include "base/result.h"
 #include "grammar/grammar.h"
 #include "kernels/table.h"
@@ -24,6 +23,8 @@ enum class RequireKeys {
 // Where a request leaves a sampling field out: what the model's authors advise, where known; or the
 // API reference's own defaults, temperature 1 and top_p 1.
 enum class SamplingDefaults { kModel, kApi };
+// Of an image in a conversation: a 400, or a text that stands where it stood.
+enum class Images { kRefuse, kPlaceholder };
 enum class StrictSchema { kExtended, kOpenAi };
 enum class UpstreamBalance { kLeast, kPrefix };
 
@@ -95,7 +96,7 @@ struct ServerConfig {
   uint32_t stop_max = 4;     // stop texts of a request, as OpenAI's API has it
   uint32_t tools_max = 128;  // tools of a request, likewise
   SamplingDefaults sampling_defaults = SamplingDefaults::kModel;
-  api::Images images = api::Images::kRefuse;
+  Images images = Images::kRefuse;
   bool strict_params = false;
   bool json_word_check = false;
   StrictSchema strict_schema = StrictSchema::kExtended;

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "server/config.h"
-#include "server/config_keys.h"
+#include "server/config/config.h"
+#include "server/config/config_keys.h"
 
 namespace infe::server {
 

@@ -1,4 +1,4 @@
-#include "server/config_keys.h"
+#include "server/config/config_keys.h"
 
 #include <algorithm>
 #include <optional>
@@ -151,8 +151,8 @@ constexpr Names<SamplingDefaults> kSamplingDefaults[] = {{"model", SamplingDefau
                                                          {"api", SamplingDefaults::kApi}};
 constexpr Names<StrictSchema> kStrictSchema[] = {{"extended", StrictSchema::kExtended},
                                                  {"openai", StrictSchema::kOpenAi}};
-constexpr Names<api::Images> kImages[] = {{"refuse", api::Images::kRefuse},
-                                          {"placeholder", api::Images::kPlaceholder}};
+constexpr Names<Images> kImages[] = {{"refuse", Images::kRefuse},
+                                     {"placeholder", Images::kPlaceholder}};
 constexpr Names<grammar::OpenObjects> kOpenObjects[] = {
     {"closed", grammar::OpenObjects::kClosed}, {"as_written", grammar::OpenObjects::kAsWritten}};
 constexpr Names<store::LedgerFailureMode> kLedgerModes[] = {

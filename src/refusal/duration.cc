@@ -1,8 +1,8 @@
-#include "api/duration.h"
+#include "refusal/duration.h"
 
 #include <fmt/format.h>
 
-namespace infe::api {
+namespace infe::refusal {
 
 std::string FormatDuration(int64_t milliseconds) {
   if (milliseconds < 0) milliseconds = 0;
@@ -18,4 +18,4 @@ std::string FormatDuration(int64_t milliseconds) {
   return fmt::format("{}h{}m{}s", seconds / 3600, seconds / 60 % 60, seconds % 60);
 }
 
-}  // namespace infe::api
+}  // namespace infe::refusal

@@ -1,4 +1,4 @@
-#include "server/config.h"
+#include "server/config/config.h"
 
 #include <charconv>
 #include <cstdlib>
@@ -11,9 +11,9 @@
 #include <toml++/toml.h>
 
 #include "base/check.h"
-#include "server/config_keys.h"
+#include "server/config/config_keys.h"
+#include "server/config/upstream_keys.h"
 #include "server/door/cors.h"
-#include "server/upstream_keys.h"
 #include "store/database.h"
 
 namespace infe::server {

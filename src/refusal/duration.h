@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <string>
 
-namespace infe::api {
+namespace infe::refusal {
 
 // milliseconds below 0 count as 0. Below a second: whole milliseconds. Below a minute: seconds with
 // as many of two decimals as are needed, rounded up so that nobody comes back too early. From a
 // minute on: whole seconds, rounded up.
 std::string FormatDuration(int64_t milliseconds);
 
-}  // namespace infe::api
+}  // namespace infe::refusal

@@ -8,7 +8,7 @@
 #include "server/handlers/answer_writer.h"
 #include "server/handlers/ask_stages.h"
 #include "server/handlers/handlers.h"
-#include "server/toy/toy_dialect.h"
+#include "server/handlers/toy/toy_dialect.h"
 
 namespace infe::toy {
 

@@ -1,4 +1,4 @@
-#include "server/render_chat.h"
+#include "server/handlers/render_chat.h"
 
 #include <utility>
 
@@ -7,7 +7,7 @@
 #include "api/openai/chat_ask.h"
 #include "api/openai/chat_completion_request.h"
 #include "server/handlers/ask_stages.h"
-#include "server/live_settings.h"
+#include "server/handlers/parse_options.h"
 
 namespace infe::server {
 namespace {
@@ -30,8 +30,7 @@ Result<std::string> Named(std::string_view body, const std::string& model) {
 Result<std::string> RenderChat(const answer::ModelText& model, std::string_view body,
                                const ServerConfig& config) {
   INFE_ASSIGN(const std::string named, Named(body, model.name));
-  const LiveSettings settings(config);
-  auto request = api::ParseChatCompletionRequest(named, settings.parse);
+  auto request = api::ParseChatCompletionRequest(named, ParseOptionsOf(config));
   if (!request) return ToError(request.error());
   answer::ChatAsk ask = api::ToAsk(*request);
   ask.purpose = answer::Purpose::kLook;

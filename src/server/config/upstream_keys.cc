@@ -1,4 +1,4 @@
-#include "server/upstream_keys.h"
+#include "server/config/upstream_keys.h"
 
 #include <algorithm>
 #include <set>

@@ -7,7 +7,7 @@
 
 #include "answer/model_text.h"
 #include "base/result.h"
-#include "server/config.h"
+#include "server/config/config.h"
 
 namespace infe::server {
 

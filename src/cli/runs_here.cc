@@ -7,7 +7,7 @@
 #include "engine/loader.h"
 #include "kernels/quant_type.h"
 #include "model/arch/registry.h"
-#include "server/config.h"
+#include "server/config/config.h"
 
 namespace infe::cli {
 namespace {

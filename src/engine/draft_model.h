@@ -42,6 +42,8 @@ class DraftModel {
 
   // model is borrowed. Refuses a model that cannot take back what it has read.
   static Result<std::unique_ptr<DraftModel>> Create(model::StepModel& model, Clock clock);
+  // What it computes with.
+  const kernels::KernelTable& kernel_table() const { return model_.kernel_table(); }
   // Of all places.
   static size_t StateBytes(std::span<const model::StateGroup> groups);
 

@@ -27,7 +27,7 @@ ModelDrafts::ModelDrafts(const Lives::Shared& shared, std::unique_ptr<DraftModel
       model_(std::move(model)),
       lives_(lives),
       desk_(desk),
-      kernels_(kernels::SelectKernels()),
+      kernels_(model_->kernel_table()),
       sampler_(kernels_) {}
 
 // A prompt's first token is worth more than what guesses win.

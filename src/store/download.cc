@@ -327,6 +327,13 @@ Result<void> DownloadFile(const std::string& url, const std::vector<std::string>
     return Error{ErrorCode::kPermissionDenied,
                  fmt::format("{}: status {}: it is not for everybody", url, status),
                  {}};
+  // The whole file was sent where its rest was asked for: it is another one by now, or the server
+  // sends no parts. What is kept is of no use, and the whole is asked for, once: nothing is held
+  // then.
+  if (code == CURLE_RANGE_ERROR && held > 0) {
+    INFE_TRY(StartOver(transfer));
+    return DownloadFile(url, headers, place, room, options);
+  }
   // 416: nothing is left to send, because the file was already whole; the digest decides.
   if (status == 416) return {};
   if (code != CURLE_OK)

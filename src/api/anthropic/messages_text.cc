@@ -19,9 +19,10 @@ enum class UsageOf { kMessage, kDelta };
 
 void AppendUsage(std::string& out, const MessageTextOptions& options, const answer::Totals& totals,
                  UsageOf where) {
+  // Of a model elsewhere only the end knows it; at the beginning there is an estimate.
+  const uint32_t prompt = totals.prompt_tokens > 0 ? totals.prompt_tokens : options.prompt_tokens;
   // The last token of a prompt is always computed, so something is left of it.
-  const uint32_t fresh =
-      options.prompt_tokens - std::min(totals.cached_tokens, options.prompt_tokens);
+  const uint32_t fresh = prompt - std::min(totals.cached_tokens, prompt);
   const uint32_t kept = options.cache_control && fresh > 0 ? fresh - 1 : 0;
   ObjectText usage(out);
   usage.Integer("input_tokens", fresh - kept);

@@ -148,6 +148,15 @@ Event Arguments(const std::string& text) {
   return {0, answer::CallArguments{0, answer::CallKind::kFunction, text}, {}};
 }
 
+// Of a model on another server the prompt is an estimate until the end.
+TEST(MessagesText, WhatTheEndCountsIsBilledAndNotTheEstimate) {
+  const Json message =
+      Both(Ending({{0, answer::Text{"Hi"}, {}}}, {},
+                  {.prompt_tokens = 42, .cached_tokens = 30, .completion_tokens = 5}));
+  EXPECT_EQ(message.find("usage")->find("input_tokens")->Dump(), "12");
+  EXPECT_EQ(message.find("usage")->find("cache_read_input_tokens")->Dump(), "30");
+}
+
 TEST(MessagesText, EveryKindOfBlockComesInItsPlace) {
   const Json message = Both(Ending({{0, answer::Reasoning{"h"}, {}},
                                     {0, answer::Reasoning{"m"}, {}},

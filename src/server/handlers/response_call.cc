@@ -223,6 +223,7 @@ std::optional<api::ApiError> PrepareResponse(Services& services, ResponseCall& c
   PlanKeeping(services, call);
   call.history.clear();  // as large as the body, and more, is
   call.request.input.clear();
+  if (reply.endpoint()->cost == Cost::kReads) ask->purpose = answer::Purpose::kLook;
   ask->caller = ToAsk(services, reply, call.request.prompt_cache_key, ask->caller.priority);
   auto prepared = call.model->backend().Prepare(std::move(*ask), PolicyOf(call.settings->config));
   if (!prepared) return responses::ToError(prepared.error());

@@ -141,7 +141,6 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("what", MESSAGES)
-@pytest.mark.xfail(reason="the second ask finds the first in the prefix cache, which the comparison of usage does not allow for", strict=False)
 def test_a_message_is_what_the_second_infe_says(server, gateway, what):
     body = {"messages": [{"role": "user", "content": "Tell of a river."}], "temperature": 0, "max_tokens": 24,
             **MESSAGES[what]}
@@ -183,7 +182,6 @@ def test_a_refusal_of_the_second_infe_is_told(server, gateway):
     ("/v1/chat/completions/render", {"messages": ASK}), ("/v1/messages/count_tokens", {"messages": ASK[1:]}),
     ("/v1/responses/input_tokens", {"input": "Hi"}), ("/v1/completions", {"prompt": "Hi"}),
     ("/v1/embeddings", {"input": "Hi"})])
-@pytest.mark.xfail(reason="responses/input_tokens tells an estimate for a model of another server", strict=False)
 def test_what_only_the_models_own_server_can_do_is_a_400(gateway, path, body):
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
     connection.request("POST", path, json.dumps({"model": "smollm2-135m", **body}),

@@ -150,14 +150,15 @@ def embed(config, tensors, ids, pooling=1):
     return vector / np.linalg.norm(vector)
 
 
-def score(config, tensors, first, second):
-    """How well the second text of a pair answers the first, in 0..1; both with the marks around them."""
-    x = rows(config, tensors, first + second, len(first))[0]
+def score(config, tensors, first, second, kept=np.float64):
+    """How well the second text of a pair answers the first, in 0..1; both with the marks around them. Keys and values are
+    kept as `kept`."""
+    x = rows(config, tensors, first + second, len(first), kept)[0]
     pooled = np.tanh(tensors["pooler.dense.weight"].astype(np.float64) @ x + tensors["pooler.dense.bias"])
     return 1 / (1 + math.exp(-(tensors["classifier.weight"][0].astype(np.float64) @ pooled + tensors["classifier.bias"][0])))
 
 
-def rows(config, tensors, ids, second_from):
+def rows(config, tensors, ids, second_from, kept=np.float64):
     """The rows of a text behind the last layer, or of a pair whose second text begins there."""
     t = {name: tensor.astype(np.float64) for name, tensor in tensors.items()}
     heads = config["num_attention_heads"]
@@ -179,6 +180,7 @@ def rows(config, tensors, ids, second_from):
         p = f"encoder.layer.{layer}."
         q, k, v = (linear(x, p + "attention.self." + name).reshape(-1, heads, dim).transpose(1, 0, 2)
                    for name in ("query", "key", "value"))
+        k, v = (kept_rows.astype(kept).astype(np.float64) for kept_rows in (k, v))
         scores = q @ k.transpose(0, 2, 1) / math.sqrt(dim)
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         mixed = (weights / weights.sum(-1, keepdims=True)) @ v

@@ -102,7 +102,8 @@ Answered<std::unique_ptr<PreparedEmbedding>> PrepareTexts(GeneratingModel model,
 
 Answered<std::unique_ptr<PreparedEmbedding>> PreparePairs(GeneratingModel model, RankAsk ask) {
   const tokenizer::Tokenizer& tokenizer = *model.text.tokenizer;
-  const std::vector<engine::TokenId> query = tokenizer.Encode(ask.query);
+  std::vector<engine::TokenId> query = tokenizer.Encode(ask.query);
+  query.insert(query.end(), tokenizer.between_texts().begin(), tokenizer.between_texts().end());
   if (query.size() >= model.text.context_max)
     return TooLong({.context_max = model.text.context_max, .prompt = query.size()},
                    ask.query_origin);

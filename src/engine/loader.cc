@@ -62,6 +62,17 @@ Result<void> ReadBertSpecials(const model::GgufFile& file, tokenizer::Vocab& voc
   return {};
 }
 
+Result<void> ReadUnigramKeys(const model::GgufFile& file, tokenizer::Vocab& vocab) {
+  INFE_ASSIGN(vocab.remove_extra_whitespaces,
+              file.Bool("tokenizer.ggml.remove_extra_whitespaces", false));
+  if (!file.Has("tokenizer.ggml.precompiled_charsmap")) return {};
+  // Bytes, with a sign or without.
+  INFE_ASSIGN(const auto bytes, file.Integers("tokenizer.ggml.precompiled_charsmap"));
+  vocab.char_map.reserve(bytes.size());
+  for (const int64_t byte : bytes) vocab.char_map += static_cast<char>(byte);
+  return {};
+}
+
 Result<tokenizer::Vocab> ReadVocab(const model::GgufFile& file) {
   tokenizer::Vocab vocab;
   INFE_ASSIGN(const std::string_view kind, file.String("tokenizer.ggml.model"));
@@ -99,6 +110,7 @@ Result<tokenizer::Vocab> ReadVocab(const model::GgufFile& file) {
   INFE_ASSIGN(vocab.add_space_prefix, OptionalBool(file, "tokenizer.ggml.add_space_prefix"));
   INFE_ASSIGN(vocab.lowercase, file.Bool("tokenizer.ggml.normalizer.lowercase", true));
   if (vocab.model == "bert") INFE_TRY(ReadBertSpecials(file, vocab));
+  if (vocab.model == "t5") INFE_TRY(ReadUnigramKeys(file, vocab));
   return vocab;
 }
 

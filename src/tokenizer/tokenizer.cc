@@ -7,6 +7,7 @@
 #include "tokenizer/character_bpe.h"
 #include "tokenizer/end_of_generation.h"
 #include "tokenizer/sentence_piece_bpe.h"
+#include "tokenizer/unigram.h"
 #include "tokenizer/word_piece.h"
 
 namespace infe::tokenizer {
@@ -41,15 +42,16 @@ Result<void> CheckShape(const Vocab& vocab) {
   return {};
 }
 
-enum class Family : uint8_t { kByteLevel, kSentencePiece, kCharacters, kWordPiece };
+enum class Family : uint8_t { kByteLevel, kSentencePiece, kCharacters, kWordPiece, kUnigram };
 
 Result<Family> FamilyOf(const std::string& model) {
   if (model == "gpt2") return Family::kByteLevel;
   if (model == "llama") return Family::kSentencePiece;
   if (model == "gemma4") return Family::kCharacters;
   if (model == "bert") return Family::kWordPiece;
+  if (model == "t5") return Family::kUnigram;
   return Unsupported("the tokenizer model \"" + model +
-                     "\" is not known; gpt2, llama, gemma4 and bert are");
+                     "\" is not known; gpt2, llama, gemma4, bert and t5 are");
 }
 
 Result<std::unique_ptr<PieceEncoder>> MakeEncoder(Family family, const Vocab& vocab,
@@ -63,6 +65,8 @@ Result<std::unique_ptr<PieceEncoder>> MakeEncoder(Family family, const Vocab& vo
       return CharacterBpe::Create(vocab, table);
     case Family::kWordPiece:
       return WordPiece::Create(vocab, table);
+    case Family::kUnigram:
+      return Unigram::Create(vocab, table);
   }
   __builtin_unreachable();
 }
@@ -109,7 +113,10 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(Vocab vocab) {
                                ? FindPreTokenizer(vocab.pre_tokenizer)->add_bos  // it is known now
                                : true;
   result->add_bos_ = vocab.bos.has_value() && vocab.add_bos.value_or(bos_default);
-  result->add_eos_ = vocab.eos.has_value() && vocab.add_eos.value_or(family == Family::kWordPiece);
+  const bool reads_only = family == Family::kWordPiece || family == Family::kUnigram;
+  result->add_eos_ = vocab.eos.has_value() && vocab.add_eos.value_or(reads_only);
+  // RoBERTa's line ends the first text of a pair twice.
+  if (family == Family::kUnigram && result->add_eos_) result->between_.push_back(*vocab.eos);
   const bool pieces = family == Family::kSentencePiece;
   result->add_space_prefix_ =
       (pieces || family == Family::kCharacters) && vocab.add_space_prefix.value_or(pieces);

@@ -1,8 +1,8 @@
 // Tokenizer: text to token ids and back. Immutable after Create, so any thread may use it at any
-// time. Four families, chosen by Vocab::model: byte-level BPE ("gpt2"), SentencePiece-style BPE
-// with byte fallback ("llama"), BPE by merges over characters ("gemma4") and WordPiece ("bert"),
-// which only reads: its tokens do not give back what was written. Time is near-linear in the text,
-// whatever the text.
+// time. Five families, chosen by Vocab::model: byte-level BPE ("gpt2"), SentencePiece-style BPE
+// with byte fallback ("llama"), BPE by merges over characters ("gemma4"), and two that only read,
+// WordPiece ("bert") and SentencePiece's unigrams ("t5"): their tokens do not give back what was
+// written. Time is near-linear in the text, whatever the text.
 //
 // Special tokens and trust. A prompt is written by a template, with users' text in its holes. The
 // whole text is tokenised as one, but a control token such as <|im_end|> is recognised only where
@@ -95,6 +95,8 @@ class Tokenizer {
   std::optional<TokenId> padding() const { return padding_; }
   bool add_bos() const { return add_bos_; }
   bool add_eos() const { return add_eos_; }
+  // Of a pair of texts, what stands between the end of the first and the second.
+  std::span<const TokenId> between_texts() const { return between_; }
   // SentencePiece models of the older kind put a space before text that begins a prompt or follows
   // a special token; decoding takes it away again.
   bool add_space_prefix() const { return add_space_prefix_; }
@@ -109,6 +111,7 @@ class Tokenizer {
   std::unique_ptr<PieceEncoder> encoder_;  // borrows table_
   std::vector<TokenId> end_of_generation_;
   std::optional<TokenId> bos_, eos_, unknown_, padding_;
+  std::vector<TokenId> between_;
   size_t token_bytes_max_ = 1;
   bool add_bos_ = false;
   bool add_eos_ = false;

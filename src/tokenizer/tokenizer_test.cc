@@ -219,7 +219,7 @@ TEST(Tokenizer, IdsOutOfRangeAreHarmless) {
 TEST(Tokenizer, RefusesVocabulariesThatContradictThemselves) {
   const Vocab good = TinyByteLevelVocab();
   Vocab vocab = good;
-  vocab.model = "t5";
+  vocab.model = "rwkv";
   EXPECT_EQ(CreateError(vocab), ErrorCode::kUnsupported);
   vocab = good;
   vocab.pre_tokenizer = "nobody-knows";

@@ -24,16 +24,16 @@ enum class TokenType : uint8_t {
 
 struct Vocab {
   // tokenizer.ggml.model: "gpt2" (byte-level BPE), "llama" (SentencePiece), "gemma4" (BPE by merges
-  // over characters) or "bert" (WordPiece).
+  // over characters), "bert" (WordPiece) or "t5" (SentencePiece's unigrams).
   std::string model;
   std::string pre_tokenizer;        // tokenizer.ggml.pre, such as "qwen2"; used by "gpt2" only
   std::vector<std::string> tokens;  // tokenizer.ggml.tokens: as stored, by id
   std::vector<TokenType> types;     // tokenizer.ggml.token_type: per token; empty = all normal
-  std::vector<float> scores;        // tokenizer.ggml.scores: per token; "llama" needs them
+  std::vector<float> scores;        // tokenizer.ggml.scores: per token; "llama" and "t5" need them
   std::vector<std::string> merges;  // tokenizer.ggml.merges: "left right", best first; "gpt2" needs
   std::optional<TokenId> bos;       // tokenizer.ggml.bos_token_id and so on
   std::optional<TokenId> eos;
-  std::optional<TokenId> unknown;  // "bert" needs it
+  std::optional<TokenId> unknown;  // "bert" and "t5" need it
   std::optional<TokenId> padding;
   // Tokens that end a generation besides eos: tokenizer.ggml.eot_token_id, eom_token_id. Well-known
   // names (<|im_end|>, <|eot_id|>, <end_of_turn>, ...) are found by the tokenizer itself.
@@ -44,6 +44,10 @@ struct Vocab {
   std::optional<bool> add_eos;           // tokenizer.ggml.add_eos_token
   std::optional<bool> add_space_prefix;  // tokenizer.ggml.add_space_prefix
   bool lowercase = true;  // tokenizer.ggml.normalizer.lowercase; of "bert": marks go as well
+  // Of "t5": tokenizer.ggml.precompiled_charsmap (tokenizer/char_map.h), and
+  // tokenizer.ggml.remove_extra_whitespaces.
+  std::string char_map;
+  bool remove_extra_whitespaces = false;
 };
 
 }  // namespace infe::tokenizer

@@ -76,6 +76,9 @@ function(infe_module name)
     set(scope PUBLIC)
     target_compile_options(infe_${name} PRIVATE ${INFE_WARNINGS})
   endif()
+  if(INFE_JOIN_SOURCES AND sources)
+    infe_join_sources(infe_${name} ${dir} "${sources}")
+  endif()
   target_include_directories(infe_${name} ${scope} ${PROJECT_SOURCE_DIR}/src)
   foreach(dep ${below})
     target_link_libraries(infe_${name} ${scope} infe_${dep})
@@ -122,6 +125,25 @@ function(infe_module name)
       infe_fuzzer(${target} ${file} infe_${name})
     endforeach()
   endif()
+endfunction()
+
+# Has sources compiled several at a time, as tools/join_sources puts them together. Those with compiler
+# flags of their own stay alone.
+function(infe_join_sources target dir sources)
+  list(FILTER sources EXCLUDE REGEX "/kernels/avx")
+  execute_process(COMMAND ${PROJECT_SOURCE_DIR}/tools/join_sources ${dir} ${sources}
+                  OUTPUT_VARIABLE groups OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  string(REPLACE ";" "|" groups "${groups}")
+  string(REPLACE "\n" ";" groups "${groups}")
+  set(number 0)
+  foreach(group ${groups})
+    string(REPLACE "|" ";" group "${group}")
+    set_source_files_properties(${group} PROPERTIES UNITY_GROUP ${number})
+    math(EXPR number "${number} + 1")
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  # Said of types in what the compiler takes for a header.
+  target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
 endfunction()
 
 # A fuzz target: a *_fuzz.cc with LLVMFuzzerTestOneInput. In ordinary builds a driver of ours feeds it

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/fields.h"
+#include "api/openai/peer_fields.h"
 #include "api/request_body.h"
 
 namespace infe::api {
@@ -76,14 +77,19 @@ void CheckModalities(Fields& body) {
   }
 }
 
-// Parameters of OpenAI whose only accepted value is the one that changes nothing.
-void CheckUnimplemented(Fields& body) {
+// Parameters whose only accepted value is the one that changes nothing.
+void CheckUnimplemented(Fields& body, int n) {
   ParseContext& context = body.context();
+  // Fields of text completions, which clients send here too.
+  if (const auto best_of = body.Integer("best_of", {}); best_of && *best_of != n)
+    context.Fail(UnsupportedValue("best_of", std::to_string(*best_of), "the value of 'n'"));
+  if (body.Bool("echo").value_or(false)) context.Fail(UnsupportedValue("echo", "true", "false"));
+  body.Refuse("suffix", "It is a field of /v1/completions.");
   // No model here takes it, so it changes nothing, and says so.
   if (body.Enum("verbosity", kVerbosities).value_or(Verbosity::kMedium) != Verbosity::kMedium)
     context.Ignore("verbosity");
   CheckModalities(body);
-  RefuseForeign(body);
+  RefusePeerFields(body);
   body.Refuse("chat_template", "It is the operator's to choose.");
   body.Refuse("audio");
   body.Refuse("web_search_options");
@@ -133,7 +139,7 @@ Parsed<ChatCompletionRequest> ParseChatCompletionRequest(std::string_view text,
   request.safety_identifier = body.String("safety_identifier", kSafetyIdentifierMax).value_or("");
   request.thinking = ParseThinking(body);
   request.truncation = body.Enum("truncation", kTruncations).value_or(Truncation::kDisabled);
-  CheckUnimplemented(body);
+  CheckUnimplemented(body, request.n);
   if (options.json_word_check && request.format.kind == OutputFormat::Kind::kJsonObject &&
       request.format.param == "response_format" && !MentionsJson(request.messages))
     context.Fail(MissingJsonWord());

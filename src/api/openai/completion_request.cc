@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/fields.h"
+#include "api/openai/peer_fields.h"
 #include "api/openai/text_inputs.h"
 #include "api/request_body.h"
 
@@ -46,7 +47,7 @@ Parsed<CompletionRequest> ParseCompletionRequest(std::string_view text,
   if (const auto logprobs = body.Integer("logprobs", {.min = 0, .max = kCompletionLogprobsMax}))
     request.logprobs = static_cast<int>(*logprobs);
   request.suffix = body.String("suffix");
-  RefuseForeign(body);
+  RefusePeerFields(body);
   request.format = ParseOutputFormat(body);
   request.service_tier = ParseServiceTier(body);
   request.cache_salt = body.String("cache_salt", kIdentityMax).value_or("");

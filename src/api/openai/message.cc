@@ -39,6 +39,30 @@ Role RoleOf(WireRole role) {
   return Role::kUser;
 }
 
+// A thought: a text, or as Mistral has it an array of text parts.
+std::string ParseThought(Fields& fields, std::string_view name) {
+  const Json* value = fields.Require(name);
+  if (value == nullptr) return {};
+  ParseContext& context = fields.context();
+  const std::string path = fields.Path(name);
+  if (!value->is_array()) return ReadString(*value, path, context).value_or("");
+  std::string thought;
+  for (size_t i = 0; i < value->array().size() && !context.failed(); ++i) {
+    const Json& item = value->array()[i];
+    const std::string where = Indexed(path, i);
+    if (!item.is_object()) {
+      context.Fail(InvalidType(where, "an object", TypeName(item)));
+      break;
+    }
+    Fields part(item, where, context);
+    part.Take("type");
+    if (i > 0) thought += '\n';
+    thought += part.RequireString("text");
+    part.Finish();
+  }
+  return thought;
+}
+
 ContentPart ParsePart(const Json& value, const std::string& path, ContentOwner owner,
                       ParseContext& context) {
   ContentPart part;
@@ -49,8 +73,13 @@ ContentPart ParsePart(const Json& value, const std::string& path, ContentOwner o
   Fields fields(value, path, context);
   const std::string type = fields.RequireString("type");
   if (context.failed()) return part;
-  if (type == "text") {
+  const bool is_thought = type == "thinking" || type == "reasoning";
+  // The second and third are what items of the Responses API call it.
+  if (type == "text" || type == "input_text" || type == "output_text") {
     part.text = fields.RequireString("text");
+  } else if (is_thought && owner == ContentOwner::kAssistant) {
+    part.kind = ContentPart::Kind::kThought;
+    part.text = ParseThought(fields, type == "thinking" ? "thinking" : "text");
   } else if (type == "refusal" && owner == ContentOwner::kAssistant) {
     part.kind = ContentPart::Kind::kRefusal;
     part.text = fields.RequireString("refusal");
@@ -69,6 +98,22 @@ ContentPart ParsePart(const Json& value, const std::string& path, ContentOwner o
   return part;
 }
 
+// The text of a call's arguments. Ollama and what is written for it keep them as an object.
+std::string ParseArguments(Fields& fields) {
+  const Json* value = fields.Require("arguments");
+  if (value == nullptr) return {};
+  if (value->is_object()) return value->Dump();
+  return ReadString(*value, fields.Path("arguments"), fields.context()).value_or("");
+}
+
+// Mistral's answers leave the type out; what the call holds tells it.
+std::optional<ToolCall::Kind> ParseCallKind(Fields& fields) {
+  if (fields.Take("type") != nullptr) return fields.Enum("type", kCallKinds);
+  if (fields.Take("function") != nullptr) return ToolCall::Kind::kFunction;
+  fields.Require("type");
+  return std::nullopt;
+}
+
 ToolCall ParseToolCall(const Json& value, const std::string& path, ParseContext& context) {
   ToolCall call;
   if (!value.is_object()) {
@@ -77,8 +122,7 @@ ToolCall ParseToolCall(const Json& value, const std::string& path, ParseContext&
   }
   Fields fields(value, path, context);
   call.id = fields.RequireString("id");
-  if (fields.Require("type") == nullptr) return call;
-  const auto kind = fields.Enum("type", kCallKinds);
+  const std::optional<ToolCall::Kind> kind = ParseCallKind(fields);
   if (!kind) return call;
   call.kind = *kind;
   const bool is_function = *kind == ToolCall::Kind::kFunction;
@@ -87,7 +131,7 @@ ToolCall ParseToolCall(const Json& value, const std::string& path, ParseContext&
   if (inner == nullptr) return call;
   Fields inner_fields(*inner, fields.Path(inner_name), context);
   call.name = inner_fields.RequireString("name");
-  call.arguments = inner_fields.RequireString(is_function ? "arguments" : "input");
+  call.arguments = is_function ? ParseArguments(inner_fields) : inner_fields.RequireString("input");
   inner_fields.Finish();
   fields.Take("index");  // clients that join a stream send their accumulator back
   fields.Finish();
@@ -118,7 +162,7 @@ void ParseAssistant(Fields& fields, size_t index, Message& message) {
     ToolCall made;
     made.id = LegacyCallId(index);
     made.name = call_fields.RequireString("name");
-    made.arguments = call_fields.RequireString("arguments");
+    made.arguments = ParseArguments(call_fields);
     call_fields.Finish();
     if (!message.tool_calls.empty())
       context.Fail(InvalidCombination(fields.Path("function_call"),
@@ -126,6 +170,22 @@ void ParseAssistant(Fields& fields, size_t index, Message& message) {
                                       "cannot be used together."));
     message.tool_calls.push_back(std::move(made));
   }
+}
+
+// Thoughts among the parts of an answer are its reasoning; a field that says the same goes first.
+void TakeThoughts(Message& message) {
+  std::vector<ContentPart> said;
+  std::string thoughts;
+  for (ContentPart& part : message.content) {
+    if (part.kind != ContentPart::Kind::kThought) {
+      said.push_back(std::move(part));
+    } else if (!part.text.empty()) {
+      if (!thoughts.empty()) thoughts += '\n';
+      thoughts += part.text;
+    }
+  }
+  message.content = std::move(said);
+  if (message.reasoning_content.empty()) message.reasoning_content = std::move(thoughts);
 }
 
 Message ParseMessage(const Json& value, size_t index, ParseContext& context) {
@@ -155,8 +215,9 @@ Message ParseMessage(const Json& value, size_t index, ParseContext& context) {
         *content, fields.Path("content"),
         message.role == Role::kAssistant ? ContentOwner::kAssistant : ContentOwner::kOther,
         context);
-  } else if (*role == WireRole::kFunction) {
-    message.has_content = true;  // null there means an empty result
+    TakeThoughts(message);
+  } else if (message.role == Role::kTool) {
+    message.has_content = true;  // a tool that had nothing to say
   } else if (message.role != Role::kAssistant) {
     context.Fail(MissingParameter(fields.Path("content")));
   } else {

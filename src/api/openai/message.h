@@ -25,7 +25,7 @@ struct ToolCall {
 };
 
 struct ContentPart {
-  enum class Kind { kText, kRefusal };
+  enum class Kind { kText, kRefusal, kThought };
   Kind kind = Kind::kText;
   std::string text;
 };
@@ -34,7 +34,7 @@ struct Message {
   Role role = Role::kUser;
   bool has_content = false;  // false: content was null or absent (assistant only)
   bool content_is_array = false;
-  std::vector<ContentPart> content;  // one part where content was a string
+  std::vector<ContentPart> content;  // one part where content was a string; no thoughts
   std::string name;                  // "" if none
   std::string refusal;               // assistant; "" if none
   std::string reasoning_content;     // assistant; "" if none

@@ -80,6 +80,54 @@ TEST(Message, ContentPartsAreTextAndForTheAssistantRefusal) {
                 "empty_array");
 }
 
+// Histories as other servers and frameworks keep them.
+TEST(Message, PartsOfOtherApisAreReadAsWhatTheySay) {
+  const auto messages =
+      MustParse(ChatBodyOf(R"({"role":"user","content":[{"type":"input_text","text":"a"}]},)"
+                           R"({"role":"assistant","content":[{"type":"thinking","thinking":"hm"},)"
+                           R"({"type":"thinking","thinking":[{"type":"text","text":"so"}]},)"
+                           R"({"type":"reasoning","text":"then"},)"
+                           R"({"type":"output_text","text":"b"}]},)"
+                           R"({"role":"assistant","reasoning_content":"x","content":[)"
+                           R"({"type":"thinking","thinking":"hm","signature":"s"}]})"))
+          .messages;
+  EXPECT_EQ(messages[0].Text(), "a");
+  EXPECT_EQ(messages[1].Text(), "b");
+  EXPECT_EQ(messages[1].reasoning_content, "hm\nso\nthen");
+  EXPECT_EQ(messages[2].Text(), "");
+  EXPECT_EQ(messages[2].reasoning_content, "x");
+  const auto part = [](std::string_view role, std::string_view text) {
+    return ChatBodyOf(R"({"role":")" + std::string(role) + R"(","content":[)" + std::string(text) +
+                      "]}");
+  };
+  ExpectRefused(part("user", R"({"type":"thinking","thinking":"hm"})"),
+                "messages[0].content[0].type", "invalid_value");
+  ExpectRefused(part("assistant", R"({"type":"thinking"})"), "messages[0].content[0].thinking",
+                "missing_required_parameter");
+  ExpectRefused(part("assistant", R"({"type":"thinking","thinking":[{"type":"text"}]})"),
+                "messages[0].content[0].thinking[0].text", "missing_required_parameter");
+  ExpectRefused(part("assistant", R"({"type":"thinking","thinking":[7]})"),
+                "messages[0].content[0].thinking[0]", "invalid_type");
+}
+
+TEST(Message, CallsOfOtherApisAndEmptyResultsAreRead) {
+  const auto messages =
+      MustParse(
+          ChatBodyOf(R"({"role":"assistant","tool_calls":[)"
+                     R"({"id":"a","function":{"name":"f","arguments":{"x":[1,"\u00e9"]}}},)"
+                     R"({"id":"b","type":"function","function":{"name":"f","arguments":""}}]},)"
+                     R"({"role":"tool","tool_call_id":"a","content":null},)"
+                     R"({"role":"tool","tool_call_id":"b"})"))
+          .messages;
+  EXPECT_EQ(messages[0].tool_calls[0].kind, ToolCall::Kind::kFunction);
+  EXPECT_EQ(ParseJson(messages[0].tool_calls[0].arguments)->Dump(),
+            ParseJson(R"({"x":[1,"\u00e9"]})")->Dump());
+  for (const size_t i : {1u, 2u}) {
+    EXPECT_TRUE(messages[i].has_content);
+    EXPECT_EQ(messages[i].Text(), "");
+  }
+}
+
 constexpr const char* kCall =
     R"({"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function",)"
     R"("function":{"name":"f","arguments":"{\"a\":1}"}}]})";
@@ -126,13 +174,13 @@ TEST(Message, ToolCallFieldsAreCheckedByPath) {
   };
   ExpectRefused(with(R"({"type":"function","function":{"name":"f","arguments":""}})"),
                 "messages[0].tool_calls[0].id", "missing_required_parameter");
-  ExpectRefused(with(R"({"id":"c","function":{"name":"f","arguments":""}})"),
+  ExpectRefused(with(R"({"id":"c","custom":{"name":"f","input":""}})"),
                 "messages[0].tool_calls[0].type", "missing_required_parameter");
   ExpectRefused(with(R"({"id":"c","type":"magic"})"), "messages[0].tool_calls[0].type",
                 "invalid_value");
   ExpectRefused(with(R"({"id":"c","type":"function","function":{"name":"f"}})"),
                 "messages[0].tool_calls[0].function.arguments", "missing_required_parameter");
-  ExpectRefused(with(R"({"id":"c","type":"function","function":{"name":"f","arguments":{}}})"),
+  ExpectRefused(with(R"({"id":"c","type":"function","function":{"name":"f","arguments":[]}})"),
                 "messages[0].tool_calls[0].function.arguments", "invalid_type");
   ExpectRefused(ChatBodyOf(R"({"role":"tool","content":"x"})"), "messages[0].tool_call_id",
                 "missing_required_parameter");

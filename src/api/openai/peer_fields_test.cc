@@ -96,6 +96,63 @@ TEST(PeerFields, WhatInfeCannotDoIsRefusedByNameUnlessItAsksForNothing) {
           .ignored.empty());
 }
 
+// Each with a value that would change the answer, and with the one that changes nothing.
+TEST(PeerFields, SamplersAndSearchesThatInfeLacksAreRefusedUnlessTheyAreOff) {
+  struct Row {
+    const char* field;
+    const char* means;
+    const char* neutral;
+  };
+  for (const Row& row : {
+           Row{"use_beam_search", "true", "false"},
+           Row{"num_beams", "4", "1"},
+           Row{"do_sample", "false", "true"},
+           Row{"mirostat", "2", "0"},
+           Row{"tfs_z", "0.9", "1.0"},
+           Row{"typical_p", "0.5", "1"},
+           Row{"top_a", "0.2", "0"},
+           Row{"top_n_sigma", "1.5", "-1"},
+           Row{"dynatemp_range", "1", "0.0"},
+           Row{"xtc_probability", "0.5", "0"},
+           Row{"dry_multiplier", "0.8", "0"},
+           Row{"no_repeat_ngram_size", "3", "0"},
+           Row{"options", R"({"num_ctx":5})", "{}"},
+           Row{"documents", R"([{"text":"x"}])", "[]"},
+           Row{"truncate_prompt_tokens", "3", "-1"},
+           Row{"format", R"("json")", R"("")"},
+           Row{"format", R"({"type":"object"})", "{}"},
+           Row{"stop_sequences", R"(["x"])", "[]"},
+           Row{"stop_regex", R"("x")", R"("")"},
+           Row{"skip_special_tokens", "false", "true"},
+           Row{"n_probs", "3", "0"},
+           Row{"best_of", "2", "1"},
+           Row{"echo", "true", "false"},
+           // Of another kind than it should be: it means something, whatever it is.
+           Row{"mirostat", R"("on")", "null"},
+           Row{"do_sample", "1", "null"},
+       }) {
+    SCOPED_TRACE(row.field);
+    ExpectRefused(ChatBody(fmt::format("\"{}\":{}", row.field, row.means)), row.field,
+                  "unsupported_value");
+    EXPECT_TRUE(
+        MustParse(ChatBody(fmt::format("\"{}\":{}", row.field, row.neutral))).ignored.empty());
+  }
+  EXPECT_EQ(MustParse(ChatBody(R"("n":2,"best_of":2)")).n, 2);
+  ExpectRefused(ChatBody(R"("suffix":"x")"), "suffix", "unsupported_parameter");
+  // What belongs to a sampler that is off changes nothing.
+  EXPECT_EQ(
+      MustParse(ChatBody(R"("mirostat":0,"mirostat_tau":5,"dry_base":1.75)")).ignored.Header(),
+      "mirostat_tau, dry_base");
+}
+
+TEST(PeerFields, TheSeedHasTwoNames) {
+  EXPECT_EQ(AskOf(R"("random_seed":5)").sampling.seed, AskOf(R"("seed":5)").sampling.seed);
+  EXPECT_NE(AskOf(R"("random_seed":5)").sampling.seed, AskOf(R"("seed":6)").sampling.seed);
+  ExpectRefused(ChatBody(R"("random_seed":5,"seed":6)"), "random_seed",
+                "invalid_parameter_combination");
+  ExpectRefused(ChatBody(R"("random_seed":"x")"), "random_seed", "invalid_type");
+}
+
 TEST(PeerFields, MoreStopTextsAreTheOperatorsToAllow) {
   const std::string five = ChatBody(R"("stop":["a","b","c","d","e"])");
   ExpectRefused(five, "stop", "array_above_max_length");

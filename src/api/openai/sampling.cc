@@ -112,6 +112,16 @@ void ParseRepetitionPenalty(Fields& body, Sampling& out) {
   }
 }
 
+// Mistral's clients call it random_seed.
+std::optional<int64_t> ParseSeed(Fields& body) {
+  const std::optional<int64_t> seed = body.Integer("seed", {});
+  const std::optional<int64_t> other = body.Integer("random_seed", {});
+  if (seed && other && *seed != *other)
+    body.context().Fail(InvalidCombination(
+        "random_seed", "'seed' and 'random_seed' are one, and were given two values."));
+  return seed ? seed : other;
+}
+
 }  // namespace
 
 std::optional<int64_t> ParseTokensMax(Fields& body, std::span<const std::string_view> names,
@@ -139,13 +149,6 @@ std::optional<int64_t> ParseTokensMax(Fields& body, std::span<const std::string_
   return most;
 }
 
-void RefuseForeign(Fields& body) {
-  ParseContext& context = body.context();
-  body.Refuse("prompt_logprobs", "Use 'echo' with 'logprobs' at /v1/completions.");
-  if (body.Bool("return_token_ids").value_or(false))
-    context.Fail(UnsupportedValue("return_token_ids", "true", "false"));
-}
-
 Sampling ParseSampling(Fields& body) {
   Sampling out;
   out.temperature = body.Decimal("temperature", {.min = 0, .max = 2});
@@ -157,7 +160,7 @@ Sampling ParseSampling(Fields& body) {
   out.frequency_penalty = body.Decimal("frequency_penalty", {.min = -2, .max = 2}).value_or(0);
   ParseRepetitionPenalty(body, out);
   out.logit_bias = ParseLogitBias(body);
-  out.seed = body.Integer("seed", {});
+  out.seed = ParseSeed(body);
   out.stop = ParseStop(body);
   out.stop_tokens = ParseStopTokens(body);
   out.include_stop = body.Bool("include_stop_str_in_output").value_or(false);

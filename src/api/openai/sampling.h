@@ -38,10 +38,6 @@ Sampling ParseSampling(Fields& body);
 std::optional<int64_t> ParseTokensMax(Fields& body, std::span<const std::string_view> names,
                                       int64_t least, const Sampling& sampling);
 
-// Fields of peers that infe knows and cannot do: a 400 that names them, unless they ask for
-// nothing.
-void RefuseForeign(Fields& body);
-
 // Streaming, as both endpoints have it.
 struct Streaming {
   bool stream = false;

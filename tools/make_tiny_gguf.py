@@ -46,11 +46,15 @@ class Tiny:
     per_layer: int = 0  # gemma4: dimensions of per-layer embeddings
     shared_kv: int = 0  # gemma4: layers without keys of their own
     keys_only: bool = False  # gemma4: keys are values where attention is global
+    pattern: str = ""  # nemotron_h: Mamba 2, attention (*), feed-forward part (-)
+    group_norm: bool = True  # of Mamba 2
 
 
-MOE = {"qwen2moe", "qwen3moe", "granitemoe", "gpt-oss", "qwen35moe", "qwen3next", "lfm2moe", "granitehybrid"}
+MOE = {"qwen2moe", "qwen3moe", "granitemoe", "gpt-oss", "qwen35moe", "qwen3next", "lfm2moe", "granitehybrid",
+       "nemotron_h_moe"}  # fmt: skip
 POST_ONLY = {"exaone4", "olmo2"}
 DELTA = {"qwen35", "qwen35moe", "qwen3next"}
+NEMOTRON = {"nemotron_h", "nemotron_h_moe"}
 
 
 def variants():
@@ -101,6 +105,14 @@ def variants():
         Tiny("lfm2-q4_0", "lfm2", "Q4_0", **small),
         Tiny("lfm2moe-f32", "lfm2moe", "F32", **moe),
         Tiny("granitehybrid-f32", "granitehybrid", "F32", **moe | {"feed_forward": 32, "shared_width": 64}),
+        Tiny("falcon-h1-f32", "falcon-h1", "F32", tied=False, group_norm=False, **small),
+        Tiny("falcon-h1-q8_0", "falcon-h1", "Q8_0", **small | {"layers": 2}),
+        Tiny("nemotron_h-f32", "nemotron_h", "F32", tied=False, pattern="M-*-M-", **small | {"layers": 6}),
+        Tiny("nemotron_h-q8_0", "nemotron_h", "Q8_0", tied=False, pattern="-M-*", **small),
+        Tiny("nemotron_h_moe-f32", "nemotron_h_moe", "F32", tied=False, pattern="M-*-M",
+             **moe | {"layers": 5, "shared_width": 64}),
+        Tiny("nemotron_h_moe-q8_0", "nemotron_h_moe", "Q8_0", tied=False, pattern="M*-",
+             **moe | {"layers": 3, "shared_width": 64}),
     ]
     return out
 
@@ -276,6 +288,15 @@ class Maker:
                            ("inner_size", 128)):  # fmt: skip
             w.add_uint32(f"granitehybrid.ssm.{key}", value)
 
+    def mamba2_keys(self):
+        for key, value in (("conv_kernel", 4), ("state_size", 16), ("group_count", 2), ("time_step_rank", 8),
+                           ("inner_size", 128)):  # fmt: skip
+            self.w.add_uint32(f"{self.t.arch}.ssm.{key}", value)
+        if self.t.arch == "nemotron_h_moe":
+            self.w.add_expert_weights_norm(True)
+            self.w.add_expert_weights_scale(2.5)
+            self.w.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+
     def windowed(self):
         return [i % 3 != 2 for i in range(self.t.layers)]
 
@@ -285,12 +306,16 @@ class Maker:
             return [t.kv_heads if i % 2 else 0 for i in range(t.layers)]
         if t.arch == "granitehybrid":
             return [t.kv_heads if i == 2 else 0 for i in range(t.layers)]
+        if t.pattern:
+            return [t.kv_heads if kind == "*" else 0 for kind in t.pattern]
         if t.keys_only:
             return [t.kv_heads if swa else 1 for swa in self.windowed()]
         return t.kv_heads
 
     def widths(self):
         t = self.t
+        if t.pattern:
+            return [t.feed_forward if kind == "-" else 0 for kind in t.pattern]
         if t.shared_kv:
             return [t.feed_forward * (2 if i >= t.layers - t.shared_kv else 1) for i in range(t.layers)]
         return t.feed_forward
@@ -320,8 +345,9 @@ class Maker:
         self.vector(p + "ssm_dt.bias", heads, 0.0, 1.0)
         self.w.add_tensor(p + "ssm_a", (-np.exp(self.rng.standard_normal((heads, 1)))).astype(np.float32))
         self.w.add_tensor(p + "ssm_d", self.rng.standard_normal((heads, 1)).astype(np.float32))
-        norm = 1 + 0.2 * self.rng.standard_normal((groups, inner // groups))
-        self.w.add_tensor(p + "ssm_norm.weight", norm.astype(np.float32))
+        if self.t.group_norm:
+            norm = 1 + 0.2 * self.rng.standard_normal((groups, inner // groups))
+            self.w.add_tensor(p + "ssm_norm.weight", norm.astype(np.float32))
         self.matrix(p + "ssm_out.weight", d, inner)
 
     def short_conv(self, p):
@@ -330,8 +356,37 @@ class Maker:
         self.matrix(p + "shortconv.conv.weight", d, 3, "F32")
         self.matrix(p + "shortconv.out_proj.weight", d, d)
 
+    def attention(self, p):
+        t, d = self.t, self.t.embedding
+        self.matrix(p + "attn_q.weight", t.heads * t.head_dim, d)
+        self.matrix(p + "attn_k.weight", t.kv_heads * t.head_dim, d)
+        self.matrix(p + "attn_v.weight", t.kv_heads * t.head_dim, d)
+        self.matrix(p + "attn_output.weight", d, t.heads * t.head_dim)
+
+    def only_layer(self, i):
+        """A layer of one thing behind one norm."""
+        t, d, p = self.t, self.t.embedding, f"blk.{i}."
+        self.vector(p + "attn_norm.weight", d)
+        if t.pattern[i] == "M":
+            self.mamba2(p)
+        elif t.pattern[i] == "*":
+            self.attention(p)
+        elif t.experts:
+            self.matrix(p + "ffn_gate_inp.weight", t.experts, d, "F32")
+            self.vector(p + "exp_probs_b.bias", t.experts, 0.0, 0.1)
+            self.planes(p + "ffn_up_exps.weight", t.experts, t.expert_width, d)
+            self.planes(p + "ffn_down_exps.weight", t.experts, d, t.expert_width)
+            self.matrix(p + "ffn_up_shexp.weight", t.shared_width, d)
+            self.matrix(p + "ffn_down_shexp.weight", d, t.shared_width)
+        else:
+            self.matrix(p + "ffn_up.weight", t.feed_forward, d)
+            self.matrix(p + "ffn_down.weight", d, t.feed_forward)
+
     def layer(self, i):
         """A layer of the families that came later."""
+        if self.t.pattern:
+            self.only_layer(i)
+            return
         t, d, p = self.t, self.t.embedding, f"blk.{i}."
         kv = self.kv_heads()
         kv = kv[i] if isinstance(kv, list) else kv
@@ -348,6 +403,9 @@ class Maker:
             self.mamba2(p)
         elif t.arch in ("lfm2", "lfm2moe") and not kv:
             self.short_conv(p)
+        elif t.arch == "falcon-h1":
+            self.attention(p)
+            self.mamba2(p)
         else:
             self.matrix(p + "attn_q.weight", t.heads * dim * (2 if t.arch in DELTA else 1), d)
             if not shares:
@@ -373,7 +431,7 @@ class Maker:
         if t.arch in POST_ONLY | {"gemma2", "gemma4"}:
             self.vector(p + "post_ffw_norm.weight", d)
         if t.arch not in POST_ONLY | DELTA | {"gpt-oss"}:
-            self.vector(p + "ffn_norm.weight", d)
+            self.vector(p + ("ffn_norm" if t.arch == "falcon-h1" else "ffn_norm.weight"), d)
         dense = t.arch == "lfm2moe" and i == 0
         if t.experts and not dense:
             self.experts(p)
@@ -431,7 +489,10 @@ class Maker:
         head_dim = 2 * t.head_dim if t.arch == "gemma4" else t.head_dim
         w.add_key_length(head_dim)
         w.add_value_length(head_dim)
-        w.add_layer_norm_rms_eps(1e-5)
+        if t.arch in NEMOTRON:
+            w.add_layer_norm_eps(1e-5)
+        else:
+            w.add_layer_norm_rms_eps(1e-5)
         if t.arch != "gpt-oss":
             w.add_rope_freq_base(20000.0)
         if t.rope_linear:
@@ -510,6 +571,9 @@ NEW_KEYS = {
     "lfm2": Maker.lfm2_keys,
     "lfm2moe": Maker.lfm2_keys,
     "granitehybrid": Maker.granitehybrid_keys,
+    "falcon-h1": Maker.mamba2_keys,
+    "nemotron_h": Maker.mamba2_keys,
+    "nemotron_h_moe": Maker.mamba2_keys,
 }
 
 

@@ -5,21 +5,39 @@
 namespace infe::model {
 
 Schedule::Schedule(const ModelParts& parts) {
-  Append(*parts.embed, false);
-  if (parts.per_layer_inputs != nullptr) Append(*parts.per_layer_inputs, false);
+  Append(*parts.embed);
+  if (parts.per_layer_inputs != nullptr) Append(*parts.per_layer_inputs);
+  const LayerParts* last_mixing = nullptr;
   for (const LayerParts& layer : parts.layers) {
-    Append(*layer.mixer, &layer == &parts.layers.back());
-    Append(*layer.feed_forward, false);
-    if (layer.per_layer != nullptr) Append(*layer.per_layer, false);
+    if (layer.mixer != nullptr) last_mixing = &layer;
   }
-  Append(parts.last(), false);
+  for (const LayerParts& layer : parts.layers) {
+    AppendMixers(layer, &layer == last_mixing);
+    if (layer.feed_forward != nullptr) Append(*layer.feed_forward);
+    if (layer.per_layer != nullptr) Append(*layer.per_layer);
+  }
+  Append(parts.last());
 }
 
-void Schedule::Append(const Part& part, bool last_mixer) {
+void Schedule::Append(const Part& part) {
   for (Phase phase : part.phases()) {
-    phase.drops_rows &= last_mixer;
+    phase.drops_rows = false;
     entries_.push_back({&part, phase});
   }
+}
+
+void Schedule::AppendMixers(const LayerParts& layer, bool last) {
+  std::vector<Entry> adding;
+  for (const Part* part : {layer.mixer.get(), layer.beside.get()}) {
+    if (part == nullptr) continue;
+    bool drops = false;
+    for (Phase phase : part->phases()) {
+      drops |= phase.drops_rows;
+      phase.drops_rows &= last;
+      (drops ? adding : entries_).push_back({part, phase});
+    }
+  }
+  entries_.insert(entries_.end(), adding.begin(), adding.end());
 }
 
 void Schedule::Run(Worker& worker, const Step& step, PhaseCursors& cursors,

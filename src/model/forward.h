@@ -30,7 +30,11 @@ class Schedule {
     Phase phase;
   };
 
-  void Append(const Part& part, bool last_mixer);
+  void Append(const Part& part);
+  // The phases of a layer's mixers. Those that read the stream or keep a state come first, of one
+  // mixer and then of the other; from the first phase that drops rows on (Phase::drops_rows) they
+  // only add to it.
+  void AppendMixers(const LayerParts& layer, bool last);
 
   std::vector<Entry> entries_;
 };

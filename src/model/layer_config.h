@@ -17,7 +17,13 @@ enum class Activation : uint8_t {
   kGeGlu,
   kClampedSwiGlu,  // gate up to 7, up within +-7 and plus 1, a sigmoid of 1.702 times the gate
   kGelu,           // of one product, without a gate
+  kReluSquared,    // the same
 };
+
+// Whether there is a product of its own for what multiplies the other's.
+constexpr bool IsGated(Activation activation) {
+  return activation != Activation::kGelu && activation != Activation::kReluSquared;
+}
 
 // Frequencies of long contexts stretched in part, by how often they turn within the context the
 // model was made for. Peng et al. 2023.
@@ -141,9 +147,15 @@ struct Mamba2Config {
   uint32_t conv_taps = 0;
 };
 
+// A layer has one of the two at least.
 struct LayerConfig {
-  std::variant<AttentionConfig, DeltaNetConfig, ShortConvConfig, Mamba2Config> mixer;
-  std::variant<DenseFfnConfig, MoeFfnConfig, TwinFfnConfig> feed_forward;
+  // monostate: none.
+  std::variant<AttentionConfig, DeltaNetConfig, ShortConvConfig, Mamba2Config, std::monostate>
+      mixer;
+  // A second one that reads what the mixer reads: both add to the stream.
+  std::optional<Mamba2Config> beside;
+  // monostate: none.
+  std::variant<DenseFfnConfig, MoeFfnConfig, TwinFfnConfig, std::monostate> feed_forward;
   bool pre_norms = true;  // of what the mixer and the feed-forward part read
   // Norms of what the mixer and the feed-forward part put out, before it is added (Gemma).
   bool post_norms = false;

@@ -24,6 +24,7 @@ struct TensorSpec {
 struct Spec {
   std::string architecture = "llama";
   std::map<std::string, uint32_t> numbers;
+  std::map<std::string, std::vector<uint32_t>> arrays;
   std::map<std::string, float> floats;
   std::map<std::string, std::string> texts;
   std::map<std::string, bool> flags;
@@ -101,6 +102,42 @@ void AddHeadNorms(Spec& spec) {
   spec.tensors["blk.0.attn_k_norm.weight"] = {kF32, {16}};
 }
 
+// As the keys of later families say it: of 32 dimensions, two heads and one group.
+void AddMamba2(Spec& spec, const std::string& layer) {
+  spec.tensors[layer + "ssm_in.weight"] = {kF32, {32, 98}};
+  spec.tensors[layer + "ssm_conv1d.weight"] = {kF32, {4, 64}};
+  spec.tensors[layer + "ssm_dt.bias"] = {kF32, {2}};
+  spec.tensors[layer + "ssm_a"] = {kF32, {1, 2}};
+  spec.tensors[layer + "ssm_d"] = {kF32, {1, 2}};
+  spec.tensors[layer + "ssm_out.weight"] = {kF32, {32, 32}};
+}
+
+// Mamba 2, attention, and a feed-forward part or experts.
+void MakeNemotronH(Spec& spec) {
+  const std::string p = spec.architecture + ".";
+  spec.numbers[p + "block_count"] = 3;
+  spec.numbers.erase(p + "attention.head_count_kv");
+  spec.numbers.erase(p + "feed_forward_length");
+  spec.arrays[p + "attention.head_count_kv"] = {0, 1, 0};
+  spec.arrays[p + "feed_forward_length"] = {0, 0, 64};
+  if (spec.architecture == "nemotron_h_moe") AddExperts(spec);
+  for (const char* gate : {"ffn_gate", "ffn_gate_exps", "ffn_norm"}) {
+    spec.tensors.erase("blk.0." + std::string(gate) + ".weight");
+  }
+  std::map<std::string, TensorSpec> tensors;
+  for (const auto& [name, tensor] : spec.tensors) {
+    std::string to = name;
+    if (name.starts_with("blk.0.attn_")) to[4] = '1';
+    if (name.starts_with("blk.0.ffn_")) to[4] = '2';
+    tensors[to] = tensor;
+  }
+  spec.tensors = tensors;
+  for (const char* layer : {"0", "1", "2"}) {
+    spec.tensors["blk." + std::string(layer) + ".attn_norm.weight"] = {kF32, {32}};
+  }
+  AddMamba2(spec, "blk.0.");
+}
+
 // The families that came later: false for the others.
 bool MakeLaterFamily(Spec& spec) {
   const std::string& family = spec.architecture;
@@ -114,7 +151,7 @@ bool MakeLaterFamily(Spec& spec) {
     Rename(spec, "output_norm.weight", "token_embd_norm.weight");
     AddHeadNorms(spec);
     if (family == "lfm2moe") AddExperts(spec);
-  } else if (family == "granitehybrid") {
+  } else if (family == "granitehybrid" || family == "falcon-h1" || family.starts_with("nemotron")) {
     for (const auto& [key, value] : {std::pair{"conv_kernel", 4u},
                                      {"state_size", 16u},
                                      {"group_count", 1u},
@@ -122,6 +159,8 @@ bool MakeLaterFamily(Spec& spec) {
                                      {"inner_size", 32u}}) {
       spec.numbers[p + "ssm." + key] = value;
     }
+    if (family == "falcon-h1") AddMamba2(spec, "blk.0.");
+    if (family.starts_with("nemotron")) MakeNemotronH(spec);
   } else if (family == "olmo2") {
     spec.tensors.erase("blk.0.attn_norm.weight");
     spec.tensors.erase("blk.0.ffn_norm.weight");
@@ -243,6 +282,12 @@ std::string Build(const Spec& spec) {
   GgufBuilder builder;
   builder.String("general.architecture", spec.architecture);
   for (const auto& [key, value] : spec.numbers) builder.Unsigned(key, value);
+  for (const auto& [key, value] : spec.arrays) {
+    std::string array = GgufBuilder::Number(static_cast<uint32_t>(GgufValueType::kUint32)) +
+                        GgufBuilder::Number(static_cast<uint64_t>(value.size()));
+    for (const uint32_t number : value) array += GgufBuilder::Number(number);
+    builder.Entry(key, GgufValueType::kArray, array);
+  }
   for (const auto& [key, value] : spec.floats) builder.Float(key, value);
   for (const auto& [key, value] : spec.texts) builder.String(key, value);
   for (const auto& [key, value] : spec.flags)
@@ -435,6 +480,11 @@ TEST(Load, ShapesThatDoNotFitAreRefused) {
   refused("qwen35", "full_attention_interval", 0, "full_attention_interval");
   refused("qwen35", "nextn_predict_layers", 1, "every layer");
   refused("granitehybrid", "ssm.time_step_rank", 3, "ssm.*");
+  refused("falcon-h1", "ssm.state_size", 0, "ssm.*");
+  refused("falcon-h1", "ssm.group_count", 3, "ssm.*");
+  refused("nemotron_h", "ssm.conv_kernel", 9, "ssm.conv_kernel");
+  refused("nemotron_h_moe", "moe_latent_size", 16, "moe_latent_size");
+  refused("nemotron_h_moe", "expert_group_count", 2, "groups");
   refused("lfm2", "shortconv.l_cache", 1, "shortconv.l_cache");
   refused("lfm2", "shortconv.l_cache", 9, "shortconv.l_cache");
   refused("gemma4", "attention.shared_kv_layers", 1, "shared_kv_layers");
@@ -445,6 +495,22 @@ TEST(Load, ShapesThatDoNotFitAreRefused) {
   for (const char* cap : {"attn_logit_softcapping", "final_logit_softcapping"}) {
     ExpectError([&](Spec& s) { s.floats[std::string("gemma2.") + cap] = -1; }, cap, "gemma2");
   }
+}
+
+TEST(Load, LayersOfOneThingNeedOneThatMixes) {
+  ExpectError(
+      [](Spec& s) {
+        s.arrays["nemotron_h.attention.head_count_kv"] = {0, 1, 0};
+        s.arrays["nemotron_h.feed_forward_length"] = {64, 64, 64};
+      },
+      "see each other", "nemotron_h");
+  ExpectError([](Spec& s) { s.arrays["nemotron_h.feed_forward_length"] = {0, 64}; },
+              "feed_forward_length", "nemotron_h");
+  // A layer is what its sizes say: the tensors of another thing are missing then.
+  ExpectError([](Spec& s) { s.arrays["nemotron_h.attention.head_count_kv"] = {1, 0, 0}; },
+              "blk.0.attn_k.weight", "nemotron_h");
+  ExpectError([](Spec& s) { s.tensors["blk.2.ffn_gate.weight"] = {kF32, {32, 64}}; },
+              "blk.2.ffn_gate.weight", "nemotron_h");
 }
 
 // Layers that predict further tokens, and encoders beside the model, are known and not read.

@@ -50,9 +50,10 @@ Result<void> PlanParts(const ModelConfig& config, const ModelParts& parts,
                 .residual = planned.residual,
                 .float_products = float_products};
   for (const LayerParts& layer : parts.layers) {
-    INFE_TRY(layer.mixer->Plan(plan));
-    INFE_TRY(layer.feed_forward->Plan(plan));
-    if (layer.per_layer != nullptr) INFE_TRY(layer.per_layer->Plan(plan));
+    for (Part* part :
+         {layer.mixer.get(), layer.beside.get(), layer.feed_forward.get(), layer.per_layer.get()}) {
+      if (part != nullptr) INFE_TRY(part->Plan(plan));
+    }
     ++plan.layer;
   }
   INFE_TRY(parts.last().Plan(plan));
@@ -85,7 +86,12 @@ class SharedParts : public ModelWeights, public std::enable_shared_from_this<Sha
         schedule(parts),
         scratch(std::move(planned.scratch)),
         attention(std::move(planned.attention)) {
-    if (const auto* last = std::get_if<AttentionConfig>(&config.layers.back().mixer)) {
+    const auto mixes = [](const LayerConfig& layer) {
+      return !std::holds_alternative<std::monostate>(layer.mixer);
+    };
+    const auto layer = std::find_if(config.layers.rbegin(), config.layers.rend(), mixes);
+    INFE_CHECK(layer != config.layers.rend());
+    if (const auto* last = std::get_if<AttentionConfig>(&layer->mixer)) {
       last_shape = ShapeOf(*last);
     }
     if (!weights.packed_path.empty()) {
@@ -108,7 +114,7 @@ class SharedParts : public ModelWeights, public std::enable_shared_from_this<Sha
   const Schedule schedule;
   const ScratchPlan scratch;
   const AttentionShapes attention;
-  std::optional<AttentionShape> last_shape;  // of the last layer, if its mixer is attention
+  std::optional<AttentionShape> last_shape;  // of the last mixer, if it is attention
 
  private:
   std::jthread packed_writer_;  // last: it reads the weights until it is joined

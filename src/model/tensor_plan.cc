@@ -41,6 +41,11 @@ size_t Aligned(size_t bytes) {
 
 Result<const GgufTensor*> TensorPlan::Need(const std::string& name) {
   const GgufTensor* tensor = file_.FindTensor(name);
+  // Falcon-H1's files have a norm without the suffix.
+  constexpr std::string_view kSuffix = ".weight";
+  if (tensor == nullptr && name.ends_with(kSuffix)) {
+    tensor = file_.FindTensor(std::string_view(name).substr(0, name.size() - kSuffix.size()));
+  }
   if (tensor == nullptr) {
     const auto architecture = file_.String("general.architecture", "");
     return Corrupt(fmt::format("the model file has no tensor {}, which a {} model needs", name,

@@ -64,13 +64,14 @@ class Reference:
         self.heads = get("attention.head_count")
         self.kv_heads = get("attention.head_count_kv", self.heads)
         self.dim = get("attention.key_length", self.d // self.heads)
-        self.eps = get("attention.layer_norm_rms_epsilon")
+        self.eps = get("attention.layer_norm_rms_epsilon", get("attention.layer_norm_epsilon"))
         self.rope_base = get("rope.freq_base", 10000.0)
         self.rope_scale = get("rope.scaling.factor", 1.0) if get("rope.scaling.type", "none") == "linear" else 1.0
         self.rope_dim = get("rope.dimension_count", self.dim)
         self.gemma = self.arch in ("gemma2", "gemma3", "gemma4")
         self.post_norms = self.gemma or self.arch in ("exaone4", "olmo2")
         self.pre_norms = self.arch not in ("exaone4", "olmo2")
+        self.nemotron = self.arch in ("nemotron_h", "nemotron_h_moe")
         self.delta = self.arch in ("qwen35", "qwen35moe", "qwen3next")
         self.embedding_scale = np.sqrt(np.float32(self.d)) if self.gemma else np.float32(get("embedding_scale", 1))
         self.residual_scale = np.float32(get("residual_scale", 1))
@@ -197,6 +198,9 @@ class Reference:
 
     def gated(self, h, p, suffix=""):
         """The feed-forward part of three matrices, or of two if the first holds gate and up."""
+        if self.nemotron:
+            h = np.maximum(self.product(h, p + f"ffn_up{suffix}.weight"), 0) ** 2
+            return self.product(h.astype(np.float32), p + f"ffn_down{suffix}.weight")
         if p + f"ffn_gate{suffix}.weight" in self.weights:
             gate, up = (self.product(h, p + f"ffn_{n}{suffix}.weight") for n in ("gate", "up"))
         else:
@@ -220,10 +224,13 @@ class Reference:
         for r, row in enumerate(weights):
             chosen = np.argsort(-(row + w.get(p + "exp_probs_b.bias", 0)), kind="stable")[: self.experts_used]
             share = row[chosen] / (1 if self.arch == "qwen2moe" else row[chosen].sum())
+            share = share * self.get("expert_weights_scale", 1.0)
             if p + "ffn_down_exps.scale" in w:
                 share = share * w[p + "ffn_down_exps.scale"][chosen]
             for e, s in zip(chosen, share):
-                if p + "ffn_gate_up_exps.weight" in w:
+                if self.nemotron:
+                    gate, up = None, np.maximum(self.expert_product(h[r], p + "ffn_up_exps.weight", e), 0)
+                elif p + "ffn_gate_up_exps.weight" in w:
                     gate, up = np.split(self.expert_product(h[r], p + "ffn_gate_up_exps.weight", e), 2)
                 else:
                     gate, up = (self.expert_product(h[r], p + f"ffn_{n}_exps.weight", e) for n in ("gate", "up"))
@@ -231,11 +238,13 @@ class Reference:
                     gate = np.minimum(gate + w[p + "ffn_gate_exps.bias"][e], 7)
                     up = np.clip(up + w[p + "ffn_up_exps.bias"][e], -7, 7)
                     x = (gate / (1 + np.exp(-1.702 * gate)) * (up + 1)).astype(np.float32)
+                elif self.nemotron:
+                    x = (up * up).astype(np.float32)
                 else:
                     x = ((gelu_tanh if self.gemma else silu)(gate) * up).astype(np.float32)
                 y = self.expert_product(x, p + "ffn_down_exps.weight", e)
                 out[r] += np.float32(s) * (y + w[p + "ffn_down_exps.bias"][e] if oss else y)
-        if p + "ffn_gate_shexp.weight" in w:
+        if p + "ffn_up_shexp.weight" in w:
             shared = self.gated(h, p, "_shexp")
             if p + "ffn_gate_inp_shexp.weight" in w:
                 gate = h @ w[p + "ffn_gate_inp_shexp.weight"]
@@ -302,8 +311,9 @@ class Reference:
         dt = np.log1p(np.exp(dt.astype(np.float64) + w[p + "ssm_dt.bias"]))
         y = self.recur(layer, heads, c, b, x, np.exp(dt * w[p + "ssm_a"][:, 0]), dt, False)
         y = (y + w[p + "ssm_d"] * x).reshape(len(h), -1) * silu(z)
-        y = rms_norm(y.reshape(len(h), groups, -1), w[p + "ssm_norm.weight"], self.eps)
-        return self.product(y.reshape(len(h), -1), p + "ssm_out.weight")
+        if p + "ssm_norm.weight" in w:
+            y = rms_norm(y.reshape(len(h), groups, -1), w[p + "ssm_norm.weight"], self.eps)
+        return self.product(y.reshape(len(h), -1).astype(np.float32), p + "ssm_out.weight")
 
     def short_conv(self, h, layer, p):
         b, c, x = np.split(self.product(h, p + "shortconv.in_proj.weight"), 3, axis=1)
@@ -334,7 +344,7 @@ class Reference:
             k = None if k is None else rms_norm(k, w[p + "attn_k_norm.weight"], self.eps)
         if self.arch == "gemma4" and v is not None:
             v = rms_norm(v, 1, self.eps)
-        turns = not (self.arch == "smollm3" and (i + 1) % 4 == 0) and self.get("rope.scaling.finetuned", True)
+        turns = not self.nemotron and not (self.arch == "smollm3" and (i + 1) % 4 == 0) and self.get("rope.scaling.finetuned", True)
         if turns:
             q = self.rope(q, positions, base, scale, local)
             k = None if k is None else self.rope(k, positions, base, scale, local)
@@ -360,6 +370,8 @@ class Reference:
 
     def mix(self, h, i, positions, growth):
         p = f"blk.{i}."
+        if self.arch == "falcon-h1":
+            return self.attend(h, i, positions, growth) + self.mamba2(h, i, p)
         if p + "ssm_in.weight" in self.weights:
             return self.mamba2(h, i, p)
         if p + "ssm_out.weight" in self.weights:
@@ -371,7 +383,8 @@ class Reference:
     def feed_forward(self, x, p):
         w = self.weights
         norm = "post_attention_norm" if self.delta or self.arch == "gpt-oss" else "ffn_norm"
-        h = rms_norm(x, w[p + f"{norm}.weight"], self.eps) if self.pre_norms else x
+        norm = norm if self.arch == "falcon-h1" else f"{norm}.weight"
+        h = rms_norm(x, w[p + norm], self.eps) if self.pre_norms else x
         if p + "ffn_gate_inp.weight" not in w:
             return self.gated(h, p)
         if self.arch != "gemma4":
@@ -401,6 +414,13 @@ class Reference:
         for i in range(self.layers):
             p = f"blk.{i}."
             h = rms_norm(x, w[p + "attn_norm.weight"], self.eps) if self.pre_norms else x
+            if self.nemotron:  # a layer is one thing
+                if p + "ffn_gate_inp.weight" in w:
+                    a = self.experts(h, p)
+                else:
+                    a = self.gated(h, p) if p + "ffn_up.weight" in w else self.mix(h, i, positions, growth)
+                x = (x + a).astype(np.float32)
+                continue
             a = self.mix(h, i, positions, growth)
             a = rms_norm(a, w[p + "post_attention_norm.weight"], self.eps) if self.post_norms else a
             x = x + a * self.residual_scale

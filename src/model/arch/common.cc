@@ -305,6 +305,13 @@ Result<void> ReadLayerShapes(const GgufFile& file, const std::string& prefix,
   return {};
 }
 
+// Nemotron-H has RMSNorms, and in its files the other norms' key.
+std::string EpsilonKey(const GgufFile& file, const std::string& prefix, const Supports& supports) {
+  const std::string layer = prefix + "attention.layer_norm_epsilon";
+  const std::string rms = prefix + "attention.layer_norm_rms_epsilon";
+  return supports.encoder || (file.Has(layer) && !file.Has(rms)) ? layer : rms;
+}
+
 }  // namespace
 
 Result<std::vector<uint32_t>> ReadLayerSizes(const GgufFile& file, const std::string& key,
@@ -403,9 +410,7 @@ Result<ModelConfig> ReadCommonConfig(const GgufFile& file, std::string_view arch
   INFE_ASSIGN(layer.mixer, ReadAttention(file, prefix, config.embedding, supports));
   INFE_ASSIGN(config.context_length, Size(file, prefix + "context_length", kContextMax));
   INFE_ASSIGN(config.vocabulary, Vocabulary(file));
-  INFE_ASSIGN(const double epsilon,
-              file.Float(prefix + (supports.encoder ? "attention.layer_norm_epsilon"
-                                                    : "attention.layer_norm_rms_epsilon")));
+  INFE_ASSIGN(const double epsilon, file.Float(EpsilonKey(file, prefix, supports)));
   if (!(epsilon >= 0) || !(epsilon < 1)) return Corrupt("the epsilon of norms is out of range");
   config.rms_epsilon = static_cast<float>(epsilon);
   config.layers.assign(layers, layer);

@@ -29,6 +29,12 @@ inline void Activate(const Step& step, Activation activation, float* gate, float
       return step.kernels.swiglu(gate, up, n, out);
     case Activation::kGelu:
       return step.kernels.gelu(up, n, out);
+    case Activation::kReluSquared:
+      for (uint32_t i = 0; i < n; ++i) {
+        const float x = std::max(up[i], 0.0F);
+        out[i] = x * x;
+      }
+      return;
   }
 }
 

@@ -38,7 +38,7 @@ class DenseFfnPart : public Part {
   void Down(Lane& lane, const Step& step) const;
 
  private:
-  bool gated() const { return config_.activation != Activation::kGelu; }
+  bool gated() const { return IsGated(config_.activation); }
   kernels::Activations Hidden(const Step& step, uint32_t rows) const;
 
   const DenseFfnConfig config_;

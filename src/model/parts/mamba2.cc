@@ -26,8 +26,10 @@ Result<void> Mamba2Part::Plan(PartPlan& plan) {
   INFE_TRY(t.Vector(plan.Name("ssm_dt.bias"), config_.heads, {}, &dt_bias_));
   INFE_TRY(t.Grid(plan.Name("ssm_a"), 1, config_.heads, &a_));
   INFE_TRY(t.Grid(plan.Name("ssm_d"), 1, config_.heads, &skip_));
-  INFE_TRY(t.Grid(plan.Name("ssm_norm.weight"), config_.inner / config_.groups, config_.groups,
-                  &group_norm_));
+  if (t.Has(plan.Name("ssm_norm.weight"))) {
+    INFE_TRY(t.Grid(plan.Name("ssm_norm.weight"), config_.inner / config_.groups, config_.groups,
+                    &group_norm_));
+  }
   INFE_TRY(
       t.Matrix({.name = plan.Name("ssm_out.weight"), .rows = d, .cols = config_.inner}, &out_));
   plan.float_products |= kernels::IsFloat(in_.type);
@@ -154,7 +156,7 @@ void Mamba2Part::Out(Lane& lane, const Step& step) const {
     const float* z = shared.Floats(in_rows_) + size_t{step_row} * stride();
     float* row = shared.Floats(mixed_) + size_t{step_row} * inner;
     step.kernels.swiglu(z, row, inner, row);
-    for (uint32_t at = 0; at < inner; at += of_group) {
+    for (uint32_t at = 0; at < inner && group_norm_ != nullptr; at += of_group) {
       step.kernels.rms_norm(row + at, group_norm_ + at, step.model.config.rms_epsilon, of_group,
                             row + at);
     }

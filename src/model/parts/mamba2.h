@@ -2,7 +2,8 @@
 //   1 the input and its projection: gate z; values, keys and queries; time steps
 //   2 convolution and SiLU of values, keys and queries
 //   3 the recurrence of each head of each sequence, token by token
-//   4 gate, then a norm over each group of heads; output projection, added to the stream
+//   4 gate, then a norm over each group of heads, if there is one; output projection, added to the
+//     stream
 // The running state of a layer: the last conv_taps - 1 inputs of the convolution, then the
 // matrices.
 //
@@ -21,8 +22,8 @@ namespace infe::model {
 
 class Mamba2Part : public Part {
  public:
-  explicit Mamba2Part(const LayerConfig& layer)
-      : config_(std::get<Mamba2Config>(layer.mixer)), add_{.scale = layer.residual_scale} {}
+  Mamba2Part(const LayerConfig& layer, const Mamba2Config& config)
+      : config_(config), add_{.scale = layer.residual_scale} {}
 
   Result<void> Plan(PartPlan& plan) override;
   std::vector<Phase> phases() const override;
@@ -51,7 +52,7 @@ class Mamba2Part : public Part {
   const float* dt_bias_ = nullptr;     // [heads]
   const float* a_ = nullptr;           // [heads], negative
   const float* skip_ = nullptr;        // [heads]
-  const float* group_norm_ = nullptr;  // [inner]
+  const float* group_norm_ = nullptr;  // [inner], null without
   kernels::PackedMatrix out_;          // [embedding, inner]
 
   StateSlot slot_;

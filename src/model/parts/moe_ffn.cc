@@ -88,7 +88,7 @@ Result<void> MoeFfnPart::PlanExperts(PartPlan& plan) {
   TensorPlan& t = plan.tensors;
   const uint32_t d = plan.config.embedding;
   const uint32_t width = config_.width;
-  const bool fused = t.Has(plan.Name("ffn_gate_up_exps.weight"));
+  const bool fused = gated() && t.Has(plan.Name("ffn_gate_up_exps.weight"));
   experts_.resize(config_.experts);
   for (uint32_t e = 0; e < config_.experts; ++e) {
     MatrixSpec gate{.name = plan.Name(fused ? "ffn_gate_up_exps.weight" : "ffn_gate_exps.weight"),
@@ -104,7 +104,7 @@ Result<void> MoeFfnPart::PlanExperts(PartPlan& plan) {
       up.name = plan.Name("ffn_up_exps.weight");
     }
     experts_[e].number = e;
-    INFE_TRY(t.Matrix(gate, &experts_[e].gate));
+    if (gated()) INFE_TRY(t.Matrix(gate, &experts_[e].gate));
     INFE_TRY(t.Matrix(up, &experts_[e].up));
     INFE_TRY(t.Matrix({.name = plan.Name("ffn_down_exps.weight"),
                        .rows = d,
@@ -120,8 +120,10 @@ Result<void> MoeFfnPart::PlanShared(PartPlan& plan) {
   TensorPlan& t = plan.tensors;
   const uint32_t d = plan.config.embedding;
   const uint32_t width = config_.shared_width;
-  INFE_TRY(t.Matrix({.name = plan.Name("ffn_gate_shexp.weight"), .rows = width, .cols = d},
-                    &shared_.gate));
+  if (gated()) {
+    INFE_TRY(t.Matrix({.name = plan.Name("ffn_gate_shexp.weight"), .rows = width, .cols = d},
+                      &shared_.gate));
+  }
   INFE_TRY(
       t.Matrix({.name = plan.Name("ffn_up_shexp.weight"), .rows = width, .cols = d}, &shared_.up));
   INFE_TRY(t.Matrix({.name = plan.Name("ffn_down_shexp.weight"), .rows = d, .cols = width},
@@ -140,7 +142,8 @@ void MoeFfnPart::PlanBuffers(PartPlan& plan) {
   const uint32_t rows = plan.limits.rows_max;
   const uint32_t entries = rows * config_.used;
   const Expert& first = experts_[0];
-  const bool float_input = kernels::IsFloat(first.gate.type) || kernels::IsFloat(first.up.type);
+  const bool float_input =
+      (gated() && kernels::IsFloat(first.gate.type)) || kernels::IsFloat(first.up.type);
   logits_ = shared.Floats("router", size_t{rows} * Padded(config_.experts));
   gates_ = shared.Floats("shared expert's gate", size_t{rows} * kStripeRows);
   lined_up_ = shared.Bytes("lined up", ActivationsBytes(entries, d));
@@ -291,7 +294,7 @@ void MoeFfnPart::GateUpTile(Lane& lane, const Step& step, const Expert& expert,
     const uint32_t cols = (s1 - s0) * kStripeRows;
     for (uint32_t r0 = rows[0]; r0 < rows[1]; r0 += row_step) {
       const uint32_t r1 = std::min(r0 + row_step, rows[1]);
-      Multiply(step, expert.gate, input, r0, r1, s0, s1, gate, cols);
+      if (gated()) Multiply(step, expert.gate, input, r0, r1, s0, s1, gate, cols);
       Multiply(step, expert.up, input, r0, r1, s0, s1, up, cols);
       for (uint32_t r = r0; r < r1; ++r) {
         float* row =
@@ -313,7 +316,7 @@ void MoeFfnPart::GateUp(Lane& lane, const Step& step) const {
   const uint32_t stripes = config_.width / kStripeRows;
   const uint32_t experts = line.counts[1] * stripes;
   // Stripes of one expert after another, those of the shared one last.
-  Share(lane, experts + shared_.gate.stripes(), [&](uint32_t begin, uint32_t end) {
+  Share(lane, experts + shared_.up.stripes(), [&](uint32_t begin, uint32_t end) {
     while (begin < std::min(end, experts)) {
       const Bucket& bucket = line.buckets[begin / stripes];
       const uint32_t s0 = begin % stripes;

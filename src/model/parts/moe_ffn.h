@@ -1,5 +1,5 @@
-// Mixture of experts: each row goes to a few of many gated feed-forward parts, and to one that all
-// rows share where the family has it. Four phases:
+// Mixture of experts: each row goes to a few of many feed-forward parts, gated ones as a rule, and
+// to one that all rows share where the family has it. Four phases:
 //   1 the input and the router's logits
 //   2 every thread chooses the experts of all rows and lines the rows up by expert; then their
 //     inputs are quantised in that order, so that an expert's rows are one product
@@ -49,7 +49,7 @@ class MoeFfnPart : public Part {
 
  private:
   struct Expert {
-    kernels::PackedMatrix gate, up;  // [width, embedding]
+    kernels::PackedMatrix gate, up;  // [width, embedding]; gate without rows if none is gated
     kernels::PackedMatrix down;      // [embedding, width]
     uint32_t number = 0;             // among those that have biases
   };
@@ -70,6 +70,7 @@ class MoeFfnPart : public Part {
     uint32_t* counts;  // {entries, buckets}
   };
 
+  bool gated() const { return IsGated(config_.activation); }
   Result<void> PlanExperts(PartPlan& plan);
   Result<void> PlanShared(PartPlan& plan);
   Result<void> PlanRouter(PartPlan& plan);

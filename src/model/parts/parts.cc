@@ -1,6 +1,7 @@
 #include "model/parts/parts.h"
 
 #include <type_traits>
+#include <variant>
 
 #include "model/parts/delta_net.h"
 #include "model/parts/dense_ffn.h"
@@ -23,7 +24,9 @@ std::unique_ptr<Part> MakeMixer(const LayerConfig& layer) {
         } else if constexpr (std::is_same_v<Config, ShortConvConfig>) {
           return std::make_unique<ShortConvPart>(layer);
         } else if constexpr (std::is_same_v<Config, Mamba2Config>) {
-          return std::make_unique<Mamba2Part>(layer);
+          return std::make_unique<Mamba2Part>(layer, config);
+        } else if constexpr (std::is_same_v<Config, std::monostate>) {
+          return nullptr;
         }
       },
       layer.mixer);
@@ -39,6 +42,8 @@ std::unique_ptr<Part> MakeFeedForward(const LayerConfig& layer) {
           return std::make_unique<MoeFfnPart>(layer);
         } else if constexpr (std::is_same_v<Config, TwinFfnConfig>) {
           return std::make_unique<TwinFfnPart>(layer);
+        } else if constexpr (std::is_same_v<Config, std::monostate>) {
+          return nullptr;
         }
       },
       layer.feed_forward);
@@ -65,6 +70,7 @@ ModelParts MakeParts(const ModelConfig& config) {
       layer.output_scale = false;  // of the layer's last part alone
     }
     made.mixer = MakeMixer(layer);
+    if (layer.beside) made.beside = std::make_unique<Mamba2Part>(layer, *layer.beside);
     made.feed_forward = MakeFeedForward(layer);
   }
   return parts;

@@ -16,9 +16,10 @@
 namespace infe::model {
 
 struct LayerParts {
-  std::unique_ptr<Part> mixer;
-  std::unique_ptr<Part> feed_forward;
-  std::unique_ptr<Part> per_layer;  // null: nothing follows
+  std::unique_ptr<Part> mixer;         // null: none
+  std::unique_ptr<Part> beside;        // reads what the mixer reads; null: none
+  std::unique_ptr<Part> feed_forward;  // null: none
+  std::unique_ptr<Part> per_layer;     // null: nothing follows
 };
 
 // A model has a head, or it pools: the other one is null.

@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 MAKE = HERE.parents[2] / "tools/make_tiny_gguf.py"
 FAMILIES = ["llama", "qwen2", "qwen3", "gemma3", "qwen2moe", "qwen3moe", "granite", "granitemoe", "smollm3", "phi3",
             "mistral3", "exaone4", "gpt-oss", "olmo2", "gemma2", "gemma4", "qwen35", "qwen35moe", "qwen3next", "lfm2",
-            "lfm2moe", "granitehybrid"]  # fmt: skip
+            "lfm2moe", "granitehybrid", "falcon-h1", "nemotron_h", "nemotron_h_moe"]  # fmt: skip
 VOCABULARY = {"llama": 323, "qwen2": 323, "qwen3": 323, "gemma3": 323}
 TOKENS = 24
 ROWS = [0, 1, 15, 16, 23]

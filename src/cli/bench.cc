@@ -152,8 +152,9 @@ struct Opened {
 // Loads twice: the second time, with the file in the page cache (and its packed weights on disk, if
 // there is a folder for them), is a warm start.
 Result<Opened> Open(const BenchOptions& a, const WorkList& list, const FoundModel& found,
-                    ThreadPool& pool, const kernels::KernelTable& kernels) {
+                    ThreadPool& pool, const kernels::KernelTable& kernels, ProgressBar& bar) {
   engine::LoadOptions options;
+  options.on_progress = [&](double fraction) { bar.ShowPart("loading", fraction); };
   options.kv_type = a.kv_type == "int8" ? kernels::KvType::kInt8 : kernels::KvType::kF16;
   options.batch_sequences_max = kStreamsMax;
   const PackedFolder packed(a);
@@ -173,6 +174,7 @@ Result<Opened> Open(const BenchOptions& a, const WorkList& list, const FoundMode
       return Internal(fmt::format("no packed weights were written to {}", packed.path()));
   }
   Opened opened;
+  options.on_progress = {};  // this time it is measured
   const auto start = std::chrono::steady_clock::now();
   INFE_ASSIGN(opened.loaded, load());
   opened.load_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -245,8 +247,8 @@ Result<void> Run(const BenchOptions& a) {
   pool.KeepCaller();
   const kernels::KernelTable& kernels = kernels::SelectKernels();
   ProgressBar bar(a.model, a.json);
-  bar.Show("loading", 0, a.repeat);
-  INFE_ASSIGN(Opened opened, Open(a, list, found, pool, kernels));
+  bar.ShowPart("loading", 0);
+  INFE_ASSIGN(Opened opened, Open(a, list, found, pool, kernels, bar));
   model::Model& model = *opened.loaded.model;
 
   BenchReport report;
@@ -283,7 +285,7 @@ Result<void> Run(const BenchOptions& a) {
                 BenchSpeculation::Start(opened.loaded, draft.model.get(), pool, a.decode));
   }
   for (uint32_t round = 0; round < a.repeat; ++round) {
-    bar.Show("measuring", round, a.repeat);
+    bar.ShowRounds("measuring", round, a.repeat);
     Round(a, list, model, work, deep.get(), probes.get(), report);
     if (list.engine) INFE_TRY(through_engine->CostRound());
     if (list.speculation) INFE_TRY(through_engine->GainRound());
@@ -292,7 +294,7 @@ Result<void> Run(const BenchOptions& a) {
     report.engine = through_engine->costs();
     report.speculation = through_engine->gains();
   }
-  bar.Show("measuring", a.repeat, a.repeat);
+  bar.ShowRounds("measuring", a.repeat, a.repeat);
   if (a.json)
     fmt::print("{}\n", ReportJson(a, model.config(), report));
   else

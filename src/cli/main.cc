@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
     CommandLine line(infe::server::kVersion);
     AddServe(line);
     AddChat(line);
+    AddRun(line);
     AddEmbed(line);
     AddPull(line);
     AddLs(line);

@@ -31,8 +31,8 @@ Result<FoundModel> FindModel(const std::string& name, const std::string& data_di
   return NotFound(fmt::format("{} is not on this machine; get it with: infe pull {}", name, name));
 }
 
-Result<store::ModelFile> OpenModelFile(const FoundModel& model) {
-  return store::OpenModelFile(model.dir, model.installed, {});
+Result<store::ModelFile> OpenModelFile(const FoundModel& model, const store::HashOptions& options) {
+  return store::OpenModelFile(model.dir, model.installed, options);
 }
 
 Result<model::GgufFile> OpenGguf(const std::string& name, const std::string& data_dir) {

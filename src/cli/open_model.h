@@ -19,7 +19,8 @@ struct FoundModel {
 // NotFound says how to get it. Nothing of the file is read.
 Result<FoundModel> FindModel(const std::string& name_or_path, const std::string& data_dir);
 // Its file, hashed (or stamped) and with the digest that the registry asks of a name.
-Result<store::ModelFile> OpenModelFile(const FoundModel& model);
+Result<store::ModelFile> OpenModelFile(const FoundModel& model,
+                                       const store::HashOptions& options = {});
 // Its header and tensors. What the registry names is verified; of a path nothing is asked, and
 // nothing is hashed.
 Result<model::GgufFile> OpenGguf(const std::string& name_or_path, const std::string& data_dir);

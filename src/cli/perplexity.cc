@@ -40,7 +40,7 @@ Result<void> Run(const Arguments& a) {
   ProgressBar bar(a.model, a.json);
   model::PerplexityOptions scoring;
   scoring.on_window = [&](uint32_t done, uint32_t total, double) {
-    bar.Show("scoring", done, total);
+    bar.ShowRounds("scoring", done, total);
   };
   INFE_ASSIGN(const model::PerplexityResult result,
               model::Perplexity(*loaded.model, tokens, scoring));

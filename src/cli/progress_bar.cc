@@ -1,15 +1,31 @@
 #include "cli/progress_bar.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cli/terminal_style.h"
+
 namespace infe::cli {
 namespace {
 
-constexpr int kBarWidth = 28;
+constexpr size_t kBarWidth = 28;
+// A bar of less says nothing.
+constexpr size_t kBarWidthMin = 8;
 constexpr auto kRedraw = std::chrono::milliseconds(100);
+constexpr uint64_t kWhole = 10000;  // of ProgressUnit::kFraction
+
+double PartOf(uint64_t done, uint64_t total) {
+  return std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+}
+
+std::string Bar(double part, size_t width) {
+  const size_t filled = static_cast<size_t>(part * static_cast<double>(width));
+  return '[' + std::string(filled, '=') + std::string(width - filled, ' ') + "] ";
+}
 
 }  // namespace
 
@@ -21,14 +37,55 @@ std::string HumanBytes(uint64_t bytes) {
   return fmt::format("{:.2f} GB", value / 1e9);
 }
 
+std::string HumanSeconds(double seconds) {
+  const auto whole = static_cast<uint64_t>(std::ceil(std::max(seconds, 0.0)));
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
+  return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
+}
+
+std::string ProgressText(ProgressUnit unit, uint64_t done, uint64_t total,
+                         const ProgressRate& rate) {
+  std::string text = total > 0 && unit != ProgressUnit::kRounds
+                         ? fmt::format("{:.0f}%", 100 * PartOf(done, total))
+                         : "";
+  const auto add = [&](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
+  switch (unit) {
+    case ProgressUnit::kBytes:
+      add(total > 0 ? fmt::format("{} of {}", HumanBytes(done), HumanBytes(total))
+                    : HumanBytes(done));
+      if (const auto per_second = rate.PerSecond())
+        add(HumanBytes(static_cast<uint64_t>(*per_second)) + "/s");
+      break;
+    case ProgressUnit::kRounds:
+      add(fmt::format("{} of {}", done, total));
+      break;
+    case ProgressUnit::kFraction:
+      break;
+  }
+  if (const auto left = rate.RemainingSeconds(total); left && done < total)
+    add(HumanSeconds(*left) + " left");
+  return text;
+}
+
 ProgressBar::ProgressBar(std::string title, bool quiet)
-    : title_(std::move(title)), quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
+    : title_(std::move(title)), quiet_(quiet), terminal_(TakesEscapes(STDERR_FILENO)) {}
 
 ProgressBar::~ProgressBar() {
   if (dirty_) std::fputs("\r\033[K", stderr);
 }
 
 void ProgressBar::Show(const std::string& step, uint64_t done, uint64_t total) {
+  Draw(step, ProgressUnit::kBytes, done, total);
+}
+void ProgressBar::ShowRounds(const std::string& step, uint64_t done, uint64_t total) {
+  Draw(step, ProgressUnit::kRounds, done, total);
+}
+void ProgressBar::ShowPart(const std::string& step, double fraction) {
+  Draw(step, ProgressUnit::kFraction, static_cast<uint64_t>(fraction * kWhole), kWhole);
+}
+
+void ProgressBar::Draw(const std::string& step, ProgressUnit unit, uint64_t done, uint64_t total) {
   if (quiet_) return;
   if (!terminal_) {
     if (step != last_step_) fmt::print(stderr, "{}: {}\n", title_, step);
@@ -36,20 +93,23 @@ void ProgressBar::Show(const std::string& step, uint64_t done, uint64_t total) {
     return;
   }
   const auto now = std::chrono::steady_clock::now();
+  if (step != last_step_) rate_.Clear();
+  rate_.Add(now, done);
   if (now - drawn_at_ < kRedraw && step == last_step_ && done != total) return;
   drawn_at_ = now;
   last_step_ = step;
   dirty_ = true;
-  if (total > 0) {
-    const int filled =
-        static_cast<int>(static_cast<double>(done) / static_cast<double>(total) * kBarWidth);
-    fmt::print(stderr, "\r\033[K{}: {} [{}{}] {:.0f}%", title_, step,
-               std::string(static_cast<size_t>(filled), '='),
-               std::string(static_cast<size_t>(kBarWidth - filled), ' '),
-               100.0 * static_cast<double>(done) / static_cast<double>(total));
-  } else {
-    fmt::print(stderr, "\r\033[K{}: {} {}", title_, step, HumanBytes(done));
-  }
+  const std::string head = fmt::format("{}: {} ", title_, step);
+  const std::string text = ProgressText(unit, done, total, rate_);
+  // A line that is broken could not be drawn over: the bar, then the end of the line, give way. The
+  // last column stays free, for terminals that go on to the next line there.
+  const size_t columns = SizeOfTerminal(STDERR_FILENO).columns - 1;
+  const size_t taken = ColumnsOf(head) + ColumnsOf(text) + 3;
+  const size_t width = columns > taken ? std::min(columns - taken, kBarWidth) : 0;
+  std::string line = head;
+  if (total > 0 && width >= kBarWidthMin) line += Bar(PartOf(done, total), width);
+  line += text;
+  fmt::print(stderr, "\r\033[K{}", CutToColumns(line, columns));
   std::fflush(stderr);
 }
 

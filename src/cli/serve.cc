@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,13 +12,16 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/progress_bar.h"
 #include "cli/read_config.h"
 #include "cli/service_notify.h"
 #include "cli/signal_desk.h"
+#include "cli/terminal_style.h"
 #include "server/app.h"
 #include "server/config/config_keys.h"
 #include "server/door/exposure.h"
@@ -68,6 +72,42 @@ void Say(const std::string& line) {
 void Warn(const std::string& line) {
   fmt::print(stderr, "infe: {}\n", line);
 }
+
+// Where a person watches, how far the loading of a model is: one line on stderr, which whatever is
+// said ends.
+class LoadingLine {
+ public:
+  void Show(const std::string& model, const char* step, double part) {
+    const std::lock_guard lock(mutex_);
+    if (model_ != model) bar_.reset();
+    model_ = model;
+    if (!bar_) bar_.emplace(model, !TakesEscapes(STDERR_FILENO));
+    bar_->ShowPart(step, part);
+  }
+  void End() {
+    const std::lock_guard lock(mutex_);
+    bar_.reset();
+  }
+  server::Voice Voice() {
+    return {.say =
+                [this](const std::string& line) {
+                  End();
+                  Say(line);
+                },
+            .warn =
+                [this](const std::string& line) {
+                  End();
+                  Warn(line);
+                },
+            .load = [this](const std::string& model, const char* step,
+                           double part) { Show(model, step, part); }};
+  }
+
+ private:
+  std::mutex mutex_;  // of both below
+  std::string model_;
+  std::optional<ProgressBar> bar_;
+};
 
 std::string UrlOf(const std::string& host, uint32_t port, bool has_tls) {
   const bool is_ipv6 = host.find(':') != std::string::npos;
@@ -150,7 +190,9 @@ int Serve(const Arguments& arguments, const Command& command) {
   signal(SIGPIPE, SIG_IGN);
   ReturnLargeBlocks();
 
-  auto app = server::App::Start(*config, {.say = Say, .warn = Warn});
+  LoadingLine loading;  // outlives the server, which may load again
+  auto app = server::App::Start(*config, loading.Voice());
+  loading.End();
   if (!app) return Fail(app.error());
   signals.Serving(**app);
   SayHowToCall(*config, **app);

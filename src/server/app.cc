@@ -350,7 +350,16 @@ Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadLocalModels(
 // The one that is served already, if its file has the same bytes still and its entry says the same.
 Result<std::shared_ptr<ServedModel>> AppImpl::LoadModel(const store::InstalledModel& installed,
                                                         const ServerConfig& config) {
-  INFE_ASSIGN(store::ModelFile file, store::OpenModelFile(dir_, installed, {}));
+  store::HashOptions hash;
+  LoadWatch watch{.say = voice_.say};
+  if (voice_.load) {
+    hash.on_progress = [&](uint64_t done, uint64_t total) {
+      voice_.load(installed.name, "checking",
+                  total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1);
+    };
+    watch.on_progress = [&](double part) { voice_.load(installed.name, "loading", part); };
+  }
+  INFE_ASSIGN(store::ModelFile file, store::OpenModelFile(dir_, installed, hash));
   const auto present = models_.Find(installed.name);
   if (present && present->name() == installed.name && present->file_sha256() == file.sha256 &&
       present->installed().defaults == installed.defaults &&
@@ -358,7 +367,7 @@ Result<std::shared_ptr<ServedModel>> AppImpl::LoadModel(const store::InstalledMo
     return present;
   INFE_ASSIGN(std::shared_ptr<ServedModel> model,
               LoadServedModel(installed, std::move(file), config, dir_.path, pool_,
-                              kernels::SelectKernels(), voice_.say));
+                              kernels::SelectKernels(), watch));
   const answer::ModelFacts& facts = model->backend().facts();
   voice_.say(fmt::format("{}: {} {}, context {}, loaded in {:.1f} s", installed.name,
                          facts.architecture, facts.quantisation, facts.context_max,

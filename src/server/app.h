@@ -16,6 +16,8 @@ namespace infe::server {
 struct Voice {
   std::function<void(const std::string&)> say;   // what happens
   std::function<void(const std::string&)> warn;  // what should be looked at
+  // Optional: of a model that is loaded, what is done ("checking", "loading") and how much of it.
+  std::function<void(const std::string& model, const char* step, double part)> load = {};
 };
 
 class App {
@@ -23,7 +25,8 @@ class App {
   // Opens the stores, listens (answering 503 model_loading), loads the models, becomes ready.
   static Result<std::unique_ptr<App>> Start(const ServerConfig& config, Voice voice);
   virtual ~App() = default;
-  // For whoever ends the process at once, at any time: what the file system keeps of listeners goes.
+  // For whoever ends the process at once, at any time: what the file system keeps of listeners
+  // goes.
   static void RemoveSocketFiles();
 
   // 0 where it listens in the file system.

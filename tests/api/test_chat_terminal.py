@@ -5,6 +5,7 @@ import re
 import select
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
@@ -18,7 +19,7 @@ class Terminal:
         self.fd, child = pty.openpty()
         self.process = subprocess.Popen(
             [BINARY, "chat", "smollm2-135m", *args], stdin=child, stdout=child, stderr=child, start_new_session=True,
-            env={**os.environ, "INFE_DATA_DIR": str(data_dir)},
+            env={**os.environ, "INFE_DATA_DIR": str(data_dir), "TERM": "xterm-256color"},
             preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)))  # makes it the controlling terminal
         os.close(child)
         self.seen = ""
@@ -105,3 +106,17 @@ def test_sigterm_ends_it(terminal):
     terminal.read_until(r"\w+ \w+")
     terminal.process.send_signal(signal.SIGTERM)
     terminal.process.wait(20 * SLOW)
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGQUIT", "SIGHUP", "SIGTERM"])
+@pytest.mark.parametrize("answering", [False, True])
+def test_the_terminal_has_its_settings_back_whatever_ends_it(terminal, name, answering):
+    assert not termios.tcgetattr(terminal.fd)[3] & termios.ECHO
+    if answering:
+        terminal.say("Write a very long story about the sea.")
+        terminal.read_until(r"\w+ \w+")
+    terminal.process.send_signal(getattr(signal, name))
+    ended = terminal.process.wait(30 * SLOW)
+    assert ended == (0 if name == "SIGTERM" else -getattr(signal, name))
+    assert termios.tcgetattr(terminal.fd)[3] & termios.ECHO and termios.tcgetattr(terminal.fd)[3] & termios.ICANON
+    terminal.read_until(re.escape("\x1b[?2004l"))  # no marks around what is pasted next

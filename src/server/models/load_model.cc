@@ -26,8 +26,10 @@ Result<std::string> ReadTemplate(const std::string& path) {
 
 Result<engine::LoadedModel> LoadFile(store::ModelFile file, const ServerConfig& config,
                                      const std::string& data_dir, ThreadPool& pool,
-                                     const kernels::KernelTable& kernels) {
+                                     const kernels::KernelTable& kernels,
+                                     const std::function<void(double)>& on_progress) {
   engine::LoadOptions load;
+  load.on_progress = on_progress;
   load.kv_type = config.kv_type;
   load.batch_sequences_max = config.max_batch;
   if (config.packed_cache) load.packed_cache = {data_dir + "/packed", file.sha256};
@@ -92,7 +94,8 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
                                                      const ServerConfig& config,
                                                      const std::string& data_dir, ThreadPool& pool,
                                                      const kernels::KernelTable& kernels,
-                                                     std::function<void(const std::string&)> say) {
+                                                     const LoadWatch& watch) {
+  const auto& say = watch.say;
   const auto start = std::chrono::steady_clock::now();
   const std::string digest = file.sha256;
   ServedModel::Origin origin{.installed = installed, .file_sha256 = digest};
@@ -107,7 +110,7 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
   options.kv_type = Name(config.kv_type);
   options.isa = std::string(kernels::Name(kernels.isa));
   INFE_ASSIGN(engine::LoadedModel loaded,
-              LoadFile(std::move(file), config, data_dir, pool, kernels));
+              LoadFile(std::move(file), config, data_dir, pool, kernels, watch.on_progress));
   if (config.sampling_defaults == SamplingDefaults::kModel)
     options.sampling_defaults = installed.defaults.Over(loaded.sampling);
   options.embedding_use = installed.embedding;

@@ -9,6 +9,7 @@ class CommandLine;
 void AddServe(CommandLine& line);
 void AddChat(CommandLine& line);
 void AddRun(CommandLine& line);
+void AddTop(CommandLine& line);
 void AddPull(CommandLine& line);
 void AddLs(CommandLine& line);
 void AddRm(CommandLine& line);

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
     AddServe(line);
     AddChat(line);
     AddRun(line);
+    AddTop(line);
     AddEmbed(line);
     AddPull(line);
     AddLs(line);

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "answer/test_support.h"
@@ -158,6 +159,22 @@ TEST_F(ConstraintTest, AReferenceToNothingInOneToolIsNamedAndTheRestOfItHolds) {
       << made->unenforced[0];
   ask.tools[1].strict = true;
   EXPECT_FALSE(Compile(ask));
+}
+
+// A call may begin anywhere in free text, in ten spellings of each of these names.
+TEST_F(ConstraintTest, AsManyToolsAsCodingAgentsBringAreHeldBesideFreeText) {
+  ChatAsk ask;
+  for (int i = 0; i < 100; ++i) {
+    Tool tool = Weather();
+    tool.name = fmt::format("ask_the_service_number_{}_for_its_weather", i);
+    ask.tools.push_back(tool);
+  }
+  const auto made = Compile(ask);
+  ASSERT_TRUE(made) << made.error().error.message;
+  EXPECT_TRUE(Takes(*made, "Nothing to ask of ask_the_service_number_7_for_its_weather."));
+  const std::string call = R"({"name": "ask_the_service_number_77_for_its_weather", )";
+  EXPECT_TRUE(Takes(*made, "Let me see. " + call + R"("arguments": {"city": "Oslo"}})"));
+  EXPECT_FALSE(Takes(*made, "Let me see. " + call + R"("arguments": {"town": "Oslo"}})"));
 }
 
 TEST_F(ConstraintTest, ACustomToolsGrammarIsEnforcedOrRefused) {

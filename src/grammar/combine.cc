@@ -1,5 +1,7 @@
 #include "grammar/combine.h"
 
+#include <algorithm>
+
 #include "grammar/ecma_regex.h"
 #include "grammar/json_values.h"
 #include "grammar/notated_values.h"
@@ -252,69 +254,85 @@ Result<GrammarBuilder::Part> GrammarBuilder::Call(const CallParts& parts) {
   return Part{node};
 }
 
-// Any bytes, complete characters or not, without the lead byte of special tokens.
-RegexId GrammarBuilder::AnyText() {
+namespace {
+
+// Ends of texts that belong to no group: forbidden ones.
+TextSearch SearchFor(const std::vector<std::string>& texts, std::vector<TextSearch::Text> wanted) {
+  for (const std::string& text : texts) wanted.push_back({.bytes = text});
+  return TextSearch(std::move(wanted));
+}
+
+}  // namespace
+
+GrammarBuilder::Part GrammarBuilder::ReadBytes(uint32_t content) {
+  return Lexeme(builder_->AddLexeme({.spelling = Spelling::kBytes, .content = content}), false);
+}
+
+GrammarBuilder::Part GrammarBuilder::TextOutside(uint32_t search) {
   RegexPool& pool = builder_->pool();
-  return pool.Star(pool.Class(CharSet::Range(0, 0xFE)));
+  const RegexId content = pool.NonEmpty(pool.Without(search));
+  return Lexeme(
+      builder_->AddLexeme({.spelling = Spelling::kBytes, .content = content, .last = true}), true);
+}
+
+GrammarBuilder::Part GrammarBuilder::TextToSpecial(uint32_t search, uint32_t token) {
+  RegexPool& pool = builder_->pool();
+  return ReadBytes(pool.Concat(pool.Without(search), pool.LiteralBytes(SpecialBytes(token))));
 }
 
 GrammarBuilder::Part GrammarBuilder::TextWithout(const std::vector<std::string>& strings) {
-  RegexPool& pool = builder_->pool();
-  std::vector<RegexId> found;
-  for (const std::string& s : strings) found.push_back(pool.LiteralBytes(s));
-  RegexId content = pool.Repeat(pool.Class(CharSet::Range(0, 0xFE)), 1, kUnbounded);
-  if (!found.empty())
-    content = pool.And(content, pool.Not(pool.Concat({AnyText(), pool.Or(found), AnyText()})));
-  return Lexeme(
-      builder_->AddLexeme({.spelling = Spelling::kBytes, .content = content, .last = true}), true);
+  return TextOutside(builder_->pool().AddSearch(SearchFor(strings, {})));
 }
 
 GrammarBuilder::Part GrammarBuilder::TextUpTo(const std::string& trigger,
                                               const std::vector<std::string>& all_triggers) {
   RegexPool& pool = builder_->pool();
-  std::vector<RegexId> found;
-  for (const std::string& s : all_triggers) found.push_back(pool.LiteralBytes(s));
-  const RegexId early = pool.Concat(
-      {AnyText(), pool.Or(std::move(found)), pool.Class(CharSet::Range(0, 0xFE)), AnyText()});
-  const RegexId content =
-      pool.And(pool.Concat(AnyText(), pool.LiteralBytes(trigger)), pool.Not(early));
-  return Lexeme(builder_->AddLexeme({.spelling = Spelling::kBytes, .content = content}), false);
+  const auto search = pool.AddSearch(SearchFor(all_triggers, {{.bytes = trigger, .group = 0}}));
+  return ReadBytes(pool.UpTo(search, 0));
 }
 
 GrammarBuilder::Part GrammarBuilder::TextUpToSpecial(
     uint32_t token, const std::vector<std::string>& other_triggers) {
-  RegexPool& pool = builder_->pool();
-  std::vector<RegexId> found;
-  for (const std::string& s : other_triggers) found.push_back(pool.LiteralBytes(s));
-  RegexId text = AnyText();
-  if (!found.empty())
-    text = pool.And(text, pool.Not(pool.Concat({AnyText(), pool.Or(std::move(found)), AnyText()})));
-  const RegexId content = pool.Concat(text, pool.LiteralBytes(SpecialBytes(token)));
-  return Lexeme(builder_->AddLexeme({.spelling = Spelling::kBytes, .content = content}), false);
+  return TextToSpecial(builder_->pool().AddSearch(SearchFor(other_triggers, {})), token);
 }
 
+// The triggers with one continuation are one lexeme, and the triggers of all of them one search:
+// what free text costs depends on the continuations, not on how many spellings lead to each.
 GrammarBuilder::Part GrammarBuilder::TextAndCalls(const std::vector<Triggered>& calls,
                                                   const CallLimits& limits) {
-  std::vector<std::string> triggers = limits.forbidden;
-  for (const Triggered& call : calls)
-    if (!call.token) triggers.push_back(call.trigger);
-  const auto round = [&](bool text) {
-    std::vector<Part> ways;
-    for (const Triggered& call : calls) {
-      Part lead;
-      if (call.token) {
-        lead = text ? TextUpToSpecial(*call.token, triggers) : SpecialToken(*call.token);
-      } else {
-        lead = text ? TextUpTo(call.trigger, triggers) : Literal(call.trigger);
-      }
-      ways.push_back(Sequence({lead, call.then}));
-    }
-    return Choice(ways);
+  RegexPool& pool = builder_->pool();
+  std::vector<TextSearch::Text> wanted;
+  struct Way {
+    Part then;
+    std::vector<RegexId> literals = {};
   };
-  const Part tail = limits.text_behind ? TextWithout(triggers) : Empty();
+  std::vector<Way> ways;  // by group
+  for (const Triggered& call : calls) {
+    if (call.token) continue;
+    const auto known =
+        std::ranges::find(ways, call.then.node, [](const Way& w) { return w.then.node; });
+    const auto group = static_cast<uint32_t>(known - ways.begin());
+    if (known == ways.end()) ways.push_back({call.then});
+    ways[group].literals.push_back(pool.LiteralBytes(call.trigger));
+    wanted.push_back({.bytes = call.trigger, .group = group});
+  }
+  const auto search = pool.AddSearch(SearchFor(limits.forbidden, std::move(wanted)));
+  const auto round = [&](bool text) {
+    std::vector<Part> parts;
+    for (uint32_t group = 0; group < ways.size(); ++group) {
+      const RegexId lead = text ? pool.UpTo(search, group) : pool.Or(ways[group].literals);
+      parts.push_back(Sequence({ReadBytes(lead), ways[group].then}));
+    }
+    for (const Triggered& call : calls) {
+      if (!call.token) continue;
+      const Part lead = text ? TextToSpecial(search, *call.token) : SpecialToken(*call.token);
+      parts.push_back(Sequence({lead, call.then}));
+    }
+    return Choice(parts);
+  };
+  const Part tail = limits.text_behind ? TextOutside(search) : Empty();
   if (calls.empty() || limits.max_calls == 0) return tail;
   const Part first = round(limits.text_before);
-  RegexPool& pool = builder_->pool();
   CharSet blanks = CharSet::Of('\n');
   blanks.Add(' ', ' ');
   const Part gap =
@@ -324,7 +342,7 @@ GrammarBuilder::Part GrammarBuilder::TextAndCalls(const std::vector<Triggered>& 
   const uint32_t least = limits.min_calls > 0 ? limits.min_calls - 1 : 0;
   const Part some = Sequence({first, Repeat(later, least, more), tail});
   if (limits.min_calls > 0) return some;
-  return Choice({some, limits.text_before ? TextWithout(triggers) : Empty()});
+  return Choice({some, limits.text_before ? TextOutside(search) : Empty()});
 }
 
 Result<GrammarPtr> GrammarBuilder::Build(Part root) {

@@ -125,7 +125,11 @@ class GrammarBuilder {
 
  private:
   Part Lexeme(uint32_t lexeme, bool may_be_empty);
-  uint32_t AnyText();
+  // Lexemes of bytes: one of this content; a search's (regex_pool.h) text without any of its texts,
+  // and the same up to a special token.
+  Part ReadBytes(uint32_t content);
+  Part TextOutside(uint32_t search);
+  Part TextToSpecial(uint32_t search, uint32_t token);
 
   SchemaOptions options_;
   std::unique_ptr<ProgramBuilder> builder_;

@@ -108,6 +108,8 @@ RegexPool::EdgeList RegexPool::ComputeEdges(RegexId id) {
       const EdgeList* inner = &KnownEdges(node.a);
       return Overlay({&inner, 1}, Kind::kNot);
     }
+    case Kind::kSearch:
+      return SearchEdges(node);
     case Kind::kRemainder: {
       EdgeList result;
       if (node.b == kUnbounded)
@@ -129,6 +131,30 @@ RegexPool::EdgeList RegexPool::ComputeEdges(RegexId id) {
     }
   }
   return {};
+}
+
+// Most bytes lead back to the beginning of the search; those where a text ends lead out of it.
+RegexPool::EdgeList RegexPool::SearchEdges(const Node& node) {
+  const std::shared_ptr<const TextSearch> search = searches_[node.a];
+  const auto steps = search->Steps(node.b);
+  if (!Spend(steps.size())) return {};
+  EdgeList result;
+  const auto add = [&](uint32_t lo, uint32_t hi, RegexId target) {
+    if (target != kNothing) result.push_back({lo, hi, target});
+  };
+  const RegexId start = Searching(node.a, TextSearch::kStart, node.min);
+  uint32_t at = 0;
+  for (const auto& [byte, state] : steps) {
+    if (at < byte) add(at, byte - 1u, start);
+    if (!search->Ends(state)) {
+      add(byte, byte, Searching(node.a, state, node.min));
+    } else if (search->EndsGroup(state, node.min)) {
+      add(byte, byte, kEmptyText);
+    }
+    at = byte + 1u;
+  }
+  if (at <= TextSearch::kByteMax) add(at, TextSearch::kByteMax, start);
+  return result;
 }
 
 void RegexPool::StoreEdges(RegexId id, EdgeList list) {
@@ -154,6 +180,7 @@ const RegexPool::EdgeList& RegexPool::RawEdges(RegexId root) {
         case Kind::kNothing:
         case Kind::kEmptyText:
         case Kind::kClass:
+        case Kind::kSearch:
         case Kind::kRemainder:
           break;
         case Kind::kConcat: {
@@ -251,6 +278,11 @@ uint32_t RegexPool::ShortestLength(RegexId id) {
   if (nodes_[id].pure) return nodes_[id].shortest;
   if (nodes_[id].nullable) return 0;
   if (nodes_[id].shortest != 0) return nodes_[id].shortest;
+  if (nodes_[id].kind == Kind::kSearch && nodes_[id].live == 1) {
+    const TextSearch& search = *searches_[nodes_[id].a];
+    if (!Spend(4 * search.TextsOf(nodes_[id].min))) return UINT32_MAX;
+    return nodes_[id].shortest = search.BytesTo(nodes_[id].b, nodes_[id].min);
+  }
   // Dijkstra over states; a pure state ends a path with its known rest.
   using Entry = std::pair<uint32_t, RegexId>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue;

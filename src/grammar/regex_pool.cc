@@ -323,6 +323,36 @@ RegexId RegexPool::Remainder(uint32_t divisor, uint32_t scale, uint32_t remainde
                 {});
 }
 
+RegexPool::SearchId RegexPool::AddSearch(TextSearch search) {
+  uint64_t steps = 1;
+  for (const TextSearch::Text& text : search.texts()) steps += text.bytes.size();
+  if (Spend(steps)) Hold(search.bytes());
+  searches_.push_back(std::make_shared<const TextSearch>(std::move(search)));
+  return static_cast<SearchId>(searches_.size() - 1);
+}
+
+RegexId RegexPool::UpTo(SearchId search, uint32_t group) {
+  const TextSearch& texts = *searches_[search];
+  if (!Spend(4 * texts.TextsOf(group)) || texts.BytesTo(TextSearch::kStart, group) == UINT32_MAX)
+    return kNothing;
+  return Searching(search, TextSearch::kStart, group);
+}
+
+// Where a byte leads back to the beginning whatever was read, every state has an end. Without one
+// they are looked at like those of any other node.
+RegexId RegexPool::Searching(SearchId search, uint32_t state, uint32_t group) {
+  const bool any = group == TextSearch::kNoGroup;
+  const bool alive = any || searches_[search]->has_free_byte();
+  return Intern({.kind = Kind::kSearch,
+                 .nullable = any,
+                 .pure = any,
+                 .live = static_cast<uint8_t>(alive ? 1 : 0),
+                 .a = search,
+                 .b = state,
+                 .min = group},
+                {});
+}
+
 bool RegexPool::IsClassWindow(RegexId id, RegexId* character, uint32_t* min, uint32_t* max) const {
   const Node& node = nodes_[id];
   if (id == kAnything) {
@@ -383,6 +413,7 @@ RegexId RegexPool::MakeNonEmpty(RegexId id, const Of& of) {
       return node.max == 0 ? kNothing : Repeat(of(node.a), 1, node.max);
     case Kind::kAnd:
     case Kind::kNot:
+    case Kind::kSearch:
     case Kind::kRemainder:
       break;
   }

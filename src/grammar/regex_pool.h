@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 
 #include "base/fuel.h"
 #include "grammar/char_set.h"
+#include "grammar/text_search.h"
 
 namespace infe::grammar {
 
@@ -71,6 +73,16 @@ class RegexPool {
   RegexId Multiple(uint32_t divisor, uint32_t scale) {
     return Remainder(divisor, scale, 0, kUnbounded);
   }
+  // Texts of bytes without FF, looked through for many texts at once: one node for each beginning
+  // that is visited.
+  using SearchId = uint32_t;
+  SearchId AddSearch(TextSearch search);
+  // Ends with a text of the group; none of the search's texts ends before.
+  RegexId UpTo(SearchId search, uint32_t group);
+  // None of the search's texts is in it.
+  RegexId Without(SearchId search) {
+    return Searching(search, TextSearch::kStart, TextSearch::kNoGroup);
+  }
 
   // -- Asking.
   bool Nullable(RegexId id) const { return nodes_[id].nullable; }
@@ -111,6 +123,7 @@ class RegexPool {
     kAnd,
     kNot,
     kRepeat,
+    kSearch,     // a = search, b = its state, min = the group to end with (kNoGroup: with none)
     kRemainder,  // a = remainder, b = digits left behind the point (kUnbounded: before it),
                  // min = divisor, max = scale
   };
@@ -125,13 +138,15 @@ class RegexPool {
     uint32_t max = 0;
     uint32_t list_begin = 0;  // children of Or and And
     uint32_t list_size = 0;
-    uint32_t shortest = 0;  // of pure nodes: exact; of others: 0 until searched
+    uint32_t shortest = 0;  // of pure nodes: exact; of others: 0 until it is asked for
     int32_t edges = -1;     // index into edges_, -1 not computed
   };
   using EdgeList = std::vector<RegexEdge>;
 
   RegexId Intern(Node node, std::span<const RegexId> list);
   RegexId Remainder(uint32_t divisor, uint32_t scale, uint32_t remainder, uint32_t left);
+  RegexId Searching(SearchId search, uint32_t state, uint32_t group);
+  EdgeList SearchEdges(const Node& search);
   RegexId LiteralTree(std::span<const std::u32string> sorted);
   std::span<const RegexId> List(const Node& node) const {
     return {lists_.data() + node.list_begin, node.list_size};
@@ -158,6 +173,8 @@ class RegexPool {
   std::vector<Node> nodes_;
   std::vector<RegexId> lists_;
   std::vector<CharSet> classes_;
+  // Never changed: shared by the copies of a pool, of which every matcher makes one.
+  std::vector<std::shared_ptr<const TextSearch>> searches_;
   std::deque<EdgeList> edges_;  // a deque: lists stay in place while others are made
   std::vector<bool> pruned_;    // by index into edges_
   std::unordered_multimap<uint64_t, RegexId> known_;

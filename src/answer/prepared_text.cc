@@ -59,6 +59,10 @@ class PreparedText : public Prepared {
   }
 
   const PreparedFacts& facts() const override { return facts_; }
+  std::span<const uint32_t> prompt_ids() const override {
+    return prompts_.size() == 1 ? std::span<const uint32_t>(prompts_[0].tokens)
+                                : std::span<const uint32_t>();
+  }
 
   Answered<void> Compile(GrammarSource& source) override {
     auto constraint = CompileFormat(source, ask_.format, policy_);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "api/openai/neutral_fields.h"
+
 namespace infe::api {
 namespace {
 
@@ -212,7 +214,9 @@ void Fields::Refuse(std::string_view name, std::string_view reason) {
 
 void Fields::Finish() {
   for (size_t i = 0; i < members_.size() && context_.wants_unknown(); ++i)
-    if (!known_[i]) context_.Unknown(Path(members_[i].first));
+    if (const auto& [name, value] = members_[i];
+        !known_[i] && !(path_.empty() && IsNeutral(name, value)))
+      context_.Unknown(Path(name));
 }
 
 }  // namespace infe::api

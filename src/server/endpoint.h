@@ -52,6 +52,7 @@ struct Endpoint {
   std::optional<store::KeyScope> api_scope, admin_scope;
   Cost cost = Cost::kFree;
   uint64_t body_bytes_max;  // a longer one is a 413
+  bool is_polled = false;   // by machines, all the time: a 200 leaves no line in the access log
   // On an I/O thread: must not block.
   void (*handle)(Services&, http::HttpRequest, WriterPtr);
   // On the operations listener, where another one answers there; null: the same.

@@ -84,6 +84,17 @@ constexpr Endpoint Page(const char* pattern, Handler api, Handler ops) {
   row.handle_ops = ops;
   return row;
 }
+// What routers ask every second.
+constexpr Endpoint Polled(const char* pattern, Handler handle) {
+  Endpoint row = Open(pattern, Where::kApi, handle);
+  row.is_polled = true;
+  return row;
+}
+constexpr Endpoint Scraped(const char* pattern, Handler api, Handler ops) {
+  Endpoint row = Page(pattern, api, ops);
+  row.is_polled = true;
+  return row;
+}
 constexpr Endpoint Models(const char* pattern, Handler handle) {
   Endpoint row = Look(pattern, KeyScope::kModelsRead, handle);
   row.to_anthropic = &kAnthropic;
@@ -120,6 +131,7 @@ constexpr Endpoint kEndpoints[] = {
     KeptChat("DELETE", "/v1/chat/completions/{id}", Keep<DeleteChat>),
     KeptChat("GET", "/v1/chat/completions/{id}/messages", Keep<ListChatMessages>),
     Generates("/v1/completions", HandleCompletions),
+    Reads("/v1/completions/render", HandleRenderCompletion),
     Message("/v1/messages", Cost::kGenerates, HandleMessages),
     Message("/v1/messages/count_tokens", Cost::kReads, HandleCountTokens),
     Generates("/v1/responses", HandleResponses, KeyScope::kResponses),
@@ -153,7 +165,14 @@ constexpr Endpoint kEndpoints[] = {
     Open("/livez", Where::kBoth, HandleLive),
     Open("/readyz", Where::kBoth, HandleReady),
     Open("/health", Where::kBoth, HandleReady),
-    Open("/metrics", Where::kOps, HandleMetrics),
+    Polled("/server_info", HandleServerInfo),
+    Polled("/get_server_info", HandleServerInfo),
+    Polled("/model_info", HandleModelInfo),
+    Polled("/get_model_info", HandleModelInfo),
+    Polled("/get_load", HandleLoad),
+    Polled("/get_loads", HandleLoads),
+    Polled("/load", HandleServerLoad),
+    Scraped("/metrics", HandleApiMetrics, HandleMetrics),
     Open("/metrics/history", Where::kOps, HandleLoadHistory),
     Open("/version", Where::kOps, HandleVersion),
 

@@ -84,11 +84,13 @@ def test_one_data_folder_has_one_server_and_a_shared_store_is_never_short_of_one
     assert strategy({"storeSecret": "infe", "replicas": 3})["rollingUpdate"]["maxUnavailable"] == 0
 
 
-def test_the_pool_selects_the_pods():
+def test_the_pool_selects_the_pods_and_reads_their_metrics():
     made = documents(EVERYTHING)
     pool, pod = made["InferencePool"]["spec"], made["Deployment"]["spec"]["template"]
     assert pool["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
     ports = {port["name"]: port["containerPort"] for port in pod["spec"]["containers"][0]["ports"]}
     assert pool["targetPorts"] == [{"number": ports["http"]}]
     assert pool["endpointPickerRef"] == {"name": "infe-epp", "port": {"number": 9002}, "failureMode": "FailOpen"}
+    assert "--metrics-on-api" in pod["spec"]["containers"][0]["args"]
+    assert "--metrics-on-api" not in container({})["args"]
     assert made["PodMonitor"]["spec"]["podMetricsEndpoints"][0]["port"] == "ops"

@@ -23,4 +23,9 @@ struct RenderedPrompt {
 //  "render_fingerprint":..}
 std::string WriteRender(const RenderedPrompt& rendered);
 
+// Of a text completion's prompts, in their order, without the text that the client has:
+// [{"object":"text_completion.render","index":0,"model":..,"token_ids":[..],"input_tokens":N,
+//   "render_fingerprint":..},..]
+std::string WriteTextRenders(std::span<const RenderedPrompt> rendered);
+
 }  // namespace infe::api

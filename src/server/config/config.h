@@ -46,6 +46,9 @@ struct UpstreamConfig {
   bool operator==(const UpstreamConfig&) const = default;
 };
 
+// Whose shape /get_load has: a request for it does not tell which router sends it.
+enum class GetLoad : uint8_t { kSglang, kVllm };
+
 struct ServerConfig {
   std::string host = "127.0.0.1";
   uint32_t port = 8080;
@@ -84,6 +87,8 @@ struct ServerConfig {
   // The same for the operations port; without them it takes the API's where others than this
   // machine can reach it.
   std::string ops_tls_certificate, ops_tls_key;
+  bool metrics_on_api = false;  // /metrics also where the API is
+  GetLoad get_load = GetLoad::kSglang;
   std::vector<std::string> cors_origins;  // web pages that may call: "https://app.example", "*"
   std::vector<std::string>
       allowed_hosts;      // Host names beside loopback's (server/door/host_guard.h)

@@ -159,6 +159,7 @@ constexpr Names<store::LedgerFailureMode> kLedgerModes[] = {
     {"closed", store::LedgerFailureMode::kClosed},
     {"open-bounded", store::LedgerFailureMode::kOpenBounded}};
 
+constexpr Names<GetLoad> kGetLoad[] = {{"sglang", GetLoad::kSglang}, {"vllm", GetLoad::kVllm}};
 constexpr Names<UpstreamBalance> kUpstreamBalance[] = {{"least", UpstreamBalance::kLeast},
                                                        {"prefix", UpstreamBalance::kPrefix}};
 
@@ -211,6 +212,11 @@ void AddListening(Rows& rows) {
                      "The same for the operations port (default on a public address: the API's)"));
   rows.push_back(
       row("ops_tls_key", "--ops-tls-key", Text(&C::ops_tls_key), "PEM file with its private key"));
+  rows.push_back(
+      Live(row("metrics_on_api", "--metrics-on-api", Switch(&C::metrics_on_api),
+               "/metrics on the API's port too, without a key, for routers that know one port")));
+  rows.push_back(Live(row("get_load", "--get-load", OneOf(&C::get_load, kGetLoad),
+                          "Shape of /get_load: sglang for sglang-router, vllm for vllm-router")));
   rows.push_back(Live(row("cors_origins", "--cors-origin", List(&C::cors_origins),
                           "Web page that may call from a browser, or *; may be repeated")));
   rows.push_back(Live(row("allowed_hosts", "--allowed-host", List(&C::allowed_hosts),

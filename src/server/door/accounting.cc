@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "server/door/access_line.h"
+#include "server/endpoint.h"
 
 namespace infe::server {
 namespace {
@@ -80,7 +81,10 @@ void Accounting::OnExchangeEnd(const http::ExchangeRecord& record) {
     if (model && (facts.produced_tokens > 0 || !facts.finish_reason.empty()))
       metrics_.Model(model->name()).Add(FactsOf(record, facts));
   }
-  if (log_)
+  // Polls that are answered are no news; one that is refused is.
+  const bool is_news = record.status != 200 || !context || context->endpoint == nullptr ||
+                       !context->endpoint->is_polled;
+  if (log_ && is_news)
     log_->Write(AccessLine(record, context ? &context->caller : nullptr, facts,
                            model ? model->name() : std::string(), UnixMs()));
 }

@@ -1,4 +1,4 @@
-// POST /v1/completions: the older text completion.
+// POST /v1/completions, the older text completion, and /v1/completions/render: its tokens.
 #include <algorithm>
 #include <ctime>
 #include <utility>
@@ -10,6 +10,7 @@
 #include "api/openai/ask_parts.h"
 #include "api/openai/completion_request.h"
 #include "api/openai/completion_text.h"
+#include "api/openai/prompt_view.h"
 #include "api/openai/text_ask.h"
 #include "server/door/admission.h"
 #include "server/handlers/answer_writer.h"
@@ -111,17 +112,62 @@ api::Parsed<NextStage> Prepare(Services& services, const std::shared_ptr<Complet
       reply);
 }
 
+// The tokens of each prompt: an ask of its own, so that each tells its own.
+api::Parsed<NextStage> Render(Services& services, const std::shared_ptr<CompletionCall>& call,
+                              const Reply& reply) {
+  answer::Backend& backend = call->model->backend();
+  if (backend.tokenizer() == nullptr)
+    return api::UnsupportedValue("model", "one that runs elsewhere", "a model of this server");
+  answer::TextAsk ask = api::ToAsk(call->request);
+  ask.caller = ToAsk(services, reply, {}, ask.caller.priority);
+  ask.format = {};  // nothing is written
+  const std::vector<answer::TextPrompt> prompts = std::move(ask.prompts);
+  call->request.prompts.clear();  // as large as the body
+  std::vector<std::unique_ptr<answer::Prepared>> prepared;
+  std::vector<api::RenderedPrompt> rendered;
+  answer::PreparedFacts all;
+  for (const answer::TextPrompt& prompt : prompts) {
+    answer::TextAsk one = ask;
+    one.prompts = {prompt};
+    auto ready = backend.Prepare(std::move(one), PolicyOf(call->settings->config));
+    if (!ready) return api::ToApiError(ready.error());
+    all.prompt_tokens += (*ready)->facts().prompt_tokens;
+    rendered.push_back({.model = call->request.model,
+                        .token_ids = (*ready)->prompt_ids(),
+                        .fingerprint = backend.facts().render_fingerprint});
+    prepared.push_back(std::move(*ready));
+  }
+  NotePrompt(reply, all);
+  http::Headers headers;
+  if (!call->request.ignored.empty())
+    headers.Set("x-infe-ignored-params", call->request.ignored.Header());
+  reply.SendJson(api::WriteTextRenders(rendered), headers);
+  return NextStage();
+}
+
+// What becomes of a call that was taken in.
+using Then = api::Parsed<NextStage> (*)(Services&, const std::shared_ptr<CompletionCall>&,
+                                        const Reply&);
+
+void Serve(Services& services, http::HttpRequest request, WriterPtr writer, Then then) {
+  ServeAsk(services, std::move(request), std::move(writer), "tokenize",
+           [&services, then](const http::HttpRequest& http, Reply& to) -> api::Parsed<PromptStage> {
+             auto call = TakeIn(services, http, to);
+             if (!call) return std::move(call).error();
+             return PromptStage([&services, call = *call, then](const Reply& next) {
+               return then(services, call, next);
+             });
+           });
+}
+
 }  // namespace
 
 void HandleCompletions(Services& services, http::HttpRequest request, WriterPtr writer) {
-  ServeAsk(services, std::move(request), std::move(writer), "tokenize",
-           [&services](const http::HttpRequest& http, Reply& to) -> api::Parsed<PromptStage> {
-             auto call = TakeIn(services, http, to);
-             if (!call) return std::move(call).error();
-             return PromptStage([&services, call = *call](const Reply& next) {
-               return Prepare(services, call, next);
-             });
-           });
+  Serve(services, std::move(request), std::move(writer), Prepare);
+}
+
+void HandleRenderCompletion(Services& services, http::HttpRequest request, WriterPtr writer) {
+  Serve(services, std::move(request), std::move(writer), Render);
 }
 
 }  // namespace infe::server

@@ -15,6 +15,7 @@ void HandleRender(Services& services, http::HttpRequest request, WriterPtr write
 void HandleResponses(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleResponseInputTokens(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleCompletions(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleRenderCompletion(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleMessages(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleCountTokens(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleTokenize(Services& services, http::HttpRequest request, WriterPtr writer);
@@ -28,6 +29,13 @@ void HandleOpsRoot(Services& services, http::HttpRequest request, WriterPtr writ
 void HandleWebFile(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleLive(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleReady(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleServerInfo(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleModelInfo(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleLoad(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleLoads(Services& services, http::HttpRequest request, WriterPtr writer);
+void HandleServerLoad(Services& services, http::HttpRequest request, WriterPtr writer);
+// The API's own /metrics: a 404 unless metrics_on_api.
+void HandleApiMetrics(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleMetrics(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleLoadHistory(Services& services, http::HttpRequest request, WriterPtr writer);
 void HandleVersion(Services& services, http::HttpRequest request, WriterPtr writer);

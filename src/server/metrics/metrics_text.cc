@@ -171,8 +171,20 @@ void WriteModelFiles(Text& text, const std::vector<OneModel>& models) {
     text.Sample("infe_model_context_tokens", m.infe_labels, m.context_max);
 }
 
+// What the gauges under vLLM's names are made of, of all models together.
+engine::EngineStats LoadOfAll(const std::vector<OneModel>& models) {
+  engine::EngineStats all;
+  for (const OneModel& m : models) {
+    all.running += m.engine->running;
+    all.waiting += m.engine->waiting;
+    all.kv_blocks_used += m.engine->kv_blocks_used;
+    all.kv_blocks_total += m.engine->kv_blocks_total;
+  }
+  return all;
+}
+
 // REQUIRES: each has an engine.
-void WriteEngines(Text& text, const std::vector<OneModel>& models) {
+void WriteEngines(Text& text, const std::vector<OneModel>& models, LoadSeries load) {
   for (const EngineSeries& series : kEngineSeries) {
     if (series.name != nullptr) {
       text.Family(series.name, series.type, series.help);
@@ -181,6 +193,11 @@ void WriteEngines(Text& text, const std::vector<OneModel>& models) {
     }
     if (series.alias == nullptr) continue;
     text.Family(series.alias, series.type, series.help);
+    const bool is_gauge = std::string_view(series.type) == "gauge";
+    if (is_gauge && load == LoadSeries::kOfAllModels && !models.empty()) {
+      text.Sample(series.alias, models.front().vllm_labels, series.read(LoadOfAll(models)));
+      continue;
+    }
     for (const OneModel& m : models)
       text.Sample(series.alias, m.vllm_labels, series.read(*m.engine));
   }
@@ -419,7 +436,7 @@ std::string WriteMetrics(const ScrapeSources& sources) {
   text.Sample("infe_build_info", fmt::format("version=\"{}\"", kVersion), 1);
   text.Family("infe_ready", "gauge", "1 when requests are served.");
   text.Sample("infe_ready", "", sources.ready ? 1 : 0);
-  WriteEngines(text, here);
+  WriteEngines(text, here, sources.load_series);
   WriteAnswers(text, models);
   WriteModelFiles(text, here);
   WriteUpstreams(text, sources.upstreams, std::chrono::steady_clock::now());

@@ -18,6 +18,10 @@
 
 namespace infe::server {
 
+// How vLLM's names tell running and waiting sequences and KV memory, by which routers choose. Some
+// read one series of a name, whichever comes: then it has to be that of all models together.
+enum class LoadSeries { kByModel, kOfAllModels };
+
 struct ScrapeSources {
   Metrics& metrics;
   const ModelSet& models;
@@ -27,6 +31,7 @@ struct ScrapeSources {
   const http::HttpServer* http = nullptr;  // the public server, once it listens
   store::LedgerStats ledger;
   std::vector<std::shared_ptr<upstream::Upstream>> upstreams = {};
+  LoadSeries load_series = LoadSeries::kByModel;
   bool ready = false;
   uint64_t log_lines_dropped = 0;
 };

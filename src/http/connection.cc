@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 
 #include "base/random.h"
+#include "http/forwarded_for.h"
 #include "http/grammar.h"
 #include "http/response_head.h"
 
@@ -28,6 +29,7 @@ Connection::Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<EventLo
       transport_(std::move(transport)),
       peer_(std::move(peer)),
       is_tls_(is_tls),
+      is_proxy_(core_->limits().trusted_proxies.Contains(peer_.text)),
       parser_(core_->limits()),
       incoming_(*core_),
       outbox_(*transport_, core_->limits()),
@@ -186,8 +188,26 @@ bool Connection::OnHead() {
   incoming_.TakeHead(head, peer_, is_tls_);
   ++requests_;
   read_deadline_ = head.has_body() ? Clock::now() + core_->limits().body_stall_timeout : kNever;
-  RouteRequest();
+  if (TakeClient()) {
+    RouteRequest();
+  } else {
+    core_->counters().refused.fetch_add(1);
+    RefuseEarly(core_->MakeError(503, "too many requests of one address are under way",
+                                 incoming_.request()));
+  }
   return phase_ == Phase::kReading || phase_ == Phase::kDraining;
+}
+
+// Of a proxy that is believed, the sender is whom it names.
+bool Connection::TakeClient() {
+  const HttpLimits& limits = core_->limits();
+  if (!is_proxy_) return true;
+  const auto client = ClientBehind(incoming_.request().headers, limits.trusted_proxies);
+  if (!client) return true;
+  auto place = core_->forwarded_clients().Admit(*client);
+  const bool taken = place != nullptr;
+  incoming_.SetClient(client->text, std::move(place));
+  return taken;
 }
 
 void Connection::RouteRequest() {

@@ -55,6 +55,7 @@ class Connection final : public EventSink,
   bool OnParserStep(const RequestParser::Step& step);  // false: no more input is wanted now
   void OnFirstByte();
   bool OnHead();
+  bool TakeClient();  // false: it has too many requests under way
   bool OnBody(std::string_view piece);
   void OnRequestComplete();
   void OnInputEnd();
@@ -91,6 +92,7 @@ class Connection final : public EventSink,
   const std::unique_ptr<Transport> transport_;
   const PeerAddress peer_;
   const bool is_tls_;
+  const bool is_proxy_;  // one whose word is taken
 
   Phase phase_ = Phase::kReading;
   bool readable_ = false;     // an edge said so and no read has come up empty since

@@ -7,8 +7,7 @@ namespace infe::http {
 
 std::unique_ptr<ConnectionSlot> ConnectionSlots::Admit(const PeerAddress& peer,
                                                        Clock::time_point now) {
-  const auto& unlimited = limits_.unlimited_addresses;
-  const bool bounded = std::find(unlimited.begin(), unlimited.end(), peer.text) == unlimited.end();
+  const bool bounded = limits_.IsBounded(peer.text);
   const Bounds of_group{limits_.connections_per_address_max, limits_.unproven_per_address_max};
   const Bounds of_site{limits_.connections_per_site_max, limits_.unproven_per_site_max};
   const Bounds of_strangers{StrangersMax(), StrangersMax()};

@@ -32,6 +32,13 @@ void IncomingRequest::TakeHead(RequestHead& head, const PeerAddress& peer, bool 
   }
 }
 
+void IncomingRequest::SetClient(const std::string& address,
+                                std::unique_ptr<ForwardedClients::Place> place) {
+  request_.remote_address = client_ = address;
+  request_.remote_port = 0;
+  place_ = std::move(place);
+}
+
 void IncomingRequest::SetRoute(RouteMatch match) {
   route_ = match.route;
   request_.route = route_->pattern;
@@ -82,9 +89,11 @@ HttpRequest IncomingRequest::Release() {
 
 void IncomingRequest::Record(ExchangeRecord record) {
   unrecorded_ = false;
+  place_.reset();
   if (!core_.options().on_exchange_end) return;
   record.method = method_;
   record.path = path_;
+  if (!client_.empty()) record.remote_address = client_;
   if (route_ != nullptr) record.route = route_->pattern;
   record.request_body_bytes = body_received_;
   record.duration = Clock::now() - arrival_;
@@ -98,6 +107,8 @@ void IncomingRequest::Reset() {
   route_ = nullptr;
   method_.clear();
   path_.clear();
+  client_.clear();
+  place_.reset();
   context_ = nullptr;
   arrival_ = body_start_ = {};
   body_received_ = 0;

@@ -32,6 +32,8 @@ class IncomingRequest {
   void Begin(Clock::time_point now) { arrival_ = request_.arrival = now; }
   // Its head is whole; target, fields and method are moved out of it.
   void TakeHead(RequestHead& head, const PeerAddress& peer, bool is_tls);
+  // It came through a proxy, and this is whose it is. place: null if it is to be refused.
+  void SetClient(const std::string& address, std::unique_ptr<ForwardedClients::Place> place);
   void SetRoute(RouteMatch match);  // kFound
 
   // Another piece of the body. kKeep: for the handler; kDrop: of a refused request, only counted.
@@ -61,8 +63,10 @@ class IncomingRequest {
 
   ServerCore& core_;
   HttpRequest request_;
-  const Route* route_ = nullptr;  // the core's router keeps it
-  std::string method_, path_;     // copies, if somebody wants the record
+  const Route* route_ = nullptr;                    // the core's router keeps it
+  std::string method_, path_;                       // copies, if somebody wants the record
+  std::string client_;                              // behind a proxy; empty: the peer itself
+  std::unique_ptr<ForwardedClients::Place> place_;  // until its end is recorded
   std::shared_ptr<void> context_;
   Clock::time_point arrival_{};
   Clock::time_point body_start_{};

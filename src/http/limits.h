@@ -2,11 +2,14 @@
 // status named here and the connection closes; nothing is ever buffered without one of these.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "http/address_set.h"
 
 namespace infe::http {
 
@@ -60,6 +63,16 @@ struct HttpLimits {
   size_t known_addresses_max = 4096;  // 100 bytes each; the one vouched for longest ago goes
   // Addresses that stand for many clients (a proxy, a local load test) have no bound of their own.
   std::vector<std::string> unlimited_addresses{"127.0.0.1", "::1"};
+  // Proxies whose X-Forwarded-For is believed. Their connections have no bound of their own either;
+  // each client that they name may have as many requests under way as it might have connections.
+  AddressSet trusted_proxies;
+
+  // Whether one address has a bound. address: as PeerAddress::text has it.
+  bool IsBounded(const std::string& address) const {
+    return std::find(unlimited_addresses.begin(), unlimited_addresses.end(), address) ==
+               unlimited_addresses.end() &&
+           !trusted_proxies.Contains(address);
+  }
 };
 
 }  // namespace infe::http

@@ -23,8 +23,10 @@ struct HttpRequest {
   // Values of the pattern's {names}, escapes decoded.
   std::vector<std::pair<std::string, std::string>> path_params;
   Headers headers;
-  std::string body;            // whole, chunks joined; empty while a HeadHook looks at it
-  std::string remote_address;  // 192.0.2.1 or 2001:db8::1, without port
+  std::string body;  // whole, chunks joined; empty while a HeadHook looks at it
+  // 192.0.2.1 or 2001:db8::1, without port: the peer's, or whom a trusted proxy names (then there
+  // is no port).
+  std::string remote_address;
   uint16_t remote_port = 0;
   std::chrono::steady_clock::time_point arrival;  // when the first byte of the request was read
   bool is_tls = false;

@@ -5,7 +5,10 @@
 namespace infe::http {
 
 ServerCore::ServerCore(ServerOptions options, Router router)
-    : options_(std::move(options)), router_(std::move(router)), slots_(options_.limits) {}
+    : options_(std::move(options)),
+      router_(std::move(router)),
+      slots_(options_.limits),
+      forwarded_clients_(options_.limits) {}
 
 HttpResponse ServerCore::MakeError(int status, std::string_view reason,
                                    const HttpRequest& head) const {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "http/connection_slots.h"
+#include "http/forwarded_clients.h"
 #include "http/message.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -30,6 +31,7 @@ class ServerCore {
   std::optional<HttpResponse> AskHook(HttpRequest& head) const;
 
   ConnectionSlots& slots() { return slots_; }
+  ForwardedClients& forwarded_clients() { return forwarded_clients_; }
   // Every connection from its making to its end, with a slot or not.
   void AddConnection() { open_.fetch_add(1); }
   void ForgetConnection() { open_.fetch_sub(1); }
@@ -62,6 +64,7 @@ class ServerCore {
   std::atomic<uint64_t> body_bytes_{0};
   std::atomic<size_t> open_{0};
   ConnectionSlots slots_;
+  ForwardedClients forwarded_clients_;
 };
 
 }  // namespace infe::http

@@ -73,6 +73,21 @@ PeerAddress DescribePeer(const sockaddr_storage& address) {
   return peer;
 }
 
+std::optional<PeerAddress> ParsePeer(std::string_view address) {
+  const std::string text(address);
+  sockaddr_storage storage{};
+  auto* const v4 = reinterpret_cast<sockaddr_in*>(&storage);
+  auto* const v6 = reinterpret_cast<sockaddr_in6*>(&storage);
+  if (inet_pton(AF_INET, text.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+  } else if (inet_pton(AF_INET6, text.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+  } else {
+    return std::nullopt;
+  }
+  return DescribePeer(storage);
+}
+
 Result<UniqueFd> ListenTcp(const std::string& host, uint16_t port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;

@@ -43,6 +43,8 @@ struct PeerAddress {
 };
 
 PeerAddress DescribePeer(const sockaddr_storage& address);
+// "192.0.2.7", "2001:db8::1"; nullopt: it is no such address.
+std::optional<PeerAddress> ParsePeer(std::string_view address);
 
 // A non-blocking listening TCP socket. host: an address or a resolvable name.
 Result<UniqueFd> ListenTcp(const std::string& host, uint16_t port);

@@ -226,6 +226,7 @@ Result<void> AppImpl::Listen() {
                      .port = static_cast<uint16_t>(config.port),
                      .inherited_fd = sockets_.api.value_or(-1)}};
   options.tls = ApiTls(config);
+  INFE_ASSIGN(options.limits.trusted_proxies, http::AddressSet::Parse(config.trusted_proxies));
   options.error_responder = [this](int status, std::string_view reason,
                                    const http::HttpRequest& head) {
     Caller caller = head.context ? ContextOf(head)->caller : ReadCaller(head);
@@ -255,6 +256,7 @@ Result<void> AppImpl::ListenOps() {
                      .port = static_cast<uint16_t>(config.ops_port),
                      .inherited_fd = sockets_.ops.value_or(-1)}};
   options.tls = OpsTls(config);
+  INFE_ASSIGN(options.limits.trusted_proxies, http::AddressSet::Parse(config.trusted_proxies));
   options.head_hook = [this](http::HttpRequest& head) { return AuthenticateOps(services_, head); };
   auto started = http::HttpServer::Start(std::move(options), MakeRoutes(services_, Listener::kOps));
   if (!started) {

@@ -18,11 +18,17 @@ EVENTS = 40
 
 @pytest.fixture(scope="module")
 def pair():
-    """Two servers with one database."""
+    """Two servers with one database, which believe the proxy."""
     with harness.temporary_folder() as folder, Postgres(folder / "postgres") as postgres:
-        options = {"args": ("--threads", "1"), "env": {"INFE_STORE_URL": postgres.url}}
-        with Server(folder / "both", **options) as first, Server(folder / "both", keys=False, **options) as second:
+        environment = {"INFE_STORE_URL": postgres.url}
+
+        def options(name):
+            return {"args": ("--threads", "1", "--trusted-proxy", "127.0.0.1", "--access-log", str(folder / name)),
+                    "env": environment}
+        with Server(folder / "both", **options("first.log")) as first, \
+                Server(folder / "both", keys=False, **options("second.log")) as second:
             second.key = first.key
+            first.logs = [folder / "first.log", folder / "second.log"]
             yield first, second
 
 
@@ -182,6 +188,25 @@ def test_refusals_keep_their_status_code_and_headers(pair, proxy):
         long = await ask(proxy.port, chat("word " * 1_800_000, max_tokens=1), pair[0].key)
         assert long.status == 400 and long.json()["error"]["code"] == "context_length_exceeded"
     asyncio.run(main())
+
+
+def test_the_servers_know_each_client_by_its_own_address(pair, proxy):
+    """And by no other that it writes itself."""
+    async def main(source, number):
+        connection = await Connection.open(proxy.port, source=source)
+        await connection.send(post("/v1/chat/completions", chat(prompt_of(number), max_tokens=1), pair[0].key,
+                                   headers=("X-Forwarded-For: 203.0.113.9",)))
+        reply = await connection.reply()
+        connection.close()
+        return reply.headers["x-request-id"]
+    sources = {asyncio.run(main(source, i)): source for i, source in enumerate(("127.0.0.77", "127.0.0.78"))}
+    deadline, seen = time.monotonic() + 20 * SLOW, {}
+    while len(seen) < 2:
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.05)
+        lines = [json.loads(line) for log in pair[0].logs for line in log.read_text().splitlines()]
+        seen = {line["request_id"]: line["remote"] for line in lines if line["request_id"] in sources}
+    assert seen == sources
 
 
 def test_when_all_are_full_the_client_gets_the_servers_own_503(start, tmp_path):

@@ -11,6 +11,7 @@
 #include <toml++/toml.h>
 
 #include "base/check.h"
+#include "http/address_set.h"
 #include "server/config/config_keys.h"
 #include "server/config/upstream_keys.h"
 #include "server/door/cors.h"
@@ -75,6 +76,12 @@ Result<void> ReadKey(std::string_view name, const toml::node& node, ServerConfig
   return InvalidArgument(
       fmt::format("unknown key {}{}", name,
                   meant == nullptr ? "" : fmt::format("; did you mean {}?", meant->name)));
+}
+
+Result<void> ValidateProxies(const std::vector<std::string>& proxies) {
+  const auto set = http::AddressSet::Parse(proxies);
+  if (!set) return InvalidArgument("trusted_proxies: " + set.error().message);
+  return {};
 }
 
 }  // namespace
@@ -146,6 +153,7 @@ Result<void> Validate(const ServerConfig& c) {
     return InvalidArgument("drain times cannot be negative");
   if (c.queue_wait_s < 0) return InvalidArgument("queue_wait_s cannot be negative");
   for (const std::string& origin : c.cors_origins) INFE_TRY(ValidateOrigin(origin));
+  INFE_TRY(ValidateProxies(c.trusted_proxies));
   INFE_TRY(store::IsPostgresUrl(c.store_url));
   INFE_TRY(ValidateUpstreams(c.upstreams));
   if (c.upstream_retries > 16) return InvalidArgument("upstream_retries must be at most 16");

@@ -89,7 +89,8 @@ struct ServerConfig {
   std::string ops_tls_certificate, ops_tls_key;
   bool metrics_on_api = false;  // /metrics also where the API is
   GetLoad get_load = GetLoad::kSglang;
-  std::vector<std::string> cors_origins;  // web pages that may call: "https://app.example", "*"
+  std::vector<std::string> trusted_proxies;  // whose X-Forwarded-For is believed
+  std::vector<std::string> cors_origins;     // web pages that may call: "https://app.example", "*"
   std::vector<std::string>
       allowed_hosts;      // Host names beside loopback's (server/door/host_guard.h)
   bool insecure = false;  // allow a public address without keys or TLS

@@ -217,6 +217,9 @@ void AddListening(Rows& rows) {
                "/metrics on the API's port too, without a key, for routers that know one port")));
   rows.push_back(Live(row("get_load", "--get-load", OneOf(&C::get_load, kGetLoad),
                           "Shape of /get_load: sglang for sglang-router, vllm for vllm-router")));
+  rows.push_back(row("trusted_proxies", "--trusted-proxy", List(&C::trusted_proxies),
+                     "Address or network of a proxy whose X-Forwarded-For is believed; may be "
+                     "repeated"));
   rows.push_back(Live(row("cors_origins", "--cors-origin", List(&C::cors_origins),
                           "Web page that may call from a browser, or *; may be repeated")));
   rows.push_back(Live(row("allowed_hosts", "--allowed-host", List(&C::allowed_hosts),

@@ -22,8 +22,8 @@ namespace {
 // Of the first slice of a job: about 5 ms. Twice as much each time that it was not enough, so that
 // little is done twice.
 constexpr uint64_t kSliceSteps = 200000;
-// A tenth of a processor that the engine keeps busy.
-constexpr int kNice = 10;
+// A quarter of a processor that the engine keeps busy.
+constexpr int kNice = 5;
 
 double ThreadCpuMs() {
   timespec now{};

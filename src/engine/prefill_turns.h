@@ -24,7 +24,8 @@ class PrefillTurns {
   // The keys whose prompts are in the batch now. One that was not there before starts with the
   // least of those that were: being away saves nothing up, and coming back is no fresh start.
   void SetPresent(std::span<const std::string* const> keys);
-  // Tokens of a prompt of the key that were computed, over its weight.
+  // Tokens of a prompt of the key that were computed, over its weight; those deep in a long prompt
+  // count as more (Chunk::turn_tokens).
   void Charge(std::string_view key, double tokens);
   // What the key will have had after a turn for a prompt with so many tokens left.
   double After(std::string_view key, uint32_t remaining, double weight) const;

@@ -181,6 +181,30 @@ std::vector<size_t> Scheduler::PickResting(std::span<const DecodeView> decodes,
   return resting;
 }
 
+StepShape Scheduler::With(StepShape step, const PrefillView& prompt, uint32_t rows) {
+  step.rows += rows;
+  step.attended += static_cast<double>(rows) * (prompt.position + rows / 2.0);
+  step.logits_rows += prompt.all_logits ? rows : rows == prompt.remaining ? 1 : 0;
+  return step;
+}
+
+double Scheduler::DepthMs(const PrefillView& prompt, uint32_t rows, const StepShape& step,
+                          const StepCost& cost) {
+  const StepShape deep = With(step, prompt, rows);
+  StepShape shallow = deep;
+  shallow.attended -= static_cast<double>(rows) * prompt.position;
+  return cost.Predict(deep) - cost.Predict(shallow);
+}
+
+// So far into a long prompt that the fewest rows are dear: fewer, or those who decode would wait.
+uint32_t Scheduler::LeastRows(const PrefillView& prompt, const StepShape& step,
+                              const StepCost& cost, double budget) {
+  uint32_t rows = kChunkRowsMin;
+  while (rows > kDeepChunkRowsMin && DepthMs(prompt, rows, step, cost) > kDepthPart * budget)
+    rows /= 2;
+  return rows;
+}
+
 std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
                                           const StepShape& decode, const StepCost& cost,
                                           TimePoint now) const {
@@ -196,19 +220,13 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
   for (const size_t i : order) {
     const PrefillView& prompt = prompts[i];
     if (step.rows >= rows_max || step.logits_rows >= limits_.logits_rows_max) break;
-    const auto with = [&](uint32_t rows) {
-      StepShape shape = step;
-      shape.rows += rows;
-      shape.attended += static_cast<double>(rows) * (prompt.position + rows / 2.0);
-      shape.logits_rows += prompt.all_logits ? rows : rows == prompt.remaining ? 1 : 0;
-      return shape;
-    };
+    const auto with = [&](uint32_t rows) { return With(step, prompt, rows); };
     const uint32_t whole = std::min(prompt.remaining, prompt.rows_max);  // of one step
     if (prompt.indivisible) {
       if (step.rows + prompt.remaining > limits_.rows_max) continue;  // the next step
       if (!chunks.empty() && cost.Predict(with(prompt.remaining)) > whole_budget) break;
       step = with(prompt.remaining);
-      chunks.push_back({i, prompt.remaining});
+      chunks.push_back({i, prompt.remaining, static_cast<double>(prompt.remaining)});
       continue;
     }
     uint32_t low = 0;
@@ -228,7 +246,8 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
       }
     }
     uint32_t rows = low;
-    uint32_t rows_min = std::min(kChunkRowsMin, whole);
+    uint32_t rows_min = awaited ? LeastRows(prompt, step, cost, budget) : kChunkRowsMin;
+    rows_min = std::min(rows_min, whole);
     if (prompt.all_logits) {
       rows_min = std::min(rows_min, limits_.logits_rows_max - step.logits_rows);
     }
@@ -241,8 +260,10 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
       const uint32_t over = (prompt.position + rows) % model::kBlockPositions;
       if (over <= rows / 8 || (prompt.whole_blocks && over < rows)) rows -= over;
     }
+    const double token_ms = cost.prefill_ms_per_token();
+    const double turn = rows + (token_ms > 0 ? DepthMs(prompt, rows, step, cost) / token_ms : 0);
     step = with(rows);
-    chunks.push_back({i, rows});
+    chunks.push_back({i, rows, turn});
   }
   return chunks;
 }

@@ -109,6 +109,8 @@ struct RunningView {
 struct Chunk {
   size_t index = 0;  // into the views
   uint32_t rows = 0;
+  // What it counts for its key's turn: rows, and what they attend to as so many rows more.
+  double turn_tokens = 0;
 };
 
 struct StepLimits {
@@ -121,6 +123,8 @@ struct StepLimits {
 // Fewer rows than this are not worth a pass over the weights; also the progress a prompt makes when
 // decoding alone uses up the budget.
 inline constexpr uint32_t kChunkRowsMin = 16;
+// Unless each attends to so many positions that this alone takes a good part of the budget.
+inline constexpr uint32_t kDeepChunkRowsMin = 4;
 inline constexpr std::chrono::seconds kBandAging{30};
 // A key that has this many times the share of another runs much, the other little.
 inline constexpr double kMuchShare = 3;
@@ -172,8 +176,17 @@ class Scheduler {
   // Of the budget, for prompts of a key that crowds others: whoever of these comes next waits for
   // the step under way.
   static constexpr double kCrowdingPart = 0.6;
+  // Of the budget, for what the fewest rows of a prompt attend to.
+  static constexpr double kDepthPart = 0.5;
   // So many rows more than the budget has room for cost less than a step for them alone.
   static constexpr uint32_t kTailRowsMax = 4;
+  // The step and so many rows of the prompt.
+  static StepShape With(StepShape step, const PrefillView& prompt, uint32_t rows);
+  // Milliseconds for what stands before those rows.
+  static double DepthMs(const PrefillView& prompt, uint32_t rows, const StepShape& step,
+                        const StepCost& cost);
+  static uint32_t LeastRows(const PrefillView& prompt, const StepShape& step, const StepCost& cost,
+                            double budget);
   // Indexes of prompts, first to compute first.
   std::vector<size_t> Order(std::span<const PrefillView> prompts, const StepCost& cost,
                             TimePoint now) const;

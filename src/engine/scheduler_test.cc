@@ -245,6 +245,36 @@ TEST(SchedulerPrefill, ProgressEvenWhereDecodeUsesTheWholeBudget) {
   EXPECT_EQ(chunks[0].rows, kChunkRowsMin);
 }
 
+TEST(SchedulerPrefill, DeepInALongPromptFewerRowsKeepTheBudget) {
+  const Scheduler scheduler({});
+  const StepCost cost = Learnt(3, 0.1, 1);  // 16 rows that attend to 6000 positions: 96 ms
+  const StepShape decode{.rows = 4, .attended = 400, .logits_rows = 4};
+  const auto rows_at = [&](uint32_t position, const StepShape& beside) {
+    const auto chunks = scheduler.PlanPrefill(
+        std::vector{PrefillView{.remaining = 2000, .position = position, .arrival = kStart}},
+        beside, cost, kStart);
+    return chunks.empty() ? 0 : chunks[0].rows;
+  };
+  EXPECT_GE(rows_at(1000, decode), kChunkRowsMin);
+  EXPECT_GE(rows_at(6000, decode), kDeepChunkRowsMin);
+  EXPECT_LT(rows_at(6000, decode), 8u);
+  EXPECT_EQ(rows_at(60000, decode), kDeepChunkRowsMin);  // some progress in any case
+  // Nobody waits: no less than a pass over the weights is worth.
+  EXPECT_GE(rows_at(60000, {}), kChunkRowsMin);
+}
+
+TEST(SchedulerPrefill, ATurnCountsWhatItsRowsAttendTo) {
+  const Scheduler scheduler({});
+  const StepCost cost = Learnt(3, 0.5, 0.1);  // at 5000 positions a row takes twice as long
+  const auto turn_at = [&](uint32_t position) {
+    return scheduler.PlanPrefill(
+        std::vector{PrefillView{.remaining = 64, .position = position, .arrival = kStart}}, {},
+        cost, kStart)[0];
+  };
+  EXPECT_NEAR(turn_at(0).turn_tokens, 64, 1);
+  EXPECT_NEAR(turn_at(5000).turn_tokens, 128, 20);
+}
+
 TEST(SchedulerPrefill, ShortestFirstAndTheRestToTheNext) {
   const Scheduler scheduler({});
   const StepCost cost = Learnt(3, 0.5, 0);

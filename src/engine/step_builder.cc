@@ -369,7 +369,7 @@ void StepBuilder::AddPrefills(BatchPlan& plan, TimePoint now) {
       samples = chunk.rows == sequence.remaining();  // not if tokens were forced
     }
     scheduler.prefill_turns().Charge(sequence.request.fairness_key,
-                                     chunk.rows / sequence.request.fairness_weight);
+                                     chunk.turn_tokens / sequence.request.fairness_weight);
     plan.entries.push_back(EntryOf(sequence, chunk.rows, samples));
   }
 }

@@ -123,12 +123,19 @@ std::optional<refusal::Refusal> TakePermits(Services& services, const store::Key
   return TakePermit(services, ask, account, limits, grant);
 }
 
+// What longer prompts would hold of the queue while they are tokenised: they are refused then, and
+// nobody waits for them to be computed.
+uint64_t PromptTokensToWait(const AdmissionAsk& ask) {
+  const uint64_t context = ask.model->context_max();
+  return context > 0 ? std::min(ask.prompt_tokens, context * ask.sequences) : ask.prompt_tokens;
+}
+
 std::optional<refusal::Refusal> TakePlace(Services& services, const Caller& caller,
                                           const AdmissionAsk& ask, Charge::Holdings& holdings) {
   const double token_ms = ask.model->prefill_ms_per_token();
   QueueGate::Entry entry =
       ask.model->gate().Enter({.sequences = ask.sequences,
-                               .prompt_tokens = ask.prompt_tokens,
+                               .prompt_tokens = PromptTokensToWait(ask),
                                .prompt_tokens_max = ask.model->QueueTokensMax(token_ms),
                                .key = caller.pool_key()});
   if (entry.place == nullptr) {

@@ -48,6 +48,9 @@ std::string ParsePart(const Json& value, const std::string& path, ParseContext& 
   if (IsOneOf(kTextParts, type)) {
     text = fields.RequireString(type == "refusal" ? "refusal" : "text");
     for (const char* shown : {"annotations", "logprobs"}) fields.Take(shown);
+  } else if (type == "input_image" && context.options().images == Images::kPlaceholder) {
+    text = kImagePlaceholder;
+    for (const char* seen : {"image_url", "file_id", "detail"}) fields.Take(seen);
   } else if (IsOneOf(kMediaParts, type)) {
     context.Fail(UnsupportedValue(fields.Path("type"), fmt::format("'{}'", type), "'input_text'"));
   } else {
@@ -75,8 +78,12 @@ std::string ParseText(const Json& value, const std::string& path, ParseContext& 
 void ParseMessage(Fields& fields, Item& item) {
   if (fields.Require("role") == nullptr) return;
   item.role = fields.Enum("role", kRoles).value_or(Role::kUser);
-  const Json* content = fields.Require("content");
-  if (content == nullptr) return;
+  // An assistant's turn of which nothing was kept comes back with the history.
+  const Json* content = fields.Take("content");
+  if (content == nullptr) {
+    if (item.role != Role::kAssistant) fields.Require("content");
+    return;
+  }
   item.text = ParseText(*content, fields.Path("content"), fields.context());
   fields.Take("phase");  // which of the assistant's texts was the last one
 }

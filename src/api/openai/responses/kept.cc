@@ -17,6 +17,7 @@ ParseOptions Lenient() {
   ParseOptions options;
   options.messages_max = SIZE_MAX;
   options.body_depth_max = 1024;
+  options.images = Images::kPlaceholder;
   return options;
 }
 
@@ -30,11 +31,12 @@ Json ShownContent(const Json& content, bool of_assistant) {
   Json parts = Json::MakeArray();
   if (content.is_string()) {
     parts.push_back(Json::Object{{"type", type}, {"text", content}});
-  } else {
+  } else if (content.is_array()) {  // null: an assistant's turn of which nothing was kept
     for (const Json& part : content.array()) {
       Json shown = part;
       const Json* kind = part.find("type");
-      if (kind != nullptr && *kind != Json("refusal")) shown.set("type", type);
+      if (kind != nullptr && *kind != Json("refusal") && *kind != Json("input_image"))
+        shown.set("type", type);
       parts.push_back(std::move(shown));
     }
   }
@@ -68,8 +70,8 @@ Json ShownItem(const Item& item, std::string_view id) {
     case Item::Kind::kMessage: {
       shown.set("type", "message");
       const Json* content = shown.find("content");
-      if (content != nullptr)
-        shown.set("content", ShownContent(*content, item.role == chat::Role::kAssistant));
+      shown.set("content", ShownContent(content != nullptr ? *content : Json(),
+                                        item.role == chat::Role::kAssistant));
       SetIfAbsent(shown, "status", "completed");
       break;
     }

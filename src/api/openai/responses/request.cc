@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "api/fields.h"
+#include "api/openai/peer_fields.h"
 #include "api/request_body.h"
 
 namespace infe::api::responses {
@@ -167,6 +168,7 @@ void ParseState(Fields& body, Request& request) {
 
 void RefuseUnimplemented(Fields& body) {
   for (const Moved& moved : kMoved) body.Refuse(moved.name, moved.hint);
+  RefusePeerFields(body);
   body.Refuse("prompt", "infe keeps no prompt templates.");
   body.Refuse("moderation");
   body.Hint("context_management");

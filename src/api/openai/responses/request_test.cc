@@ -4,6 +4,7 @@
 
 #include "api/openai/responses/ask.h"
 #include "api/openai/responses/encrypted_reasoning.h"
+#include "api/openai/responses/kept.h"
 #include "api/openai/test_bodies.h"
 
 namespace infe::api::responses {
@@ -153,6 +154,53 @@ TEST(ResponsesRequest, InputThatCannotBeReadIsRefusedByItsPath) {
           "input[0].content[0].type", "invalid_value");
   Refused(WithInput(R"({"type":"function_call","name":"f","arguments":"{}"})"), "input[0].call_id",
           "missing_required_parameter");
+}
+
+TEST(ResponsesRequest, AnImageIsRefusedOrBecomesItsPlaceholder) {
+  const std::string body = WithInput(
+      R"({"role":"user","content":[{"type":"input_text","text":"see"},)"
+      R"({"type":"input_image","image_url":"data:image/png;base64,AA","detail":"auto"}]},)"
+      R"({"type":"function_call","call_id":"c","name":"f","arguments":"{}"},)"
+      R"({"type":"function_call_output","call_id":"c","output":)"
+      R"([{"type":"input_image","image_url":"x"}]})");
+  Refused(body, "input[0].content[1].type", "unsupported_value");
+  const Request request = Parsed(body, {.images = Images::kPlaceholder});
+  EXPECT_EQ(request.input[0].text, std::string("see\n") + kImagePlaceholder);
+  EXPECT_EQ(request.input[2].text, kImagePlaceholder);
+  EXPECT_TRUE(request.ignored.empty()) << request.ignored.Header();
+  // Kept, it is shown as it came and taken again.
+  const std::string kept = WriteInputItems(request.input, "resp_a");
+  EXPECT_NE(kept.find("data:image/png"), std::string::npos) << kept;
+  const auto again = ReadItems(kept);
+  ASSERT_TRUE(again) << kept;
+  for (const size_t i : {0u, 2u}) EXPECT_EQ((*again)[i].text, request.input[i].text);
+  const auto file =
+      ParseRequest(WithInput(R"({"role":"user","content":[{"type":"input_file","file_id":"x"}]})"),
+                   {.images = Images::kPlaceholder});
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().param, "input[0].content[0].type");
+}
+
+TEST(ResponsesRequest, AnAssistantTurnWithoutContentIsEmpty) {
+  for (const char* content : {R"(,"content":null)", "", R"(,"content":[])", R"(,"content":"")"}) {
+    const Request request =
+        Parsed(WithInput(R"({"role":"user","content":"x"},{"role":"assistant")" +
+                         std::string(content) + R"(},{"role":"user","content":"y"})"));
+    ASSERT_EQ(request.input.size(), 3u) << content;
+    EXPECT_EQ(request.input[1].text, "") << content;
+    const std::string kept = WriteInputItems(request.input, "resp_a");
+    const auto again = ReadItems(kept);
+    ASSERT_TRUE(again) << kept;
+    EXPECT_EQ((*again)[1].text, "") << kept;
+  }
+  Refused(WithInput(R"({"role":"user","content":null})"), "input[0].content",
+          "missing_required_parameter");
+}
+
+TEST(ResponsesRequest, SamplersOfOtherServersAreRefusedUnlessTheyAreOff) {
+  Refused(Body(R"("input":"x","mirostat":2)"), "mirostat", "unsupported_value");
+  Refused(Body(R"("input":"x","use_beam_search":true)"), "use_beam_search", "unsupported_value");
+  EXPECT_TRUE(Parsed(Body(R"("input":"x","mirostat":0,"typical_p":1)")).ignored.empty());
 }
 
 TEST(ResponsesRequest, FieldsOfChatCompletionsAreRefusedWithTheirNameHere) {

@@ -88,8 +88,8 @@ Command& Command::Argument(const std::string& name, std::string& value, const st
   return *this;
 }
 Command& Command::Arguments(const std::string& name, std::vector<std::string>& values,
-                            const std::string& help) {
-  impl_->app->add_option(name, values, help)->required();
+                            const std::string& help, bool required) {
+  impl_->app->add_option(name, values, help)->required(required);
   return *this;
 }
 Command& Command::Footer(const std::string& text) {

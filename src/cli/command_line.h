@@ -40,7 +40,7 @@ class Command {
   Command& Argument(const std::string& name, std::string& value, const std::string& help,
                     bool required);
   Command& Arguments(const std::string& name, std::vector<std::string>& values,
-                     const std::string& help);
+                     const std::string& help, bool required);
   Command& Footer(const std::string& text);
   // Whether the option was given on the command line or in the environment.
   bool Given(const std::string& name) const;

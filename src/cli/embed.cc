@@ -168,7 +168,7 @@ void AddEmbed(CommandLine& line) {
   static Arguments a;
   line.Add("embed", "Vectors of texts: of arguments, or of the lines of a file or of stdin")
       .Argument("MODEL", a.model, "Name or GGUF path of a model of embeddings", true)
-      .Arguments("TEXT", a.texts, "Texts; without any, lines are read")
+      .Arguments("TEXT", a.texts, "Texts; without any, lines are read", false)
       .Option("--file", a.file, "Read the lines of this file rather than stdin")
       .Flag("--jsonl", a.jsonl, "Lines are {\"text\":\"...\"}, for texts of several lines")
       .Option("--input-type", a.input_type,

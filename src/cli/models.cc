@@ -155,7 +155,7 @@ void AddLs(CommandLine& line) {
 void AddRm(CommandLine& line) {
   static Arguments a;
   line.Add("rm", "Remove models from this machine")
-      .Arguments("NAME", a.names, "Models to remove")
+      .Arguments("NAME", a.names, "Models to remove", true)
       .Option("--data-dir", a.data_dir, "Where models and keys are kept")
       .Run([] {
         auto done = Remove(a);

@@ -64,7 +64,8 @@ void AddPull(CommandLine& line) {
   line.Add("pull", "Download models, verified by SHA-256")
       .Arguments("NAME", a.names,
                  "Models of the registry (infe ls --all lists them), hf:ORG/REPO[:QUANT] or "
-                 "hf:ORG/REPO/FILE.gguf of Hugging Face, a URL, or a file")
+                 "hf:ORG/REPO/FILE.gguf of Hugging Face, a URL, or a file",
+                 true)
       .Option("--name", a.as, "What a model that no registry names is to be called here")
       .Option("--data-dir", a.data_dir, "Where models and keys are kept")
       .Flag("-q,--quiet", a.quiet, "No progress, no result lines")

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import struct
+import subprocess
 import sys
 import time
 import urllib.request
@@ -21,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden/ber
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden/encoders"))
 import bert  # noqa: E402
 import tiny as encoders  # noqa: E402
-from conftest import MODEL_DIR, SLOW, Server  # noqa: E402
+from conftest import BINARY, MODEL_DIR, SLOW, Server  # noqa: E402
 from test_parameters import post  # noqa: E402
 
 TEXTS = ["The cat sat on the mat.", "a DOG walked, happily?", "Caf\u00e9 na\u00efve $+( \u4e2d\u6587!", "unhappy birds",
@@ -59,7 +60,8 @@ def tiny_ranker(path):
 @pytest.fixture(scope="module")
 def vectors(tmp_path_factory):
     running = serve(tmp_path_factory.mktemp("embeddings"), tiny=tiny_bert, used=tiny_bert, ranker=tiny_ranker,
-                    nomic=encoders.nomic_bert, gemma=encoders.gemma_embedding, qwen=encoders.qwen3)
+                    nomic=encoders.nomic_bert, gemma=encoders.gemma_embedding, qwen=encoders.qwen3,
+                    xlmr=encoders.xlm_roberta)
     yield running
     assert running.process.poll() is None, f"the server died:\n{running.log_text()}"
     assert running.stop() == 0, running.log_text()
@@ -172,7 +174,8 @@ def test_a_text_may_be_a_query_or_a_document(vectors):
     assert (status, body["error"]["param"]) == (400, "input_type"), body
 
 
-@pytest.mark.parametrize("model, name", [("nomic", "nomic-bert"), ("gemma", "gemma-embedding"), ("qwen", "qwen3")])
+@pytest.mark.parametrize("model, name", [("nomic", "nomic-bert"), ("gemma", "gemma-embedding"), ("qwen", "qwen3"),
+                                         ("xlmr", "xlm-roberta")])
 def test_other_architectures_are_those_of_another_engine(vectors, model, name):
     golden = json.loads((pathlib.Path(encoders.__file__).parent / f"{name}.json").read_text())
     path = vectors.data_dir / f"models/{model}.gguf"
@@ -185,6 +188,35 @@ def test_other_architectures_are_those_of_another_engine(vectors, model, name):
     assert min(cosines) > (0.9999 if model == "gemma" else 0.999999), cosines
     alone = [embed(vectors, text, model=model)[0] for text in encoders.texts()]
     assert all(np.array_equal(a, b) for a, b in zip(got, alone))
+
+
+def test_unigrams_are_those_of_another_tokenizer(vectors):
+    import tokenizers
+    made = tokenizers.Tokenizer(tokenizers.models.Unigram(list(zip(*encoders.unigram_vocabulary())), unk_id=3))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
+        [tokenizers.pre_tokenizers.WhitespaceSplit(), tokenizers.pre_tokenizers.Metaspace()])
+    draw = np.random.default_rng(2)
+    texts = ["the thing and the other one", " two  spaces ", "A b7c", "\u4e2d\u6587 the"]
+    texts += ["".join(draw.choice(list("theangi  xyz9"), size=int(draw.integers(1, 60)))) + "a" for _ in range(100)]
+    ids = [[0, *made.encode(text).ids, 2] for text in texts]
+    assert len({token for text in ids for token in text}) > 20
+    for text, by_text, by_ids in zip(texts, embed(vectors, texts, model="xlmr"), embed(vectors, ids, model="xlmr")):
+        assert np.array_equal(by_text, by_ids), ascii(text)
+
+
+def test_lines_of_a_command_are_what_the_api_embeds(vectors, tmp_path):
+    texts = ["the cat", "a dog walked"]
+    want = [vector.astype(np.float32) for vector in embed(vectors, texts)]
+    path = str(vectors.data_dir / "models/tiny.gguf")
+    (tmp_path / "texts.txt").write_text("".join(text + "\n" for text in texts))
+    jsonl = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    for args, lines in (((*texts,), None), (("--file", str(tmp_path / "texts.txt")), None), (("--jsonl",), jsonl)):
+        done = subprocess.run([BINARY, "embed", path, *args], input=lines, capture_output=True, text=True, timeout=60 * SLOW)
+        assert done.returncode == 0, done.stderr
+        got = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [line["index"] for line in got] == [0, 1]
+        for line, wanted in zip(got, want):
+            assert np.allclose(np.float32(line["embedding"]), wanted, atol=1e-6)
 
 
 def test_dimensions_may_be_said_in_full(vectors):

@@ -1,7 +1,8 @@
 """BERT as an embedding model, a second time: numpy in float64, written from the paper and the published layout of its
 checkpoints, and not from infe. And what tests need beside it: a tiny random model, and a GGUF file of either.
 
-    python3 tests/golden/bert/bert.py convert FOLDER OUT.gguf [f32|f16|q8_0]   FOLDER: model.safetensors, config.json, vocab.txt
+    python3 tests/golden/bert/bert.py convert FOLDER OUT.gguf [f32|f16|q8_0]   FOLDER: model.safetensors, config.json, and
+                                                                               vocab.txt or XLM-RoBERTa's tokenizer.json
 """
 import json
 import math
@@ -11,6 +12,7 @@ import sys
 
 import gguf
 import numpy as np
+import xlmr
 
 SPECIAL = {"[PAD]": gguf.TokenType.CONTROL, "[UNK]": gguf.TokenType.UNKNOWN, "[CLS]": gguf.TokenType.CONTROL,
            "[SEP]": gguf.TokenType.CONTROL, "[MASK]": gguf.TokenType.CONTROL}
@@ -71,15 +73,26 @@ def read_safetensors(path):
         if name == "__metadata__" or entry["dtype"] not in types:
             continue
         begin, end = (8 + size + offset for offset in entry["data_offsets"])
-        tensors[name.removeprefix("bert.")] = np.frombuffer(data[begin:end], types[entry["dtype"]]).reshape(
+        tensors[name.removeprefix("bert.").removeprefix("roberta.")] = np.frombuffer(data[begin:end], types[entry["dtype"]]).reshape(
             entry["shape"]).astype(np.float32)
     return tensors
 
 
 def load(folder):
     folder = pathlib.Path(folder)
-    return (json.loads((folder / "config.json").read_text()), read_safetensors(folder / "model.safetensors"),
-            (folder / "vocab.txt").read_text().splitlines())
+    config = json.loads((folder / "config.json").read_text())
+    tensors = read_safetensors(folder / "model.safetensors")
+    if config.get("model_type") == "xlm-roberta":
+        return xlmr.load(folder, config, tensors)
+    return config, tensors, (folder / "vocab.txt").read_text().splitlines()
+
+
+def pooling_of(folder):
+    """The kind that sentence-transformers wrote down: the mean, or the first row."""
+    path = pathlib.Path(folder) / "1_Pooling/config.json"
+    written = json.loads(path.read_text()) if path.exists() else {}
+    first = written.get("pooling_mode") == "cls" or written.get("pooling_mode_cls_token", False)
+    return 2 if first else 1
 
 
 def gguf_name(name, ranks):
@@ -120,11 +133,14 @@ def write_gguf(path, config, tensors, vocab, kind="f32", pooling=1):
     writer.add_causal_attention(False)
     writer.add_pooling_type(gguf.PoolingType(pooling))
     writer.add_file_type({"f32": 0, "f16": 1, "q8_0": 7}[kind])
-    writer.add_tokenizer_model("bert")
     writer.add_token_type_count(config["type_vocab_size"])
-    writer.add_token_list([t if token_type(t) != gguf.TokenType.NORMAL else
-                           t[2:] if t.startswith("##") and len(t) > 2 else "\u2581" + t for t in vocab])
-    writer.add_token_types([token_type(t) for t in vocab])
+    if isinstance(vocab, xlmr.Unigrams):
+        vocab.write(writer)
+    else:
+        writer.add_tokenizer_model("bert")
+        writer.add_token_list([t if token_type(t) != gguf.TokenType.NORMAL else
+                               t[2:] if t.startswith("##") and len(t) > 2 else "\u2581" + t for t in vocab])
+        writer.add_token_types([token_type(t) for t in vocab])
     for name, tensor in tensors.items():
         to = gguf_name(name, pooling == RANKS)
         if to is None:

@@ -9,6 +9,16 @@ VOCABULARY = 320
 WIDTH, HIDDEN, HEADS, CONTEXT = 64, 96, 4, 256
 
 
+def unigram_vocabulary():
+    """Of SentencePiece's other kind, as in XLM-RoBERTa: marks, letters, letters behind a space, pairs; with their scores."""
+    letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
+    tokens = ["\u2581", *letters] + ["\u2581" + c for c in letters]
+    scores = [-8 - i / 64 for i in range(len(tokens))]
+    pairs = ["th", "he", "\u2581the", "an", "ing"]
+    return (["<s>", "<pad>", "</s>", "<unk>"] + tokens + pairs,
+            [0.0] * 4 + scores + [-4 - i / 3 for i in range(len(pairs))])
+
+
 class Maker:
     def __init__(self, path, architecture, seed):
         self.writer = gguf.GGUFWriter(str(path), architecture)
@@ -77,6 +87,32 @@ class Maker:
         w.add_pad_token_id(0)
         w.add_mask_token_id(4)
 
+    def unigrams(self):
+        tokens, scores = unigram_vocabulary()
+        kinds = [gguf.TokenType.CONTROL] * 3 + [gguf.TokenType.UNKNOWN] + [gguf.TokenType.NORMAL] * (len(tokens) - 4)
+        tokens += [f"<unused{i}>" for i in range(len(tokens), VOCABULARY)]
+        scores += [-20.0] * (VOCABULARY - len(scores))
+        kinds += [gguf.TokenType.UNUSED] * (VOCABULARY - len(kinds))
+        w = self.writer
+        w.add_tokenizer_model("t5")
+        w.add_tokenizer_pre("default")
+        w.add_token_list(tokens)
+        w.add_token_scores(scores)
+        w.add_token_types(kinds)
+        w.add_bos_token_id(0)
+        w.add_eos_token_id(2)
+        w.add_sep_token_id(2)
+        w.add_unk_token_id(3)
+        w.add_pad_token_id(1)
+        w.add_add_bos_token(True)
+        w.add_add_eos_token(True)
+        w.add_add_space_prefix(True)
+        w.add_remove_extra_whitespaces(True)
+
+    def linear(self, name, rows, cols):
+        self.matrix(name, rows, cols)
+        self.vector(name + ".bias", rows, 0.0)
+
     def finish(self):
         self.writer.write_header_to_file()
         self.writer.write_kv_data_to_file()
@@ -102,6 +138,28 @@ def nomic_bert(path):
         for name in ("ffn_gate", "ffn_up"):
             m.matrix(p + name, HIDDEN, WIDTH)
         m.matrix(p + "ffn_down", WIDTH, HIDDEN)
+        m.norm(p + "layer_output_norm", bias=True)
+    m.finish()
+
+
+def xlm_roberta(path):
+    """As BGE-M3: of the first row, one type of tokens, no positions of padding (converters leave them out)."""
+    m = Maker(path, "bert", 14)
+    m.shapes(2, 3, m.writer.add_layer_norm_eps)
+    m.writer.add_causal_attention(False)
+    m.writer.add_token_type_count(1)
+    m.unigrams()
+    m.matrix("token_embd", VOCABULARY, WIDTH)
+    m.matrix("position_embd", CONTEXT, WIDTH)
+    m.matrix("token_types", 1, WIDTH)
+    m.norm("token_embd_norm", bias=True)
+    for layer in range(m.layers):
+        p = f"blk.{layer}."
+        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            m.linear(p + name, WIDTH, WIDTH)
+        m.norm(p + "attn_output_norm", bias=True)
+        m.linear(p + "ffn_up", HIDDEN, WIDTH)
+        m.linear(p + "ffn_down", WIDTH, HIDDEN)
         m.norm(p + "layer_output_norm", bias=True)
     m.finish()
 
@@ -161,7 +219,7 @@ def qwen3(path):
     m.finish()
 
 
-FAMILIES = {"nomic-bert": nomic_bert, "gemma-embedding": gemma_embedding, "qwen3": qwen3}
+FAMILIES = {"nomic-bert": nomic_bert, "gemma-embedding": gemma_embedding, "qwen3": qwen3, "xlm-roberta": xlm_roberta}
 
 
 def texts():

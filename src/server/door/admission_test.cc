@@ -58,6 +58,26 @@ TEST(Admission, EveryChoiceTakesAPlace) {
   EXPECT_EQ(served.Post(kChat, kHello).status, 200);
 }
 
+// What a long body gets beside a prompt that is under way, where the queue holds so many tokens.
+int LongBodyBesideAPrompt(uint64_t queue_tokens) {
+  ServedFake served({}, {8, queue_tokens});
+  served.backend().Expect({.goes_on = true});  // its first token does not come
+  RawClient first(served.port());
+  first.Send(ServedFake::Request(kChat, kStream));
+  EXPECT_TRUE(Eventually([&] { return !served.backend().chat_ask().messages.empty(); }));
+  const std::string long_body = R"({"model":"fake","messages":[{"role":"user","content":")" +
+                                std::string(40'000, 'x') + R"("}]})";
+  return served.Post(kChat, long_body).status;
+}
+
+TEST(Admission, APromptThatNoContextHoldsTakesNoMoreOfTheQueueThanTheContext) {
+  EXPECT_EQ(LongBodyBesideAPrompt(1'500), 200);  // the fake one's context is 1000
+}
+
+TEST(Admission, WhatTheContextHoldsOfAPromptIsCountedWhole) {
+  EXPECT_EQ(LongBodyBesideAPrompt(900), 503);
+}
+
 TEST(Admission, WhatIsRefusedLaterGivesItsPlaceBack) {
   ServedFake served({}, {1, 100'000});
   for (int i = 0; i < 3; ++i) {

@@ -23,6 +23,7 @@ test('drafted tokens are told as the server counted them', async () => {
     await answered(page);
     await page.getByRole('button', { name: 'Request', exact: true }).click();
     await page.getByRole('tab', { name: 'Events' }).click();
+    await page.locator('.events').filter({ hasText: '"timings"' }).waitFor();
     const { timings } = JSON.parse((await page.locator('.events').innerText()).split('\n').filter((line) => line.startsWith('data: {')).at(-1).slice(6));
     assert.match(await page.locator('.speed').innerText(), new RegExp(`drafted\\s+${timings.accepted_tokens} of ${timings.drafted_tokens} taken`));
   });

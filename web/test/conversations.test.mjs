@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 
-import { answered, ask, setUp, visit } from './page.mjs';
+import { PATIENCE_MS, answered, ask, setUp, visit } from './page.mjs';
 
 const SHORT = { 'Longest answer': '8' };
 const shelf = async (page) => {
@@ -13,6 +14,14 @@ const shelf = async (page) => {
 };
 const rows = (place) => place.locator('.row');
 const texts = (page) => page.locator('.turn').locator('.bubble, .text').allInnerTexts();
+
+/** Waits for these texts and no others: an answer that is shown again is formatted a moment after its question. */
+const shown = async (page, wanted) => {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await page.waitForTimeout(20)) {
+    if (isDeepStrictEqual(await texts(page), wanted)) return;
+  }
+  assert.deepEqual(await texts(page), wanted);
+};
 
 test('conversations are kept, opened again, named and deleted', async () => {
   await visit(async (page) => {
@@ -30,7 +39,7 @@ test('conversations are kept, opened again, named and deleted', async () => {
     await page.locator('.bubble', { hasText: 'The second one' }).waitFor();
     await rows(await shelf(page)).getByText('The first one').click();
     await page.locator('.bubble', { hasText: 'The first one' }).waitFor();
-    assert.deepEqual(await texts(page), first);
+    await shown(page, first);
 
     await place.getByRole('button', { name: 'Rename The first one' }).click();
     await page.getByLabel('Name of the conversation').fill('A better name');
@@ -78,14 +87,14 @@ test('what is exported is imported elsewhere as it was, branches too', async () 
     await place.getByRole('alert').getByText('a turn before itself').waitFor();
     await choose('conversations.json', file);
     await page.locator('.bubble', { hasText: 'A question' }).waitFor();
-    assert.deepEqual(await texts(page), said);
+    await shown(page, said);
     assert.match(await page.getByRole('group', { name: 'Versions' }).innerText(), /2\s*\/.*2/s);
     assert.equal(await place.getByRole('alert').count(), 0);
 
     await choose('messages.json', JSON.stringify({ model: 'x', messages: [
       { role: 'system', content: 'Be brief.' }, { role: 'user', content: [{ type: 'text', text: 'Ping?' }] }, { role: 'assistant', content: 'Pong.' }] }));
     await page.locator('.bubble', { hasText: 'Ping?' }).waitFor();
-    assert.deepEqual(await texts(page), ['Ping?', 'Pong.']);
+    await shown(page, ['Ping?', 'Pong.']);
     assert.equal(await rows(place).count(), 2);
   });
 });
@@ -107,7 +116,7 @@ test('an edited question is a branch: both stay, and each has its own answers', 
     const versions = page.getByRole('group', { name: 'Versions' });
     await versions.getByRole('button', { name: 'Version before' }).click();
     await page.locator('.bubble', { hasText: 'Say one.' }).waitFor();
-    assert.deepEqual(await texts(page), before);
+    await shown(page, before);
     await versions.getByRole('button', { name: 'Version after' }).click();
     await page.locator('.bubble', { hasText: 'Say two.' }).waitFor();
   });

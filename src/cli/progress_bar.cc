@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "cli/terminal_style.h"
 
 namespace infe::cli {
@@ -68,6 +70,15 @@ std::string ProgressText(ProgressUnit unit, uint64_t done, uint64_t total,
   return text;
 }
 
+std::string FitTitle(const std::string& title, size_t columns) {
+  constexpr std::string_view kCut = "...";
+  if (ColumnsOf(title) <= columns) return title;
+  std::string_view end = title;
+  while (!end.empty() && ColumnsOf(end) + kCut.size() > columns)
+    end.remove_prefix(std::max<size_t>(Utf8Length(end), 1));
+  return end.empty() ? std::string() : std::string(kCut).append(end);
+}
+
 ProgressBar::ProgressBar(std::string title, bool quiet)
     : title_(std::move(title)), quiet_(quiet), terminal_(TakesEscapes(STDERR_FILENO)) {}
 
@@ -99,11 +110,14 @@ void ProgressBar::Draw(const std::string& step, ProgressUnit unit, uint64_t done
   drawn_at_ = now;
   last_step_ = step;
   dirty_ = true;
-  const std::string head = fmt::format("{}: {} ", title_, step);
   const std::string text = ProgressText(unit, done, total, rate_);
-  // A line that is broken could not be drawn over: the bar, then the end of the line, give way. The
-  // last column stays free, for terminals that go on to the next line there.
+  // A line that is broken could not be drawn over: the bar, then the beginning of the title, then
+  // the end of the line, give way. The last column stays free, for terminals that go on to the next
+  // line there.
   const size_t columns = SizeOfTerminal(STDERR_FILENO).columns - 1;
+  const size_t others = ColumnsOf(step) + ColumnsOf(text) + 3;
+  const std::string title = FitTitle(title_, columns > others ? columns - others : 0);
+  const std::string head = fmt::format("{}: {} ", title, step);
   const size_t taken = ColumnsOf(head) + ColumnsOf(text) + 3;
   const size_t width = columns > taken ? std::min(columns - taken, kBarWidth) : 0;
   std::string line = head;

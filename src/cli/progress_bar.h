@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -22,6 +23,10 @@ enum class ProgressUnit : uint8_t {
 // not known.
 std::string ProgressText(ProgressUnit unit, uint64_t done, uint64_t total,
                          const ProgressRate& rate);
+
+// A title in so many columns: the end of one that is longer, which tells most of a path or a
+// reference.
+std::string FitTitle(const std::string& title, size_t columns);
 
 class ProgressBar {
  public:

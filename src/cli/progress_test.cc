@@ -71,6 +71,16 @@ TEST(ProgressText, SaysPartRateAndWhatIsLeft) {
   EXPECT_EQ(ProgressText(ProgressUnit::kRounds, 3, 3, rounds), "3 of 3");
 }
 
+TEST(FitTitle, KeepsTheEnd) {
+  EXPECT_EQ(FitTitle("infe-pulse", 10), "infe-pulse");
+  EXPECT_EQ(FitTitle("hf:org/repo:Q4_K_M", 12), "...po:Q4_K_M");
+  // A character of two columns is taken whole or not at all.
+  EXPECT_EQ(FitTitle("\xe6\xb5\xb7\xe6\xb5\xb7.gguf", 9), "\xe6\xb5\xb7\xe6\xb5\xb7.gguf");
+  EXPECT_EQ(FitTitle("\xe6\xb5\xb7\xe6\xb5\xb7.gguf", 8), "....gguf");
+  EXPECT_EQ(FitTitle("name", 3), "");
+  EXPECT_EQ(FitTitle("name", 0), "");
+}
+
 TEST(HumanSeconds, AreRoundedUp) {
   EXPECT_EQ(HumanSeconds(0), "0 s");
   EXPECT_EQ(HumanSeconds(7.2), "8 s");

@@ -183,27 +183,43 @@ Result<uint32_t> BatchRowsMax(const model::GgufFile& file, uint32_t rows) {
   return std::max(rows, std::min(config.context_length, kWholeTextMax));
 }
 
+Result<void> CheckWhole(const model::GgufFile& file) {
+  auto whole = file.CheckWhole();
+  if (whole) return {};
+  Error error = std::move(whole).error();
+  error.message = fmt::format("{}: {}", file.path(), error.message);
+  return error;
+}
+
+Result<model::LoadOptions> ModelOptionsOf(const model::GgufFile& file, const LoadOptions& options) {
+  model::LoadOptions load;
+  load.kv_type = options.kv_type;
+  INFE_ASSIGN(load.batch_rows_max, BatchRowsMax(file, load.batch_rows_max));
+  load.logits_rows_max = LogitsRowsMax(options.batch_sequences_max);
+  load.packed_cache = options.packed_cache;
+  load.on_progress = options.on_progress;
+  return load;
+}
+
 }  // namespace
+
+Result<model::ModelNeeds> NeedsOf(const model::GgufFile& file, uint32_t threads,
+                                  const kernels::KernelTable& kernels, const LoadOptions& options) {
+  INFE_TRY(CheckWhole(file));
+  INFE_ASSIGN(const model::LoadOptions load, ModelOptionsOf(file, options));
+  return model::Model::Needs(file, threads, kernels, load);
+}
 
 Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options) {
-  if (auto whole = file.CheckWhole(); !whole) {
-    Error error = std::move(whole).error();
-    error.message = fmt::format("{}: {}", file.path(), error.message);
-    return error;
-  }
+  INFE_TRY(CheckWhole(file));
   LoadedModel loaded;
   INFE_ASSIGN(loaded.tokenizer, LoadTokenizer(file));
   INFE_ASSIGN(loaded.chat_template, LoadChatTemplate(file));
   INFE_ASSIGN(loaded.fill_in, LoadFillIn(file));
   loaded.sampling = LoadSamplingDefaults(file);
-  model::LoadOptions load;
-  load.kv_type = options.kv_type;
-  INFE_ASSIGN(load.batch_rows_max, BatchRowsMax(file, load.batch_rows_max));
+  INFE_ASSIGN(const model::LoadOptions load, ModelOptionsOf(file, options));
   loaded.batch_rows_max = load.batch_rows_max;
-  load.logits_rows_max = LogitsRowsMax(options.batch_sequences_max);
-  load.packed_cache = options.packed_cache;
-  load.on_progress = options.on_progress;
   if (options.weights != nullptr) {
     loaded.model = options.weights->NewModel();
   } else {

@@ -60,6 +60,9 @@ Result<FillInTokens> LoadFillIn(const model::GgufFile& file);
 // tokens as the model's.
 Result<void> CheckSameVocabulary(const tokenizer::Tokenizer& model,
                                  const tokenizer::Tokenizer& draft);
+// Memory that LoadModel takes on a pool of so many threads; nothing of the weights is read.
+Result<model::ModelNeeds> NeedsOf(const model::GgufFile& file, uint32_t threads,
+                                  const kernels::KernelTable& kernels, const LoadOptions& options);
 // pool is borrowed and must outlive the model. The file may be closed afterwards.
 Result<LoadedModel> LoadModel(const model::GgufFile& file, ThreadPool& pool,
                               const kernels::KernelTable& kernels, const LoadOptions& options);

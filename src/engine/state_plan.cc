@@ -11,8 +11,6 @@ using model::kBlockPositions;
 using model::StateGroup;
 using model::StateKind;
 
-// Below this a chat cannot even hold a system prompt: better an error than a useless server.
-constexpr uint32_t kContextUsable = 256;
 // What a step reads and what it writes.
 constexpr uint32_t kRunningPerSequence = model::kRunningTo + 1;
 // Snapshots stand at prompt ends and every kSnapshotBlocks: a conversation of some hundred tokens
@@ -21,15 +19,6 @@ constexpr uint64_t kBlocksPerSnapshot = 8;
 
 uint32_t Blocks(uint64_t positions) {
   return static_cast<uint32_t>((positions + kBlockPositions - 1) / kBlockPositions);
-}
-
-size_t BytesOfSequence(std::span<const StateGroup> groups, uint32_t positions,
-                       uint32_t batch_rows) {
-  size_t bytes = 0;
-  for (const StateGroup& group : groups) {
-    bytes += size_t{BlocksOfSequence(group, positions, batch_rows)} * group.block_bytes;
-  }
-  return bytes;
 }
 
 bool Has(std::span<const StateGroup> groups, StateKind kind) {
@@ -127,6 +116,15 @@ uint32_t BlocksOfSequence(const StateGroup& group, uint32_t positions, uint32_t 
       return kRunningPerSequence;
   }
   __builtin_unreachable();
+}
+
+size_t BytesOfSequence(std::span<const StateGroup> groups, uint32_t positions,
+                       uint32_t batch_rows) {
+  size_t bytes = 0;
+  for (const StateGroup& group : groups) {
+    bytes += size_t{BlocksOfSequence(group, positions, batch_rows)} * group.block_bytes;
+  }
+  return bytes;
 }
 
 Result<StatePlan> PlanState(std::span<const StateGroup> groups, const StatePlanOptions& options) {

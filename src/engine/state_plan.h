@@ -11,6 +11,9 @@
 
 namespace infe::engine {
 
+// Below this a chat cannot even hold a system prompt: better an error than a useless server.
+inline constexpr uint32_t kContextUsable = 256;
+
 struct StatePlanOptions {
   size_t memory_bytes = 0;
   uint32_t context_max = 0;    // asked for; 0: as much of model_context as the memory holds
@@ -27,6 +30,10 @@ struct StatePlan {
 
 // Blocks of `group` that one sequence of `positions` positions can need at once.
 uint32_t BlocksOfSequence(const model::StateGroup& group, uint32_t positions, uint32_t batch_rows);
+
+// Of all groups.
+size_t BytesOfSequence(std::span<const model::StateGroup> groups, uint32_t positions,
+                       uint32_t batch_rows);
 
 // A context asked for by number is never reduced: kResourceExhausted with both numbers instead.
 Result<StatePlan> PlanState(std::span<const model::StateGroup> groups,

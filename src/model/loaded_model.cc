@@ -206,15 +206,19 @@ std::unique_ptr<Model> SharedParts::NewModel() const {
   return std::make_unique<LoadedModel>(shared_from_this());
 }
 
+StepLimits LimitsOf(const LoadOptions& options, uint32_t threads) {
+  INFE_CHECK(options.batch_rows_max > 0 && options.logits_rows_max > 0);
+  return {.rows_max = options.batch_rows_max,
+          .logits_rows_max = options.logits_rows_max,
+          .threads = threads};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Model>> LoadParts(const GgufFile& file, ModelConfig config, ModelParts parts,
                                          ThreadPool& pool, const kernels::KernelTable& kernels,
                                          const LoadOptions& options) {
-  INFE_CHECK(options.batch_rows_max > 0 && options.logits_rows_max > 0);
-  const StepLimits limits{.rows_max = options.batch_rows_max,
-                          .logits_rows_max = options.logits_rows_max,
-                          .threads = pool.size()};
+  const StepLimits limits = LimitsOf(options, pool.size());
   Planned planned(file, kernels);
   INFE_TRY(PlanParts(config, parts, kernels, options.kv_type, limits, planned));
   INFE_ASSIGN(std::vector<StateGroup> groups, planned.state.Finish());
@@ -224,6 +228,18 @@ Result<std::unique_ptr<Model>> LoadParts(const GgufFile& file, ModelConfig confi
              std::move(config), std::move(parts), std::move(weights), std::move(groups),
              std::move(planned), limits, pool, kernels, options.kv_type)
       ->NewModel();
+}
+
+Result<ModelNeeds> NeedsOfParts(const GgufFile& file, const ModelConfig& config,
+                                const ModelParts& parts, uint32_t threads,
+                                const kernels::KernelTable& kernels, const LoadOptions& options) {
+  Planned planned(file, kernels);
+  INFE_TRY(PlanParts(config, parts, kernels, options.kv_type, LimitsOf(options, threads), planned));
+  ModelNeeds needs;
+  INFE_ASSIGN(needs.groups, planned.state.Finish());
+  needs.weight_bytes = planned.tensors.bytes();
+  needs.step_bytes = planned.scratch.shared.total() + threads * planned.scratch.own.total();
+  return needs;
 }
 
 }  // namespace infe::model

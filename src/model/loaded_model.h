@@ -18,4 +18,9 @@ Result<std::unique_ptr<Model>> LoadParts(const GgufFile& file, ModelConfig confi
                                          ThreadPool& pool, const kernels::KernelTable& kernels,
                                          const LoadOptions& options);
 
+// As Model::Needs. The parts are planned by it, and of no use for anything else afterwards.
+Result<ModelNeeds> NeedsOfParts(const GgufFile& file, const ModelConfig& config,
+                                const ModelParts& parts, uint32_t threads,
+                                const kernels::KernelTable& kernels, const LoadOptions& options);
+
 }  // namespace infe::model

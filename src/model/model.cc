@@ -17,4 +17,11 @@ Result<std::unique_ptr<Model>> Model::Load(const GgufFile& file, ThreadPool& poo
   return LoadParts(file, std::move(config), std::move(parts), pool, kernels, options);
 }
 
+Result<ModelNeeds> Model::Needs(const GgufFile& file, uint32_t threads,
+                                const kernels::KernelTable& kernels, const LoadOptions& options) {
+  INFE_ASSIGN(const ModelConfig config, ReadModelConfig(file));
+  const ModelParts parts = MakeParts(config);
+  return NeedsOfParts(file, config, parts, threads, kernels, options);
+}
+
 }  // namespace infe::model

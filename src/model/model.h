@@ -97,6 +97,13 @@ struct LoadOptions {
   std::function<void(double fraction)> on_progress = {};  // optional
 };
 
+// Memory that a model takes, known before its weights are read.
+struct ModelNeeds {
+  size_t weight_bytes = 0;
+  size_t step_bytes = 0;           // buffers of one Forward
+  std::vector<StateGroup> groups;  // what sequences take
+};
+
 class Model;
 
 // What does not change with the steps. Whoever holds it may make further models of it, each for a
@@ -114,6 +121,10 @@ class Model : public StepModel {
   static Result<std::unique_ptr<Model>> Load(const GgufFile& file, ThreadPool& pool,
                                              const kernels::KernelTable& kernels,
                                              const LoadOptions& options);
+  // Of Load with the same arguments on a pool of so many threads. Refuses what Load refuses before
+  // it reads weights.
+  static Result<ModelNeeds> Needs(const GgufFile& file, uint32_t threads,
+                                  const kernels::KernelTable& kernels, const LoadOptions& options);
   // Memory that the weights take.
   virtual size_t weight_bytes() const = 0;
   // Shared: the weights live as long as the last model over them.

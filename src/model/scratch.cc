@@ -21,10 +21,14 @@ BufferId BufferPlan::Bytes(std::string_view name, size_t bytes) {
   return static_cast<BufferId>(found - needs_.begin());
 }
 
-Buffers::Buffers(const BufferPlan& plan) {
+size_t BufferPlan::total() const {
   size_t bytes = 0;
-  for (const auto& need : plan.needs_) bytes += Aligned(need.bytes);
-  memory_ = HugeBuffer(bytes);
+  for (const Need& need : needs_) bytes += Aligned(need.bytes);
+  return bytes;
+}
+
+Buffers::Buffers(const BufferPlan& plan) {
+  memory_ = HugeBuffer(plan.total());
   size_t at = 0;
   for (const auto& need : plan.needs_) {
     at_.push_back(need.bytes == 0 ? nullptr : memory_.data() + at);

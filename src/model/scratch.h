@@ -24,6 +24,8 @@ class BufferPlan {
   BufferId Floats(std::string_view name, size_t count) {
     return Bytes(name, count * sizeof(float));
   }
+  // Of all buffers together.
+  size_t total() const;
 
  private:
   friend class Buffers;

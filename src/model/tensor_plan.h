@@ -83,6 +83,9 @@ class TensorPlan {
   // The row order that takes `dim` rows of every 2 * dim, from `first` on, `heads` times.
   std::span<const uint32_t> EveryOther(uint32_t heads, uint32_t dim, uint32_t first);
 
+  // That everything asked for takes, once it is loaded.
+  size_t bytes() const { return packed_bytes_ + row_bytes_ + floats_.size() * sizeof(float); }
+
   // kUnsupported if the file has a tensor that nobody asked for.
   Result<void> CheckAllTaken(std::string_view architecture) const;
 

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <span>
 #include <thread>
 
 #include <fmt/format.h>
@@ -108,8 +109,10 @@ class AppImpl : public App {
   Result<std::vector<store::InstalledModel>> ChosenModels(const ServerConfig& config) const;
   Result<std::vector<std::shared_ptr<ServedModel>>> LoadModels(const ServerConfig& config);
   Result<std::vector<std::shared_ptr<ServedModel>>> LoadLocalModels(const ServerConfig& config);
-  Result<std::shared_ptr<ServedModel>> LoadModel(const store::InstalledModel& installed,
-                                                 const ServerConfig& config);
+  // before: those that this start or reload has loaded already.
+  Result<std::shared_ptr<ServedModel>> LoadModel(
+      const store::InstalledModel& installed, const ServerConfig& config,
+      std::span<const std::shared_ptr<ServedModel>> before);
   void Maintain(const std::stop_token& stop);
   // Says what is stuck, and keeps the last hour's load. A thread of its own: maintenance waits for
   // the database.
@@ -338,7 +341,7 @@ Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadLocalModels(
   // reload it does: then all stays as it is.
   const bool spare_others = config.models.empty() && models_.All().empty() && chosen.size() > 1;
   for (const store::InstalledModel& installed : chosen) {
-    auto model = LoadModel(installed, config);
+    auto model = LoadModel(installed, config, models);
     if (!model && spare_others) {
       voice_.warn(fmt::format("{} is not served: {}", installed.name, model.error().message));
       continue;
@@ -350,8 +353,9 @@ Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadLocalModels(
 }
 
 // The one that is served already, if its file has the same bytes still and its entry says the same.
-Result<std::shared_ptr<ServedModel>> AppImpl::LoadModel(const store::InstalledModel& installed,
-                                                        const ServerConfig& config) {
+Result<std::shared_ptr<ServedModel>> AppImpl::LoadModel(
+    const store::InstalledModel& installed, const ServerConfig& config,
+    std::span<const std::shared_ptr<ServedModel>> before) {
   store::HashOptions hash;
   LoadWatch watch{.say = voice_.say};
   if (voice_.load) {
@@ -369,7 +373,8 @@ Result<std::shared_ptr<ServedModel>> AppImpl::LoadModel(const store::InstalledMo
     return present;
   INFE_ASSIGN(std::shared_ptr<ServedModel> model,
               LoadServedModel(installed, std::move(file), config, dir_.path, pool_,
-                              kernels::SelectKernels(), watch));
+                              kernels::SelectKernels(), watch,
+                              {config.memory_limit_bytes, models_.MemoryWith(before)}));
   const answer::ModelFacts& facts = model->backend().facts();
   voice_.say(fmt::format("{}: {} {}, context {}, loaded in {:.1f} s", installed.name,
                          facts.architecture, facts.quantisation, facts.context_max,

@@ -67,6 +67,7 @@ struct ServerConfig {
   uint32_t max_batch = 16;        // sequences that decode together, per model
   uint32_t context = 0;           // positions per sequence; 0: the model's own
   uint64_t kv_memory_bytes = uint64_t{1} << 30;     // per model
+  uint64_t memory_limit_bytes = 0;                  // of all models together; 0: none
   kernels::KvType kv_type = kernels::KvType::kF16;  // int8 changes logits a little
   uint32_t queue_requests = 0;  // waiting requests per model; 0: 4 * max_batch + 64
   uint32_t queue_tokens = 1u << 20;

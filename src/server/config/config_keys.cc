@@ -271,6 +271,9 @@ void AddModels(Rows& rows) {
                      "Positions per sequence; 0: the model's own"));
   rows.push_back(row("kv_memory", "--kv-memory", Bytes(&C::kv_memory_bytes),
                      "Memory for attention keys and values, per model"));
+  rows.push_back(row("memory_limit", "--memory-limit", Bytes(&C::memory_limit_bytes),
+                     "Memory of all models together: what does not fit is refused at load, and "
+                     "kv_memory is less where little is left; 0: none"));
   rows.push_back(row("kv_type", "--kv-type", OneOf(&C::kv_type, kKvTypes),
                      "f16, or int8 (half the memory, slightly other logits)"));
   rows.push_back(row("step_budget_ms", "--step-budget-ms", Number(&C::step_budget_ms),

@@ -24,30 +24,59 @@ Result<std::string> ReadTemplate(const std::string& path) {
   return text;
 }
 
-Result<engine::LoadedModel> LoadFile(store::ModelFile file, const ServerConfig& config,
-                                     const std::string& data_dir, ThreadPool& pool,
-                                     const kernels::KernelTable& kernels,
-                                     const std::function<void(double)>& on_progress) {
+struct Loaded {
+  engine::LoadedModel model;
+  ModelMemory memory;  // nothing without a limit
+};
+
+// Loads it, once it is known to fit.
+Result<Loaded> LoadFile(store::ModelFile file, const ServerConfig& config,
+                        const std::string& data_dir, ThreadPool& pool,
+                        const kernels::KernelTable& kernels,
+                        const std::function<void(double)>& on_progress,
+                        const MemoryBudget& budget) {
   engine::LoadOptions load;
   load.on_progress = on_progress;
   load.kv_type = config.kv_type;
   load.batch_sequences_max = config.max_batch;
   if (config.packed_cache) load.packed_cache = {data_dir + "/packed", file.sha256};
   INFE_ASSIGN(const model::GgufFile gguf, ReadGguf(std::move(file)));
-  INFE_ASSIGN(engine::LoadedModel loaded, engine::LoadModel(gguf, pool, kernels, load));
+  Loaded loaded;
+  if (budget.limit > 0) {
+    INFE_ASSIGN(const model::ModelNeeds needs, engine::NeedsOf(gguf, pool.size(), kernels, load));
+    INFE_ASSIGN(loaded.memory, PlanMemory(needs, config, budget));
+  }
+  INFE_ASSIGN(loaded.model, engine::LoadModel(gguf, pool, kernels, load));
   if (!config.chat_template.empty()) {
-    INFE_ASSIGN(loaded.chat_template, ReadTemplate(config.chat_template));
+    INFE_ASSIGN(loaded.model.chat_template, ReadTemplate(config.chat_template));
   }
   return loaded;
 }
 
 // Where memory leaves less than was asked for, or than the model was made for, somebody is told.
 void TellOfContext(const answer::LocalModel& model, uint32_t wanted, const ServerConfig& config,
-                   const std::function<void(const std::string&)>& say) {
+                   const ModelMemory& memory, const std::function<void(const std::string&)>& say) {
+  if (!say) return;
   const uint32_t context = model.facts().context_max;
-  if (context >= wanted || !say) return;
-  say(fmt::format("{}: a context of {} tokens instead of {}: kv_memory is {}, which holds no more",
-                  model.facts().name, context, wanted, FormatBytes(config.kv_memory_bytes)));
+  const bool limited = memory.state > 0 && memory.state < config.kv_memory_bytes;
+  if (limited) {
+    say(fmt::format("{}: memory_limit of {} leaves {} MiB of kv_memory's {}", model.facts().name,
+                    FormatBytes(config.memory_limit_bytes), memory.state >> 20,
+                    FormatBytes(config.kv_memory_bytes)));
+  }
+  if (context >= wanted) return;
+  const std::string why =
+      limited ? "the rest of memory_limit"
+              : fmt::format("kv_memory is {}, which", FormatBytes(config.kv_memory_bytes));
+  say(fmt::format("{}: a context of {} tokens instead of {}: {} holds no more", model.facts().name,
+                  context, wanted, why));
+}
+
+// What memory cannot hold is said of the model: of several, which one.
+Error Named(Error error, const std::string& name) {
+  if (error.code == ErrorCode::kResourceExhausted)
+    error.message = fmt::format("{}: {}", name, error.message);
+  return error;
 }
 
 engine::EngineOptions EngineOptionsOf(const ServerConfig& config) {
@@ -89,12 +118,10 @@ void ForEmbeddings(engine::EngineOptions& options, const engine::LoadedModel& lo
 
 }  // namespace
 
-Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel& installed,
-                                                     store::ModelFile file,
-                                                     const ServerConfig& config,
-                                                     const std::string& data_dir, ThreadPool& pool,
-                                                     const kernels::KernelTable& kernels,
-                                                     const LoadWatch& watch) {
+Result<std::shared_ptr<ServedModel>> LoadServedModel(
+    const store::InstalledModel& installed, store::ModelFile file, const ServerConfig& config,
+    const std::string& data_dir, ThreadPool& pool, const kernels::KernelTable& kernels,
+    const LoadWatch& watch, const MemoryBudget& budget) {
   const auto& say = watch.say;
   const auto start = std::chrono::steady_clock::now();
   const std::string digest = file.sha256;
@@ -109,12 +136,15 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
   options.file_sha256 = digest;
   options.kv_type = Name(config.kv_type);
   options.isa = std::string(kernels::Name(kernels.isa));
-  INFE_ASSIGN(engine::LoadedModel loaded,
-              LoadFile(std::move(file), config, data_dir, pool, kernels, watch.on_progress));
+  auto read = LoadFile(std::move(file), config, data_dir, pool, kernels, watch.on_progress, budget);
+  if (!read) return Named(std::move(read).error(), installed.name);
+  engine::LoadedModel loaded = std::move(read->model);
+  const ModelMemory memory = origin.memory = read->memory;
   if (config.sampling_defaults == SamplingDefaults::kModel)
     options.sampling_defaults = installed.defaults.Over(loaded.sampling);
   options.embedding_use = installed.embedding;
   options.engine = EngineOptionsOf(config);
+  if (memory.state > 0) options.engine.kv_memory_bytes = memory.state;
   const QueueGate::Limits limits{options.engine.queue_requests_max,
                                  options.engine.queue_prompt_tokens_max};
   const bool embeds = loaded.model->hidden_size() > 0;
@@ -133,7 +163,7 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
   const uint32_t wanted = config.context == 0 ? own : std::min(config.context, own);
   INFE_ASSIGN(std::shared_ptr<answer::LocalModel> model,
               answer::LocalModel::Start(std::move(loaded), std::move(options)));
-  TellOfContext(*model, wanted, config, say);
+  TellOfContext(*model, wanted, config, memory, say);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   origin.load_seconds = took.count();
   return std::make_shared<ServedModel>(std::move(model), std::move(origin), limits,

@@ -9,6 +9,7 @@
 #include "base/thread_pool.h"
 #include "kernels/table.h"
 #include "server/config/config.h"
+#include "server/models/memory_budget.h"
 #include "server/models/served_model.h"
 #include "store/model_file.h"
 #include "store/model_registry.h"
@@ -26,11 +27,9 @@ struct LoadWatch {
 // Loads from `file`, which was opened for `installed`: everything that is said of the model's file
 // (digest, fingerprint, what side files belong to) is said of these bytes. pool and kernels outlive
 // the model. Side files go below data_dir. Blocking: seconds for a large file.
-Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel& installed,
-                                                     store::ModelFile file,
-                                                     const ServerConfig& config,
-                                                     const std::string& data_dir, ThreadPool& pool,
-                                                     const kernels::KernelTable& kernels,
-                                                     const LoadWatch& watch);
+Result<std::shared_ptr<ServedModel>> LoadServedModel(
+    const store::InstalledModel& installed, store::ModelFile file, const ServerConfig& config,
+    const std::string& data_dir, ThreadPool& pool, const kernels::KernelTable& kernels,
+    const LoadWatch& watch, const MemoryBudget& budget = {});
 
 }  // namespace infe::server

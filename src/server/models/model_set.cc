@@ -1,6 +1,7 @@
 #include "server/models/model_set.h"
 
 #include <algorithm>
+#include <set>
 
 namespace infe::server {
 
@@ -22,6 +23,16 @@ std::shared_ptr<ServedModel> ModelSet::Find(std::string_view name) const {
 std::vector<std::shared_ptr<ServedModel>> ModelSet::All() const {
   std::lock_guard lock(mutex_);
   return models_;
+}
+
+uint64_t ModelSet::MemoryWith(std::span<const std::shared_ptr<ServedModel>> models) const {
+  std::lock_guard lock(mutex_);
+  std::set<std::shared_ptr<ServedModel>> all(models.begin(), models.end());
+  all.insert(models_.begin(), models_.end());
+  all.insert(retired_.begin(), retired_.end());
+  uint64_t bytes = 0;
+  for (const auto& model : all) bytes += model->memory().all();
+  return bytes;
 }
 
 void ModelSet::Set(std::vector<std::shared_ptr<ServedModel>> models) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,8 @@ class ModelSet {
   // Null if no such model is served.
   std::shared_ptr<ServedModel> Find(std::string_view name_or_alias) const;
   std::vector<std::shared_ptr<ServedModel>> All() const;
+  // Memory planned for the set's models, for retired ones and for these: each once.
+  uint64_t MemoryWith(std::span<const std::shared_ptr<ServedModel>> models) const;
   // From now on exactly these. What is not among them is retired: requests in flight keep it.
   void Set(std::vector<std::shared_ptr<ServedModel>> models);
   // Lets go of retired models that no request holds any more. To be called now and then: a model

@@ -11,6 +11,7 @@
 
 #include "answer/backend.h"
 #include "server/door/queue_gate.h"
+#include "server/models/memory_budget.h"
 #include "store/model_registry.h"
 
 namespace infe::server {
@@ -22,6 +23,7 @@ class ServedModel {
     store::InstalledModel installed = {};
     std::string file_sha256 = {};  // of the file's own bytes, as they were loaded, in hex
     double load_seconds = 0;
+    ModelMemory memory = {};
   };
 
   // queue_wait_ms: how long prompts that wait may take to compute; 0: no such bound.
@@ -41,6 +43,8 @@ class ServedModel {
   const store::InstalledModel& installed() const { return origin_.installed; }
   const std::string& file_sha256() const { return origin_.file_sha256; }
   double load_seconds() const { return origin_.load_seconds; }
+  // That was planned for it; nothing if it is elsewhere.
+  const ModelMemory& memory() const { return origin_.memory; }
 
   QueueGate& gate() const { return *gate_; }
   // What a token of a prompt takes, as it is measured; 0: not known yet.

@@ -57,11 +57,12 @@ struct ModelFacts {
   uint32_t dimensions = 0;   // of a vector; 0: it makes none
   Abilities can = {};
   int64_t created = 0;            // seconds since 1970; the same after a restart
-  std::string architecture = {};  // this and the next four: "" where nobody knows
+  std::string architecture = {};  // this and the next five: "" where nobody knows
   std::string quantisation = {};
   std::string file_digest = {};    // "sha256:..."
   std::string template_hash = {};  // of the chat template
   std::string tool_format = {};    // one line: how the model writes calls
+  std::string draft_model = {};    // the model that guesses ahead for it
   PartialSampling sampling_defaults = {};
   // Changes only when the output could: file, tokenizer and template version, numerics, ISA, KV
   // type, sampling defaults.

@@ -35,7 +35,11 @@ Result<std::shared_ptr<LocalModel>> LocalModel::Start(engine::LoadedModel loaded
     return tokenizer->Encode(text, {.add_special = tokenizer::AddSpecial::kNever});
   };
   options.engine.vocabulary = static_cast<uint32_t>(loaded.tokenizer->size());
+  self->draft_model_ = std::move(options.draft_model);
+  options.engine.draft_model = self->draft_model_.get();
   INFE_ASSIGN(self->engine_, engine::Engine::Start(*loaded.model, options.engine));
+  // An engine that has no room for a draft model's state goes on without and never asks for it.
+  if (self->engine_->stats().draft_state_bytes == 0) self->draft_model_ = nullptr;
   self->Describe(loaded, options);
   self->weights_ = std::move(loaded.model);
   return self;
@@ -63,6 +67,7 @@ void LocalModel::Describe(const engine::LoadedModel& loaded, const LocalModelOpt
                                                              : engine::Output::kHidden,
                 facts_.dimensions, options.embedding_use};
   facts_.created = options.created;
+  if (draft_model_ != nullptr) facts_.draft_model = options.draft_name;
   facts_.architecture = loaded.model->config().architecture;
   facts_.quantisation = loaded.model->config().quantisation;
   facts_.file_digest = "sha256:" + digest;

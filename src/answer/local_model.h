@@ -25,7 +25,10 @@ struct LocalModelOptions {
   std::string kv_type = {}, isa = {};  // as the weights were loaded: part of the fingerprint
   PartialSampling sampling_defaults = {};
   EmbeddingUse embedding_use = {};
-  // All but tokenize and vocabulary.
+  // Guesses ahead for it, of the same vocabulary, and its name. Null: none.
+  std::unique_ptr<model::Model> draft_model = {};
+  std::string draft_name = {};
+  // All but tokenize, vocabulary and draft_model.
   engine::EngineOptions engine = {};
 };
 
@@ -53,6 +56,7 @@ class LocalModel : public Backend, public std::enable_shared_from_this<LocalMode
   void Describe(const engine::LoadedModel& loaded, const LocalModelOptions& options);
 
   std::unique_ptr<model::Model> weights_;
+  std::unique_ptr<model::Model> draft_model_;
   ModelText text_;
   ModelFacts facts_;
   EmbeddingKind embedding_;                 // dimensions 0: it makes no vectors

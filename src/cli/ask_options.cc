@@ -97,10 +97,9 @@ Result<std::shared_ptr<server::ServedModel>> LoadToAsk(const std::string& name,
   INFE_ASSIGN(config.context, ContextFor(name, options));
   config.packed_cache = false;
   config.chat_template = options.chat_template;
-  server::LoadWatch watch;
-  watch.on_progress = [&](double fraction) { bar.ShowPart("loading", fraction); };
-  return server::LoadServedModel(found.installed, std::move(file), config, {}, pool,
-                                 kernels::SelectKernels(), watch);
+  server::LoadFrame frame{.config = config, .pool = pool, .kernels = kernels::SelectKernels()};
+  frame.watch.on_progress = [&](double fraction) { bar.ShowPart("loading", fraction); };
+  return server::LoadServedModel(found.installed, std::move(file), std::move(frame));
 }
 
 Result<void> Apply(const AskOptions& a, std::optional<Json> schema, Conversation& conversation) {

@@ -155,8 +155,9 @@ Result<void> Embed(const Arguments& a) {
   server::ServerConfig config;
   config.packed_cache = false;
   INFE_ASSIGN(std::shared_ptr<server::ServedModel> model,
-              server::LoadServedModel(found.installed, std::move(file), config, {}, pool,
-                                      kernels::SelectKernels(), {}));
+              server::LoadServedModel(
+                  found.installed, std::move(file),
+                  {.config = config, .pool = pool, .kernels = kernels::SelectKernels()}));
   WatchInterrupts();
   Embedder embedder(std::move(model), a, role);
   return EmbedAll(a, embedder);

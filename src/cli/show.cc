@@ -28,6 +28,12 @@ std::string Words(const PartialSampling& sampling) {
   return words.empty() ? "the API's defaults" : words;
 }
 
+// The model that drafts for it.
+std::string DraftWords(const FoundModel& found) {
+  const std::string& draft = found.installed.draft;
+  return draft.empty() ? "none" : fmt::format("{}, where it pays", draft);
+}
+
 struct TensorSum {
   uint64_t parameters = 0;
   std::vector<std::pair<std::string, int64_t>> types;  // and how many tensors each, as they come
@@ -105,6 +111,7 @@ Result<void> Show(const Arguments& a) {
                              {"context_length", context},
                              {"vocabulary", vocabulary},
                              {"tensor_types", tensors},
+                             {"draft", found.installed.draft},
                              {"sampling_defaults", sampling.ToJson()},
                              {"size_bytes", static_cast<uint64_t>(file.file_bytes())},
                              {"licence", licence},
@@ -121,11 +128,11 @@ Result<void> Show(const Arguments& a) {
       "name          {}\nfile          {} ({})\ntitle         {}\narchitecture  {}, {} layers of "
       "{}\nparameters    {:.0f} M\n"
       "context       {}\nvocabulary    {}\ntensors       {}\nlicence       {}\nsha256        "
-      "{}\ntemplate      {}\nsampling      {}\nruns here     {}\n",
+      "{}\ntemplate      {}\nsampling      {}\ndraft         {}\nruns here     {}\n",
       a.model, path, HumanBytes(file.file_bytes()), name, architecture, layers, embedding,
       static_cast<double>(parameters) / 1e6, context, vocabulary, Words(types),
       licence.empty() ? "not stated in the file" : licence, digest,
-      template_hash.empty() ? "none" : template_hash, Words(sampling),
+      template_hash.empty() ? "none" : template_hash, Words(sampling), DraftWords(found),
       why_not ? "no: " + *why_not : "yes");
   if (other)
     fmt::print(

@@ -13,8 +13,6 @@ namespace {
 
 // Meant to be a part of a step's budget; an estimate, not measured.
 constexpr size_t kRecallBytesPerStep = size_t{32} << 20;
-// What texts are remembered in is worth more than guesses at them: no more of it than this part.
-constexpr size_t kDraftMemoryShare = 4;
 constexpr size_t kLogitBiasMax = 4096;
 constexpr uint32_t kTopLogprobsMax = 20;
 
@@ -36,7 +34,8 @@ size_t StateBytesOf(const EngineOptions& options) {
 
 // Null: none is asked for, or this memory has no room for it.
 Result<std::unique_ptr<DraftModel>> MakeDraftModel(const model::StepModel& model,
-                                                   const EngineOptions& options) {
+                                                   const EngineOptions& options,
+                                                   const StatePlanOptions& plan) {
   if (options.draft_model == nullptr || !options.speculation) return std::unique_ptr<DraftModel>();
   for (const model::StateGroup& group : model.kv_groups()) {
     if (group.kind == model::StateKind::kRunning)
@@ -44,13 +43,10 @@ Result<std::unique_ptr<DraftModel>> MakeDraftModel(const model::StepModel& model
           "this model has layers with a running state, which a wrong guess throws back by a step: "
           "a draft model would not pay");
   }
-  const size_t bytes = StateBytesOf(options);
-  if (bytes > options.kv_memory_bytes / kDraftMemoryShare) {
-    if (options.notice)
-      options.notice(
-          fmt::format("no draft model: its state of {} bytes is more than 1/{} of the "
-                      "KV memory",
-                      bytes, kDraftMemoryShare));
+  const std::string why =
+      WhyNoDraftState(model.kv_groups(), options.draft_model->kv_groups(), plan);
+  if (!why.empty()) {
+    if (options.notice) options.notice("no draft model: " + why);
     return std::unique_ptr<DraftModel>();
   }
   return DraftModel::Create(*options.draft_model, options.clock);
@@ -68,14 +64,15 @@ Result<std::unique_ptr<EngineCore>> EngineCore::Create(model::StepModel& model,
     return InvalidArgument(fmt::format("a context of {} tokens was asked for; the model has {}",
                                        options.context_max, config.context_length));
   }
-  INFE_ASSIGN(std::unique_ptr<DraftModel> draft_model, MakeDraftModel(model, options));
-  const size_t draft_bytes = draft_model == nullptr ? 0 : StateBytesOf(options);
   StatePlanOptions plan_options;
-  plan_options.memory_bytes = options.kv_memory_bytes - draft_bytes;
+  plan_options.memory_bytes = options.kv_memory_bytes;
   plan_options.context_max = options.context_max;
   plan_options.model_context = config.context_length;
   plan_options.batch_sequences = options.batch_sequences_max + GuestPlaces(options);
   plan_options.batch_rows = options.batch_rows_max;
+  INFE_ASSIGN(std::unique_ptr<DraftModel> draft_model,
+              MakeDraftModel(model, options, plan_options));
+  if (draft_model != nullptr) plan_options.memory_bytes -= StateBytesOf(options);
   INFE_ASSIGN(const StatePlan plan, PlanState(model.kv_groups(), plan_options));
   std::unique_ptr<EngineCore> core(
       new EngineCore(model, options, plan, vocabulary, std::move(draft_model)));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 
 namespace infe::engine {
@@ -11,6 +13,8 @@ namespace {
 // A text grows by this much at most while it is guessed at.
 constexpr uint32_t kRoom = 32;
 constexpr uint32_t kDraftContextMin = 2 * kDraftTail;
+// What texts are remembered in is worth more than guesses at them: no more of it than this part.
+constexpr size_t kDraftMemoryShare = 4;
 
 }  // namespace
 
@@ -130,6 +134,24 @@ std::span<const model::LogitSummary> DraftModel::Summaries(size_t i, size_t span
 
 double DraftModel::Predict(uint32_t texts, uint32_t rows) const {
   return cost_.Predict({.rows = rows, .attended = rows * (kDraftTail * 1.0), .logits_rows = texts});
+}
+
+std::string WhyNoDraftState(std::span<const model::StateGroup> model,
+                            std::span<const model::StateGroup> draft,
+                            const StatePlanOptions& options) {
+  const size_t bytes = DraftModel::StateBytes(draft);
+  if (bytes > options.memory_bytes / kDraftMemoryShare)
+    return fmt::format("its state of {} bytes is more than 1/{} of the KV memory", bytes,
+                       kDraftMemoryShare);
+  const uint32_t context = options.context_max > 0
+                               ? options.context_max
+                               : std::min(kContextUsable, options.model_context);
+  if (BytesOfSequence(model, context, options.batch_rows) > options.memory_bytes - bytes)
+    return fmt::format(
+        "its state of {} bytes leaves less of the KV memory than a sequence of {} "
+        "tokens needs",
+        bytes, context);
+  return {};
 }
 
 }  // namespace infe::engine

@@ -16,10 +16,12 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "engine/scheduler.h"
+#include "engine/state_plan.h"
 #include "engine/step_cost.h"
 #include "model/model.h"
 #include "model/plain_kv.h"
@@ -96,5 +98,11 @@ class DraftModel {
   StepCost cost_;
   uint64_t step_ = 0;
 };
+
+// Why memory that is planned so (memory_bytes: without a draft model) has no room for a draft
+// model's state beside the model's own; empty: it has.
+std::string WhyNoDraftState(std::span<const model::StateGroup> model,
+                            std::span<const model::StateGroup> draft,
+                            const StatePlanOptions& options);
 
 }  // namespace infe::engine

@@ -263,6 +263,25 @@ TEST(ModelDrafts, WithoutRoomTheModelGoesOnAlone) {
   EXPECT_EQ(draft.passes, 0u);
 }
 
+// The memory holds one sequence of what was asked for and no draft model's state beside it.
+TEST(ModelDrafts, AContextThatWasAskedForIsNotRefusedForADraftModel) {
+  FakeModelOptions large = Target();
+  large.context_length = 1 << 16;
+  const FakeModel target(large), small(Small());
+  EngineOptions options;
+  const size_t state = DraftModel::StateBytes(small.kv_groups());
+  options.kv_memory_bytes = 4 * state;
+  const size_t block = target.kv_groups()[0].block_bytes;
+  options.context_max =
+      static_cast<uint32_t>(options.kv_memory_bytes / block * model::kBlockPositions);
+  ASSERT_LE(options.context_max, target.config().context_length);
+  std::string said;
+  options.notice = [&](const std::string& line) { said += line; };
+  DraftBench draft(large, Small(), options);
+  EXPECT_NE(said.find("less of the KV memory than a sequence of"), std::string::npos) << said;
+  EXPECT_EQ(draft.stats().draft_state_bytes, 0u);
+}
+
 TEST(ModelDrafts, SpeculationOffIsOff) {
   DraftBench draft(Target(), Small(), {.speculation = false});
   draft.bench->Add(MakeRequest(RandomTokens(1, 40), 300, Greedy()));

@@ -141,7 +141,8 @@ class LoadedModel : public Model {
   std::span<const StateGroup> kv_groups() const override { return shared_->context.groups; }
   const kernels::KernelTable& kernel_table() const override { return shared_->context.kernels; }
   size_t weight_bytes() const override {
-    return shared_->weights.packed.size() + shared_->weights.rows.size();
+    return shared_->weights.packed.size() + shared_->weights.rows.size() +
+           shared_->weights.floats.size() * sizeof(float);
   }
   std::shared_ptr<const ModelWeights> weights() const override { return shared_; }
 

@@ -132,6 +132,7 @@ class AppImpl : public App {
   RemoteModels remote_{[this](const std::string& line) {
     if (voice_.warn) voice_.warn(line);
   }};
+  LoadedWeights weights_;
   ModelSet models_;
   Accounting accounting_;
   std::unique_ptr<http::HttpServer> ops_;
@@ -352,33 +353,34 @@ Result<std::vector<std::shared_ptr<ServedModel>>> AppImpl::LoadLocalModels(
   return models;
 }
 
-// The one that is served already, if its file has the same bytes still and its entry says the same.
+// The one that is served already, if its file and that of its draft model have the same bytes still
+// and its entry says the same.
 Result<std::shared_ptr<ServedModel>> AppImpl::LoadModel(
     const store::InstalledModel& installed, const ServerConfig& config,
     std::span<const std::shared_ptr<ServedModel>> before) {
   store::HashOptions hash;
-  LoadWatch watch{.say = voice_.say};
+  LoadFrame frame{
+      .config = config,
+      .data_dir = dir_.path,
+      .pool = pool_,
+      .kernels = kernels::SelectKernels(),
+      .watch = {.say = voice_.say},
+      .weights = &weights_,
+      .budget = {config.memory_limit_bytes, models_.StepsAndStates(before) + weights_.bytes()},
+      .draft = OpenDraft(dir_, installed, config, voice_.warn)};
   if (voice_.load) {
     hash.on_progress = [&](uint64_t done, uint64_t total) {
       voice_.load(installed.name, "checking",
                   total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1);
     };
-    watch.on_progress = [&](double part) { voice_.load(installed.name, "loading", part); };
+    frame.watch.on_progress = [&](double part) { voice_.load(installed.name, "loading", part); };
   }
   INFE_ASSIGN(store::ModelFile file, store::OpenModelFile(dir_, installed, hash));
-  const auto present = models_.Find(installed.name);
-  if (present && present->name() == installed.name && present->file_sha256() == file.sha256 &&
-      present->installed().defaults == installed.defaults &&
-      present->installed().embedding == installed.embedding)
-    return present;
-  INFE_ASSIGN(std::shared_ptr<ServedModel> model,
-              LoadServedModel(installed, std::move(file), config, dir_.path, pool_,
-                              kernels::SelectKernels(), watch,
-                              {config.memory_limit_bytes, models_.MemoryWith(before)}));
-  const answer::ModelFacts& facts = model->backend().facts();
-  voice_.say(fmt::format("{}: {} {}, context {}, loaded in {:.1f} s", installed.name,
-                         facts.architecture, facts.quantisation, facts.context_max,
-                         model->load_seconds()));
+  const std::string draft = frame.draft ? frame.draft->file.sha256 : std::string();
+  auto present = models_.Find(installed.name);
+  if (present && present->IsStill(installed, file.sha256, draft)) return present;
+  INFE_ASSIGN(auto model, LoadServedModel(installed, std::move(file), std::move(frame)));
+  voice_.say(LoadedWords(*model));
   return model;
 }
 

@@ -96,6 +96,22 @@ TEST(ModelRegistry, DownloadedModelsNameTheirSize) {
   for (const ModelSpec& spec : *specs) EXPECT_GT(spec.bytes, uint64_t{1} << 20) << spec.name;
 }
 
+TEST(ModelRegistry, EntriesNameADraftModelAndOwnOnesTakeItAway) {
+  const auto parse = [](const std::string& line) {
+    return ModelRegistry::Parse("[[model]]\nname = \"a\"\n" + line, "x.toml");
+  };
+  EXPECT_FALSE(parse("")->front().draft.has_value());
+  EXPECT_EQ(parse("draft = \"b\"")->front().draft, "b");
+  EXPECT_EQ(parse("draft = \"\"")->front().draft, "");
+  for (const char* bad : {"draft = 3", "draft = \"../b\"", "draft = [\"b\"]"}) {
+    const auto refused = parse(bad);
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_NE(refused.error().message.find("draft is the name of a model"), std::string::npos);
+  }
+  EXPECT_NE(parse("draft = \"a\"").error().message.find("cannot draft for itself"),
+            std::string::npos);
+}
+
 TEST(ModelRegistry, EntriesNameSamplingDefaults) {
   const TemporaryDir dir;
   const DataDir data = dir.data();

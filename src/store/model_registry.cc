@@ -146,11 +146,11 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
   for (const auto& [key, value] : table) {
     const std::string_view name = key.str();
     if (name != "name" && name != "title" && name != "licence" && name != "sha256" &&
-        name != "bytes" && name != "defaults" && name != "aliases" && name != "sources" &&
-        name != "reference" && name != "architecture" && name != "embedding")
+        name != "bytes" && name != "defaults" && name != "draft" && name != "aliases" &&
+        name != "sources" && name != "reference" && name != "architecture" && name != "embedding")
       return At(origin, value,
                 fmt::format("unknown key {}; known: name, title, licence, sha256, bytes, defaults, "
-                            "aliases, sources, reference, architecture, embedding",
+                            "draft, aliases, sources, reference, architecture, embedding",
                             name));
   }
   spec.name = table["name"].value_or(std::string());
@@ -168,6 +168,12 @@ Result<ModelSpec> ParseModel(const toml::table& table, std::string_view origin) 
       return At(origin, *table.get("bytes"),
                 "bytes is the size of the file, a whole number above 0");
     spec.bytes = static_cast<uint64_t>(*bytes);
+  }
+  if (const toml::node* draft = table.get("draft")) {
+    spec.draft = draft->value<std::string>();
+    if (!spec.draft || (!spec.draft->empty() && !IsModelName(*spec.draft)))
+      return At(origin, *draft, "draft is the name of a model, or empty for none");
+    if (*spec.draft == spec.name) return At(origin, *draft, "a model cannot draft for itself");
   }
   if (const toml::node* defaults = table.get("defaults")) {
     INFE_ASSIGN(spec.defaults, ParseDefaults(*defaults, origin));
@@ -256,8 +262,8 @@ bool SameReference(const std::string& a, const std::string& b) {
 }
 
 // Entries read later replace those of the same name. One without anything to fetch adds to it
-// (aliases, defaults, embedding) rather than hiding it; so does one with the reference by which the model was
-// pulled, whose digest stays pinned.
+// (aliases, defaults, embedding) rather than hiding it; so does one with the reference by which the
+// model was pulled, whose digest stays pinned.
 void Take(std::vector<ModelSpec>& models, std::vector<ModelSpec> more) {
   for (ModelSpec& spec : more) {
     const auto same = std::find_if(models.begin(), models.end(),
@@ -275,12 +281,14 @@ void Take(std::vector<ModelSpec>& models, std::vector<ModelSpec> more) {
       if (SameReference(spec.reference, same->reference)) {
         spec.defaults = spec.defaults.Over(same->defaults);
         spec.embedding = spec.embedding.Over(same->embedding);
+        if (!spec.draft) spec.draft = same->draft;
       }
       *same = std::move(spec);
       continue;
     }
     same->defaults = spec.defaults.Over(same->defaults);
     same->embedding = spec.embedding.Over(same->embedding);
+    if (spec.draft) same->draft = spec.draft;
     for (const std::string& alias : spec.aliases)
       if (std::find(same->aliases.begin(), same->aliases.end(), alias) == same->aliases.end())
         same->aliases.push_back(alias);
@@ -324,7 +332,7 @@ std::vector<InstalledModel> ModelRegistry::Installed() const {
     if (!std::filesystem::exists(path, ec)) continue;
     const uint64_t size = std::filesystem::file_size(path, ec);
     installed.push_back({spec.name, path, spec.sha256, ec ? 0 : size, spec.title, spec.licence,
-                         spec.aliases, spec.defaults, spec.embedding});
+                         spec.aliases, spec.defaults, spec.embedding, spec.draft.value_or("")});
   }
   return installed;
 }

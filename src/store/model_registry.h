@@ -55,6 +55,9 @@ struct ModelSpec {
   std::string reference;
   std::string architecture;  // general.architecture, where the entry says it
   uint64_t bytes = 0;        // of the whole file; 0: the entry does not say
+  // A small model of the same vocabulary, by name, that drafts for this one. Empty: none; not
+  // there: the entry does not say.
+  std::optional<std::string> draft;
   PartialSampling defaults;  // what the model's authors advise, where a request is silent
   EmbeddingUse embedding;    // and of the use of its vectors
   std::vector<std::string> aliases;
@@ -70,6 +73,7 @@ struct InstalledModel {
   std::vector<std::string> aliases;
   PartialSampling defaults = {};
   EmbeddingUse embedding = {};
+  std::string draft = {};  // ModelSpec::draft
 };
 
 // Letters, digits and -_.: only, no dot in front, at most 128.

@@ -22,6 +22,7 @@ void AppendModel(std::string& out, const ModelObject& model) {
   text("file_digest", model.file_digest);
   text("template_hash", model.template_hash);
   text("tool_format", model.tool_format);
+  text("draft_model", model.draft_model);
   if (!model.sampling_defaults.empty())
     object.Key("sampling_defaults") += model.sampling_defaults.ToJson().Dump();
   object.Close();

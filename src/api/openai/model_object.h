@@ -22,6 +22,7 @@ struct ModelObject {
   std::string template_hash = {};              // of the chat template
   std::string tool_format = {};                // how the model writes tool calls
   std::string architecture = {};
+  std::string draft_model = {};            // guesses ahead for it
   std::optional<int64_t> parameters = {};  // weights
   std::optional<int64_t> file_bytes = {};  // about what the weights take in memory
   PartialSampling sampling_defaults = {};  // used where a request is silent

@@ -80,6 +80,7 @@ struct ServerConfig {
   // the tokens of prompts and answers. 0: no file.
   uint64_t prefix_cache_disk_bytes = 0;
   bool speculation = true;
+  bool draft_models = true;  // those that the registry names; with speculation alone
   // A Jinja file that takes the place of the models' own templates; empty: none.
   std::string chat_template;
   bool packed_cache = true;  // keep repacked weights in the data folder for a quick start

@@ -282,6 +282,8 @@ void AddModels(Rows& rows) {
                      "Compute every prompt anew"));
   rows.push_back(row("speculation", "--no-speculation", Switch(&C::speculation),
                      "One token per step and sequence"));
+  rows.push_back(row("draft_models", "--no-draft", Switch(&C::draft_models),
+                     "No second model guesses ahead where the registry names one"));
 }
 
 void AddUpstreams(Rows& rows) {

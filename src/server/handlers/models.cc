@@ -22,6 +22,7 @@ api::ModelObject ToOpenAi(const ServedModel& model) {
           .template_hash = facts.template_hash,
           .tool_format = facts.tool_format,
           .architecture = facts.architecture,
+          .draft_model = facts.draft_model,
           .file_bytes = bytes > 0 ? std::optional(bytes) : std::nullopt,
           .sampling_defaults = facts.sampling_defaults};
 }

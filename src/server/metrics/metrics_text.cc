@@ -35,7 +35,7 @@ struct OneModel {
   double load_seconds = 0;
   std::string infe_labels, vllm_labels;
   std::string file_labels = {};  // of infe_model_info
-  uint64_t file_bytes = 0;
+  uint64_t file_bytes = 0, draft_bytes = 0;
   uint32_t context_max = 0;
 };
 
@@ -121,6 +121,15 @@ constexpr EngineSeries kEngineSeries[] = {
     {"infe_accepted_tokens_total", "vllm:spec_decode_num_accepted_tokens_total", "counter",
      "Proposed tokens that were right.",
      [](const S& s) { return static_cast<double>(s.accepted); }},
+    {"infe_model_drafted_tokens_total", nullptr, "counter", "Of the proposed, by a draft model.",
+     [](const S& s) { return static_cast<double>(s.model_drafted); }},
+    {"infe_model_accepted_tokens_total", nullptr, "counter", "Of these, those that were right.",
+     [](const S& s) { return static_cast<double>(s.model_accepted); }},
+    {"infe_draft_model_seconds_total", nullptr, "counter", "Time inside the draft model.",
+     [](const S& s) { return s.draft_ms / 1000; }},
+    {"infe_draft_state_bytes", nullptr, "gauge",
+     "Memory of a draft model's keys and values, a part of kv_memory.",
+     [](const S& s) { return static_cast<double>(s.draft_state_bytes); }},
 };
 
 struct HistogramSeries {
@@ -166,6 +175,10 @@ void WriteModelFiles(Text& text, const std::vector<OneModel>& models) {
               "Size of the model's file: about what its weights take in memory.");
   for (const OneModel& m : models)
     text.Sample("infe_model_file_bytes", m.infe_labels, m.file_bytes);
+  text.Family("infe_draft_model_file_bytes", "gauge",
+              "The same of its draft model, in memory once if that is served too; 0: none.");
+  for (const OneModel& m : models)
+    text.Sample("infe_draft_model_file_bytes", m.infe_labels, m.draft_bytes);
   text.Family("infe_model_context_tokens", "gauge", "Longest prompt and answer together.");
   for (const OneModel& m : models)
     text.Sample("infe_model_context_tokens", m.infe_labels, m.context_max);
@@ -426,6 +439,7 @@ std::string WriteMetrics(const ScrapeSources& sources) {
                                     model->file_sha256(), EscapedLabel(facts.architecture),
                                     EscapedLabel(facts.quantisation)),
          .file_bytes = static_cast<uint64_t>(model->installed().size_bytes),
+         .draft_bytes = model->draft_bytes(),
          .context_max = model->context_max()});
   }
   std::vector<OneModel> here;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/draft_model.h"
+
 namespace infe::server {
 namespace {
 
@@ -96,6 +98,91 @@ TEST(MemoryBudget, AModelWithoutStateNeedsNone) {
   const auto planned = PlanMemory(encoder, {}, {.limit = kFixed});
   ASSERT_TRUE(planned);
   EXPECT_EQ(planned->state, 0u);
+}
+
+// One of weights of 30 MiB, steps of 10, and 8 MiB for all that it has read.
+model::ModelNeeds DraftNeeds() {
+  model::StateGroup group;
+  group.layers = {0};
+  group.layer_bytes = group.block_bytes = 64 << 10;
+  return {.weight_bytes = 30 * kMib, .step_bytes = 10 * kMib, .groups = {group}};
+}
+constexpr uint64_t kDraftState = 8 * kMib;
+
+// Needs(), with a draft model; `context` is its own.
+Result<ModelMemory> Drafted(const ServerConfig& config, const MemoryBudget& budget,
+                            uint32_t context, const model::ModelNeeds& draft = DraftNeeds()) {
+  const model::ModelNeeds needs = Needs();
+  INFE_ASSIGN(const ModelMemory alone, PlanMemory(needs, config, budget));
+  return PlanDraft({.memory = alone, .groups = needs.groups, .context = context}, draft, config,
+                   budget);
+}
+
+TEST(MemoryBudget, ADraftModelGetsWhatTheModelAndItsContextLeave) {
+  ASSERT_EQ(engine::DraftModel::StateBytes(DraftNeeds().groups), kDraftState);
+  constexpr uint64_t kContext = 1024 / 32 * 2 * kMib;
+  constexpr uint64_t kEnough = kFixed + kContext + 40 * kMib + kDraftState;
+  const auto both = Drafted({}, {.limit = kEnough}, 1024);
+  ASSERT_TRUE(both) << both.error().message;
+  EXPECT_EQ(both->weights, 130 * kMib);
+  EXPECT_EQ(both->steps, 30 * kMib);
+  EXPECT_EQ(both->state, kContext + kDraftState);
+  EXPECT_EQ(both->all() + kMemoryBesideModels, kEnough);
+  const auto less = Drafted({}, {.limit = kEnough - 1}, 1024);
+  ASSERT_FALSE(less);
+  EXPECT_EQ(less.error().code, ErrorCode::kResourceExhausted);
+  EXPECT_NE(less.error().message.find("30 MiB for weights, 10 MiB for the buffers of a step and 8 "
+                                      "MiB for what it has read"),
+            std::string::npos)
+      << less.error().message;
+  EXPECT_FALSE(Drafted({}, {.limit = kEnough, .others = 1}, 1024));
+}
+
+TEST(MemoryBudget, ADraftModelNeverCostsContext) {
+  // Without it the model has less than its own context already, and nothing to give.
+  EXPECT_FALSE(Drafted({}, {.limit = kFixed + 200 * kMib}, 1 << 20));
+  // What was asked for counts where the model could have more.
+  ServerConfig config;
+  config.context = 512;
+  EXPECT_TRUE(Drafted(config, {.limit = kFixed + 200 * kMib}, 1 << 20));
+}
+
+TEST(MemoryBudget, ADraftModelsStateComesOutOfKvMemoryWhereNothingIsShort) {
+  const ServerConfig config;
+  const uint64_t enough = kFixed + config.kv_memory_bytes + 40 * kMib;
+  const auto both = Drafted(config, {.limit = enough}, 1 << 20);
+  ASSERT_TRUE(both) << both.error().message;
+  EXPECT_EQ(both->state, config.kv_memory_bytes);
+  EXPECT_FALSE(Drafted(config, {.limit = enough - 1}, 1 << 20));
+  const auto unlimited = Drafted(config, {}, 1 << 20);
+  ASSERT_TRUE(unlimited);
+  EXPECT_EQ(unlimited->all(), 160 * kMib + config.kv_memory_bytes);
+}
+
+TEST(MemoryBudget, WeightsOfADraftModelThatAreInMemoryNeedNone) {
+  model::ModelNeeds shared = DraftNeeds();
+  shared.weight_bytes = 0;
+  const MemoryBudget budget{.limit = kFixed + 64 * kMib + 10 * kMib + kDraftState};
+  EXPECT_TRUE(Drafted({}, budget, 1024, shared));
+  EXPECT_FALSE(Drafted({}, budget, 1024));
+}
+
+// The engine would leave it out after it was loaded, by the same words.
+TEST(MemoryBudget, ADraftModelOfTooLargeAStateIsNotLoaded) {
+  ServerConfig config;
+  config.kv_memory_bytes = 4 * kDraftState - 1;
+  const auto refused = Drafted(config, {.limit = 1024 * kMib}, 256);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("1/4 of the KV memory"), std::string::npos);
+  config.kv_memory_bytes = 4 * kDraftState;
+  EXPECT_TRUE(Drafted(config, {.limit = 1024 * kMib}, 256));
+  // 32 MiB hold 512 tokens, but 384 beside a draft model's state.
+  config.kv_memory_bytes = 32 * kMib;
+  config.context = 400;
+  const auto tight = Drafted(config, {.limit = 1024 * kMib}, 1024);
+  ASSERT_FALSE(tight);
+  EXPECT_NE(tight.error().message.find("than a sequence of 400 tokens needs"), std::string::npos)
+      << tight.error().message;
 }
 
 }  // namespace

@@ -25,13 +25,13 @@ std::vector<std::shared_ptr<ServedModel>> ModelSet::All() const {
   return models_;
 }
 
-uint64_t ModelSet::MemoryWith(std::span<const std::shared_ptr<ServedModel>> models) const {
+uint64_t ModelSet::StepsAndStates(std::span<const std::shared_ptr<ServedModel>> models) const {
   std::lock_guard lock(mutex_);
   std::set<std::shared_ptr<ServedModel>> all(models.begin(), models.end());
   all.insert(models_.begin(), models_.end());
   all.insert(retired_.begin(), retired_.end());
   uint64_t bytes = 0;
-  for (const auto& model : all) bytes += model->memory().all();
+  for (const auto& model : all) bytes += model->memory().own();
   return bytes;
 }
 

@@ -24,8 +24,9 @@ class ModelSet {
   // Null if no such model is served.
   std::shared_ptr<ServedModel> Find(std::string_view name_or_alias) const;
   std::vector<std::shared_ptr<ServedModel>> All() const;
-  // Memory planned for the set's models, for retired ones and for these: each once.
-  uint64_t MemoryWith(std::span<const std::shared_ptr<ServedModel>> models) const;
+  // Memory planned for the set's models, for retired ones and for these, each once, without
+  // weights: models share them, and LoadedWeights counts them.
+  uint64_t StepsAndStates(std::span<const std::shared_ptr<ServedModel>> models) const;
   // From now on exactly these. What is not among them is retired: requests in flight keep it.
   void Set(std::vector<std::shared_ptr<ServedModel>> models);
   // Lets go of retired models that no request holds any more. To be called now and then: a model

@@ -21,7 +21,9 @@ class ServedModel {
   // What is known of it beside its backend's facts.
   struct Origin {
     store::InstalledModel installed = {};
-    std::string file_sha256 = {};  // of the file's own bytes, as they were loaded, in hex
+    std::string file_sha256 = {};   // of the file's own bytes, as they were loaded, in hex
+    std::string draft_sha256 = {};  // of the model that drafts for it; empty: none
+    uint64_t draft_bytes = 0;       // size of that file
     double load_seconds = 0;
     ModelMemory memory = {};
   };
@@ -41,7 +43,15 @@ class ServedModel {
   // Nobody but this holds the backend: no answer is under way.
   bool is_idle() const { return backend_.use_count() == 1; }
   const store::InstalledModel& installed() const { return origin_.installed; }
+  // Whether it is what such an entry, such a file and such a draft model's file would give.
+  bool IsStill(const store::InstalledModel& entry, const std::string& file_sha256,
+               const std::string& draft_sha256) const {
+    return name() == entry.name && origin_.file_sha256 == file_sha256 &&
+           origin_.draft_sha256 == draft_sha256 && installed().draft == entry.draft &&
+           installed().defaults == entry.defaults && installed().embedding == entry.embedding;
+  }
   const std::string& file_sha256() const { return origin_.file_sha256; }
+  uint64_t draft_bytes() const { return origin_.draft_bytes; }
   double load_seconds() const { return origin_.load_seconds; }
   // That was planned for it; nothing if it is elsewhere.
   const ModelMemory& memory() const { return origin_.memory; }

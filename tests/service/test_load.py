@@ -8,8 +8,8 @@ import harness
 import pytest
 
 # Those that use the machine least come first; a failure names its claims.
-PROOFS = ["framing", "edge_limits", "canaries", "gateway", "vanishing", "stalled", "overload", "fairness", "rolling",
-          "kills", "shared_store", "disk_full", "soak"]
+PROOFS = ["framing", "edge_limits", "canaries", "users", "gateway", "vanishing", "stalled", "overload", "fairness",
+          "rolling", "kills", "shared_store", "disk_full", "soak"]
 
 
 @pytest.mark.load

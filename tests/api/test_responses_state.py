@@ -240,7 +240,9 @@ def test_a_server_may_keep_nothing_or_little(tmp_path):
     (tmp_path / "little").mkdir()
     server = Server(tmp_path / "little", args=("--kept-bytes", "16KiB"))
     user = server.client()
-    ids = [user.responses.create(model=MODEL, input="x" * 1500, max_output_tokens=1).id for _ in range(8)]
+    ids = [user.responses.create(model=MODEL, input="x" * 1500, max_output_tokens=1).id]
+    time.sleep(1.1)  # what was made within one second has no order among itself
+    ids += [user.responses.create(model=MODEL, input="x" * 1500, max_output_tokens=1).id for _ in range(7)]
     with pytest.raises(openai.NotFoundError):
         wait_for(lambda: user.responses.retrieve(ids[0]) and None, seconds=10)
     assert user.responses.retrieve(ids[-1]).id == ids[-1]

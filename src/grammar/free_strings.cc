@@ -74,7 +74,8 @@ void Fill(const TokenTrie& trie, Spelling spelling, FreeString* out) {
   std::vector<Frame> stack{{inside, static_cast<uint32_t>(nodes.size()), 0}};
   std::vector<Stay> stays;
   std::vector<std::vector<Rest>> rests;
-  out->touched.assign(trie.mask_words(), 0);
+  out->touched.assign((nodes.size() + 63) / 64, 0);
+  const auto touch = [&](uint32_t node) { out->touched[node / 64] |= uint64_t{1} << (node % 64); };
   for (uint32_t i = 1; i < nodes.size();) {
     while (i >= stack.back().end) stack.pop_back();
     const Frame frame = stack.back();
@@ -91,7 +92,7 @@ void Fill(const TokenTrie& trie, Spelling spelling, FreeString* out) {
       }
       if (nodes[i].token != kNoToken) {
         out->closings[frame.chars].tokens.push_back(nodes[i].token);
-        Set(out->touched, trie, nodes[i].token);
+        touch(i);
       }
       // Everything below is a rest; its text is spelled from here on.
       std::string text;
@@ -105,13 +106,16 @@ void Fill(const TokenTrie& trie, Spelling spelling, FreeString* out) {
         ends.push_back(k + nodes[k].skip());
         if (nodes[k].token == kNoToken) continue;
         rests[frame.chars].push_back({text, nodes[k].token});
-        Set(out->touched, trie, nodes[k].token);
+        touch(k);
       }
       i += skip;
       continue;
     }
     const uint32_t chars = frame.chars + (lexer.AtBoundary(frame.state) ? 1 : 0);
-    if (nodes[i].token != kNoToken) stays.push_back({nodes[i].token, chars});
+    if (nodes[i].token != kNoToken) {
+      stays.push_back({nodes[i].token, chars});
+      touch(i);
+    }
     if (skip > 1) stack.push_back({next, i + skip, chars});
     ++i;
   }
@@ -124,7 +128,6 @@ void Fill(const TokenTrie& trie, Spelling spelling, FreeString* out) {
     while (out->up_to.size() < stays[i].chars && out->up_to.size() < kWindowsKept)
       out->up_to.push_back(out->stays);
     Set(out->stays, trie, stays[i].token);
-    Set(out->touched, trie, stays[i].token);
     out->chars_max = std::max(out->chars_max, stays[i].chars);
   }
   for (const Stay& stay : stays)

@@ -36,7 +36,7 @@ struct FreeString {
   std::vector<std::vector<uint64_t>> up_to;  // of these, by the most characters that they add
   std::vector<Closing> closings;             // by characters before the quote
   Closing all_closings;
-  std::vector<uint64_t> touched;  // all tokens above
+  std::vector<uint64_t> touched;  // the nodes of all tokens above, a bit each
   uint32_t chars_max = 0;         // of any of them
 
   // Tokens of more characters than up_to covers, with their characters.

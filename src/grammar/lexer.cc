@@ -102,10 +102,10 @@ LexStateId Lexer::Start(std::vector<Wanted> wanted) {
     elements.push_back({id, pending, speller_.Start(lexemes_[id])});
     if (Empty()) return kDeadLex;
   }
-  return Intern(std::move(elements), any_blank ? blank_ : kNothing);
+  return Intern(elements, any_blank ? blank_ : kNothing);
 }
 
-LexStateId Lexer::Intern(std::vector<Element> elements, RegexId blank) {
+LexStateId Lexer::Intern(std::span<const Element> elements, RegexId blank) {
   if (elements.empty() || !Spend(1 + elements.size() / 8)) return kDeadLex;
   uint64_t hash = blank;
   for (const Element& e : elements) {
@@ -114,7 +114,8 @@ LexStateId Lexer::Intern(std::vector<Element> elements, RegexId blank) {
   }
   const auto [begin, end] = known_states_.equal_range(hash);
   for (auto it = begin; it != end; ++it)
-    if (states_[it->second].blank == blank && states_[it->second].elements == elements)
+    if (states_[it->second].blank == blank &&
+        std::ranges::equal(states_[it->second].elements, elements))
       return it->second;
   if (states_.size() >= kLexStatesMax || pool_->overflowed()) {
     overflowed_ = true;
@@ -140,9 +141,8 @@ LexStateId Lexer::Intern(std::vector<Element> elements, RegexId blank) {
     marks.free = inside && e.place.regex == kAnything;
   }
   const auto id = static_cast<LexStateId>(states_.size());
-  elements.shrink_to_fit();
-  Hold(HeapBytes(elements) + sizeof(State));
-  states_.push_back({std::move(elements), blank});
+  states_.push_back({{elements.begin(), elements.end()}, blank});
+  Hold(HeapBytes(states_.back().elements) + sizeof(State));
   if (id % kBlockStates == 0) {
     next_.push_back(std::make_unique<Block>());
     next_.back()->fill(kUnknown);
@@ -172,13 +172,25 @@ LexemeSetId Lexer::InternSet(std::vector<LexemeId> set) {
   return id;
 }
 
-LexStateId Lexer::FreeBoundary(LexStateId state) {
-  if (AtBoundary(state)) return state;
+LexStateId Lexer::MakeFreeBoundary(LexStateId state) {
+  if (AtBoundary(state)) return marks_[state].whole = state;
   Element element = states_[state].elements.front();
   SpellState inside;
   speller_.Step(lexemes_[element.lexeme], speller_.Start(lexemes_[element.lexeme]), '"', &inside);
   element.place = {kAnything, inside.phase};
-  return Intern({element}, kNothing);
+  const LexStateId whole = Intern({&element, 1}, kNothing);
+  if (whole != kDeadLex) marks_[state].whole = whole;
+  return whole;
+}
+
+LexStateId Lexer::BehindBlank(LexStateId state) {
+  if (states_[state].blank == kNothing) return kDeadLex;
+  std::vector<Element> elements = states_[state].elements;
+  for (Element& e : elements) {
+    if (!e.pending) return kDeadLex;
+    e.pending = false;
+  }
+  return Intern(elements, kNothing);
 }
 
 LexStateId Lexer::ComputeNext(LexStateId from, uint8_t byte) {
@@ -186,17 +198,19 @@ LexStateId Lexer::ComputeNext(LexStateId from, uint8_t byte) {
   if (!Spend(1)) return kDeadLex;
   const RegexId blank =
       state.blank != kNothing && byte < 0x80 ? pool_->Derive(state.blank, byte) : kNothing;
-  std::vector<Element> elements;
+  std::vector<Element>& elements = stepped_;
+  elements.clear();
   bool any_pending = false;
-  // Inside a string most bytes lead to one place: it is worked out for all of them at once.
-  uint8_t first = state.blank == kNothing ? 0 : byte;
-  uint8_t last = state.blank == kNothing ? 0xFF : byte;
+  // Most bytes lead to one place, or nowhere: it is worked out for all of them at once.
+  Speller::ByteRange same{0, 0xFF};
+  if (state.blank != kNothing)
+    same = byte < 0x80 ? speller_.SameCodePoints(state.blank, byte, {0, 0x7F})
+                       : Speller::ByteRange{0x80, 0xFF};
   for (const Element& e : state.elements) {
     if (!Spend(1)) return kDeadLex;
-    if (first < last) {
-      const auto same = speller_.SameBytes(lexemes_[e.lexeme], e.place, byte);
-      first = std::max(first, same.first);
-      last = std::min(last, same.second);
+    if (same.first < same.second) {
+      const auto [first, last] = speller_.SameBytes(lexemes_[e.lexeme], e.place, byte);
+      same = {std::max(same.first, first), std::min(same.second, last)};
     }
     if (e.pending && blank != kNothing) {
       any_pending = true;
@@ -206,12 +220,19 @@ LexStateId Lexer::ComputeNext(LexStateId from, uint8_t byte) {
     if (speller_.Step(lexemes_[e.lexeme], e.place, byte, &to))
       elements.push_back({e.lexeme, false, to});
   }
-  const LexStateId next = Intern(std::move(elements), any_pending ? blank : kNothing);
+  const LexStateId next = Intern(elements, any_pending ? blank : kNothing);
   if (Empty()) return kDeadLex;
   if (!overflowed_)
-    std::fill_n(next_[from / kBlockStates]->begin() + from % kBlockStates * 256 + first,
-                last - first + 1, next);
+    std::fill_n(next_[from / kBlockStates]->begin() + from % kBlockStates * 256 + same.first,
+                same.second - same.first + 1, next);
   return next;
+}
+
+std::span<const LexStateId> Lexer::AllNext(LexStateId from) {
+  const LexStateId* const all = next_[from / kBlockStates]->data() + from % kBlockStates * 256;
+  for (uint32_t byte = 0; byte < 256; ++byte)
+    if (all[byte] == kUnknown) ComputeNext(from, static_cast<uint8_t>(byte));
+  return Empty() || overflowed_ ? std::span<const LexStateId>() : std::span(all, 256);
 }
 
 const std::vector<Lexer::Ending>& Lexer::Endings(LexStateId id, uint32_t chars) {

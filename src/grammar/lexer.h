@@ -56,6 +56,12 @@ class Lexer {
     const LexStateId known = (*next_[from / kBlockStates])[from % kBlockStates * 256 + byte];
     return known != kUnknown ? known : ComputeNext(from, byte);
   }
+  // All that Next gives, by byte; empty when the fuel runs out. Valid as long as the lexer.
+  std::span<const LexStateId> AllNext(LexStateId from);
+  // Of a state in which no lexeme has begun and white space may go on before all of them: what may
+  // follow of it (Blank), and the state in which it is over. Otherwise kNothing and kDeadLex.
+  RegexId Blank(LexStateId state) const { return states_[state].blank; }
+  LexStateId BehindBlank(LexStateId state);
   // Lexemes that may end here.
   LexemeSetId Accepts(LexStateId state) const { return marks_[state].accepts; }
   // Whether any byte may follow within the lexemes under way.
@@ -90,7 +96,10 @@ class Lexer {
   // every such state (free_strings.h), up to the length.
   bool IsFree(LexStateId state) const { return marks_[state].free; }
   // The same string between two characters.
-  LexStateId FreeBoundary(LexStateId state);
+  LexStateId FreeBoundary(LexStateId state) {
+    const LexStateId known = marks_[state].whole;
+    return known != kUnknown ? known : MakeFreeBoundary(state);
+  }
   Spelling FreeSpelling(LexStateId state) const {
     return lexemes_[states_[state].elements.front().lexeme].spelling;
   }
@@ -122,11 +131,13 @@ class Lexer {
     bool windowed = false;
     bool boundary = false;
     bool free = false;
+    LexStateId whole = kUnknown;  // FreeBoundary
   };
 
   LexStateId ComputeNext(LexStateId from, uint8_t byte);
-  LexStateId Intern(std::vector<Element> elements, RegexId blank);
+  LexStateId Intern(std::span<const Element> elements, RegexId blank);
   LexemeSetId InternSet(std::vector<LexemeId> set);
+  LexStateId MakeFreeBoundary(LexStateId state);
   LexemeId WithoutWindow(LexemeId id);
   bool Spend(uint64_t steps) { return fuel_ == nullptr || fuel_->Spend(steps); }
   bool Empty() const { return fuel_ != nullptr && fuel_->empty(); }
@@ -152,6 +163,7 @@ class Lexer {
   std::vector<bool> only_last_;
   std::unordered_multimap<uint64_t, LexemeSetId> known_sets_;
   std::unordered_map<LexStateId, std::vector<Ending>> endings_;  // by state; not of short strings
+  std::vector<Element> stepped_;       // of the state that ComputeNext is making
   std::vector<Ending> short_endings_;  // of a string that lacks characters
   size_t bytes_ = 0;                   // of lists inside the tables, and of next_
   bool overflowed_ = false;

@@ -14,6 +14,23 @@ namespace {
 
 constexpr size_t kKeptMasks = 128;  // 19 kB each at 152k tokens
 
+// A mask has no words as long as nothing is in it: what comes first is copied, or moved.
+template <typename Bits>
+void AddBits(Bits&& bits, std::vector<uint64_t>* mask) {
+  if (mask->empty()) {
+    *mask = std::forward<Bits>(bits);
+  } else {
+    // In pieces of a known length, of which the compiler makes wide instructions.
+    constexpr size_t kPiece = 16;
+    uint64_t* __restrict to = mask->data();
+    const uint64_t* __restrict from = bits.data();
+    size_t i = 0;
+    for (; i + kPiece <= bits.size(); i += kPiece)
+      for (size_t k = 0; k < kPiece; ++k) to[i + k] |= from[i + k];
+    for (; i < bits.size(); ++i) to[i] |= from[i];
+  }
+}
+
 }  // namespace
 
 Machine::Machine(const Program* program, std::shared_ptr<const TokenTrie> trie)
@@ -135,9 +152,10 @@ void Machine::SetToken(uint32_t token, std::vector<uint64_t>* mask) const {
 }
 
 void Machine::AddStays(const Walk& walk, const Thread& thread, std::vector<uint64_t>* mask) {
+  if (!walk.bits.empty() && !walk.counted) AddBits(walk.bits, mask);
+  if (mask->empty()) mask->resize(trie().mask_words());
   if (!walk.counted) {
     for (const uint32_t token : walk.tokens) SetToken(token, mask);
-    for (size_t i = 0; i < walk.bits.size(); ++i) (*mask)[i] |= walk.bits[i];
     return;
   }
   const uint32_t max = lexer_.WindowLexeme(thread.lex).max_chars;
@@ -153,7 +171,7 @@ void Machine::AddStays(const Walk& walk, const Thread& thread, std::vector<uint6
   for (size_t i = fit; i < walk.tokens.size(); ++i)
     for (uint32_t t = walk.tokens[i]; t != kNoToken; t = trie().NextSame(t))
       bits[t / 64] &= ~(uint64_t{1} << (t % 64));
-  for (size_t i = 0; i < bits.size(); ++i) (*mask)[i] |= bits[i];
+  AddBits(std::move(bits), mask);
 }
 
 // All tokens that stay in or close a string that may hold anything. state: between two characters.
@@ -169,7 +187,7 @@ void Machine::AddFree(const Thread& thread, LexStateId state, Work* work) {
   }
   std::vector<uint64_t>& mask = *work->mask;
   const std::vector<uint64_t>& stays = room < free.up_to.size() ? free.up_to[room] : free.stays;
-  for (size_t i = 0; i < stays.size(); ++i) mask[i] |= stays[i];
+  AddBits(stays, &mask);
   if (room >= free.up_to.size() && room < free.chars_max) {
     for (const auto& [first, chars] : free.long_tokens) {
       if (chars <= room) continue;
@@ -185,7 +203,7 @@ void Machine::AddFree(const Thread& thread, LexStateId state, Work* work) {
       for (const uint32_t token : closing.tokens) SetToken(token, work->mask);
       if (rest != kNoView) work->pending.push_back({thread.row, rest, closed});
     } else {
-      Cross(thread.row, {lexer_.Accepts(closed), 0, rest, closing.tokens}, work);
+      Cross(thread.row, lexer_.Accepts(closed), rest, closing.tokens, work);
     }
   };
   if (needed == 0 && room >= free.closings.size()) {
@@ -195,24 +213,25 @@ void Machine::AddFree(const Thread& thread, LexStateId state, Work* work) {
   for (uint32_t c = needed; c < free.closings.size() && c <= room; ++c) close(free.closings[c], c);
 }
 
-void Machine::Cross(RowId row, const Walk::Crossing& crossing, Work* work) {
-  if (rows_.DependsOnUnknown(row) && rows_.NeedsText(row, crossing.ended)) {
+void Machine::Cross(RowId row, LexemeSetId ended, ViewId rest, std::span<const uint32_t> tokens,
+                    Work* work) {
+  if (rows_.DependsOnUnknown(row) && rows_.NeedsText(row, ended)) {
     // The token has written two texts that must differ: tried one by one.
-    work->doubtful.insert(work->doubtful.end(), crossing.tokens.begin(), crossing.tokens.end());
-    if (crossing.rest != kNoView) walker_.Tokens(crossing.rest, &work->doubtful);
+    work->doubtful.insert(work->doubtful.end(), tokens.begin(), tokens.end());
+    if (rest != kNoView) walker_.Tokens(rest, &work->doubtful);
     Spend(work->doubtful.size() / 16);
     return;
   }
-  const RowId next = rows_.Advance(row, crossing.ended, nullptr);
+  const RowId next = rows_.Advance(row, ended, nullptr);
   if (next == kDeadRow) return;
-  for (const uint32_t token : crossing.tokens) SetToken(token, work->mask);
-  if (crossing.rest == kNoView || rows_.Start(next) == kDeadLex) return;
+  for (const uint32_t token : tokens) SetToken(token, work->mask);
+  if (rest == kNoView || rows_.Start(next) == kDeadLex) return;
   if (rows_.DependsOnUnknown(next) && !rows_.OpenToUnknown(next)) {
     // The token wrote a text and now begins another of few: what is left of them is not known.
-    walker_.Tokens(crossing.rest, &work->doubtful);
+    walker_.Tokens(rest, &work->doubtful);
     Spend(work->doubtful.size() / 16);
   } else {
-    work->pending.push_back({next, crossing.rest, rows_.Start(next)});
+    work->pending.push_back({next, rest, rows_.Start(next)});
   }
 }
 
@@ -223,8 +242,9 @@ void Machine::DrainPending(Work* work) {
     const Walk& walk = walker_.Get(next.view, next.lex);
     if (!Spend(1 + (walk.tokens.size() + walk.bits.size()) / 16 + walk.crossings.size())) return;
     for (const uint32_t token : walk.tokens) SetToken(token, work->mask);
-    for (size_t i = 0; i < walk.bits.size(); ++i) (*work->mask)[i] |= walk.bits[i];
-    for (const Walk::Crossing& crossing : walk.crossings) Cross(next.row, crossing, work);
+    if (!walk.bits.empty()) AddBits(walk.bits, work->mask);
+    for (const Walk::Crossing& crossing : walk.crossings)
+      Cross(next.row, crossing.ended, crossing.rest, crossing.tokens, work);
   }
 }
 
@@ -233,7 +253,7 @@ void Machine::AddThread(const Thread& thread, Work* work) {
   if (!Spend(1 + (walk.tokens.size() + walk.bits.size()) / 16 + walk.crossings.size())) return;
   if (walk.base != kDeadLex) {
     // The free part on its own, so that the exceptions are taken out of nothing else.
-    std::vector<uint64_t> part(trie().mask_words());
+    std::vector<uint64_t> part;
     std::vector<uint64_t>* mask = std::exchange(work->mask, &part);
     AddFree(thread, walk.base, work);
     DrainPending(work);
@@ -241,7 +261,7 @@ void Machine::AddThread(const Thread& thread, Work* work) {
     for (const uint32_t first : walk.except)
       for (uint32_t t = first; t != kNoToken; t = trie().NextSame(t))
         part[t / 64] &= ~(uint64_t{1} << (t % 64));
-    for (size_t i = 0; i < part.size(); ++i) (*mask)[i] |= part[i];
+    AddBits(std::move(part), mask);
   }
   AddStays(walk, thread, work->mask);
   for (const Walk::Crossing& crossing : walk.crossings) {
@@ -250,7 +270,7 @@ void Machine::AddThread(const Thread& thread, Work* work) {
       const uint64_t chars = uint64_t{thread.chars} + crossing.chars;
       if (chars < lexeme.min_chars || chars > lexeme.max_chars) continue;
     }
-    Cross(thread.row, crossing, work);
+    Cross(thread.row, crossing.ended, crossing.rest, crossing.tokens, work);
   }
   DrainPending(work);
 }
@@ -278,10 +298,11 @@ Result<Machine::MaskWords> Machine::Mask(const Threads& threads, std::string_vie
     kept_.splice(kept_.begin(), kept_, it->second);
     return it->second->words;
   }
-  auto mask = std::make_shared<std::vector<uint64_t>>(trie().mask_words());
+  auto mask = std::make_shared<std::vector<uint64_t>>();
   Work work{.mask = mask.get()};
   for (const Thread& thread : threads)
     if (thread.lex != kDeadLex) AddThread(thread, &work);
+  if (mask->empty()) mask->resize(trie().mask_words());
   AddDoubtful(threads, text, &work);
   if (IsComplete(threads))
     for (const uint32_t token : trie().end_tokens())

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -89,7 +90,7 @@ class Machine {
   };
   // Everything that one mask under construction carries along.
   struct Work {
-    std::vector<uint64_t>* mask = nullptr;
+    std::vector<uint64_t>* mask = nullptr;  // without words as long as nothing is in it
     std::vector<Pending> pending = {};
     std::vector<uint32_t> doubtful = {};
   };
@@ -109,7 +110,9 @@ class Machine {
   const Rest* RestOf(RowId row);
   std::vector<uint32_t> TokensOf(std::string_view head, RowId row);
   bool StepOut(Threads* threads, uint8_t byte, std::string_view text, std::vector<uint32_t>* tags);
-  void Cross(RowId row, const Walk::Crossing& crossing, Work* work);
+  // The tokens end with a lexeme of ended; those of rest go on behind it.
+  void Cross(RowId row, LexemeSetId ended, ViewId rest, std::span<const uint32_t> tokens,
+             Work* work);
   void AddThread(const Thread& thread, Work* work);
   void AddFree(const Thread& thread, LexStateId state, Work* work);
   void AddStays(const Walk& walk, const Thread& thread, std::vector<uint64_t>* mask);

@@ -4,51 +4,12 @@
 #include <array>
 
 #include "base/utf8.h"
+#include "grammar/spelling_phase.h"
 
 namespace infe::grammar {
 namespace {
 
-// A phase is a kind and a value: what has been read of the character under way.
-enum class Kind : uint32_t {
-  kInside,   // between two characters
-  kBefore,   // a quoted lexeme before its opening quote
-  kTail,     // after the closing quote; the regex is the tail's
-  kUtf8,     // value = length, bytes left, bits so far; the regex is the state before the character
-  kSkip,     // value = continuation bytes left; every ending leads to the regex, already taken
-  kEscape,   // after a backslash
-  kHex,      // value = digits left, digits so far of \uXXXX
-  kHexSkip,  // value = digits left; as kSkip
-  kHigh,     // value = high surrogate - D800; a backslash must follow
-  kHighU,    // the same, a u must follow
-  kLow,      // value = digits left, high surrogate, digits so far
-  kPair,     // a high surrogate whose every pair leads to the regex; a backslash must follow
-  kPairU,
-  kPairLow,  // value = digits left
-};
-
-constexpr uint32_t kKindShift = 27;
-constexpr uint32_t Phase(Kind kind, uint32_t value = 0) {
-  return (static_cast<uint32_t>(kind) << kKindShift) | value;
-}
-constexpr Kind KindOf(uint32_t phase) {
-  return static_cast<Kind>(phase >> kKindShift);
-}
-constexpr uint32_t ValueOf(uint32_t phase) {
-  return phase & ((1u << kKindShift) - 1);
-}
-
-// kUtf8: bits 0-20 code point so far, 21-22 bytes left, 23-25 length.
-constexpr uint32_t Utf8Value(uint32_t length, uint32_t left, uint32_t bits) {
-  return (length << 23) | (left << 21) | bits;
-}
-// kHex: bits 0-15 digits so far, 16-18 digits left.
-constexpr uint32_t HexValue(uint32_t left, uint32_t digits) {
-  return (left << 16) | digits;
-}
-// kLow: bits 0-11 digits so far, 12-21 high surrogate, 22-24 digits left.
-constexpr uint32_t LowValue(uint32_t left, uint32_t high, uint32_t digits) {
-  return (left << 22) | (high << 12) | digits;
-}
+using Kind = SpellKind;
 
 int HexDigit(uint8_t byte) {
   if (byte >= '0' && byte <= '9') return byte - '0';
@@ -340,47 +301,6 @@ bool Speller::Step(const Lexeme& lexeme, const SpellState& from, uint8_t byte, S
   }
   if (byte < 0x20) return false;
   return StepUtf8(from, byte, to);
-}
-
-std::pair<uint8_t, uint8_t> Speller::SameBytes(const Lexeme& lexeme, const SpellState& from,
-                                               uint8_t byte) {
-  using Range = std::pair<uint8_t, uint8_t>;
-  const Range alone{byte, byte};
-  if (KindOf(from.phase) == Kind::kSkip)
-    return byte >= 0x80 && byte <= 0xBF ? Range{0x80, 0xBF} : alone;
-  if (KindOf(from.phase) != Kind::kInside || lexeme.spelling == Spelling::kBytes) return alone;
-  const bool json = lexeme.spelling != Spelling::kUtf8;
-  if (json && byte < 0x20) return {0, 0x1F};
-  if (byte < 0x80) {
-    // Between the two bytes that JSON's strings treat apart.
-    Range range{0, 0x7F};
-    if (json && byte > '\\') range = {'\\' + 1, 0x7F};
-    if (json && byte < '"') range = {0x20, '"' - 1};
-    if (json && byte > '"' && byte < '\\') range = {'"' + 1, '\\' - 1};
-    if (json && (byte == '"' || byte == '\\')) return alone;
-    if (from.regex == kAnything) return range;
-    const auto edges = pool_->Edges(from.regex);
-    const auto edge = std::partition_point(edges.begin(), edges.end(),
-                                           [&](const RegexEdge& e) { return e.hi < byte; });
-    if (edge == edges.end() || edge->lo > byte) return alone;
-    return {static_cast<uint8_t>(std::max<uint32_t>(range.first, edge->lo)),
-            static_cast<uint8_t>(std::min<uint32_t>(range.second, edge->hi))};
-  }
-  // First bytes of characters, where all of these end in one place.
-  struct Lead {
-    Range bytes;
-    uint32_t lo, hi;
-  };
-  constexpr Lead kLeads[] = {{{0xC2, 0xDF}, 0x80, 0x7FF},
-                             {{0xE1, 0xEC}, 0x1000, 0xCFFF},
-                             {{0xEE, 0xEF}, 0xE000, 0xFFFF},
-                             {{0xF1, 0xF3}, 0x40000, 0xFFFFF}};
-  for (const Lead& lead : kLeads)
-    if (byte >= lead.bytes.first && byte <= lead.bytes.second)
-      return Uniform(from.regex, lead.lo, lead.hi) != kNothing ? lead.bytes : alone;
-  if (byte <= 0xC1) return {0x80, 0xC1};
-  if (byte >= 0xF5) return {0xF5, 0xFF};
-  return alone;
 }
 
 bool Speller::Accepts(const Lexeme& lexeme, const SpellState& state) const {

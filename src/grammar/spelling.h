@@ -31,7 +31,10 @@ class Speller {
   // False when byte may not follow.
   bool Step(const Lexeme& lexeme, const SpellState& from, uint8_t byte, SpellState* to);
   // Bytes around `byte` that step to the same place, or nowhere, as it does; first and last.
-  std::pair<uint8_t, uint8_t> SameBytes(const Lexeme& lexeme, const SpellState& from, uint8_t byte);
+  using ByteRange = std::pair<uint8_t, uint8_t>;
+  ByteRange SameBytes(const Lexeme& lexeme, const SpellState& from, uint8_t byte);
+  // The same of bytes that are code points, as far as `within` goes.
+  ByteRange SameCodePoints(RegexId regex, uint8_t byte, ByteRange within);
   bool Accepts(const Lexeme& lexeme, const SpellState& state) const;
   bool CanContinue(const Lexeme& lexeme, const SpellState& state);
   // Inside a quoted string, between two characters: the next byte begins one or closes the string.
@@ -53,6 +56,8 @@ class Speller {
   bool Touches(RegexId regex, uint32_t lo, uint32_t hi);
   // The one target of all of lo..hi, or kNothing if there are several or gaps.
   RegexId Uniform(RegexId regex, uint32_t lo, uint32_t hi);
+  // SameBytes of a byte from 80 on between two characters.
+  ByteRange SameLeads(RegexId regex, uint8_t byte);
   bool Land(RegexId regex, uint32_t code_point, SpellState* to);
 
   RegexPool* pool_;

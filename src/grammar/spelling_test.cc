@@ -19,11 +19,12 @@ TEST(Speller, BytesSaidToBeTheSameStepToTheSamePlace) {
        {"^[a-z\\u00e9]*x?$", "^(?!cat)[^b-f]{0,40}$", "^.*(\\u20ac|\\u{1F600})$",
         "^[\\u0080-\\u{10FFFF}]*$", "^(abc|[\\s\\S]{3,})$"}) {
     for (const Spelling spelling :
-         {Spelling::kUtf8, Spelling::kJsonString, Spelling::kJsonCanonical, Spelling::kBytes}) {
+         {Spelling::kUtf8, Spelling::kJsonString, Spelling::kJsonCanonical, Spelling::kJsonInside,
+          Spelling::kBytes}) {
       RegexPool pool;
       const auto content = CompilePattern(pool, pattern, PatternMode::kSearch);
       ASSERT_TRUE(content) << pattern;
-      const Lexeme lexeme{.spelling = spelling, .content = *content};
+      const Lexeme lexeme{.spelling = spelling, .content = *content, .tail = pool.Literal(": ")};
       Speller speller(&pool);
       for (int walk = 0; walk < 40; ++walk) {
         SpellState at = speller.Start(lexeme);

@@ -12,6 +12,9 @@ namespace {
 
 constexpr size_t kNodesMax = (1u << 24) - 1;  // skip has 24 bits
 
+// A node of as many children has them side by side.
+constexpr uint32_t kWideFrom = 8;
+
 }  // namespace
 
 std::string SpecialBytes(uint32_t token) {
@@ -52,7 +55,6 @@ Result<std::shared_ptr<const TokenTrie>> TokenTrie::Build(TokenTable table) {
     return c != 0 ? c < 0 : a < b;
   });
 
-  trie->next_same_.assign(count, kNoToken);
   std::vector<Node>& nodes = trie->nodes_;
   nodes.push_back({});
   std::vector<uint32_t> path{0};  // open nodes from the root; path.size() - 1 bytes are spelled
@@ -67,6 +69,7 @@ Result<std::shared_ptr<const TokenTrie>> TokenTrie::Build(TokenTable table) {
   for (const uint32_t id : order) {
     const std::string& text = table.bytes[id];
     if (previous != kNoToken && table.bytes[previous] == text) {
+      trie->next_same_.resize(count, kNoToken);
       trie->next_same_[previous] = id;
       previous = id;
       continue;
@@ -88,13 +91,33 @@ Result<std::shared_ptr<const TokenTrie>> TokenTrie::Build(TokenTable table) {
   }
   close(0);
   nodes[0].skip_and_byte |= static_cast<uint32_t>(nodes.size()) << 8;
-  for (uint32_t child = 1; child < nodes.size(); child += nodes[child].skip()) {
+  for (uint32_t child = 1; child < nodes.size(); child += nodes[child].skip())
     trie->root_children_[nodes[child].byte()] = child;
-    trie->firsts_.push_back({child, nodes[child].skip(), nodes[child].byte()});
+  trie->is_wide_.resize((nodes.size() + 63) / 64);
+  for (uint32_t node = 0; node < nodes.size(); ++node) {
+    if (node % 64 == 0) trie->wide_before_.push_back(static_cast<uint32_t>(trie->wide_.size()));
+    trie->ListChildren(node);
   }
+  trie->root_count_ = trie->wide_.front().count;
   trie->table_ = std::move(table);
   trie->free_strings_ = std::make_shared<const FreeStrings>(*trie);
   return std::shared_ptr<const TokenTrie>(std::move(trie));
+}
+
+// Of the root always, of another node if there are many.
+void TokenTrie::ListChildren(uint32_t node) {
+  const uint32_t end = node + nodes_[node].skip();
+  if (node != 0 && end - node <= kWideFrom) return;
+  const size_t begin = children_.size();
+  for (uint32_t child = node + 1; child < end; child += nodes_[child].skip())
+    children_.push_back({child, nodes_[child].skip(), nodes_[child].byte()});
+  const size_t count = children_.size() - begin;
+  if (node != 0 && count < kWideFrom) {
+    children_.resize(begin);
+    return;
+  }
+  wide_.push_back({static_cast<uint32_t>(begin), static_cast<uint32_t>(count)});
+  is_wide_[node / 64] |= uint64_t{1} << (node % 64);
 }
 
 std::vector<uint32_t> TokenTrie::GreedyTokens(std::string_view text) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -41,13 +42,21 @@ class TokenTrie {
 
   // nodes()[0] is the root; a node's children start behind it.
   std::span<const Node> nodes() const { return nodes_; }
-  // The root's children side by side: among the nodes they lie far from each other.
-  struct First {
+  // The children of a node that has many, side by side: among the nodes they lie far from each
+  // other, and most of them are looked at only to be passed over. Empty for all other nodes.
+  struct Branch {
     uint32_t node = 0;
     uint32_t skip = 0;  // as Node::skip
     uint8_t byte = 0;
   };
-  std::span<const First> firsts() const { return firsts_; }
+  std::span<const Branch> Children(uint32_t node) const {
+    const uint64_t word = is_wide_[node / 64];
+    const uint64_t bit = uint64_t{1} << (node % 64);
+    if ((word & bit) == 0) return {};
+    const Wide& wide = wide_[wide_before_[node / 64] + std::popcount(word & (bit - 1))];
+    return {children_.data() + wide.begin, wide.count};
+  }
+  std::span<const Branch> firsts() const { return {children_.data(), root_count_}; }
   // The child of a node by its byte; 0 when there is none.
   uint32_t Child(uint32_t node, uint8_t byte) const {
     if (node == 0) return root_children_[byte];
@@ -63,8 +72,11 @@ class TokenTrie {
   bool IsEnd(uint32_t token) const { return is_end_[token]; }
   bool IsSpecial(uint32_t token) const { return is_special_[token]; }
   std::span<const uint32_t> end_tokens() const { return table_.end_tokens; }
-  // The next token with the same bytes, kNoToken at the end of the chain.
-  uint32_t NextSame(uint32_t token) const { return next_same_[token]; }
+  // The next token with the same bytes, kNoToken at the end of the chain. Most vocabularies have
+  // none, and no table of them.
+  uint32_t NextSame(uint32_t token) const {
+    return next_same_.empty() ? kNoToken : next_same_[token];
+  }
   size_t token_bytes_max() const { return token_bytes_max_; }
 
   const FreeStrings& free_strings() const { return *free_strings_; }
@@ -73,10 +85,20 @@ class TokenTrie {
   std::vector<uint32_t> GreedyTokens(std::string_view text) const;
 
  private:
+  void ListChildren(uint32_t node);
+
   TokenTable table_;
   std::vector<Node> nodes_;
   std::array<uint32_t, 256> root_children_{};
-  std::vector<First> firsts_;
+  struct Wide {
+    uint32_t begin = 0;  // its children among children_
+    uint32_t count = 0;
+  };
+  std::vector<Branch> children_;  // the root's in front
+  size_t root_count_ = 0;
+  std::vector<Wide> wide_;             // the nodes that have many, in order
+  std::vector<uint64_t> is_wide_;      // a bit for each node
+  std::vector<uint32_t> wide_before_;  // by word of is_wide_
   std::vector<uint32_t> next_same_;
   std::vector<bool> is_end_;
   std::vector<bool> is_special_;

@@ -1,6 +1,8 @@
 #include "grammar/walk.h"
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 #include "grammar/memory.h"
 #include "grammar/program.h"
@@ -10,6 +12,9 @@ namespace {
 
 // From this share of the vocabulary on, a walk keeps bits instead of a list.
 constexpr size_t kBitsFromShare = 64;
+
+// A state that leaves fewer nodes of the trie alive by their first byte takes nothing from others.
+constexpr size_t kLookFromShare = 16;
 
 // Nodes of the trie that are read for a step of fuel.
 constexpr uint32_t kNodesPerStep = 8;
@@ -28,6 +33,7 @@ struct MainReader {
   uint8_t Byte(uint32_t i) const { return nodes[i].byte(); }
   uint32_t Skip(uint32_t i) const { return nodes[i].skip(); }
   bool HasToken(uint32_t i) const { return nodes[i].token != kNoToken; }
+  std::span<const TokenTrie::Branch> Children(uint32_t i) const { return trie->Children(i); }
   template <typename Take>
   void Tokens(uint32_t i, Take take) const {
     if (nodes[i].token != kNoToken) take(nodes[i].token);
@@ -36,6 +42,7 @@ struct MainReader {
 
 struct RestReader {
   const RestTrie* trie;
+  static std::span<const TokenTrie::Branch> Children(uint32_t) { return {}; }
   uint8_t Byte(uint32_t i) const { return static_cast<uint8_t>(trie->nodes[i].skip_and_byte); }
   uint32_t Skip(uint32_t i) const { return trie->nodes[i].skip_and_byte >> 8; }
   bool HasToken(uint32_t i) const { return trie->nodes[i].list != UINT32_MAX; }
@@ -80,7 +87,7 @@ const Walk& Walker::Get(ViewId view, LexStateId state) {
 
 size_t Walker::bytes() const {
   // A node of the map has two pointers, a colour and a parent besides its value.
-  return bytes_ + TableBytes(walks_) +
+  return bytes_ + TableBytes(walks_) + TableBytes(blanks_) +
          closing_views_.size() * BlockBytes(4 * sizeof(void*) + sizeof(*closing_views_.begin())) +
          HeapBytes(stack_);
 }
@@ -95,17 +102,6 @@ ViewId Walker::ClosingView(Spelling spelling, uint32_t chars) {
     views_.push_back({&closing.rest, {0}});
   }
   return it->second;
-}
-
-// Whether most first bytes lead into one free string.
-bool Walker::WorthBase(LexStateId start) {
-  uint32_t free = 0;
-  for (const TokenTrie::First& first : trie_->firsts()) {
-    if (!Spend(1)) return false;
-    const LexStateId next = lexer_->Next(start, first.byte);
-    if (next != kDeadLex && lexer_->IsFree(next) && !lexer_->Windowed(next)) free += first.skip;
-  }
-  return free > trie_->nodes().size() / 2;
 }
 
 // What a walk meets before it is put in order.
@@ -145,7 +141,12 @@ struct Walker::Found {
     return base == whole;
   }
   void Decide(uint32_t from, uint32_t to) {
-    if (with_base || alike != nullptr) decided.emplace_back(from, to);
+    if (!with_base && alike == nullptr) return;
+    if (!decided.empty() && decided.back().second == from) {
+      decided.back().second = to;
+    } else {
+      decided.emplace_back(from, to);
+    }
   }
   bool Decided(uint32_t node) const {
     const auto behind =
@@ -161,10 +162,12 @@ void Walker::Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk
     return;
   }
   Found found;
-  found.with_base = view == kWholeTrie && !lexer_->Windowed(start) && WorthBase(start);
   found.counted = lexer_->Windowed(start);
-  if (view == kWholeTrie && !found.with_base && !found.counted) found.alike = Alike(start);
-  if (!Read(reader, view, start, &found)) return;
+  if (view != kWholeTrie || !ReadBehindBlank(reader, start, &found)) {
+    if (Empty()) return;
+    if (view == kWholeTrie && !found.counted) LookAround(start, &found);
+    if (!Read(reader, view, start, &found)) return;
+  }
   walk->base = found.base;
   walk->counted = found.counted;
   if (walk->base != kDeadLex) ListExceptions(reader, found, walk);
@@ -173,24 +176,56 @@ void Walker::Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk
   KeepEndings(view, &found, walk);
 }
 
+// Reads the whole trie from a state before which white space may go on: its walk is known, and the
+// rest begins where it is over. False, and nothing read, from other states, where a lexeme may
+// begin with such a byte itself, and when the fuel runs out.
+template <typename Reader>
+bool Walker::ReadBehindBlank(const Reader& reader, LexStateId start, Found* found) {
+  const LexStateId bare = lexer_->BehindBlank(start);
+  if (bare == kDeadLex) return false;
+  const Blank* blank = BlankOf(lexer_->Blank(start));
+  const std::span<const LexStateId> nexts = lexer_->AllNext(bare);
+  if (blank == nullptr || nexts.empty()) return false;
+  for (size_t b = 0; b < 256; ++b)
+    if (blank->used[b] && nexts[b] != kDeadLex) return false;
+  for (const uint32_t token : blank->tokens) found->stays.push_back({token, 0});
+  if (!Spend(1 + blank->tokens.size() / 64)) return false;
+  for (size_t b = 0; b < 256; ++b) {
+    if (nexts[b] == kDeadLex) continue;
+    for (uint32_t k = blank->begin[b]; k < blank->begin[b + 1]; ++k) {
+      const uint32_t i = blank->behind[k];
+      if (!ReadNodes(reader, i, {bare, kDeadLex, i + reader.Skip(i), 0, {}}, found)) return false;
+    }
+  }
+  return true;
+}
+
+// Whether most first bytes lead into one free string, or to where a kept walk's lead.
+void Walker::LookAround(LexStateId start, Found* found) {
+  const std::span<const LexStateId> nexts = lexer_->AllNext(start);
+  if (nexts.empty() || !Spend(4)) return;
+  uint32_t alive = 0;
+  uint32_t free = 0;
+  for (const TokenTrie::Branch& first : trie_->firsts()) {
+    const LexStateId next = nexts[first.byte];
+    if (next == kDeadLex) continue;
+    alive += first.skip;
+    if (lexer_->IsFree(next) && !lexer_->Windowed(next)) free += first.skip;
+  }
+  const size_t nodes = trie_->nodes().size();
+  found->with_base = free > nodes / 2;
+  // What a narrow state reads itself is less than looking for the like of it.
+  if (!found->with_base && alive > nodes / kLookFromShare) found->alike = Alike(start, nexts);
+}
+
 // False when the fuel runs out.
 template <typename Reader>
 bool Walker::Read(const Reader& reader, ViewId view, LexStateId start, Found* found) {
   const LexStateId alike = found->alike != nullptr ? found->alike->start : kDeadLex;
-  if (view == kWholeTrie) {
-    for (const TokenTrie::First& first : trie_->firsts()) {
-      const uint32_t end = first.node + first.skip;
-      if (lexer_->Next(start, first.byte) == kDeadLex &&
-          (found->alike == nullptr || lexer_->Next(alike, first.byte) == kDeadLex))
-        found->Decide(first.node, end);
-      else if (!ReadNodes(reader, first.node, {start, alike, end, 0}, found))
-        return false;
-    }
-    return true;
-  }
-  const std::vector<uint32_t> roots = views_[view].roots;
+  const std::vector<uint32_t>& roots = views_[view].roots;
   return std::ranges::all_of(roots, [&](uint32_t root) {
-    return ReadNodes(reader, root + 1, {start, alike, root + reader.Skip(root), 0}, found);
+    return ReadNodes(reader, root + 1,
+                     {start, alike, root + reader.Skip(root), 0, reader.Children(root)}, found);
   });
 }
 
@@ -201,8 +236,12 @@ bool Walker::ReadNodes(const Reader& reader, uint32_t begin, const Frame& around
   stack_.push_back(around);
   for (uint32_t i = begin; i < around.end;) {
     while (i >= stack_.back().end) stack_.pop_back();
-    const Frame frame = stack_.back();
-    if (++found->unpaid == kNodesPerStep) {
+    if (!stack_.back().children.empty()) {
+      i = PassKnown(i, &stack_.back(), found);
+      if (i >= stack_.back().end) continue;
+    }
+    const Frame& frame = stack_.back();
+    if (++found->unpaid >= kNodesPerStep) {
       found->unpaid = 0;
       if (!Spend(1)) return false;
     }
@@ -220,8 +259,10 @@ bool Walker::ReadNodes(const Reader& reader, uint32_t begin, const Frame& around
       i += skip;
       continue;
     }
-    uint32_t chars = frame.chars;
-    if (next == kDeadLex || !CountChars(frame.state, next, *found, &chars)) {
+    uint32_t chars = 0;
+    if (lexer_->Windowed(frame.state)) chars = frame.chars;
+    if (next == kDeadLex ||
+        (lexer_->Windowed(frame.state) && !CountChars(frame.state, next, *found, &chars))) {
       found->Decide(i, i + skip);
       i += skip;
       continue;
@@ -234,10 +275,33 @@ bool Walker::ReadNodes(const Reader& reader, uint32_t begin, const Frame& around
       continue;
     }
     reader.Tokens(i, [&](uint32_t t) { found->stays.push_back({t, chars}); });
-    if (skip > 1) stack_.push_back({next, alike, i + skip, chars});
+    if (skip > 1) stack_.push_back({next, alike, i + skip, chars, reader.Children(i)});
     ++i;
   }
   return true;
+}
+
+// Children from node i on about which no more is to be said than where they lead: nowhere, into
+// the base, or to where the walk that is read along leads. The first other one, or the frame's end.
+uint32_t Walker::PassKnown(uint32_t i, Frame* frame, Found* found) {
+  const auto known = [&](const TokenTrie::Branch& child) {
+    const LexStateId next = lexer_->Next(frame->state, child.byte);
+    if (found->alike != nullptr) {
+      const LexStateId alike = lexer_->Next(frame->alike, child.byte);
+      if (next == alike && !CountsChars(frame->state, frame->alike, next)) return true;
+    }
+    if (next == kDeadLex) {
+      found->Decide(child.node, child.node + child.skip);
+      return true;
+    }
+    return found->TakeBase(*lexer_, next);
+  };
+  const size_t before = frame->children.size();
+  while (!frame->children.empty() &&
+         (frame->children.front().node < i || known(frame->children.front())))
+    frame->children = frame->children.subspan(1);
+  found->unpaid += static_cast<uint32_t>((before - frame->children.size()) / kNodesPerStep);
+  return frame->children.empty() ? frame->end : frame->children.front().node;
 }
 
 // Whether more than the state says what may follow: how many characters a string has so far.
@@ -246,10 +310,6 @@ bool Walker::CountsChars(LexStateId from, LexStateId from_alike, LexStateId next
 }
 
 bool Walker::CountChars(LexStateId state, LexStateId next, const Found& found, uint32_t* chars) {
-  if (!lexer_->Windowed(state)) {
-    *chars = 0;
-    return true;
-  }
   if (!lexer_->AtBoundary(state)) return true;
   const Lexeme& lexeme = lexer_->WindowLexeme(state);
   const bool closes = !lexer_->Windowed(next);
@@ -273,15 +333,17 @@ bool Walker::TakeEnding(const Reader& reader, uint32_t i, LexStateId next, uint3
   return true;
 }
 
-const Walker::Kept* Walker::Alike(LexStateId start) {
+const Walker::Kept* Walker::Alike(LexStateId start, std::span<const LexStateId> nexts) {
   std::array<uint32_t, std::tuple_size_v<decltype(kept_)>> shared{};
-  for (const TokenTrie::First& first : trie_->firsts()) {
-    if (!Spend(1)) return nullptr;
-    const LexStateId next = lexer_->Next(start, first.byte);
-    for (size_t k = 0; k < kept_.size(); ++k)
-      if (kept_[k].walk != nullptr && next == lexer_->Next(kept_[k].start, first.byte) &&
-          !CountsChars(start, kept_[k].start, next))
+  for (size_t k = 0; k < kept_.size(); ++k) {
+    if (kept_[k].walk == nullptr) continue;
+    const std::span<const LexStateId> others = lexer_->AllNext(kept_[k].start);
+    if (others.empty() || !Spend(4)) return nullptr;
+    for (const TokenTrie::Branch& first : trie_->firsts()) {
+      const LexStateId next = nexts[first.byte];
+      if (next == others[first.byte] && !CountsChars(start, kept_[k].start, next))
         shared[k] += first.skip;
+    }
   }
   const size_t best = std::ranges::max_element(shared) - shared.begin();
   return shared[best] > trie_->nodes().size() / 2 ? &kept_[best] : nullptr;
@@ -331,24 +393,37 @@ template <typename Reader>
 void Walker::ListExceptions(const Reader& reader, const Found& found, Walk* walk) const {
   const std::vector<uint64_t>& touched =
       trie_->free_strings().Get(lexer_->FreeSpelling(walk->base)).touched;
-  for (const auto& [from, to] : found.decided)
-    for (uint32_t i = from; i < to; ++i)
-      reader.Tokens(i, [&](uint32_t t) {
-        if ((touched[t / 64] >> (t % 64) & 1) != 0) walk->except.push_back(t);
-      });
+  for (const auto& [from, to] : found.decided) {
+    for (uint32_t i = from; i < to;) {
+      const uint64_t left = touched[i / 64] >> (i % 64);
+      if (left == 0) {
+        i += 64 - i % 64;
+        continue;
+      }
+      i += static_cast<uint32_t>(std::countr_zero(left));
+      if (i < to) reader.Tokens(i, [&](uint32_t t) { walk->except.push_back(t); });
+      ++i;
+    }
+  }
 }
 
 void Walker::KeepStays(Found* found, Walk* walk) const {
   std::vector<Found::Stay>& stays = found->stays;
   if (walk->counted) {
-    std::stable_sort(stays.begin(), stays.end(),
-                     [](const Found::Stay& a, const Found::Stay& b) { return a.chars < b.chars; });
-    for (size_t i = 0; i < stays.size(); ++i)
-      while (walk->chars_begin.size() <= stays[i].chars)
-        walk->chars_begin.push_back(static_cast<uint32_t>(i));
+    std::vector<uint32_t>& begin = walk->chars_begin;
+    for (const Found::Stay& stay : stays) {
+      if (begin.size() <= stay.chars) begin.resize(stay.chars + 1);
+      ++begin[stay.chars];
+    }
+    uint32_t before = 0;
+    for (uint32_t& at : begin) before += std::exchange(at, before);
+    std::vector<uint32_t> next = begin;
+    walk->tokens.resize(stays.size());
+    for (const Found::Stay& stay : stays) walk->tokens[next[stay.chars]++] = stay.token;
+  } else {
+    walk->tokens.reserve(stays.size());
+    for (const Found::Stay& stay : stays) walk->tokens.push_back(stay.token);
   }
-  walk->tokens.reserve(stays.size());
-  for (const Found::Stay& stay : stays) walk->tokens.push_back(stay.token);
   if (walk->tokens.size() > trie_->vocab_size() / kBitsFromShare) {
     walk->bits.assign(trie_->mask_words(), 0);
     for (const uint32_t first : walk->tokens)

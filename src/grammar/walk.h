@@ -19,6 +19,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -83,6 +84,7 @@ class Walker {
     LexStateId alike;  // of the walk that is read along with, if there is one
     uint32_t end;
     uint32_t chars;
+    std::span<const TokenTrie::Branch> children;  // of a node that has many, those not yet read
   };
   struct Found;
   // A long walk of the whole trie, for others to take from.
@@ -90,15 +92,29 @@ class Walker {
     LexStateId start = kDeadLex;
     const Walk* walk = nullptr;
   };
+  // The vocabulary under white space: the same for all that may stand behind it.
+  struct Blank {
+    std::vector<uint32_t> tokens;  // of nothing else
+    // The nodes with the first byte that is none, by that byte: behind[begin[b]..begin[b + 1]).
+    std::vector<uint32_t> behind;
+    std::array<uint32_t, 257> begin = {};
+    std::array<bool, 256> used = {};  // bytes of white space
+  };
   template <typename Reader>
   void Run(const Reader& reader, ViewId view, LexStateId start, Walk* walk);
+  // Null when the fuel runs out.
+  const Blank* BlankOf(RegexId blank);
+  bool WalkBlank(RegexId blank, Blank* out);
+  template <typename Reader>
+  bool ReadBehindBlank(const Reader& reader, LexStateId start, Found* found);
   template <typename Reader>
   bool Read(const Reader& reader, ViewId view, LexStateId start, Found* found);
   template <typename Reader>
   bool ReadNodes(const Reader& reader, uint32_t begin, const Frame& around, Found* found);
+  uint32_t PassKnown(uint32_t i, Frame* frame, Found* found);
   bool CountsChars(LexStateId from, LexStateId from_alike, LexStateId next) const;
-  // Whether `chars` characters, with the byte that leads from `state` to `next`, can be within the
-  // bounds of the string under way; counts that byte. Outside of such strings: 0 characters.
+  // Of a windowed state: whether `chars` characters, with the byte that leads on to `next`, can be
+  // within the bounds of its string; counts that byte.
   bool CountChars(LexStateId state, LexStateId next, const Found& found, uint32_t* chars);
   template <typename Reader>
   bool TakeEnding(const Reader& reader, uint32_t i, LexStateId next, uint32_t chars, Found* found);
@@ -106,9 +122,10 @@ class Walker {
   void ListExceptions(const Reader& reader, const Found& found, Walk* walk) const;
   void KeepStays(Found* found, Walk* walk) const;
   void KeepEndings(ViewId view, Found* found, Walk* walk);
-  bool WorthBase(LexStateId start);
+  void LookAround(LexStateId start, Found* found);
   // The kept walk that reads most of the trie as one from start would; null if none reads half.
-  const Kept* Alike(LexStateId start);
+  // nexts: all that follows start.
+  const Kept* Alike(LexStateId start, std::span<const LexStateId> nexts);
   void TakeAlike(const Kept& kept, Found* found, Walk* walk);
   void KeepForOthers(LexStateId start, const Walk& walk);
 
@@ -121,6 +138,7 @@ class Walker {
   std::deque<View> views_;
   std::unordered_map<uint64_t, std::unique_ptr<Walk>> walks_;
   std::map<std::pair<Spelling, uint32_t>, ViewId> closing_views_;
+  std::unordered_map<RegexId, Blank> blanks_;
   std::array<Kept, 4> kept_ = {};
   size_t kept_next_ = 0;  // which of them is overwritten next
   std::vector<Frame> stack_;

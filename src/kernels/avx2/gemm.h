@@ -266,13 +266,17 @@ inline void BlockDots(const Block& block, const TileRows& in, __m256i (&sums)[ro
   }
 }
 
-// One tile over a chunk: out[t][16], carried from chunk to chunk unless `fresh`. `ahead`, if not
-// null, is what the next chunk will read: half of it is fetched meanwhile, so that reading from
-// memory and computing overlap.
+// What the next chunk will read, fetched meanwhile so that reading from memory and computing
+// overlap: so many bytes with each block. Nothing where `next` is null.
+struct Ahead {
+  const uint8_t* next;
+  uint32_t block_bytes;
+};
+
+// One tile over a chunk: out[t][16], carried from chunk to chunk unless `fresh`. f: a ChunkFormat.
 template <PanelFormat f, int rows>
-void Tile(const Chunk& chunk, uint32_t pair, uint32_t blocks, TileRows in, const uint8_t* ahead,
-          float* out, size_t out_stride, bool fresh) {
-  constexpr uint32_t kAheadBytes = SubRecordBytes(f) / 2;
+void Tile(const Chunk& chunk, uint32_t pair, uint32_t blocks, TileRows in, Ahead ahead, float* out,
+          size_t out_stride, bool fresh) {
   alignas(32) float acc[rows * 16];
   for (int t = 0; t < rows; ++t) {
     for (int side = 0; side < 2; ++side) {
@@ -282,10 +286,10 @@ void Tile(const Chunk& chunk, uint32_t pair, uint32_t blocks, TileRows in, const
     }
   }
   for (uint32_t b = 0; b < blocks; ++b) {
-    if (ahead != nullptr) {
-      for (uint32_t line = 0; line < kAheadBytes; line += 64)
-        _mm_prefetch(reinterpret_cast<const char*>(ahead + line), _MM_HINT_T1);
-      ahead += kAheadBytes;
+    if (ahead.next != nullptr) {
+      for (uint32_t line = 0; line < ahead.block_bytes; line += 64)
+        _mm_prefetch(reinterpret_cast<const char*>(ahead.next + line), _MM_HINT_T1);
+      ahead.next += ahead.block_bytes;
     }
     __m256i dots[rows][2];
     const UnpackedBlock<f> block = {chunk, pair, b};
@@ -331,7 +335,7 @@ constexpr uint32_t kTileRows = HasSignedCodes(f) ? 4 : 6;
 
 template <PanelFormat f>
 inline void TileOf(uint32_t rows, const Chunk& chunk, uint32_t pair, uint32_t blocks, TileRows in,
-                   const uint8_t* ahead, float* out, size_t out_stride, bool fresh) {
+                   Ahead ahead, float* out, size_t out_stride, bool fresh) {
   switch (rows) {
     case 1:
       return Tile<f, 1>(chunk, pair, blocks, in, ahead, out, out_stride, fresh);
@@ -352,7 +356,14 @@ inline void TileOf(uint32_t rows, const Chunk& chunk, uint32_t pair, uint32_t bl
   }
 }
 
-// 1 to 8 rows: passes of at most 4 over the stripe, which after the first comes from a cache.
+// Up to how many rows GemmFew is the faster way. Signed codes need no unpacking, so that their
+// chunks gain less; what has to be looked up is looked up once.
+template <PanelFormat f>
+constexpr uint32_t kFewRows = HasEntries(f)       ? 1
+                              : HasSignedCodes(f) ? 8
+                                                  : 4;
+
+// 1 to kFewRows rows: passes of at most 4 over the stripe, which after the first comes from a cache.
 template <PanelFormat f>
 inline void GemmFew(const uint8_t* stripe, RowPointers x, uint32_t rows, uint32_t cols, float* out,
                     size_t out_stride) {
@@ -367,13 +378,13 @@ inline void GemmFew(const uint8_t* stripe, RowPointers x, uint32_t rows, uint32_
         Gemv<f, kPanels>(stripe, 0, in.x, cols / 32, at);
         break;
       case 2:
-        FewRows<f, 2>(stripe, in, cols / 32, at, out_stride);
+        if constexpr (kFewRows<f> > 1) FewRows<f, 2>(stripe, in, cols / 32, at, out_stride);
         break;
       case 3:
-        FewRows<f, 3>(stripe, in, cols / 32, at, out_stride);
+        if constexpr (kFewRows<f> > 1) FewRows<f, 3>(stripe, in, cols / 32, at, out_stride);
         break;
       case 4:
-        FewRows<f, 4>(stripe, in, cols / 32, at, out_stride);
+        if constexpr (kFewRows<f> > 1) FewRows<f, 4>(stripe, in, cols / 32, at, out_stride);
         break;
     }
     m = end;
@@ -397,10 +408,10 @@ inline void Gemm(const uint8_t* stripe, RowPointers x, uint32_t rows, uint32_t c
         const uint32_t end = rows * (tile + 1) / tiles;
         const TileRows in = TileRows{x, cols}.Row(m).Block(first);
         // The record after this chunk, or after this stripe the next one's first.
-        const uint8_t* ahead =
-            tile == 0 ? cursor.record + pair * count * (SubRecordBytes(f) / 2) : nullptr;
-        TileOf<f>(end - m, chunk, pair, count, in, ahead, out + m * out_stride + 16 * pair,
-                  out_stride, first == 0);
+        constexpr uint32_t kBytes = SubRecordBytes(f) / 2;
+        const Ahead ahead = {tile == 0 ? cursor.record + pair * count * kBytes : nullptr, kBytes};
+        TileOf<ChunkFormat(f)>(end - m, chunk, pair, count, in, ahead,
+                               out + m * out_stride + 16 * pair, out_stride, first == 0);
         m = end;
       }
     }

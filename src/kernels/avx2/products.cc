@@ -8,13 +8,6 @@
 namespace infe::kernels::avx2 {
 namespace {
 
-// Up to how many rows GemmFew is the faster way. Signed codes need no unpacking, so that their
-// chunks gain less; what has to be looked up is looked up once.
-template <PanelFormat f>
-constexpr uint32_t kFewRows = HasEntries(f)       ? 1
-                              : HasSignedCodes(f) ? 8
-                                                  : 4;
-
 RowPointers RowOf(const Activations& x, uint32_t m) {
   const size_t at = size_t{m} * x.cols;
   return {x.values + at, x.scales + at / 32, x.sums + at / 32, x.pair_sums + at / 4};

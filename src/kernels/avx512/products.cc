@@ -19,7 +19,7 @@ Rows RowsOf(const Activations& x, uint32_t m) {
 }
 
 template <PanelFormat f>
-void ChunkTileOf(uint32_t rows, const Chunk& chunk, Rows in, uint32_t blocks, const uint8_t* ahead,
+void ChunkTileOf(uint32_t rows, const Chunk& chunk, Rows in, uint32_t blocks, Ahead ahead,
                  float* out, size_t out_stride, bool fresh) {
   switch (rows) {
     case 1:
@@ -87,9 +87,9 @@ void StripeProduct(const uint8_t* stripe, Rows in, uint32_t rows, float* out, si
     uint32_t m = 0;
     for (uint32_t tile = 0; tile < tiles; ++tile) {
       const uint32_t end = rows * (tile + 1) / tiles;
-      ChunkTileOf<f>(end - m, chunk, in.Row(m).Block(first), count,
-                     tile == 0 ? cursor.record : nullptr, out + m * out_stride, out_stride,
-                     first == 0);
+      const Ahead ahead = {tile == 0 ? cursor.record : nullptr, SubRecordBytes(f)};
+      ChunkTileOf<ChunkFormat(f)>(end - m, chunk, in.Row(m).Block(first), count, ahead,
+                                  out + m * out_stride, out_stride, first == 0);
       m = end;
     }
   }

@@ -325,15 +325,23 @@ void FewRows(const uint8_t* stripe, uint32_t first, Rows in, float* out, size_t 
       in, static_cast<uint32_t>(in.cols / 32), out, out_stride, true);
 }
 
+// What the next chunk will read, fetched meanwhile: so many bytes with each block. Nothing where
+// `next` is null.
+struct Ahead {
+  const uint8_t* next;
+  uint32_t block_bytes;
+};
+
+// f: a ChunkFormat.
 template <PanelFormat f, int rows>
-void ChunkTile(const Chunk& chunk, Rows in, uint32_t blocks, const uint8_t* ahead, float* out,
+void ChunkTile(const Chunk& chunk, Rows in, uint32_t blocks, Ahead ahead, float* out,
                size_t out_stride, bool fresh) {
   Tile<f, rows, 2, false>(
       [&](uint32_t b) {
-        if (ahead != nullptr)
-          for (uint32_t line = 0; line < SubRecordBytes(f); line += 64)
+        if (ahead.next != nullptr)
+          for (uint32_t line = 0; line < ahead.block_bytes; line += 64)
             _mm_prefetch(
-                reinterpret_cast<const char*>(ahead + size_t{b} * SubRecordBytes(f) + line),
+                reinterpret_cast<const char*>(ahead.next + size_t{b} * ahead.block_bytes + line),
                 _MM_HINT_T1);
         return UnpackedBlock<f>{chunk, b};
       },

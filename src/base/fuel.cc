@@ -21,6 +21,7 @@ Fuel::Fuel(const Limits& limits, const std::atomic<bool>* cancelled, Clock::time
     : limits_(limits), cancelled_(cancelled), deadline_(deadline) {}
 
 bool Fuel::Look() {
+  if (bound_ != Bound::kNone) return false;  // whoever winds up is not slowed down by clocks
   if (steps_ > limits_.steps) RunOut(Bound::kSteps);
   if (cancelled_ != nullptr && cancelled_->load(std::memory_order_relaxed))
     RunOut(Bound::kCancelled);

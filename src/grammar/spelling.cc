@@ -359,7 +359,8 @@ std::string Speller::Finish(const Lexeme& lexeme, SpellState state, uint32_t cha
     state.phase = Phase(Kind::kInside);
   }
   while (out.size() < most) {
-    if (fuel_ != nullptr && !fuel_->Spend(1)) return out;
+    // A pool that gave up knows no distances: the way might go in circles.
+    if (pool_->overflowed() || (fuel_ != nullptr && !fuel_->Spend(1))) return out;
     const Kind kind = KindOf(state.phase);
     if (kind != Kind::kInside && kind != Kind::kTail) {
       // Any living byte leads on: a half-written character always has an end. The shortest escapes

@@ -100,5 +100,22 @@ TEST(Speller, DigitsAloneHaveNoEscapeAtAll) {
   EXPECT_FALSE(speller.Step(lexeme, at, '\\', &at));
 }
 
+// Where distances are no longer known, the nearest edge may lead back to where it begins, for ever.
+TEST(Speller, AWayToTheEndIsGivenUpWithThePool) {
+  for (uint64_t steps = 1; steps < 4000; steps += 37) {
+    Fuel fuel({.steps = steps});
+    RegexPool pool;
+    const auto content =
+        CompilePattern(pool, "^(?=[ab]*b[ab]{9}1?$)[ab]*$", PatternMode::kSearch);
+    ASSERT_TRUE(content);
+    const Lexeme lexeme{.spelling = Spelling::kJsonString, .content = *content};
+    pool.SetFuel(&fuel);
+    Speller speller(&pool);
+    const std::string text = speller.Finish(lexeme, speller.Start(lexeme), 0);
+    EXPECT_LT(text.size(), 40u) << steps;
+    EXPECT_LT(fuel.steps(), steps + 10'000) << steps;
+  }
+}
+
 }  // namespace
 }  // namespace infe::grammar

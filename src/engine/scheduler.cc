@@ -205,6 +205,16 @@ uint32_t Scheduler::LeastRows(const PrefillView& prompt, const StepShape& step,
   return rows;
 }
 
+bool Scheduler::Queue(std::span<const PrefillView> prompts, const StepCost& cost) {
+  double all_ms = 0;
+  bool several = false;
+  for (const PrefillView& prompt : prompts) {
+    all_ms += prompt.remaining * cost.prefill_ms_per_token();
+    several = several || prompt.fairness_key != prompts.front().fairness_key;
+  }
+  return several && all_ms > kQueueMs;
+}
+
 std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
                                           const StepShape& decode, const StepCost& cost,
                                           TimePoint now) const {
@@ -213,6 +223,7 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
   const bool awaited = decode.rows > 0 || std::any_of(prompts.begin(), prompts.end(),
                                                       [](const auto& p) { return p.at_once; });
   const double whole_budget = awaited ? limits_.budget_ms : limits_.idle_budget_ms;
+  const bool queue = awaited && Queue(prompts, cost);
   // Twice what has been seen, at most: the first steps of a new model learn its cost carefully.
   const uint32_t rows_max = std::min(limits_.rows_max, std::max(64u, 2 * cost.rows_seen()));
   std::vector<Chunk> chunks;
@@ -232,11 +243,12 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
     uint32_t low = 0;
     uint32_t high = std::min(whole, rows_max - step.rows);
     if (prompt.all_logits) high = std::min(high, limits_.logits_rows_max - step.logits_rows);
-    const double budget = awaited && prompt.crowds ? kCrowdingPart * whole_budget : whole_budget;
+    const bool small = queue || (awaited && prompt.crowds);
+    const double budget = small ? kCrowdingPart * whole_budget : whole_budget;
     const bool may_be_whole = high == whole;
-    if (prompt.at_once && may_be_whole && cost.Predict(with(high)) <= AtOnceMs()) {
-      low = high;
-    }
+    // What is done in this step makes nobody of its queue wait for another.
+    const double whole_within = prompt.at_once ? AtOnceMs() : queue ? whole_budget : 0;
+    if (may_be_whole && cost.Predict(with(high)) <= whole_within) low = high;
     while (low < high) {  // the most rows that keep within the budget
       const uint32_t middle = low + (high - low + 1) / 2;
       if (cost.Predict(with(middle)) <= budget) {

@@ -173,9 +173,11 @@ class Scheduler {
  private:
   // A little more than the budget is better than another step, with its pass over the weights.
   static constexpr double kAtOnceStretch = 1.2;
-  // Of the budget, for prompts of a key that crowds others: whoever of these comes next waits for
-  // the step under way.
+  // Of the budget, for prompts of a key that crowds others, and for those of several keys that queue
+  // for each other: whoever comes next waits for the step under way.
   static constexpr double kCrowdingPart = 0.6;
+  // Prompts of several keys queue if all of them together take longer than this.
+  static constexpr double kQueueMs = 1000;
   // Of the budget, for what the fewest rows of a prompt attend to.
   static constexpr double kDepthPart = 0.5;
   // So many rows more than the budget has room for cost less than a step for them alone.
@@ -187,6 +189,7 @@ class Scheduler {
                         const StepCost& cost);
   static uint32_t LeastRows(const PrefillView& prompt, const StepShape& step, const StepCost& cost,
                             double budget);
+  static bool Queue(std::span<const PrefillView> prompts, const StepCost& cost);
   // Indexes of prompts, first to compute first.
   std::vector<size_t> Order(std::span<const PrefillView> prompts, const StepCost& cost,
                             TimePoint now) const;

@@ -480,6 +480,27 @@ TEST(SchedulerPrefill, KeyThatCrowdsOthersHasLessOfTheBudget) {
   EXPECT_EQ(scheduler.PlanPrefill(prompts, {}, cost, kStart).front().rows, 512u);
 }
 
+TEST(SchedulerPrefill, PromptsOfSeveralKeysThatQueueHaveLessOfTheBudget) {
+  const Scheduler scheduler({.budget_ms = 50});
+  const StepCost cost = Learnt(3, 0.5, 0);
+  const StepShape decode{.rows = 4, .attended = 400, .logits_rows = 4};
+  const auto first = [&](std::vector<PrefillView> prompts, const StepShape& beside) {
+    return scheduler.PlanPrefill(prompts, beside, cost, kStart).front().rows;
+  };
+  const PrefillView a{.fairness_key = "a", .remaining = 2000, .arrival = kStart};
+  PrefillView b{.fairness_key = "b", .remaining = 2000, .arrival = kStart};
+  const uint32_t whole = first({a}, decode);
+  EXPECT_EQ(first({a, a}, decode), whole);  // one key's own delay only itself
+  EXPECT_LT(first({a, b}, decode), whole * 3 / 4);
+  EXPECT_GT(first({a, b}, decode), whole / 3);
+  EXPECT_GT(first({a, b}, {}), whole);  // nobody decodes beside them
+  // What is soon done is no queue, and what is done in this step is done in it.
+  b.remaining = 10;
+  EXPECT_EQ(first({{.fairness_key = "a", .remaining = 500, .arrival = kStart}, b}, decode), 10u);
+  b.remaining = whole - 2;
+  EXPECT_EQ(first({a, b}, decode), whole - 2);
+}
+
 TEST(SchedulerResting, OnlyWhereItHelpsAndNobodyTwiceInARow) {
   const Scheduler scheduler({.budget_ms = 50});
   const StepCost cost = Learnt(3, 0.5, 0);

@@ -111,7 +111,7 @@ class Attack:
         began = time.perf_counter()
         status, message, prompt_s = 0, "", 0.0
         try:
-            reply = await asyncio.wait_for(harness.ask(self.server, body, key), 60 * harness.SLOW)
+            reply = await asyncio.wait_for(harness.ask(self.server, body, key), 180 * harness.SLOW)
             status = reply.status
             if status == 200:
                 timings = reply.json()["timings"]

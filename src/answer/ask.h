@@ -168,7 +168,7 @@ struct ChatAsk {
   ToolPolicy tool_policy = {};
   Format format = {};
   Sampling sampling = {};
-  std::optional<int64_t> tokens_max = {};  // >= 1, of each choice; absent: what the context leaves
+  std::optional<int64_t> tokens_max = {};  // >= 1, of each choice; absent: AnswerPolicy bounds it
   uint32_t choices = 1;
   ScoresWanted scores = {};
   Thinking thinking = {};

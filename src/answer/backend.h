@@ -82,6 +82,7 @@ struct AnswerPolicy {
   bool open_objects = false;        // keys that a schema says nothing of are written
   bool close_before_limit = true;   // steer a grammar's text to its end before its limit
   uint32_t json_tokens_max = 1024;  // of a formatted answer without tokens_max; 0: no bound
+  uint32_t answer_tokens_max = 8192;  // of any chat answer without tokens_max; 0: no bound
 };
 
 // Runs tasks one after the other, in the order of the calls: a connection's loop, a terminal's.

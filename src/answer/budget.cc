@@ -94,10 +94,14 @@ void PlanStops(const Sampling& sampling, GenerationPlan& plan) {
   plan.tokens_min = static_cast<uint32_t>(std::min<int64_t>(sampling.bounds.min, UINT32_MAX));
 }
 
-JsonEnd JsonEndOf(const ChatAsk& ask, Constrained constrained, const AnswerPolicy& policy) {
-  JsonEnd end{.tokens_max = ask.tokens_max};
+UnaskedEnd UnaskedEndOf(const ChatAsk& ask, Constrained constrained, const AnswerPolicy& policy) {
+  UnaskedEnd end{.tokens_max = ask.tokens_max};
+  if (ask.tokens_max) return end;
+  if (policy.answer_tokens_max != 0)
+    end.tokens_max = std::max<int64_t>(policy.answer_tokens_max, ask.sampling.bounds.min) +
+                     std::min<int64_t>(ask.thinking.tokens_max.value_or(0), UINT32_MAX);
   const uint32_t most = policy.json_tokens_max;
-  if (constrained == Constrained::kNo || ask.tokens_max || most == 0) return end;
+  if (constrained == Constrained::kNo || most == 0) return end;
   if (ask.format.kind != Format::Kind::kText) end.tokens_max = most + 1;
   end.close_within = most;
   end.wind_down_after = std::max<uint32_t>(1, most - most / 4);

@@ -31,17 +31,17 @@ Answered<engine::EngineRequest> MakeEngineRequest(const ModelText& model, const 
 // The ends that the ask itself names: texts, tokens, and how soon they count.
 void PlanStops(const Sampling& sampling, GenerationPlan& plan);
 
-// How an answer that a grammar makes comes to its end where the ask gives no limit: a small model
-// can write items, or one string, without end. From three quarters of json_tokens_max on no
-// optional item is begun; by json_tokens_max the text is closed. One token more is for the end
-// token, so that the answer ends with `stop`: it is whole. Free text with tools keeps the context
-// as its limit; only its calls are brought to an end so.
-struct JsonEnd {
+// How an answer comes to its end where the ask gives no limit: a small model can go round in
+// circles, and write items, or one string, without end. answer_tokens_max is the limit of all.
+// What a grammar makes is brought to its end: from three quarters of json_tokens_max on no optional
+// item is begun; by json_tokens_max the text is closed. One token more is for the end token, so that
+// the answer ends with `stop`: it is whole. Of free text with tools only the calls end so.
+struct UnaskedEnd {
   std::optional<int64_t> tokens_max;
   uint32_t close_within = 0;
   uint32_t wind_down_after = 0;
 };
 enum class Constrained : uint8_t { kNo, kYes };
-JsonEnd JsonEndOf(const ChatAsk& ask, Constrained constrained, const AnswerPolicy& policy);
+UnaskedEnd UnaskedEndOf(const ChatAsk& ask, Constrained constrained, const AnswerPolicy& policy);
 
 }  // namespace infe::answer

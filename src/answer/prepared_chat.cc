@@ -46,8 +46,8 @@ class PreparedChat : public Prepared {
   Answered<std::shared_ptr<Running>> Start(
       std::shared_ptr<Executor> executor,
       const std::function<std::unique_ptr<Consumer>()>& make_consumer) override {
-    const JsonEnd end =
-        JsonEndOf(ask_, constraint_.grammar ? Constrained::kYes : Constrained::kNo, policy_);
+    const UnaskedEnd end =
+        UnaskedEndOf(ask_, constraint_.grammar ? Constrained::kYes : Constrained::kNo, policy_);
     const auto budget =
         TokenBudget(model_.text, prompt_.tokens.size(), end.tokens_max, ask_.messages_origin);
     if (!budget) return budget.error();

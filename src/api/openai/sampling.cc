@@ -130,7 +130,7 @@ std::optional<int64_t> ParseTokensMax(Fields& body, std::span<const std::string_
   std::optional<int64_t> most;
   std::string_view first;
   for (const std::string_view name : names) {
-    // llama.cpp: -1 is as many as there is room for, which a chat may be silent about.
+    // llama.cpp: -1 is no bound of the request's own, which a chat may be silent about.
     const bool unbounded = name == "n_predict" && least > 0;
     const auto given = body.Integer(name, {.min = unbounded ? -1 : least});
     if (!given) continue;

@@ -115,6 +115,9 @@ struct ServerConfig {
   // model can write items without end. From three quarters of it on no optional item is begun, and
   // by then the text is closed; it stays valid. 0: no limit but what the context leaves.
   uint32_t json_tokens_max = 1024;
+  // Of any chat answer whose request gives no limit: one that goes round in circles would hold its
+  // place until the context is full. 0: no limit but that.
+  uint32_t answer_tokens_max = 8192;
 
   // Responses and conversations that clients leave here (store/kept_store.h).
   bool keep_responses = true;

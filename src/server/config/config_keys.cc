@@ -341,6 +341,8 @@ void AddRequests(Rows& rows) {
                           "End a JSON text before the token limit cuts it")));
   rows.push_back(Live(row("json_tokens_max", nullptr, Count(&C::json_tokens_max),
                           "Of a JSON answer without max_tokens; 0: what the context leaves")));
+  rows.push_back(Live(row("answer_tokens_max", nullptr, Count(&C::answer_tokens_max),
+                          "Of any answer without max_tokens; 0: what the context leaves")));
 }
 
 void AddKept(Rows& rows) {

@@ -73,7 +73,8 @@ answer::AnswerPolicy PolicyOf(const ServerConfig& config) {
           .strict_subset = config.strict_schema == StrictSchema::kOpenAi,
           .open_objects = config.open_objects == grammar::OpenObjects::kAsWritten,
           .close_before_limit = config.close_before_limit,
-          .json_tokens_max = config.json_tokens_max};
+          .json_tokens_max = config.json_tokens_max,
+          .answer_tokens_max = config.answer_tokens_max};
 }
 
 void NotePrompt(const Reply& reply, const answer::PreparedFacts& facts) {

@@ -12,9 +12,6 @@
 namespace infe::server {
 namespace {
 
-// A third of the share of an ordinary thread that wants the same processor: with a tenth, what
-// takes 300 ms alone takes ten times that beside an engine that is busy.
-constexpr int kNiceBehind = 5;
 constexpr size_t kKeysWorthOfBytes = 4;  // all keys together, as the header says
 
 }  // namespace
@@ -161,8 +158,8 @@ bool TaskPool::Take(Task& task) {
 void TaskPool::Loop(size_t worker) {
   if (options_.turns == Turns::kShort) AskForShortTurns();
   // Of this thread alone, on Linux.
-  if (options_.rank == Rank::kBehind)
-    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceBehind);
+  if (options_.nice != 0)
+    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options_.nice);
   for (;;) {
     Task task;
     {

@@ -30,8 +30,6 @@ class TaskPool {
   using Clock = std::chrono::steady_clock;
   // kShort: its tasks take microseconds and somebody waits for each (base/short_turns.h).
   enum class Turns { kShort, kOrdinary };
-  // kBehind: its tasks are long, and yield the processor to whoever computes or answers.
-  enum class Rank { kOrdinary, kBehind };
   struct Options {
     const char* name = "";  // for logs and metrics
     uint32_t threads = 1;
@@ -41,7 +39,8 @@ class TaskPool {
     // Of Task::bytes, queued: of one key; all together may have four times as much.
     size_t bytes_per_key_max = SIZE_MAX / 4;
     Turns turns = Turns::kOrdinary;
-    Rank rank = Rank::kOrdinary;
+    // Of its threads, nice(2): long tasks yield the processor to whoever computes or answers.
+    int nice = 0;
   };
   using Flag = std::shared_ptr<const std::atomic<bool>>;
   struct Task {

@@ -77,11 +77,11 @@ struct BackendLoad {
 
 // How a server wants asks to be answered; the same for all dialects.
 struct AnswerPolicy {
-  bool show_schema = true;          // one system line with the schema that the answer must follow
-  bool strict_subset = false;       // strict schemas: only what strict_schema.h takes
-  bool open_objects = false;        // keys that a schema says nothing of are written
-  bool close_before_limit = true;   // steer a grammar's text to its end before its limit
-  uint32_t json_tokens_max = 1024;  // of a formatted answer without tokens_max; 0: no bound
+  bool show_schema = true;            // one system line with the schema that the answer must follow
+  bool strict_subset = false;         // strict schemas: only what strict_schema.h takes
+  bool open_objects = false;          // keys that a schema says nothing of are written
+  bool close_before_limit = true;     // steer a grammar's text to its end before its limit
+  uint32_t json_tokens_max = 1024;    // of a formatted answer without tokens_max; 0: no bound
   uint32_t answer_tokens_max = 8192;  // of any chat answer without tokens_max; 0: no bound
 };
 

@@ -34,8 +34,8 @@ void PlanStops(const Sampling& sampling, GenerationPlan& plan);
 // How an answer comes to its end where the ask gives no limit: a small model can go round in
 // circles, and write items, or one string, without end. answer_tokens_max is the limit of all.
 // What a grammar makes is brought to its end: from three quarters of json_tokens_max on no optional
-// item is begun; by json_tokens_max the text is closed. One token more is for the end token, so that
-// the answer ends with `stop`: it is whole. Of free text with tools only the calls end so.
+// item is begun; by json_tokens_max the text is closed. One token more is for the end token, so
+// that the answer ends with `stop`: it is whole. Of free text with tools only the calls end so.
 struct UnaskedEnd {
   std::optional<int64_t> tokens_max;
   uint32_t close_within = 0;

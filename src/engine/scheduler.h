@@ -173,8 +173,8 @@ class Scheduler {
  private:
   // A little more than the budget is better than another step, with its pass over the weights.
   static constexpr double kAtOnceStretch = 1.2;
-  // Of the budget, for prompts of a key that crowds others, and for those of several keys that queue
-  // for each other: whoever comes next waits for the step under way.
+  // Of the budget, for prompts of a key that crowds others, and for those of several keys that
+  // queue for each other: whoever comes next waits for the step under way.
   static constexpr double kCrowdingPart = 0.6;
   // Prompts of several keys queue if all of them together take longer than this.
   static constexpr double kQueueMs = 1000;

@@ -105,8 +105,7 @@ TEST(Speller, AWayToTheEndIsGivenUpWithThePool) {
   for (uint64_t steps = 1; steps < 4000; steps += 37) {
     Fuel fuel({.steps = steps});
     RegexPool pool;
-    const auto content =
-        CompilePattern(pool, "^(?=[ab]*b[ab]{9}1?$)[ab]*$", PatternMode::kSearch);
+    const auto content = CompilePattern(pool, "^(?=[ab]*b[ab]{9}1?$)[ab]*$", PatternMode::kSearch);
     ASSERT_TRUE(content);
     const Lexeme lexeme{.spelling = Spelling::kJsonString, .content = *content};
     pool.SetFuel(&fuel);

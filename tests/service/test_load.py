@@ -9,7 +9,7 @@ import pytest
 
 # Those that use the machine least come first; a failure names its claims.
 PROOFS = ["framing", "edge_limits", "canaries", "users", "gateway", "vanishing", "stalled", "overload", "fairness",
-          "rolling", "kills", "shared_store", "disk_full", "soak"]
+          "hoard", "rolling", "kills", "shared_store", "disk_full", "soak"]
 
 
 @pytest.mark.load

@@ -363,7 +363,8 @@ constexpr uint32_t kFewRows = HasEntries(f)       ? 1
                               : HasSignedCodes(f) ? 8
                                                   : 4;
 
-// 1 to kFewRows rows: passes of at most 4 over the stripe, which after the first comes from a cache.
+// 1 to kFewRows rows: passes of at most 4 over the stripe, which after the first comes from a
+// cache.
 template <PanelFormat f>
 inline void GemmFew(const uint8_t* stripe, RowPointers x, uint32_t rows, uint32_t cols, float* out,
                     size_t out_stride) {

@@ -275,15 +275,18 @@ constexpr uint32_t SubBlocks(PanelFormat f) {
   }
   return 0;
 }
-// The format whose tiles serve f once a chunk is unpacked: where codes and scales came from no longer
-// shows there. An unpacked code is a signed byte or an unsigned one with an offset, a scale is a
-// float for 32 columns or for 16, a minimum likewise. So 22 formats need 12 sets of tiles.
+// The format whose tiles serve f once a chunk is unpacked: where codes and scales came from no
+// longer shows there. An unpacked code is a signed byte or an unsigned one with an offset, a scale
+// is a float for 32 columns or for 16, a minimum likewise. So 22 formats need 12 sets of tiles.
 constexpr PanelFormat ChunkFormat(PanelFormat f) {
   if (HasSignedCodes(f)) f.code = CodeShape::kS8;
   if (CodeOffset(f) == 1) f.code = CodeShape::kU2Minus1;
-  if (HasMin(f)) f.scale = ScaleShape::kScaleAndMin;
-  else if (!HasHalfScales(f)) f.scale = ScaleShape::kScale;
-  else if (!HasHalfMins(f) && !HasFloatHalves(f)) f.scale = ScaleShape::kHalfScales;
+  if (HasMin(f))
+    f.scale = ScaleShape::kScaleAndMin;
+  else if (!HasHalfScales(f))
+    f.scale = ScaleShape::kScale;
+  else if (!HasHalfMins(f) && !HasFloatHalves(f))
+    f.scale = ScaleShape::kHalfScales;
   return f;
 }
 // Bytes of a lane's words of entries' numbers, behind which its signs are.

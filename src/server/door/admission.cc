@@ -139,14 +139,15 @@ std::optional<refusal::Refusal> TakePlace(Services& services, const Caller& call
                                .prompt_tokens_max = ask.model->QueueTokensMax(token_ms),
                                .key = caller.pool_key()});
   if (entry.place == nullptr) {
-    services.metrics.AddRejected(entry.refusal == QueueGate::Refusal::kSequences
-                                     ? Rejection::kQueueRequests
-                                     : Rejection::kQueueTokens);
+    const bool sequences = entry.refusal == QueueGate::Refusal::kSequences ||
+                           entry.refusal == QueueGate::Refusal::kOwnSequences;
+    services.metrics.AddRejected(sequences ? Rejection::kQueueRequests : Rejection::kQueueTokens);
     // Until prompts that are in the way have been computed.
     const double over_ms = static_cast<double>(entry.tokens_over) * token_ms;
     const int64_t retry_ms =
         JitteredRetryMs() + static_cast<int64_t>(std::min(over_ms, kRetryAfterMostMs));
-    if (entry.refusal == QueueGate::Refusal::kOwnPromptTokens)
+    if (entry.refusal == QueueGate::Refusal::kOwnPromptTokens ||
+        entry.refusal == QueueGate::Refusal::kOwnSequences)
       return refusal::TooManyWaiting(retry_ms);
     return refusal::Overloaded(retry_ms);
   }

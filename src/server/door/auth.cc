@@ -141,10 +141,12 @@ std::optional<refusal::Refusal> RefuseOpsKey(Services& services, const http::Htt
 }
 
 // Whichever model the body asks for, its queue is full: no need to read it.
-bool AllQueuesFull(const Services& services) {
+bool AllQueuesFull(const Services& services, const Caller& caller) {
   const auto models = services.models.All();
-  return !models.empty() && std::all_of(models.begin(), models.end(),
-                                        [](const auto& model) { return model->gate().IsFull(); });
+  const std::string key = caller.pool_key();
+  return !models.empty() && std::all_of(models.begin(), models.end(), [&](const auto& model) {
+    return model->gate().IsFull(key);
+  });
 }
 
 // Who asks, and what a head says by itself. Completes caller.
@@ -156,7 +158,8 @@ std::optional<refusal::Refusal> RefuseByHead(Services& services, const http::Htt
 
 // The state of the server. REQUIRES: the request counts as live already, so that a server which
 // begins to drain either refuses it here or waits for it.
-std::optional<refusal::Refusal> RefuseByState(Services& services, const Endpoint& row) {
+std::optional<refusal::Refusal> RefuseByState(Services& services, const Endpoint& row,
+                                              const Caller& caller) {
   switch (services.state.load()) {
     case ServingState::kLoading:
       services.metrics.AddRejected(Rejection::kLoading);
@@ -168,7 +171,7 @@ std::optional<refusal::Refusal> RefuseByState(Services& services, const Endpoint
     case ServingState::kLeaving:
       break;
   }
-  if (row.cost == Cost::kGenerates && AllQueuesFull(services)) {
+  if (row.cost == Cost::kGenerates && AllQueuesFull(services, caller)) {
     services.metrics.AddRejected(Rejection::kQueueRequests);
     return refusal::Overloaded(JitteredRetryMs());
   }
@@ -204,7 +207,7 @@ std::optional<http::HttpResponse> Authenticate(Services& services, http::HttpReq
   }
   const auto context = std::make_shared<RequestContext>(std::move(caller), live, row);
   head.context = context;
-  if (!error && live != nullptr) error = RefuseByState(services, *row);
+  if (!error && live != nullptr) error = RefuseByState(services, *row, context->caller);
   // A refusal for want of capacity says nothing against the caller.
   head.vouched =
       context->caller.key.has_value() || (live != nullptr && !error && door == Door::kOpen);

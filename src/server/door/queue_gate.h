@@ -19,8 +19,8 @@ class QueueGate {
   };
   explicit QueueGate(Limits limits) : state_(std::make_shared<State>(limits)) {}
 
-  // kOwnPromptTokens: this key's own prompts hold its share of a full queue.
-  enum class Refusal { kNone, kSequences, kPromptTokens, kOwnPromptTokens };
+  // kOwn...: this key's own requests, or their prompts, hold its share of a full queue.
+  enum class Refusal { kNone, kSequences, kOwnSequences, kPromptTokens, kOwnPromptTokens };
   // A place inside, given back when it is destroyed. Thread-safe.
   class Place;
   struct Entry {
@@ -34,25 +34,33 @@ class QueueGate {
     uint64_t prompt_tokens_max = UINT64_MAX;  // a bound of this moment, beside that of the limits
     std::string key = {};                     // whose prompts wait together (Caller::pool_key)
   };
-  // What finds nobody inside always enters, however large. A key whose prompts hold less than its
-  // share of the queue, or none of it, enters one that others' prompts fill, up to twice the bound:
-  // nobody is shut out by them.
+  // What finds nobody inside always enters, however large. What keeps its key within an equal share
+  // of the queue enters one that others' prompts fill, and so does the first of a key that has none
+  // inside, up to twice the bound: nobody is shut out by them. Of sequences as of prompt tokens; of
+  // sequences twice the bound is the end of it.
   Entry Enter(const Ask& ask);
-  // Whether Enter would refuse any request now.
-  bool IsFull() const;
+  // Whether Enter would refuse any request of this key now.
+  bool IsFull(const std::string& key) const;
 
  private:
+  struct Held {
+    uint64_t sequences = 0;
+    uint64_t prompt_tokens = 0;
+  };
   struct State {
     explicit State(Limits of) : limits(of) {}
     const Limits limits;
     std::mutex mutex;
-    uint64_t sequences = 0;                            // guarded by mutex
-    uint64_t prompt_tokens = 0;                        // guarded by mutex
-    std::unordered_map<std::string, uint64_t> of_key;  // prompt tokens, none of 0; guarded by mutex
+    // Guarded by mutex, as all of the following, which are called under it.
+    Held all;
+    std::unordered_map<std::string, Held> of_key;  // who holds something
+    uint64_t keys_with_prompts = 0;                // of them, prompt tokens
 
-    Entry Check(const Ask& ask) const;                     // under mutex
-    void Add(const std::string& key, uint64_t tokens);     // under mutex
-    void Remove(const std::string& key, uint64_t tokens);  // under mutex
+    Entry Check(const Ask& ask) const;
+    Held Of(const std::string& key) const;
+    bool HasRoom(const std::string& key, uint32_t sequences) const;
+    void Add(const std::string& key, const Held& more);
+    void Remove(const std::string& key, const Held& less);
   };
   const std::shared_ptr<State> state_;  // shared with the places
 };
@@ -60,10 +68,7 @@ class QueueGate {
 class QueueGate::Place {
  public:
   Place(std::shared_ptr<State> state, const Ask& ask)
-      : state_(std::move(state)),
-        key_(ask.key),
-        sequences_(ask.sequences),
-        prompt_tokens_(ask.prompt_tokens) {}
+      : state_(std::move(state)), key_(ask.key), held_{ask.sequences, ask.prompt_tokens} {}
   ~Place();
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
@@ -76,8 +81,7 @@ class QueueGate::Place {
  private:
   const std::shared_ptr<State> state_;
   const std::string key_;
-  const uint32_t sequences_;
-  uint64_t prompt_tokens_;
+  Held held_;
 };
 
 }  // namespace infe::server

@@ -15,11 +15,39 @@ TEST(QueueGate, SequencesAreBoundedAndNCountsAsN) {
   const auto three = gate.Enter({.sequences = 3, .prompt_tokens = 10});
   ASSERT_NE(three.place, nullptr);
   EXPECT_EQ(gate.Enter({.sequences = 2, .prompt_tokens = 10}).refusal, Refusal::kSequences);
-  EXPECT_FALSE(gate.IsFull());
+  EXPECT_FALSE(gate.IsFull(""));
   const auto one = gate.Enter({.sequences = 1, .prompt_tokens = 10});
   EXPECT_NE(one.place, nullptr);
-  EXPECT_TRUE(gate.IsFull());
+  EXPECT_TRUE(gate.IsFull(""));
   EXPECT_EQ(gate.Enter({.sequences = 1, .prompt_tokens = 10}).refusal, Refusal::kSequences);
+}
+
+TEST(QueueGate, RequestsOfOthersShutNobodyOut) {
+  QueueGate gate({.sequences = 8, .prompt_tokens = 1000});
+  std::vector<QueueGate::Entry> inside;
+  const auto enter = [&](const char* key, uint32_t sequences) {
+    QueueGate::Entry entry = gate.Enter({.sequences = sequences, .key = key});
+    const Refusal refusal = entry.refusal;
+    if (entry.place != nullptr) inside.push_back(std::move(entry));
+    return refusal;
+  };
+  EXPECT_EQ(enter("a", 8), Refusal::kNone);
+  EXPECT_EQ(enter("a", 1), Refusal::kSequences);  // it is alone: the queue is full
+  EXPECT_TRUE(gate.IsFull("a"));
+  EXPECT_FALSE(gate.IsFull("b"));
+  // An equal share is 4 now, whatever a holds.
+  EXPECT_EQ(enter("b", 5), Refusal::kSequences);
+  EXPECT_EQ(enter("b", 3), Refusal::kNone);
+  EXPECT_EQ(enter("b", 2), Refusal::kOwnSequences);
+  EXPECT_EQ(enter("b", 1), Refusal::kNone);
+  EXPECT_EQ(enter("a", 1), Refusal::kOwnSequences);
+  EXPECT_EQ(enter("c", 2), Refusal::kNone);
+  EXPECT_EQ(enter("d", 2), Refusal::kNone);
+  // Twice the bound is the end.
+  EXPECT_EQ(enter("e", 1), Refusal::kSequences);
+  EXPECT_TRUE(gate.IsFull("e"));
+  inside.erase(inside.begin());  // a's
+  EXPECT_EQ(enter("e", 1), Refusal::kNone);
 }
 
 TEST(QueueGate, APlaceComesBackWhenItsHolderGoes) {
@@ -74,6 +102,25 @@ TEST(QueueGate, PromptsOfOthersShutNobodyOut) {
   // A key that was served is a newcomer again.
   c.place->PromptDone();
   EXPECT_NE(gate.Enter({.prompt_tokens = 100, .key = "c"}).place, nullptr);
+}
+
+TEST(QueueGate, ABoundThatFellShutsNobodyOutWhoHasLittleInside) {
+  QueueGate gate({.sequences = 100, .prompt_tokens = 10'000});
+  const auto a = gate.Enter({.prompt_tokens = 5000, .key = "a"});
+  const auto b = gate.Enter({.prompt_tokens = 5000, .key = "b"});
+  ASSERT_NE(b.place, nullptr);
+  // Prompts turned out to take ten times as long: three times the bound is inside.
+  const auto enter = [&](const char* key, uint64_t tokens) {
+    return gate.Enter({.prompt_tokens = tokens, .prompt_tokens_max = 3000, .key = key});
+  };
+  const auto first = enter("c", 600);
+  ASSERT_NE(first.place, nullptr);
+  const auto second = enter("c", 300);
+  EXPECT_NE(second.place, nullptr);
+  EXPECT_EQ(enter("c", 300).refusal, QueueGate::Refusal::kOwnPromptTokens);  // of 1000
+  EXPECT_EQ(enter("a", 1).refusal, QueueGate::Refusal::kOwnPromptTokens);
+  EXPECT_EQ(enter("d", 800).refusal, QueueGate::Refusal::kPromptTokens);  // of 750
+  EXPECT_NE(enter("d", 700).place, nullptr);
 }
 
 TEST(QueueGate, AKeyAloneHasTheWholeQueueAndIsNotCalledGreedy) {

@@ -17,6 +17,9 @@
 namespace infe::server {
 namespace {
 
+// Twice the bound of the gate is the most that is inside (door/queue_gate.h).
+constexpr uint32_t kGateStretch = 2;
+
 Result<std::string> ReadTemplate(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return NotFound(fmt::format("chat_template: cannot read {}", path));
@@ -147,9 +150,9 @@ engine::EngineOptions EngineOptionsOf(const ServerConfig& config) {
   options.context_max = config.context;
   const uint32_t queue =
       config.queue_requests != 0 ? config.queue_requests : 4 * config.max_batch + 64;
-  // The gate bounds what runs and waits together; in the engine's eyes all of it may be waiting for
-  // a moment, when a batch arrives at once.
-  options.queue_requests_max = config.max_batch + queue;
+  // The gate bounds what runs and waits together, or twice as much where keys want their shares; in
+  // the engine's eyes all of it may be waiting for a moment, when a batch arrives at once.
+  options.queue_requests_max = kGateStretch * (config.max_batch + queue);
   options.queue_prompt_tokens_max = config.queue_tokens;
   options.step_budget_ms = config.step_budget_ms;
   options.prefix_cache = config.prefix_cache;
@@ -245,7 +248,7 @@ Result<std::shared_ptr<ServedModel>> LoadServedModel(const store::InstalledModel
   if (config.sampling_defaults == SamplingDefaults::kModel)
     options.sampling_defaults = installed.defaults.Over(loaded.sampling);
   if (origin.memory.state > 0) options.engine.kv_memory_bytes = origin.memory.state;
-  const QueueGate::Limits limits{options.engine.queue_requests_max,
+  const QueueGate::Limits limits{options.engine.queue_requests_max / kGateStretch,
                                  options.engine.queue_prompt_tokens_max};
   const bool embeds = loaded.model->hidden_size() > 0;
   if (embeds) ForEmbeddings(options.engine, loaded);

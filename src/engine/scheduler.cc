@@ -267,7 +267,9 @@ std::vector<Chunk> Scheduler::PlanPrefill(std::span<const PrefillView> prompts,
       if (!chunks.empty() || step.rows + rows_min > limits_.rows_max) break;
       rows = rows_min;
     }
-    if (may_be_whole && whole - rows <= kTailRowsMax) rows = whole;
+    if (may_be_whole && whole - rows <= kTailRowsMax &&
+        cost.Predict(with(whole)) <= kAtOnceStretch * whole_budget)
+      rows = whole;
     if (rows < whole) {  // end on a block's border where that keeps most of the chunk
       const uint32_t over = (prompt.position + rows) % model::kBlockPositions;
       if (over <= rows / 8 || (prompt.whole_blocks && over < rows)) rows -= over;

@@ -180,7 +180,8 @@ class Scheduler {
   static constexpr double kQueueMs = 1000;
   // Of the budget, for what the fewest rows of a prompt attend to.
   static constexpr double kDepthPart = 0.5;
-  // So many rows more than the budget has room for cost less than a step for them alone.
+  // So many rows more than the budget has room for cost less than a step for them alone, unless
+  // each attends to much.
   static constexpr uint32_t kTailRowsMax = 4;
   // The step and so many rows of the prompt.
   static StepShape With(StepShape step, const PrefillView& prompt, uint32_t rows);

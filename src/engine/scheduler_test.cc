@@ -327,6 +327,18 @@ TEST(SchedulerPrefill, NoTailOfAFewRowsIsLeft) {
   EXPECT_LE(rows_of(room + 20), room);
 }
 
+TEST(SchedulerPrefill, ATailThatAttendsToMuchIsLeft) {
+  const Scheduler scheduler({.budget_ms = 50});
+  const StepCost cost = Learnt(3, 0.5, 1);
+  const StepShape decode{.rows = 4, .attended = 400, .logits_rows = 4};
+  const auto rows_of = [&](const StepShape& beside) {  // each of them takes about 8 ms
+    const PrefillView prompt{.remaining = 8, .position = 8000, .arrival = kStart};
+    return scheduler.PlanPrefill(std::vector{prompt}, beside, cost, kStart).front().rows;
+  };
+  EXPECT_LT(rows_of(decode), 8u);
+  EXPECT_EQ(rows_of({}), 8u);  // nobody waits for the step
+}
+
 // What it waited in the queue does not count, what it waits in the batch does.
 TEST(SchedulerPrefill, KeyThatRunsMuchGivesWayForAWhile) {
   const Scheduler scheduler({});

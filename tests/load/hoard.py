@@ -23,9 +23,10 @@ class Hoarder:
     def __init__(self, server, key):
         self.server, self.key = server, key
         self.statuses = collections.Counter()
+        self.over = False  # a task may lose its cancellation: wait_for before Python 3.12
 
     async def stream(self, number):
-        while True:
+        while not self.over:
             try:
                 body = chat(prompt_of(number, 12), max_tokens=3000, ignore_eos=True, stream=True)
                 reply = await harness.ask(self.server, body, self.key)
@@ -63,6 +64,7 @@ async def prove(claims, short=False):
             await asyncio.sleep(0.1)
         beside, refused = await questions(server, count, 5000)
         held = running_and_waiting(server)
+        hoarder.over = True
         for stream in streams:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)

@@ -389,7 +389,7 @@ Refusal QuotaSpent() {
 
 Refusal TooManyWaiting(int64_t retry_after_ms) {
   Refusal error = Typed(429, "requests",
-                        fmt::format("Too many of your requests are waiting to be prepared at once, "
+                        fmt::format("Too many of your requests run or wait at once, "
                                     "or ask for grammars that take long to compile. Please try "
                                     "again in {}.",
                                     FormatDuration(retry_after_ms)),
